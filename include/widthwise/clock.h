@@ -1,0 +1,16 @@
+/// Wall-clock time.
+#ifndef WIDTHWISE_CLOCK_H
+#define WIDTHWISE_CLOCK_H
+
+#include <stddef.h>
+
+/// Seconds of a clock that never goes back.
+double ww_seconds(void);
+
+/// Now as UTC, ISO 8601, into `text` [size].
+void ww_time_text(char *text, size_t size);
+
+/// A duration in words, e.g. "1 h 05 min" or "2.3 s", into `text` [size].
+void ww_duration_text(double seconds, char *text, size_t size);
+
+#endif

@@ -1,0 +1,37 @@
+/// Checked sizes and memory.
+///
+/// Counts are int64_t or size_t. Everything handed to an interface that takes an `int` (MPI counts,
+/// BLAS and LAPACK shapes) goes through ww_int, so that it ends in a clear error and never wraps.
+#ifndef WIDTHWISE_MEMORY_H
+#define WIDTHWISE_MEMORY_H
+
+#include "widthwise/error.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// Memory for `count` elements of `size` bytes, zeroed and aligned to 64 bytes (a cache line and
+/// the widest vector register), at least one byte. NULL with a sentence naming `what` in `error`
+/// when the product overflows or memory is short. Free with free().
+void *ww_allocate(size_t count, size_t size, const char *what, ww_error *error);
+
+/// `a * b` in `*product`, or WW_USAGE naming `what` when it does not fit in an int64_t. Both >= 0.
+ww_status ww_multiply(int64_t a, int64_t b, const char *what, int64_t *product, ww_error *error);
+
+/// `value` as an `int` in `*result`, or WW_USAGE naming `what` when it does not fit.
+ww_status ww_to_int(int64_t value, const char *what, int *result, ww_error *error);
+
+/// `value` as an `int`; aborts when it does not fit. For values already checked by ww_to_int.
+int ww_int(int64_t value);
+
+/// Most memory that this process has had resident so far, in bytes.
+int64_t ww_peak_memory(void);
+
+/// A copy of `text`, or NULL with a sentence in `error`. Free with free().
+char *ww_copy_text(const char *text, ww_error *error);
+
+/// A new string, printf style, of whatever length; NULL with a sentence in `error` when memory is
+/// short. Free with free().
+char *ww_format(ww_error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,24 @@
+/// The routines of LAPACK that are called, as Fortran declares them: matrices lie by columns, all
+/// arguments are pointers, and the lengths of character arguments follow at the end.
+#ifndef WIDTHWISE_BASE_LAPACK_H
+#define WIDTHWISE_BASE_LAPACK_H
+
+#include <stddef.h>
+
+/// LQ factorisation of a [m, n]: L in its lower triangle, reflectors above. work_size -1 asks for
+/// the best size of `work`, given in work[0].
+void dgelqf_(const int *m, const int *n, double *a, const int *lda, double *tau, double *work,
+             const int *work_size, int *info);
+
+/// LQ factorisation of [a b], with a [m, m] lower triangular and b [m, n] whose last l columns are
+/// lower trapezoidal. L comes back in a. t [block, m], work [block m].
+void dtplqt_(const int *m, const int *n, const int *l, const int *block, double *a, const int *lda,
+             double *b, const int *ldb, double *t, const int *ldt, double *work, int *info);
+
+/// Singular values of a [m, n], falling; with jobs "N" no vectors. a is overwritten.
+void dgesvd_(const char *job_u, const char *job_vt, const int *m, const int *n, double *a,
+             const int *lda, double *s, double *u, const int *ldu, double *vt, const int *ldvt,
+             double *work, const int *work_size, int *info, size_t job_u_length,
+             size_t job_vt_length);
+
+#endif
