@@ -1,0 +1,60 @@
+/// Ranks: a communicator of our own, agreement on errors, and the division of hidden units.
+#ifndef WIDTHWISE_PARALLEL_H
+#define WIDTHWISE_PARALLEL_H
+
+#include "widthwise/error.h"
+
+#include <mpi.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/// The ranks that work on one thing together.
+typedef struct ww_parallel {
+    MPI_Comm communicator; ///< a duplicate of our own; errors return instead of aborting
+    int rank;
+    int size;
+} ww_parallel;
+
+/// Duplicates `parent`. Collective over `parent`.
+ww_status ww_parallel_create(MPI_Comm parent, ww_parallel *parallel, ww_error *error);
+void ww_parallel_destroy(ww_parallel *parallel);
+
+/// All ranks leave with the same status and sentence: those of the lowest rank that failed, or
+/// WW_OK when none did. `status` is this rank's own, `error` this rank's own sentence. Collective.
+ww_status ww_agree(const ww_parallel *parallel, ww_status status, ww_error *error);
+
+/// Copies `bytes` bytes from `root` to all ranks, in calls of at most 1 GiB. Collective.
+ww_status ww_broadcast(const ww_parallel *parallel, void *data, size_t bytes, int root,
+                       ww_error *error);
+
+/// Sums `count` words of 64 bits over all ranks in place, in calls of at most 2^26 words.
+/// Collective. Integer sums: the result does not depend on the order.
+ww_status ww_sum_words(const ww_parallel *parallel, int64_t *words, size_t count, ww_error *error);
+
+/// Largest of each of `count` doubles over all ranks, in place. Collective. A NaN anywhere must be
+/// excluded by the caller (MPI does not say what a maximum with NaN is).
+ww_status ww_maximum(const ww_parallel *parallel, double *values, size_t count, ww_error *error);
+
+/// Division of the hidden units. Units lie in tiles by *global* index; a rank owns whole,
+/// contiguous tiles. The tile size is a function of the width alone, so each tile is computed by
+/// calls of the same shape whoever owns it, and the bits do not depend on the number of ranks.
+typedef struct ww_tiling {
+    int64_t width;       ///< m, all hidden units
+    int64_t tile_units;  ///< units in every tile but the last
+    int64_t tile_count;  ///< all tiles
+    int64_t first_tile;  ///< first tile of this rank
+    int64_t local_tiles; ///< tiles of this rank; 0 for a rank that idles
+    int64_t first_unit;  ///< first unit of this rank
+    int64_t local_units; ///< units of this rank
+} ww_tiling;
+
+/// Tiling of `width` units, and the part of `rank` of `size` ranks. Pure.
+ww_tiling ww_tiling_make(int64_t width, int rank, int size);
+
+/// Units in tile `tile` (global index): tile_units, or fewer in the last. Pure.
+int64_t ww_tile_size(const ww_tiling *tiling, int64_t tile);
+
+/// Rank (of `size`) that owns tile `tile` (global index). Pure.
+int ww_tile_owner(const ww_tiling *tiling, int64_t tile, int size);
+
+#endif

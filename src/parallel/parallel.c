@@ -1,0 +1,90 @@
+#include "widthwise/parallel.h"
+
+#include "widthwise/memory.h"
+
+#include <limits.h>
+
+enum { BROADCAST_BYTES = 1 << 30, SUM_WORDS = 1 << 26 };
+
+static ww_status mpi_status(int code, const char *what, ww_error *error)
+{
+    if (code == MPI_SUCCESS)
+        return WW_OK;
+    char text[MPI_MAX_ERROR_STRING + 1] = "";
+    int length = 0;
+    MPI_Error_string(code, text, &length);
+    return ww_fail(error, WW_FAILED, "%s failed in MPI: %s", what, text);
+}
+
+ww_status ww_parallel_create(MPI_Comm parent, ww_parallel *parallel, ww_error *error)
+{
+    *parallel = (ww_parallel){.communicator = MPI_COMM_NULL};
+    WW_TRY(mpi_status(MPI_Comm_dup(parent, &parallel->communicator), "duplicating the communicator",
+                      error));
+    MPI_Comm_set_errhandler(parallel->communicator, MPI_ERRORS_RETURN);
+    MPI_Comm_rank(parallel->communicator, &parallel->rank);
+    MPI_Comm_size(parallel->communicator, &parallel->size);
+    return WW_OK;
+}
+
+void ww_parallel_destroy(ww_parallel *parallel)
+{
+    if (parallel->communicator != MPI_COMM_NULL)
+        MPI_Comm_free(&parallel->communicator);
+}
+
+ww_status ww_agree(const ww_parallel *parallel, ww_status status, ww_error *error)
+{
+    const int mine = status == WW_OK ? INT_MAX : parallel->rank;
+    int first = INT_MAX;
+    WW_TRY(mpi_status(MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, parallel->communicator),
+                      "agreeing on an error", error));
+    if (first == INT_MAX)
+        return WW_OK;
+    ww_error agreed = {0};
+    if (parallel->rank == first) {
+        if (error != NULL)
+            agreed = *error;
+        agreed.status = status;
+    }
+    WW_TRY(
+        mpi_status(MPI_Bcast(&agreed, (int)sizeof agreed, MPI_BYTE, first, parallel->communicator),
+                   "agreeing on an error", error));
+    if (error != NULL)
+        *error = agreed;
+    return agreed.status;
+}
+
+ww_status ww_broadcast(const ww_parallel *parallel, void *data, size_t bytes, int root,
+                       ww_error *error)
+{
+    char *position = data;
+    while (bytes > 0) {
+        const size_t part = bytes < BROADCAST_BYTES ? bytes : BROADCAST_BYTES;
+        WW_TRY(mpi_status(MPI_Bcast(position, (int)part, MPI_BYTE, root, parallel->communicator),
+                          "a broadcast", error));
+        position += part;
+        bytes -= part;
+    }
+    return WW_OK;
+}
+
+ww_status ww_sum_words(const ww_parallel *parallel, int64_t *words, size_t count, ww_error *error)
+{
+    while (count > 0) {
+        const size_t part = count < SUM_WORDS ? count : SUM_WORDS;
+        WW_TRY(mpi_status(MPI_Allreduce(MPI_IN_PLACE, words, (int)part, MPI_INT64_T, MPI_SUM,
+                                        parallel->communicator),
+                          "a sum over ranks", error));
+        words += part;
+        count -= part;
+    }
+    return WW_OK;
+}
+
+ww_status ww_maximum(const ww_parallel *parallel, double *values, size_t count, ww_error *error)
+{
+    return mpi_status(MPI_Allreduce(MPI_IN_PLACE, values, ww_int((int64_t)count), MPI_DOUBLE,
+                                    MPI_MAX, parallel->communicator),
+                      "a maximum over ranks", error);
+}

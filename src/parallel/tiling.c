@@ -1,0 +1,51 @@
+#include "widthwise/parallel.h"
+
+// 128 units reach the full GEMM rate for a few hundred inputs and more, and leave enough tiles to
+// divide a width of 1000 over 7 ranks. From 2^21 units on tiles grow, so that their number stays
+// below 2^14: then order-independent sums keep 48 bits a word.
+enum { SMALLEST_TILE = 128, MOST_TILES = 1 << 14 };
+
+static int64_t first_tile_of(int64_t tile_count, int rank, int size)
+{
+    const int64_t each = tile_count / size;
+    const int64_t extra = tile_count % size;
+    return rank * each + (rank < extra ? rank : extra);
+}
+
+ww_tiling ww_tiling_make(int64_t width, int rank, int size)
+{
+    WW_ASSERT(width >= 1 && size >= 1 && rank >= 0 && rank < size);
+    ww_tiling tiling = {.width = width, .tile_units = SMALLEST_TILE};
+    while ((width - 1) / tiling.tile_units >= MOST_TILES)
+        tiling.tile_units *= 2;
+    tiling.tile_count = (width + tiling.tile_units - 1) / tiling.tile_units;
+    tiling.first_tile = first_tile_of(tiling.tile_count, rank, size);
+    const int64_t end_tile = first_tile_of(tiling.tile_count, rank + 1, size);
+    tiling.local_tiles = end_tile - tiling.first_tile;
+    tiling.first_unit = tiling.first_tile * tiling.tile_units;
+    if (tiling.first_unit > width)
+        tiling.first_unit = width;
+    int64_t end_unit = end_tile * tiling.tile_units;
+    if (end_unit > width)
+        end_unit = width;
+    tiling.local_units = end_unit - tiling.first_unit;
+    return tiling;
+}
+
+int64_t ww_tile_size(const ww_tiling *tiling, int64_t tile)
+{
+    WW_ASSERT(tile >= 0 && tile < tiling->tile_count);
+    const int64_t rest = tiling->width - tile * tiling->tile_units;
+    return rest < tiling->tile_units ? rest : tiling->tile_units;
+}
+
+int ww_tile_owner(const ww_tiling *tiling, int64_t tile, int size)
+{
+    WW_ASSERT(tile >= 0 && tile < tiling->tile_count);
+    const int64_t each = tiling->tile_count / size;
+    const int64_t extra = tiling->tile_count % size;
+    const int64_t in_larger = extra * (each + 1);
+    if (tile < in_larger)
+        return (int)(tile / (each + 1));
+    return (int)(extra + (tile - in_larger) / each);
+}
