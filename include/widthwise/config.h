@@ -1,0 +1,195 @@
+/// The configuration of one member of an experiment, and how it is read from YAML.
+///
+/// One table of keys (src/config/) holds for every key its path, type, unit, range, default, help,
+/// and whether a restart may change it. The struct below, the errors, `--set`, the resolved YAML
+/// and the printed reference all follow from that table. Reading is a pure function of the text: all
+/// ranks parse the same text and come to the same result.
+#ifndef WIDTHWISE_CONFIG_H
+#define WIDTHWISE_CONFIG_H
+
+#include "widthwise/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+typedef enum ww_model { WW_MODEL_LI_LIANG } ww_model;
+typedef enum ww_source {
+    WW_SOURCE_MIXTURE,
+    WW_SOURCE_XOR_BALLS,
+    WW_SOURCE_POINTS,
+    WW_SOURCE_IDX,
+    WW_SOURCE_HDF5
+} ww_source;
+typedef enum ww_normalize { WW_NORMALIZE_NONE, WW_NORMALIZE_SPHERE, WW_NORMALIZE_BALL } ww_normalize;
+typedef enum ww_labels { WW_LABELS_TRUE, WW_LABELS_RANDOM } ww_labels;
+typedef enum ww_activation { WW_ACTIVATION_RELU, WW_ACTIVATION_LEAKY_RELU } ww_activation;
+typedef enum ww_scaling { WW_SCALING_NONE, WW_SCALING_INVERSE_SQRT_WIDTH } ww_scaling;
+typedef enum ww_output { WW_OUTPUT_GAUSSIAN } ww_output;
+typedef enum ww_loss_kind { WW_LOSS_CROSS_ENTROPY } ww_loss_kind;
+typedef enum ww_method { WW_METHOD_SGD, WW_METHOD_GD } ww_method;
+typedef enum ww_rate_scaling { WW_RATE_NONE, WW_RATE_INVERSE_WIDTH } ww_rate_scaling;
+typedef enum ww_sampling { WW_SAMPLING_PERMUTATION, WW_SAMPLING_REPLACEMENT } ww_sampling;
+typedef enum ww_engine_kind { WW_ENGINE_AUTO, WW_ENGINE_DENSE } ww_engine_kind;
+
+/// Bits of output.record.
+enum { WW_RECORD_DATA = 1, WW_RECORD_INITIAL_WEIGHTS = 2, WW_RECORD_BATCHES = 4 };
+
+/// data.train or data.test: every sample that the source has.
+enum { WW_ALL_SAMPLES = -1 };
+
+typedef struct ww_word_list {
+    size_t count;
+    char **words;
+} ww_word_list;
+
+typedef struct ww_integer_list {
+    size_t count;
+    int64_t *values;
+} ww_integer_list;
+
+typedef struct ww_real_list {
+    size_t count;
+    double *values;
+} ww_real_list;
+
+/// A threshold on a scalar quantity: training stops where the quantity reaches it.
+typedef struct ww_stop_rule {
+    char *quantity;
+    double threshold;
+} ww_stop_rule;
+
+typedef struct ww_stop_rules {
+    size_t count;
+    ww_stop_rule *rules;
+} ww_stop_rules;
+
+/// Every key with its value. Paths below are the keys of the YAML file.
+typedef struct ww_config {
+    char *name;   ///< name
+    int64_t seed; ///< seed; the three below are equal to it unless given
+    struct {
+        int64_t data, weights, batches;
+    } seeds; ///< seeds.*
+    ww_model model;
+    struct {
+        ww_source source;
+        int64_t train, test; ///< samples, >= 1, or WW_ALL_SAMPLES ("all", idx and hdf5 only)
+        ww_normalize normalize;
+        struct {
+            int64_t dimension, classes, components; ///< d, k, l
+            double spread, separation; ///< sigma and sigma_0; per coordinate divided by sqrt(d)
+            ww_real_list probabilities; ///< p_ij [classes * components], class-major; empty: equal
+        } mixture;
+        struct {
+            double diameter, distance; ///< of a ball; between neighbouring centres
+        } xor_balls;
+        struct {
+            int64_t dimension, classes, components; ///< d, k, l: k l points
+            double separation; ///< standard deviation of a point times sqrt(d)
+        } points;
+        struct {
+            char *train_images, *train_labels, *test_images, *test_labels; ///< absolute paths
+            ww_integer_list classes; ///< labels kept, in the order of the new labels; empty: all
+            double divisor;          ///< raw pixel values are divided by this
+            bool balanced;           ///< equally many samples of every class
+        } idx;
+        struct {
+            char *file; ///< absolute path
+            char *train_inputs, *train_labels, *test_inputs, *test_labels; ///< datasets in it
+        } hdf5;
+        struct {
+            ww_labels kind;
+            double random_fraction; ///< share of labels that are drawn anew
+            bool noisy_test;        ///< test labels likewise
+        } labels;
+    } data;
+    struct {
+        int64_t width; ///< m
+        int64_t depth; ///< L, 1
+        struct {
+            ww_activation kind;
+            double slope; ///< of leaky-relu, left of zero
+        } activation;
+        struct {
+            double std;
+            ww_scaling scaling;
+        } hidden;
+        struct {
+            ww_output kind;
+            double scale; ///< standard deviation of an output weight
+        } output;
+    } network;
+    ww_loss_kind loss;
+    struct {
+        ww_method method;
+        int64_t batch; ///< B; sgd only
+        int64_t steps; ///< T
+        double rate;
+        ww_rate_scaling rate_scaling;
+        ww_sampling sampling;
+        ww_engine_kind engine;
+        ww_stop_rules stop;
+    } training;
+    struct {
+        int64_t every;           ///< steps between two records
+        ww_word_list quantities; ///< names, or the single word "all"; checked by measure.h
+        ww_word_list final;      ///< names of final results
+        ww_integer_list snapshots; ///< steps, rising, each in 0 .. training.steps
+        double accuracy_target;    ///< for steps_to_accuracy and distance_at_accuracy
+        double pseudo_gradient_threshold; ///< for pseudo_gradient_large
+    } measure;
+    struct {
+        int64_t checkpoint_every;  ///< steps; 0: only by time and at the end
+        double checkpoint_minutes; ///< 0: only by steps and at the end
+        int record;                ///< bits WW_RECORD_*
+    } output;
+
+    char *origin;    ///< name of the file the text came from, or "built-in default"
+    int32_t *lines;  ///< by key of the table: its line in `origin`, 0 for a default, -1 for --set
+} ww_config;
+
+/// All members that one configuration describes: one, or every combination of its `sweep`.
+typedef struct ww_experiment {
+    size_t count;
+    ww_config *members;
+    char **labels; ///< what is swept, e.g. "network.width=500 seed=2"; "" for a single run
+} ww_experiment;
+
+/// Parses `text` (a YAML document; "" gives the built-in default) and `set_count` settings
+/// "key=value" that override it, expands the sweep, and checks every key and what keys require of
+/// each other. `origin` names the text in messages; relative paths of data files are taken from
+/// `folder`. On failure: WW_USAGE and one sentence with file and line, nothing to free. Pure but for
+/// making paths absolute. Not collective.
+ww_status ww_experiment_parse(const char *text, const char *origin, const char *folder,
+                              const char *const *settings, size_t set_count,
+                              ww_experiment *experiment, ww_error *error);
+void ww_experiment_free(ww_experiment *experiment);
+
+/// The resolved configuration: every key that has an effect, with its value, as ASCII YAML that
+/// ww_experiment_parse reads back to the same configuration (doubles with as many digits as that
+/// takes). Free with free(). NULL when memory is short.
+char *ww_config_to_yaml(const ww_config *config, ww_error *error);
+
+/// "figure1.yaml, line 12: measure.quantities", "--set measure.quantities", or for a default the key
+/// alone, for messages.
+void ww_config_where(const ww_config *config, const char *key, char *buffer, size_t size);
+
+/// Learning rate eta after rate_scaling.
+double ww_config_learning_rate(const ww_config *config);
+/// Standard deviation of an initial hidden weight after scaling (sigma of LL A3).
+double ww_config_hidden_std(const ww_config *config);
+/// True where both draw or read the very same data set.
+bool ww_config_same_data(const ww_config *a, const ww_config *b);
+
+/// Reference of all keys: path, type, range, default, help. For `list keys`.
+void ww_config_print_keys(FILE *stream);
+/// Presets and what they stand for. For `list models`.
+void ww_config_print_models(FILE *stream);
+
+/// Name of an enumeration's value as it stands in YAML.
+const char *ww_model_name(ww_model model);
+const char *ww_source_name(ww_source source);
+
+#endif

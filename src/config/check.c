@@ -1,0 +1,279 @@
+#include "config/check.h"
+
+#include "widthwise/memory.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+enum { PLACE = 1024, SENTENCE = 2048, USUAL_SAMPLES = 1000 };
+
+// "PLACE: KEY sentence".
+static ww_status refuse(const ww_config *config, const char *key, ww_error *error,
+                        const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+static ww_status refuse(const ww_config *config, const char *key, ww_error *error,
+                        const char *format, ...)
+{
+    char place[PLACE], sentence[SENTENCE];
+    ww_config_where(config, key, place, sizeof place);
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(sentence, sizeof sentence, format, arguments);
+    va_end(arguments);
+    return ww_fail(error, WW_USAGE, "%s %s", place, sentence);
+}
+
+static bool is_given(const ww_given *given, const char *key)
+{
+    const size_t index = ww_key_find(key);
+    WW_ASSERT(index < ww_key_count());
+    return given[index].node != NULL;
+}
+
+// Words of a choice as they stand in YAML.
+static const char *choice_of(const ww_key *key, const ww_config *config)
+{
+    return key->choices[*(const int *)ww_key_value(key, config)];
+}
+
+ww_status ww_config_derive(ww_config *config, const ww_given *given, ww_error *error)
+{
+    if (!is_given(given, "seeds.data"))
+        config->seeds.data = config->seed;
+    if (!is_given(given, "seeds.weights"))
+        config->seeds.weights = config->seed;
+    if (!is_given(given, "seeds.batches"))
+        config->seeds.batches = config->seed;
+    int64_t samples = USUAL_SAMPLES;
+    if (config->data.source == WW_SOURCE_POINTS &&
+        ww_multiply(config->data.points.classes, config->data.points.components,
+                    "classes x components", &samples, NULL) != WW_OK)
+        return refuse(config, "data.points.classes", error,
+                      "times data.points.components is more than 64 bits can count; choose fewer");
+    if (!is_given(given, "data.train"))
+        config->data.train = samples;
+    if (!is_given(given, "data.test"))
+        config->data.test = samples;
+    if (!is_given(given, "data.normalize"))
+        config->data.normalize =
+            config->data.source == WW_SOURCE_XOR_BALLS ? WW_NORMALIZE_NONE : WW_NORMALIZE_SPHERE;
+    if (!is_given(given, "data.labels.random_fraction"))
+        config->data.labels.random_fraction =
+            config->data.labels.kind == WW_LABELS_RANDOM ? 1.0 : 0.0;
+    return WW_OK;
+}
+
+ww_status ww_refuse_unused(const ww_config *config, size_t index, const ww_place *place,
+                           ww_error *error)
+{
+    const ww_key *key = ww_key_at(index);
+    const ww_key *condition = ww_key_at(ww_key_find(key->condition));
+    char wanted[SENTENCE] = "";
+    int length = 0;
+    for (unsigned choice = 0; condition->choices[choice] != NULL; choice++)
+        if ((key->states >> choice & 1u) != 0)
+            length += snprintf(wanted + length, sizeof wanted - (size_t)length, "%s%s",
+                               length == 0 ? "" : " or ", condition->choices[choice]);
+    char other[PLACE];
+    ww_config_where(config, condition->path, other, sizeof other);
+    return ww_refuse(error, place,
+                     "%s has an effect only where %s is %s, but it is %s (%s); leave one of them "
+                     "out",
+                     key->path, condition->path, wanted, choice_of(condition, config), other);
+}
+
+static ww_status check_required(const ww_config *config, const ww_given *given, ww_error *error)
+{
+    for (size_t index = 0; index < ww_key_count(); index++) {
+        const ww_key *key = ww_key_at(index);
+        if (key->default_from != WW_DEFAULT_NONE || given[index].node != NULL ||
+            !ww_key_in_use(key, config))
+            continue;
+        WW_ASSERT(key->condition != NULL);
+        return refuse(config, key->condition, error, "is %s, which needs %s; give it",
+                      choice_of(ww_key_at(ww_key_find(key->condition)), config), key->path);
+    }
+    return WW_OK;
+}
+
+// Number of samples in words.
+static const char *count_in_words(int64_t count, char *buffer, size_t size)
+{
+    if (count == WW_ALL_SAMPLES)
+        return "all";
+    (void)snprintf(buffer, size, "%lld", (long long)count);
+    return buffer;
+}
+
+static ww_status check_samples(const ww_config *config, const char *key, int64_t count,
+                               ww_error *error)
+{
+    char words[32];
+    const ww_source source = config->data.source;
+    if (source == WW_SOURCE_POINTS) {
+        const int64_t points = config->data.points.classes * config->data.points.components;
+        if (count != points)
+            return refuse(config, key, error,
+                          "is %s, but source points has data.points.classes x "
+                          "data.points.components = %lld samples; leave the key out",
+                          count_in_words(count, words, sizeof words), (long long)points);
+    }
+    if (count == WW_ALL_SAMPLES && source != WW_SOURCE_IDX && source != WW_SOURCE_HDF5)
+        return refuse(config, key, error,
+                      "is all, but source %s has no end; give a number of samples",
+                      ww_source_name(source));
+    return WW_OK;
+}
+
+static ww_status check_probabilities(const ww_config *config, ww_error *error)
+{
+    const ww_real_list *list = &config->data.mixture.probabilities;
+    const char *key = "data.mixture.probabilities";
+    int64_t wanted = 0;
+    if (ww_multiply(config->data.mixture.classes, config->data.mixture.components,
+                    "classes x components", &wanted, NULL) != WW_OK)
+        return refuse(config, "data.mixture.classes", error,
+                      "times data.mixture.components is more than 64 bits can count; choose fewer");
+    if (list->count == 0)
+        return WW_OK;
+    if ((int64_t)list->count != wanted)
+        return refuse(config, key, error,
+                      "has %zu entries, but there are data.mixture.classes x "
+                      "data.mixture.components = %lld; give one for each component",
+                      list->count, (long long)wanted);
+    double sum = 0.0;
+    for (size_t i = 0; i < list->count; i++)
+        sum += list->values[i];
+    if (fabs(sum - 1.0) > 1e-9)
+        return refuse(config, key, error, "has the sum %.12g; probabilities must have the sum 1",
+                      sum);
+    return WW_OK;
+}
+
+static ww_status check_idx_classes(const ww_config *config, ww_error *error)
+{
+    const ww_integer_list *list = &config->data.idx.classes;
+    const char *key = "data.idx.classes";
+    if (list->count == 1)
+        return refuse(config, key, error, "has one class; name at least two, or none for all");
+    for (size_t i = 0; i < list->count; i++)
+        for (size_t j = 0; j < i; j++)
+            if (list->values[i] == list->values[j])
+                return refuse(config, key, error, "has %lld twice; name every class once",
+                              (long long)list->values[i]);
+    return WW_OK;
+}
+
+static ww_status check_data(const ww_config *config, ww_error *error)
+{
+    WW_TRY(check_samples(config, "data.train", config->data.train, error));
+    WW_TRY(check_samples(config, "data.test", config->data.test, error));
+    if (config->data.source == WW_SOURCE_MIXTURE) {
+        WW_TRY(check_probabilities(config, error));
+        if (config->data.mixture.spread == 0.0 && config->data.mixture.separation == 0.0)
+            return refuse(config, "data.mixture.spread", error,
+                          "and data.mixture.separation are both 0, so that every input would be 0; "
+                          "raise one");
+    }
+    if (config->data.source == WW_SOURCE_IDX)
+        WW_TRY(check_idx_classes(config, error));
+    if (config->data.labels.kind == WW_LABELS_RANDOM && config->data.labels.random_fraction != 1.0)
+        return refuse(config, "data.labels.random_fraction", error,
+                      "is %g, but data.labels.kind: random draws every label anew; leave one of "
+                      "them out",
+                      config->data.labels.random_fraction);
+    return WW_OK;
+}
+
+// Checks that the bytes of an array [rows, columns] of doubles can be counted.
+static ww_status check_bytes(const ww_config *config, const char *key, int64_t rows,
+                             const char *columns_name, int64_t columns, ww_error *error)
+{
+    int64_t values = 0, bytes = 0;
+    if (ww_multiply(rows, columns, key, &values, NULL) != WW_OK ||
+        ww_multiply(values, (int64_t)sizeof(double), key, &bytes, NULL) != WW_OK)
+        return refuse(config, key, error,
+                      "(%lld) times %s (%lld) is more than 64 bits can address; choose fewer",
+                      (long long)rows, columns_name, (long long)columns);
+    return WW_OK;
+}
+
+// Input dimension where the configuration alone fixes it, else 1.
+static int64_t known_dimension(const ww_config *config)
+{
+    switch (config->data.source) {
+    case WW_SOURCE_MIXTURE:
+        return config->data.mixture.dimension;
+    case WW_SOURCE_POINTS:
+        return config->data.points.dimension;
+    case WW_SOURCE_XOR_BALLS:
+        return 2;
+    case WW_SOURCE_IDX:
+    case WW_SOURCE_HDF5:
+        break;
+    }
+    return 1;
+}
+
+static ww_status check_sizes(const ww_config *config, ww_error *error)
+{
+    const int64_t dimension = known_dimension(config);
+    const int64_t train = config->data.train == WW_ALL_SAMPLES ? 1 : config->data.train;
+    const int64_t test = config->data.test == WW_ALL_SAMPLES ? 1 : config->data.test;
+    WW_TRY(check_bytes(config, "network.width", config->network.width, "the input dimension",
+                       dimension, error));
+    WW_TRY(check_bytes(config, "data.train", train, "the input dimension", dimension, error));
+    WW_TRY(check_bytes(config, "data.test", test, "the input dimension", dimension, error));
+    if (config->data.source == WW_SOURCE_MIXTURE)
+        WW_TRY(check_bytes(config, "network.width", config->network.width, "the number of classes",
+                           config->data.mixture.classes, error));
+    if (config->data.source == WW_SOURCE_POINTS)
+        WW_TRY(check_bytes(config, "network.width", config->network.width, "the number of classes",
+                           config->data.points.classes, error));
+    return WW_OK;
+}
+
+static ww_status check_training(const ww_config *config, const ww_given *given, ww_error *error)
+{
+    const int64_t batch = config->training.batch, train = config->data.train;
+    if (config->training.method != WW_METHOD_SGD || train == WW_ALL_SAMPLES || batch <= train)
+        return WW_OK;
+    // Point at what the user wrote: a batch, or too few samples for the usual one.
+    const bool by_batch = is_given(given, "training.batch") || !is_given(given, "data.train");
+    if (by_batch)
+        return refuse(config, "training.batch", error,
+                      "is %lld, more than the %lld samples of data.train; set it to %lld or less, "
+                      "or training.method: gd",
+                      (long long)batch, (long long)train, (long long)train);
+    return refuse(config, "data.train", error,
+                  "is %lld, fewer samples than training.batch = %lld (its default); set "
+                  "training.batch to %lld or less",
+                  (long long)train, (long long)batch, (long long)train);
+}
+
+static ww_status check_snapshots(const ww_config *config, ww_error *error)
+{
+    const ww_integer_list *list = &config->measure.snapshots;
+    const char *key = "measure.snapshots";
+    for (size_t i = 1; i < list->count; i++)
+        if (list->values[i] <= list->values[i - 1])
+            return refuse(config, key, error,
+                          "has %lld after %lld; write the steps in rising order, each once",
+                          (long long)list->values[i], (long long)list->values[i - 1]);
+    if (list->count > 0 && list->values[list->count - 1] > config->training.steps)
+        return refuse(config, key, error,
+                      "has step %lld, but training ends at training.steps = %lld; leave it out or "
+                      "train longer",
+                      (long long)list->values[list->count - 1], (long long)config->training.steps);
+    return WW_OK;
+}
+
+ww_status ww_config_check(const ww_config *config, const ww_given *given, ww_error *error)
+{
+    WW_TRY(check_required(config, given, error));
+    WW_TRY(check_data(config, error));
+    WW_TRY(check_sizes(config, error));
+    WW_TRY(check_training(config, given, error));
+    return check_snapshots(config, error);
+}

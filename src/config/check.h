@@ -1,0 +1,18 @@
+/// What keys make of each other: values that follow from others, and what they require together.
+#ifndef WIDTHWISE_CONFIG_CHECK_H
+#define WIDTHWISE_CONFIG_CHECK_H
+
+#include "config/layers.h"
+
+/// Sets the keys that nobody gave and whose value follows from others (WW_DEFAULT_DERIVED). `given`
+/// is by position in the table of keys.
+ww_status ww_config_derive(ww_config *config, const ww_given *given, ww_error *error);
+
+/// Checks what keys require of each other in one complete configuration.
+ww_status ww_config_check(const ww_config *config, const ww_given *given, ww_error *error);
+
+/// WW_USAGE: the key at `index` was given, but has no effect in `config`.
+ww_status ww_refuse_unused(const ww_config *config, size_t index, const ww_place *place,
+                           ww_error *error);
+
+#endif

@@ -1,0 +1,292 @@
+#include "config/keys.h"
+
+#include "widthwise/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+// The order of words is the order of the enumerations in config.h.
+static const char *const models[] = {"li-liang", NULL};
+static const char *const sources[] = {"mixture", "xor-balls", "points", "idx", "hdf5", NULL};
+static const char *const normalizations[] = {"none", "sphere", "ball", NULL};
+static const char *const label_kinds[] = {"true", "random", NULL};
+static const char *const activations[] = {"relu", "leaky-relu", NULL};
+static const char *const scalings[] = {"none", "inverse-sqrt-width", NULL};
+static const char *const outputs[] = {"gaussian", NULL};
+static const char *const losses[] = {"cross-entropy", NULL};
+static const char *const methods[] = {"sgd", "gd", NULL};
+static const char *const rate_scalings[] = {"none", "inverse-width", NULL};
+static const char *const samplings[] = {"permutation", "replacement", NULL};
+static const char *const engines[] = {"auto", "dense", NULL};
+static const char *const records[] = {"data", "initial-weights", "batches", NULL};
+
+// Parts of an entry.
+#define KEY(member, kind, sentence, ...)                                                           \
+    {                                                                                              \
+        .path = #member, .type = WW_KEY_##kind, .offset = offsetof(ww_config, member),             \
+        .help = (sentence), __VA_ARGS__                                                            \
+    }
+#define INTEGERS(from, to) .least = (from), .most = (to)
+#define AT_LEAST(from) INTEGERS(from, INT64_MAX)
+#define NUMBERS(from, to) .low = (from), .high = (to)
+#define NOT_NEGATIVE NUMBERS(0, __builtin_inf())
+#define ANY_NUMBER NUMBERS(-__builtin_inf(), __builtin_inf())
+#define POSITIVE NOT_NEGATIVE, .above = true
+#define FROM(text) .default_from = WW_DEFAULT_VALUE, .value = (text)
+#define FROM_MODEL .default_from = WW_DEFAULT_MODEL
+#define DERIVED(text) .default_from = WW_DEFAULT_DERIVED, .value = (text)
+#define REQUIRED .default_from = WW_DEFAULT_NONE
+#define ONLY(key, value) .condition = (key), .states = 1u << (value)
+#define ONLY_SOURCE(source) ONLY("data.source", WW_SOURCE_##source)
+
+static const ww_key keys[] = {
+    KEY(name, NAME, "Name of the experiment; without -o the output file is NAME.h5.",
+        FROM("figure1")),
+    KEY(seed, INTEGER, "Seed of all random numbers.", AT_LEAST(0), FROM("1")),
+    KEY(seeds.data, INTEGER, "Seed of generated data and of random labels.", AT_LEAST(0),
+        DERIVED("seed")),
+    KEY(seeds.weights, INTEGER, "Seed of the initial weights.", AT_LEAST(0), DERIVED("seed")),
+    KEY(seeds.batches, INTEGER, "Seed of the choice of batches.", AT_LEAST(0), DERIVED("seed")),
+    KEY(model, CHOICE, "Preset that sets every default of one paper; any key may override it.",
+        .choices = models, FROM("li-liang")),
+    KEY(data.source, CHOICE, "Where the samples come from.", .choices = sources, FROM("mixture")),
+    KEY(data.train, SAMPLES, "Number n of training samples; all: every sample of the files.",
+        AT_LEAST(1), DERIVED("1000 (source points: classes * components)"), .unit = "samples"),
+    KEY(data.test, SAMPLES, "Number of test samples; all: every sample of the files.", AT_LEAST(1),
+        DERIVED("1000 (source points: classes * components)"), .unit = "samples"),
+    KEY(data.normalize, CHOICE,
+        "sphere: every input has norm 1; ball: the largest input has norm 1.",
+        .choices = normalizations, DERIVED("sphere (source xor-balls: none)")),
+    KEY(data.mixture.dimension, INTEGER, "Input dimension d.", AT_LEAST(1), FROM("1000"),
+        .unit = "coordinates", ONLY_SOURCE(MIXTURE)),
+    KEY(data.mixture.classes, INTEGER, "Number k of classes.", AT_LEAST(2), FROM("10"),
+        .unit = "classes", ONLY_SOURCE(MIXTURE)),
+    KEY(data.mixture.components, INTEGER, "Number l of components in each class.", AT_LEAST(1),
+        FROM("2"), .unit = "components", ONLY_SOURCE(MIXTURE)),
+    KEY(data.mixture.spread, REAL, "Standard deviation of a component times sqrt(d).", NOT_NEGATIVE,
+        FROM("1.0"), ONLY_SOURCE(MIXTURE)),
+    KEY(data.mixture.separation, REAL, "Standard deviation of the components' means times sqrt(d).",
+        NOT_NEGATIVE, FROM("5.0"), ONLY_SOURCE(MIXTURE)),
+    KEY(data.mixture.probabilities, REAL_LIST,
+        "Probability of every component, class by class, of sum 1; empty: all equal.",
+        NUMBERS(0, 1), FROM("[]"), ONLY_SOURCE(MIXTURE)),
+    KEY(data.xor_balls.diameter, REAL, "Diameter of each of the four balls.", NOT_NEGATIVE,
+        FROM("0.1"), ONLY_SOURCE(XOR_BALLS)),
+    KEY(data.xor_balls.distance, REAL, "Distance between the centres of neighbouring balls.",
+        POSITIVE, FROM("2.0"), ONLY_SOURCE(XOR_BALLS)),
+    KEY(data.points.dimension, INTEGER, "Input dimension d.", AT_LEAST(1), FROM("1000"),
+        .unit = "coordinates", ONLY_SOURCE(POINTS)),
+    KEY(data.points.classes, INTEGER, "Number k of classes.", AT_LEAST(2), FROM("10"),
+        .unit = "classes", ONLY_SOURCE(POINTS)),
+    KEY(data.points.components, INTEGER, "Number l of points in each class.", AT_LEAST(1),
+        FROM("2"), .unit = "points", ONLY_SOURCE(POINTS)),
+    KEY(data.points.separation, REAL, "Standard deviation of the points times sqrt(d).", POSITIVE,
+        FROM("5.0"), ONLY_SOURCE(POINTS)),
+    KEY(data.idx.train_images, PATH, "IDX file of the training images, plain or gzip.", REQUIRED,
+        ONLY_SOURCE(IDX)),
+    KEY(data.idx.train_labels, PATH, "IDX file of the training labels, plain or gzip.", REQUIRED,
+        ONLY_SOURCE(IDX)),
+    KEY(data.idx.test_images, PATH, "IDX file of the test images, plain or gzip.", REQUIRED,
+        ONLY_SOURCE(IDX)),
+    KEY(data.idx.test_labels, PATH, "IDX file of the test labels, plain or gzip.", REQUIRED,
+        ONLY_SOURCE(IDX)),
+    KEY(data.idx.classes, INTEGER_LIST,
+        "Labels of the files that are kept, in the order of the new labels; empty: all.",
+        INTEGERS(0, 255), FROM("[]"), ONLY_SOURCE(IDX)),
+    KEY(data.idx.divisor, REAL, "What the pixel values are divided by.", POSITIVE, FROM("255.0"),
+        ONLY_SOURCE(IDX)),
+    KEY(data.idx.balanced, BOOLEAN, "Equally many samples of every class.", FROM("false"),
+        ONLY_SOURCE(IDX)),
+    KEY(data.hdf5.file, PATH, "HDF5 file with the four datasets below.", REQUIRED,
+        ONLY_SOURCE(HDF5)),
+    KEY(data.hdf5.train_inputs, TEXT, "Dataset of the training inputs [n, d].",
+        FROM("train_inputs"), ONLY_SOURCE(HDF5)),
+    KEY(data.hdf5.train_labels, TEXT, "Dataset of the training labels [n].", FROM("train_labels"),
+        ONLY_SOURCE(HDF5)),
+    KEY(data.hdf5.test_inputs, TEXT, "Dataset of the test inputs [n, d].", FROM("test_inputs"),
+        ONLY_SOURCE(HDF5)),
+    KEY(data.hdf5.test_labels, TEXT, "Dataset of the test labels [n].", FROM("test_labels"),
+        ONLY_SOURCE(HDF5)),
+    KEY(data.labels.kind, CHOICE, "random: every label is drawn anew.", .choices = label_kinds,
+        FROM("true")),
+    KEY(data.labels.random_fraction, REAL,
+        "Share of labels drawn anew, uniformly, so that some of them stay right.", NUMBERS(0, 1),
+        DERIVED("0 (random labels: 1)")),
+    KEY(data.labels.noisy_test, BOOLEAN, "Test labels are drawn anew likewise.", FROM("false")),
+    KEY(network.width, INTEGER, "Number m of hidden units.", AT_LEAST(1), FROM("1000"),
+        .unit = "hidden units"),
+    KEY(network.depth, INTEGER, "Number L of hidden layers.", INTEGERS(1, 1), FROM("1"),
+        .unit = "hidden layers"),
+    KEY(network.activation.kind, CHOICE, "Activation of the hidden units.", .choices = activations,
+        FROM_MODEL),
+    KEY(network.activation.slope, REAL, "Slope of the activation left of zero.", NUMBERS(0, 1),
+        .above = true, .below = true, REQUIRED,
+        ONLY("network.activation.kind", WW_ACTIVATION_LEAKY_RELU)),
+    KEY(network.hidden.std, REAL, "Standard deviation of an initial hidden weight, before scaling.",
+        POSITIVE, FROM_MODEL),
+    KEY(network.hidden.scaling, CHOICE,
+        "inverse-sqrt-width: the standard deviation is divided by sqrt(width).",
+        .choices = scalings, FROM_MODEL),
+    KEY(network.output.kind, CHOICE, "Distribution of the output weights.", .choices = outputs,
+        FROM_MODEL),
+    KEY(network.output.scale, REAL, "Standard deviation of an output weight.", POSITIVE,
+        FROM_MODEL),
+    KEY(loss, CHOICE, "Loss that is minimised, as a mean over samples.", .choices = losses,
+        FROM_MODEL),
+    KEY(training.method, CHOICE, "sgd: gradient of a batch; gd: gradient of all training samples.",
+        .choices = methods, FROM_MODEL),
+    KEY(training.batch, INTEGER, "Number B of samples in a batch.", AT_LEAST(1), FROM_MODEL,
+        .unit = "samples", ONLY("training.method", WW_METHOD_SGD)),
+    KEY(training.steps, INTEGER, "Number T of steps; 0 measures the initial weights.", AT_LEAST(0),
+        FROM("400"), .unit = "steps"),
+    KEY(training.rate, REAL, "Learning rate, before scaling.", POSITIVE, FROM_MODEL),
+    KEY(training.rate_scaling, CHOICE, "inverse-width: the learning rate is divided by the width.",
+        .choices = rate_scalings, FROM_MODEL),
+    KEY(training.sampling, CHOICE,
+        "permutation: epochs, reshuffled, what does not fill a batch is dropped; "
+        "replacement: every sample of a batch is drawn from all.",
+        .choices = samplings, FROM("permutation"), ONLY("training.method", WW_METHOD_SGD)),
+    KEY(training.engine, CHOICE, "How a step is computed; auto depends on the configuration alone.",
+        .choices = engines, FROM("auto")),
+    KEY(training.stop, STOP_RULES,
+        "Training ends early where a scalar quantity reaches its threshold.", ANY_NUMBER,
+        FROM("{}")),
+    KEY(measure.every, INTEGER, "Steps between two records of the trajectory.", AT_LEAST(1),
+        FROM("10"), .unit = "steps"),
+    KEY(measure.quantities, WORD_LIST,
+        "What is recorded along the trajectory (`widthwise list quantities`).", .all = true,
+        FROM("[loss, train_accuracy, test_accuracy, coupling, distance]")),
+    KEY(measure.final, WORD_LIST, "What is computed at the end (`widthwise list results`).",
+        FROM("[update_spectrum, weight_spectrum]")),
+    KEY(measure.snapshots, INTEGER_LIST,
+        "Rising steps at which the weights are kept for good, up to training.steps.", AT_LEAST(0),
+        FROM("[]"), .unit = "steps"),
+    KEY(measure.accuracy_target, REAL,
+        "Test accuracy that steps_to_accuracy and distance_at_accuracy wait for.", NUMBERS(0, 1),
+        .above = true, FROM("0.98")),
+    KEY(measure.pseudo_gradient_threshold, REAL,
+        "Norm above which a unit counts in pseudo_gradient_large.", NOT_NEGATIVE, FROM("0.01")),
+    KEY(output.checkpoint_every, INTEGER,
+        "Steps between two checkpoints; 0: only by time and at the end.", AT_LEAST(0), FROM("100"),
+        .unit = "steps", .restart = true),
+    KEY(output.checkpoint_minutes, REAL,
+        "Time between two checkpoints; 0: only by steps and at the end.", NOT_NEGATIVE, FROM("0.0"),
+        .unit = "minutes", .restart = true),
+    KEY(output.record, CHOICE_LIST,
+        "What the file keeps besides, for an outside check that replays the run.",
+        .choices = records, FROM("[]")),
+};
+
+enum { KEY_COUNT = sizeof keys / sizeof keys[0] };
+
+_Static_assert((int)KEY_COUNT <= (int)WW_KEY_LIMIT, "raise WW_KEY_LIMIT");
+_Static_assert(sizeof(ww_source) == sizeof(int), "choices are stored through int");
+_Static_assert(WW_RECORD_DATA == 1 << 0 && WW_RECORD_INITIAL_WEIGHTS == 1 << 1 &&
+                   WW_RECORD_BATCHES == 1 << 2,
+               "records[] is in the order of the bits");
+
+// Li & Liang 2018, section 7: hidden weights of variance 1/m, output weights of variance 1.
+static const ww_preset_value li_liang[] = {
+    {"network.activation.kind", "relu"},
+    {"network.hidden.std", "1.0"},
+    {"network.hidden.scaling", "inverse-sqrt-width"},
+    {"network.output.kind", "gaussian"},
+    {"network.output.scale", "1.0"},
+    {"loss", "cross-entropy"},
+    {"training.method", "sgd"},
+    {"training.batch", "16"},
+    {"training.rate", "10.0"},
+    {"training.rate_scaling", "inverse-width"},
+    {NULL, NULL},
+};
+
+static const ww_preset presets[WW_MODEL_COUNT] = {
+    [WW_MODEL_LI_LIANG] =
+        {"Li & Liang 2018: f_i(x) = sum_r a_ir relu(<w_r, x>), only w is trained, "
+         "softmax cross entropy",
+         li_liang},
+};
+
+size_t ww_key_count(void)
+{
+    return KEY_COUNT;
+}
+
+const ww_key *ww_key_at(size_t index)
+{
+    WW_ASSERT(index < KEY_COUNT);
+    return &keys[index];
+}
+
+size_t ww_key_find(const char *path)
+{
+    size_t index = 0;
+    while (index < KEY_COUNT && strcmp(keys[index].path, path) != 0)
+        index++;
+    return index;
+}
+
+bool ww_key_is_section(const char *path)
+{
+    const size_t length = strlen(path);
+    for (size_t index = 0; index < KEY_COUNT; index++)
+        if (strncmp(keys[index].path, path, length) == 0 && keys[index].path[length] == '.')
+            return true;
+    return false;
+}
+
+// True when `path` ends in the component(s) `word`.
+static bool ends_in(const char *path, const char *word)
+{
+    const size_t length = strlen(path), tail = strlen(word);
+    return tail < length && path[length - tail - 1] == '.' &&
+           strcmp(path + length - tail, word) == 0;
+}
+
+bool ww_key_suggest(const char *path, char *suggestion, size_t size)
+{
+    // Sections are the starts of keys: two candidates for each key, its path and its section.
+    char sections[KEY_COUNT][WW_PATH_LIMIT];
+    const char *candidates[2 * KEY_COUNT];
+    for (size_t index = 0; index < KEY_COUNT; index++) {
+        (void)snprintf(sections[index], WW_PATH_LIMIT, "%s", keys[index].path);
+        char *dot = strrchr(sections[index], '.');
+        if (dot != NULL)
+            *dot = '\0';
+        candidates[index] = keys[index].path;
+        candidates[KEY_COUNT + index] = sections[index];
+    }
+    const char *near = ww_nearest(path, candidates, sizeof candidates / sizeof candidates[0]);
+    // "width" is far from "network.width" letter by letter, yet that is what was meant.
+    const char *word = strrchr(path, '.') == NULL ? path : strrchr(path, '.') + 1;
+    for (size_t index = 0; near == NULL && index < KEY_COUNT; index++)
+        if (ends_in(keys[index].path, word))
+            near = keys[index].path;
+    (void)snprintf(suggestion, size, "%s", near == NULL ? "" : near);
+    return near != NULL;
+}
+
+void *ww_key_member(const ww_key *key, ww_config *config)
+{
+    return (char *)config + key->offset;
+}
+
+const void *ww_key_value(const ww_key *key, const ww_config *config)
+{
+    return (const char *)config + key->offset;
+}
+
+bool ww_key_in_use(const ww_key *key, const ww_config *config)
+{
+    if (key->condition == NULL)
+        return true;
+    const ww_key *condition = ww_key_at(ww_key_find(key->condition));
+    const int choice = *(const int *)ww_key_value(condition, config);
+    return (key->states >> choice & 1u) != 0;
+}
+
+const ww_preset *ww_preset_of(ww_model model)
+{
+    WW_ASSERT((size_t)model < WW_MODEL_COUNT);
+    return &presets[model];
+}

@@ -1,0 +1,100 @@
+// A configuration as it is: back to YAML, where its values came from, and what follows from them.
+#include "widthwise/config.h"
+
+#include "config/value.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+// Number of sections that the paths `a` and `b` share from the left, in components.
+static size_t shared_sections(const char *a, const char *b)
+{
+    size_t shared = 0;
+    for (; *a != '\0' && *a == *b; a++, b++)
+        shared += *a == '.';
+    return shared;
+}
+
+// Prints "section:" for every section of `path` below the ones it shares with `previous`, then the
+// key itself, each two spaces deeper than the section it is in.
+static void print_path(const char *path, const char *previous, FILE *stream)
+{
+    const size_t shared = shared_sections(path, previous);
+    size_t depth = 0;
+    for (const char *dot = strchr(path, '.'); dot != NULL; dot = strchr(path, '.')) {
+        if (depth >= shared)
+            fprintf(stream, "%*s%.*s:\n", (int)(2 * depth), "", (int)(dot - path), path);
+        path = dot + 1;
+        depth++;
+    }
+    fprintf(stream, "%*s%s: ", (int)(2 * depth), "", path);
+}
+
+char *ww_config_to_yaml(const ww_config *config, ww_error *error)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
+    if (stream == NULL) {
+        (void)ww_fail(error, WW_FAILED, "out of memory for the resolved configuration");
+        return NULL;
+    }
+    const char *previous = "";
+    for (size_t index = 0; index < ww_key_count(); index++) {
+        const ww_key *key = ww_key_at(index);
+        if (!ww_key_in_use(key, config))
+            continue;
+        print_path(key->path, previous, stream);
+        ww_value_print(key, config, stream);
+        fputc('\n', stream);
+        previous = key->path;
+    }
+    if (fclose(stream) != 0) {
+        free(text);
+        (void)ww_fail(error, WW_FAILED, "out of memory for the resolved configuration");
+        return NULL;
+    }
+    return text;
+}
+
+void ww_config_where(const ww_config *config, const char *key, char *buffer, size_t size)
+{
+    const size_t index = ww_key_find(key);
+    const int32_t line =
+        config->lines == NULL || index == ww_key_count() ? 0 : config->lines[index];
+    if (line > 0)
+        (void)snprintf(buffer, size, "%s, line %d: %s", config->origin, (int)line, key);
+    else if (line < 0)
+        (void)snprintf(buffer, size, "--set %s", key);
+    else
+        (void)snprintf(buffer, size, "%s", key);
+}
+
+double ww_config_learning_rate(const ww_config *config)
+{
+    return config->training.rate_scaling == WW_RATE_INVERSE_WIDTH
+               ? config->training.rate / (double)config->network.width
+               : config->training.rate;
+}
+
+double ww_config_hidden_std(const ww_config *config)
+{
+    return config->network.hidden.scaling == WW_SCALING_INVERSE_SQRT_WIDTH
+               ? config->network.hidden.std / sqrt((double)config->network.width)
+               : config->network.hidden.std;
+}
+
+bool ww_config_same_data(const ww_config *a, const ww_config *b)
+{
+    static const char section[] = "data.";
+    if (a->seeds.data != b->seeds.data)
+        return false;
+    for (size_t index = 0; index < ww_key_count(); index++) {
+        const ww_key *key = ww_key_at(index);
+        if (strncmp(key->path, section, sizeof section - 1) == 0 && ww_key_in_use(key, a) &&
+            !ww_value_equal(key, a, b))
+            return false;
+    }
+    return true;
+}
