@@ -1,0 +1,257 @@
+#include "data/source.h"
+
+#include "widthwise/hash.h"
+#include "widthwise/memory.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { HASH_SAMPLES = 1024, WHERE_SIZE = 4096 };
+
+/// All sources; their names are those of the configuration. A new one is a file with its function,
+/// and a line here.
+static const ww_source_entry sources[] = {
+    [WW_SOURCE_MIXTURE] =
+        {"Gaussian mixture: k classes of l components with random means; train and test share the "
+         "means "
+         "(Li & Liang, sections 3 and 7).",
+         ww_source_mixture},
+    [WW_SOURCE_XOR_BALLS] = {"Two classes of two discs each in the plane, placed like exclusive "
+                             "or: not linearly separable "
+                             "(Li & Liang, figure 3).",
+                             ww_source_xor_balls},
+    [WW_SOURCE_POINTS] = {"One random point a component, k l in all; the test set is the train set "
+                          "(Li & Liang, section "
+                          "5.1, assumption S).",
+                          ww_source_points},
+    [WW_SOURCE_IDX] = {"Images and labels in IDX files, the format of MNIST and Fashion-MNIST, "
+                       "plain or gzip, all "
+                       "classes or a choice.",
+                       ww_source_idx},
+    [WW_SOURCE_HDF5] =
+        {"Inputs [n, ...] and labels [n] of any numeric type, each a dataset of one HDF5 file.",
+         ww_source_hdf5},
+};
+
+enum { SOURCE_COUNT = sizeof sources / sizeof sources[0] };
+
+ww_status ww_data_fail(const ww_config *config, const char *key, ww_error *error,
+                       const char *format, ...)
+{
+    char where[WHERE_SIZE];
+    char sentence[WW_MESSAGE_SIZE];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(sentence, sizeof sentence, format, arguments);
+    va_end(arguments);
+    ww_config_where(config, key, where, sizeof where);
+    return ww_fail(error, WW_USAGE, "%s: %s", where, sentence);
+}
+
+ww_status ww_drawn_count(const ww_config *config, const char *key, int64_t count, ww_error *error)
+{
+    if (count == WW_ALL_SAMPLES)
+        return ww_data_fail(
+            config, key, error,
+            "source %s is drawn and has no end, so \"all\" is no number of samples; "
+            "give one",
+            ww_source_name(config->data.source));
+    if (count < 1)
+        return ww_data_fail(config, key, error, "is %lld; at least one sample is needed",
+                            (long long)count);
+    return WW_OK;
+}
+
+ww_status ww_samples_allocate(ww_samples *samples, int64_t count, int64_t dimension,
+                              const char *what, ww_error *error)
+{
+    int64_t values = 0, bytes = 0;
+    WW_TRY(ww_multiply(count, dimension, what, &values, error));
+    WW_TRY(ww_multiply(values, (int64_t)sizeof(double), what, &bytes, error));
+    samples->count = count;
+    samples->inputs = ww_allocate((size_t)values, sizeof *samples->inputs, what, error);
+    if (samples->inputs == NULL)
+        return WW_FAILED;
+    samples->labels = ww_allocate((size_t)count, sizeof *samples->labels, what, error);
+    if (samples->labels == NULL)
+        return WW_FAILED;
+    samples->components = ww_allocate((size_t)count, sizeof *samples->components, what, error);
+    return samples->components == NULL ? WW_FAILED : WW_OK;
+}
+
+void ww_samples_free(ww_samples *samples)
+{
+    free(samples->inputs);
+    free(samples->labels);
+    free(samples->components);
+    *samples = (ww_samples){0};
+}
+
+ww_status ww_samples_copy(const ww_samples *samples, int64_t dimension, const char *what,
+                          ww_samples *copy, ww_error *error)
+{
+    WW_TRY(ww_samples_allocate(copy, samples->count, dimension, what, error));
+    const size_t count = (size_t)samples->count;
+    memcpy(copy->inputs, samples->inputs, count * (size_t)dimension * sizeof *copy->inputs);
+    memcpy(copy->labels, samples->labels, count * sizeof *copy->labels);
+    memcpy(copy->components, samples->components, count * sizeof *copy->components);
+    return WW_OK;
+}
+
+void ww_dataset_free(ww_dataset *dataset)
+{
+    ww_samples_free(&dataset->train);
+    ww_samples_free(&dataset->test);
+    *dataset = (ww_dataset){0};
+}
+
+/// What a source has to keep to, whatever the user's data are like.
+static void check_source(const ww_dataset *dataset)
+{
+    const ww_samples *const parts[] = {&dataset->train, &dataset->test};
+    WW_ASSERT(dataset->dimension >= 1 && dataset->components >= 1);
+    for (size_t p = 0; p < sizeof parts / sizeof parts[0]; p++) {
+        WW_ASSERT(parts[p]->count >= 1);
+        for (int64_t s = 0; s < parts[p]->count; s++) {
+            WW_ASSERT(parts[p]->labels[s] >= 0 && parts[p]->labels[s] < dataset->classes);
+            WW_ASSERT(parts[p]->components[s] / dataset->components == parts[p]->labels[s]);
+        }
+    }
+}
+
+/// An error that names the first value that is not finite. `stage` says what was done before.
+static ww_status check_finite(const ww_config *config, const ww_dataset *dataset, const char *stage,
+                              ww_error *error)
+{
+    const ww_samples *const parts[] = {&dataset->train, &dataset->test};
+    const bool hdf5 = config->data.source == WW_SOURCE_HDF5;
+    for (size_t p = 0; p < sizeof parts / sizeof parts[0]; p++) {
+        const int64_t values = parts[p]->count * dataset->dimension;
+        int64_t bad = 0;
+        while (bad < values && isfinite(parts[p]->inputs[bad]))
+            bad++;
+        if (bad == values)
+            continue;
+        const char *const keys[] = {"data.hdf5.train_inputs", "data.hdf5.test_inputs"};
+        const char *const names[] = {config->data.hdf5.train_inputs, config->data.hdf5.test_inputs};
+        return ww_data_fail(
+            config, hdf5 ? keys[p] : "data.source", error,
+            "coordinate %lld of sample %lld (both counted from 0) of the %s set is "
+            "%g%s%s%s%s%s; every input must be finite, so mend the data",
+            (long long)(bad % dataset->dimension), (long long)(bad / dataset->dimension),
+            p == 0 ? "train" : "test", parts[p]->inputs[bad], stage, hdf5 ? " in dataset '" : "",
+            hdf5 ? names[p] : "", hdf5 ? "' of " : "", hdf5 ? config->data.hdf5.file : "");
+    }
+    return WW_OK;
+}
+
+static ww_status check_sizes(const ww_config *config, const ww_dataset *dataset, ww_error *error)
+{
+    if (dataset->classes < 2)
+        return ww_data_fail(config, "data.source", error,
+                            "the data have %lld class; cross entropy needs at least two to tell "
+                            "apart, so choose more classes or other data",
+                            (long long)dataset->classes);
+    if (config->training.method == WW_METHOD_SGD && config->training.batch > dataset->train.count)
+        return ww_data_fail(config, "training.batch", error,
+                            "a batch of %lld is more than the %lld samples of the train set; make "
+                            "it smaller, or data.train larger",
+                            (long long)config->training.batch, (long long)dataset->train.count);
+    return WW_OK;
+}
+
+/// Sum of the hashes of blocks of HASH_SAMPLES rows of `row_bytes` bytes.
+static uint64_t hash_rows(const char *name, const void *rows, int64_t count, size_t row_bytes)
+{
+    const uint64_t key = ww_hash_name(name);
+    uint64_t sum = 0;
+    for (int64_t first = 0; first < count; first += HASH_SAMPLES) {
+        const int64_t block = count - first < HASH_SAMPLES ? count - first : HASH_SAMPLES;
+        sum += ww_hash_block((const char *)rows + (size_t)first * row_bytes,
+                             (size_t)block * row_bytes, key, (uint64_t)(first / HASH_SAMPLES));
+    }
+    return sum;
+}
+
+static uint64_t hash_of(const ww_dataset *dataset)
+{
+    const size_t row = (size_t)dataset->dimension * sizeof(double);
+    const ww_samples *train = &dataset->train, *test = &dataset->test;
+    const int64_t shape[] = {dataset->dimension, dataset->classes, dataset->components,
+                             train->count, test->count};
+    return hash_rows("data/shape", shape, 1, sizeof shape) +
+           hash_rows("data/train_inputs", train->inputs, train->count, row) +
+           hash_rows("data/train_labels", train->labels, train->count, sizeof *train->labels) +
+           hash_rows("data/test_inputs", test->inputs, test->count, row) +
+           hash_rows("data/test_labels", test->labels, test->count, sizeof *test->labels);
+}
+
+/// All that rank 0 does alone: source, labels, normalisation, checks, hash.
+static ww_status prepare(const ww_config *config, ww_dataset *dataset, ww_error *error)
+{
+    WW_ASSERT((size_t)config->data.source < SOURCE_COUNT);
+    WW_TRY(sources[config->data.source].load(config, dataset, error));
+    check_source(dataset);
+    WW_TRY(check_sizes(config, dataset, error));
+    WW_TRY(check_finite(config, dataset, "", error));
+    ww_draw_labels(config, dataset);
+    WW_TRY(ww_normalize_inputs(config, dataset, error));
+    WW_TRY(check_finite(config, dataset, " after data.normalize", error));
+    dataset->hash = hash_of(dataset);
+    return WW_OK;
+}
+
+static ww_status share_samples(const ww_parallel *parallel, int64_t dimension, ww_samples *samples,
+                               ww_error *error)
+{
+    const size_t count = (size_t)samples->count;
+    WW_TRY(ww_broadcast(parallel, samples->inputs,
+                        count * (size_t)dimension * sizeof *samples->inputs, 0, error));
+    WW_TRY(ww_broadcast(parallel, samples->labels, count * sizeof *samples->labels, 0, error));
+    return ww_broadcast(parallel, samples->components, count * sizeof *samples->components, 0,
+                        error);
+}
+
+/// Copies the data set of rank 0 to all others. Ranks agree that all have the memory before any
+/// waits for the arrays.
+static ww_status share(const ww_parallel *parallel, ww_dataset *dataset, ww_error *error)
+{
+    int64_t shape[] = {dataset->dimension,   dataset->classes,    dataset->components,
+                       dataset->train.count, dataset->test.count, (int64_t)dataset->hash};
+    WW_TRY(ww_broadcast(parallel, shape, sizeof shape, 0, error));
+    ww_status status = WW_OK;
+    if (parallel->rank != 0) {
+        *dataset = (ww_dataset){.dimension = shape[0],
+                                .classes = shape[1],
+                                .components = shape[2],
+                                .hash = (uint64_t)shape[5]};
+        status = ww_samples_allocate(&dataset->train, shape[3], shape[0], "the train set", error);
+        if (status == WW_OK)
+            status = ww_samples_allocate(&dataset->test, shape[4], shape[0], "the test set", error);
+    }
+    WW_TRY(ww_agree(parallel, status, error));
+    WW_TRY(share_samples(parallel, dataset->dimension, &dataset->train, error));
+    return share_samples(parallel, dataset->dimension, &dataset->test, error);
+}
+
+ww_status ww_dataset_load(const ww_config *config, const ww_parallel *parallel, ww_dataset *dataset,
+                          ww_error *error)
+{
+    *dataset = (ww_dataset){0};
+    ww_status status = parallel->rank == 0 ? prepare(config, dataset, error) : WW_OK;
+    status = ww_agree(parallel, status, error);
+    if (status == WW_OK)
+        status = share(parallel, dataset, error);
+    if (status != WW_OK)
+        ww_dataset_free(dataset);
+    return status;
+}
+
+void ww_data_print_sources(FILE *stream)
+{
+    for (size_t i = 0; i < SOURCE_COUNT; i++)
+        fprintf(stream, "%-12s %s\n", ww_source_name((ww_source)i), sources[i].description);
+}

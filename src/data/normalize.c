@@ -1,0 +1,95 @@
+#include "data/source.h"
+
+#include <float.h>
+#include <math.h>
+
+/// Euclidean norm. Values whose squares leave the range of a double are scaled by a power of two,
+/// which is exact; all others are summed as they are.
+static double norm_of(const double *values, int64_t count)
+{
+    double squares = 0.0;
+    for (int64_t i = 0; i < count; i++)
+        squares += values[i] * values[i];
+    if (squares > DBL_MIN / DBL_EPSILON && squares <= DBL_MAX)
+        return sqrt(squares);
+    double largest = 0.0;
+    for (int64_t i = 0; i < count; i++)
+        largest = fmax(largest, fabs(values[i]));
+    if (largest == 0.0)
+        return 0.0;
+    int exponent = 0;
+    (void)frexp(largest, &exponent);
+    squares = 0.0;
+    for (int64_t i = 0; i < count; i++) {
+        const double scaled = ldexp(values[i], -exponent);
+        squares += scaled * scaled;
+    }
+    return ldexp(sqrt(squares), exponent);
+}
+
+static ww_status norm_too_large(const ww_config *config, ww_error *error)
+{
+    return ww_data_fail(
+        config, "data.normalize", error,
+        "a sample has a norm above 1.8e308, the largest double; scale the data down");
+}
+
+/// Every x becomes x / ||x||.
+static ww_status to_sphere(const ww_config *config, const char *part, int64_t dimension,
+                           ww_samples *samples, ww_error *error)
+{
+    for (int64_t s = 0; s < samples->count; s++) {
+        double *input = samples->inputs + s * dimension;
+        const double norm = norm_of(input, dimension);
+        if (norm == 0.0)
+            return ww_data_fail(config, "data.normalize", error,
+                                "sample %lld of the %s set (counted from 0) is all zeroes and "
+                                "cannot be brought to the sphere; take it out, or set "
+                                "data.normalize to ball or none",
+                                (long long)s, part);
+        if (isinf(norm))
+            return norm_too_large(config, error);
+        for (int64_t j = 0; j < dimension; j++)
+            input[j] /= norm;
+    }
+    return WW_OK;
+}
+
+static void divide(ww_samples *samples, int64_t dimension, double divisor)
+{
+    const int64_t values = samples->count * dimension;
+    for (int64_t i = 0; i < values; i++)
+        samples->inputs[i] /= divisor;
+}
+
+/// Every x is divided by the largest norm of the train set; test inputs may end outside the ball.
+static ww_status to_ball(const ww_config *config, ww_dataset *dataset, ww_error *error)
+{
+    const int64_t dimension = dataset->dimension;
+    double largest = 0.0;
+    for (int64_t s = 0; s < dataset->train.count; s++)
+        largest = fmax(largest, norm_of(dataset->train.inputs + s * dimension, dimension));
+    if (largest == 0.0)
+        return ww_data_fail(config, "data.normalize", error,
+                            "all samples of the train set are zero and cannot be scaled; check the "
+                            "data, or set data.normalize to none");
+    if (isinf(largest))
+        return norm_too_large(config, error);
+    divide(&dataset->train, dimension, largest);
+    divide(&dataset->test, dimension, largest);
+    return WW_OK;
+}
+
+ww_status ww_normalize_inputs(const ww_config *config, ww_dataset *dataset, ww_error *error)
+{
+    switch (config->data.normalize) {
+    case WW_NORMALIZE_SPHERE:
+        WW_TRY(to_sphere(config, "train", dataset->dimension, &dataset->train, error));
+        return to_sphere(config, "test", dataset->dimension, &dataset->test, error);
+    case WW_NORMALIZE_BALL:
+        return to_ball(config, dataset, error);
+    case WW_NORMALIZE_NONE:
+        break;
+    }
+    return WW_OK;
+}
