@@ -1,0 +1,83 @@
+/// Training: the problem, its batches, and the engines that make steps.
+///
+/// One step is W <- W - eta (1 / B) sum_s dL(W, x_s, y_s) / dW over a batch of B samples. Every
+/// rank works on its own units; the ranks meet in one Allreduce of the outputs [B, k], written as
+/// order-independent integers (sum.h), so trajectories have the same bits on any number of ranks.
+#ifndef WIDTHWISE_TRAIN_H
+#define WIDTHWISE_TRAIN_H
+
+#include "widthwise/config.h"
+#include "widthwise/data.h"
+#include "widthwise/network.h"
+#include "widthwise/parallel.h"
+#include "widthwise/sum.h"
+
+#include <stdint.h>
+
+/// What is trained, on what, by whom. Pointers are borrowed and outlive everything made from it.
+typedef struct ww_problem {
+    const ww_config *config;
+    const ww_dataset *data;
+    const ww_parallel *parallel;
+    ww_tiling tiling;           ///< units over ranks
+    int64_t dimension, outputs; ///< d, k
+    int64_t batch;              ///< B: samples in a step; all of them for gd
+    double learning_rate;       ///< eta
+    double negative_slope;      ///< of the activation
+    const ww_loss *loss;
+    ww_sum_format output_format; ///< of sums over tiles of outputs
+} ww_problem;
+
+/// Checks that shapes fit the interfaces of BLAS, and that BLAS multiplies rightly on this
+/// processor (some builds of OpenBLAS do not on processors newer than they are). Collective.
+ww_status ww_problem_make(const ww_config *config, const ww_dataset *data,
+                          const ww_parallel *parallel, ww_problem *problem, ww_error *error);
+
+/// Which samples make the batch of a step: a pure function of (seed, step). Not collective.
+typedef struct ww_batches ww_batches;
+ww_status ww_batches_create(const ww_problem *problem, ww_batches **batches, ww_error *error);
+void ww_batches_free(ww_batches *batches);
+/// Indices of the train samples in the batch of step `step`, [B].
+///   permutation: epoch e = step / (n / B) goes through a permutation drawn for e; what does not
+///                fill a batch is dropped. replacement: B independent uniform draws. gd: 0 .. n
+///                - 1.
+void ww_batches_at(ww_batches *batches, int64_t step, int64_t *indices);
+/// The batch of `step` itself: `indices` [B] is room to work in, `inputs` [B, d] (may be NULL) and
+/// `labels` [B] are filled.
+void ww_batches_gather(ww_batches *batches, const ww_problem *problem, int64_t step,
+                       int64_t *indices, double *inputs, int64_t *labels);
+/// Mean loss of a batch with `outputs` [B, k] and `labels` [B], and its derivative by each output
+/// in `gradients` [B, k].
+double ww_batch_loss(const ww_problem *problem, const double *outputs, const int64_t *labels,
+                     double *gradients);
+
+/// An engine holds the state of training and makes steps. `dense` keeps W and is the reference.
+typedef struct ww_engine ww_engine;
+
+/// Draws the initial weights. Collective.
+ww_status ww_engine_create(const ww_problem *problem, ww_engine **engine, ww_error *error);
+void ww_engine_free(ww_engine *engine);
+
+/// Makes one step. `request` is any small number of this rank; `*requests` is the sum over ranks:
+/// it travels with the outputs, so that ranks agree on a checkpoint or an end at no cost.
+/// `*batch_loss` is the mean loss on the batch before the step. WW_DIVERGED when an output or the
+/// loss is not finite or out of the range of sums. Collective.
+ww_status ww_engine_step(ww_engine *engine, int64_t request, int64_t *requests, double *batch_loss,
+                         ww_error *error);
+
+/// Steps made so far.
+int64_t ww_engine_steps(const ww_engine *engine);
+
+/// Current hidden weights of tile `tile` (global index, of this rank), [tile units, d]. Valid until
+/// the next step. Not collective.
+const double *ww_engine_tile(void *engine, int64_t tile);
+
+/// Output weights of this rank's units, [local units, k].
+const double *ww_engine_output_weights(const ww_engine *engine);
+
+/// Where a checkpoint is read back to: hidden weights [local units, d], output weights [local
+/// units, k]. After filling both, ww_engine_restored tells the engine the step they belong to.
+void ww_engine_storage(ww_engine *engine, double **hidden_weights, double **output_weights);
+void ww_engine_restored(ww_engine *engine, int64_t step);
+
+#endif

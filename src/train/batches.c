@@ -1,0 +1,100 @@
+#include "widthwise/memory.h"
+#include "widthwise/random.h"
+#include "widthwise/train.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct ww_batches {
+    ww_method method;
+    ww_sampling sampling;
+    uint64_t seed;
+    int64_t samples, batch;
+    int64_t epoch;        // whose permutation is in `permutation`; -1: none yet
+    int64_t *permutation; // [samples], sampling by permutation only
+};
+
+ww_status ww_batches_create(const ww_problem *problem, ww_batches **batches, ww_error *error)
+{
+    *batches = NULL;
+    ww_batches *made = ww_allocate(1, sizeof *made, "the batches", error);
+    if (made == NULL)
+        return WW_FAILED;
+    made->method = problem->config->training.method;
+    made->sampling = problem->config->training.sampling;
+    made->seed = (uint64_t)problem->config->seeds.batches;
+    made->samples = problem->data->train.count;
+    made->batch = problem->batch;
+    made->epoch = -1;
+    if (made->method == WW_METHOD_SGD && made->sampling == WW_SAMPLING_PERMUTATION) {
+        made->permutation = ww_allocate((size_t)made->samples, sizeof *made->permutation,
+                                        "the permutation of an epoch", error);
+        if (made->permutation == NULL) {
+            free(made);
+            return WW_FAILED;
+        }
+    }
+    *batches = made;
+    return WW_OK;
+}
+
+void ww_batches_free(ww_batches *batches)
+{
+    if (batches == NULL)
+        return;
+    free(batches->permutation);
+    free(batches);
+}
+
+void ww_batches_at(ww_batches *batches, int64_t step, int64_t *indices)
+{
+    const int64_t batch = batches->batch;
+    if (batches->method == WW_METHOD_GD) {
+        for (int64_t i = 0; i < batch; i++)
+            indices[i] = i;
+        return;
+    }
+    ww_stream stream = {.seed = batches->seed, .purpose = WW_DRAW_BATCHES};
+    if (batches->sampling == WW_SAMPLING_REPLACEMENT) {
+        ww_integers(stream, (uint64_t)(step * batch), (size_t)batch, batches->samples, indices);
+        return;
+    }
+    const int64_t batches_per_epoch = batches->samples / batch;
+    const int64_t epoch = step / batches_per_epoch;
+    if (epoch != batches->epoch) {
+        WW_ASSERT(epoch <= UINT32_MAX);
+        stream.substream = (uint32_t)epoch;
+        ww_permutation(stream, batches->samples, batches->permutation);
+        batches->epoch = epoch;
+    }
+    memcpy(indices, batches->permutation + step % batches_per_epoch * batch,
+           (size_t)batch * sizeof *indices);
+}
+
+void ww_batches_gather(ww_batches *batches, const ww_problem *problem, int64_t step,
+                       int64_t *indices, double *inputs, int64_t *labels)
+{
+    const ww_samples *train = &problem->data->train;
+    const size_t dimension = (size_t)problem->dimension;
+    ww_batches_at(batches, step, indices);
+    for (int64_t i = 0; i < problem->batch; i++) {
+        labels[i] = train->labels[indices[i]];
+        if (inputs != NULL)
+            memcpy(inputs + (size_t)i * dimension, train->inputs + (size_t)indices[i] * dimension,
+                   dimension * sizeof *inputs);
+    }
+}
+
+double ww_batch_loss(const ww_problem *problem, const double *outputs, const int64_t *labels,
+                     double *gradients)
+{
+    const int64_t k = problem->outputs;
+    double sum = 0.0;
+    for (int64_t i = 0; i < problem->batch; i++) {
+        sum += problem->loss->value(outputs + i * k, k, labels[i]);
+        problem->loss->gradient(outputs + i * k, k, labels[i], gradients + i * k);
+        for (int64_t j = 0; j < k; j++)
+            gradients[i * k + j] /= (double)problem->batch;
+    }
+    return sum / (double)problem->batch;
+}

@@ -1,0 +1,267 @@
+// The plain engine: keeps W and streams it tile by tile. The update of step t is left pending and
+// applied to a tile just before the forward pass of step t + 1 touches it, so that a step reads and
+// writes W once. Applying it earlier (when someone asks for the weights) makes the same calls with
+// the same numbers, so it never changes a bit.
+
+#include "train/engine.h"
+#include "train/kernels.h"
+#include "train/output_sum.h"
+#include "widthwise/memory.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct dense {
+    const ww_problem *problem;
+    ww_batches *batches;
+    int64_t pattern_bytes;  // bytes of one unit's patterns on a batch
+    double *weights;        // [local units, d]
+    double *output_weights; // [local units, k]
+    uint8_t *patterns; // [local units, pattern_bytes], a bit a sample: active in the last forward
+    int64_t *indices;  // [B], samples of the batch
+    int64_t *labels;   // [B]
+    double *gathered;  // [B, d], inputs of the batch; unused for gd, where inputs are used in place
+    double *previous;  // [B, d], inputs of the pending update
+    double *outputs;   // [B, k]
+    double *gradients; // [B, k], derivative of the batch's mean loss by each output
+    double *preactivations; // [tile units, block]
+    double *partial;        // [block, k], one tile's outputs
+    uint8_t *active;        // [tile units, block]
+    bool *stale;            // [local tiles], whether the pending update is still to be applied
+    ww_output_sum sum;      // of outputs
+} dense;
+
+static void dense_destroy(void *state)
+{
+    dense *self = state;
+    ww_batches_free(self->batches);
+    free(self->weights);
+    free(self->output_weights);
+    free(self->patterns);
+    free(self->indices);
+    free(self->labels);
+    free(self->gathered);
+    free(self->previous);
+    free(self->outputs);
+    free(self->gradients);
+    free(self->preactivations);
+    free(self->partial);
+    free(self->active);
+    free(self->stale);
+    ww_output_sum_free(&self->sum);
+    free(self);
+}
+
+static bool allocate_arrays(dense *self, ww_error *error)
+{
+    const ww_problem *problem = self->problem;
+    const size_t units = (size_t)problem->tiling.local_units;
+    const size_t tile = (size_t)problem->tiling.tile_units;
+    const size_t d = (size_t)problem->dimension;
+    const size_t k = (size_t)problem->outputs;
+    const size_t batch = (size_t)problem->batch;
+    const size_t block = (size_t)ww_block_size(problem->batch, 0);
+    const size_t gathered = problem->config->training.method == WW_METHOD_GD ? 0 : batch * d;
+    const struct {
+        void *array;
+        size_t count, size;
+        const char *what;
+    } arrays[] = {
+        {&self->weights, units * d, sizeof(double), "the hidden weights W"},
+        {&self->output_weights, units * k, sizeof(double), "the output weights"},
+        {&self->patterns, units * (size_t)self->pattern_bytes, 1, "the patterns of a batch"},
+        {&self->indices, batch, sizeof(int64_t), "the indices of a batch"},
+        {&self->labels, batch, sizeof(int64_t), "the labels of a batch"},
+        {&self->gathered, gathered, sizeof(double), "the inputs of a batch"},
+        {&self->previous, gathered, sizeof(double), "the inputs of the last batch"},
+        {&self->outputs, batch * k, sizeof(double), "the outputs of a batch"},
+        {&self->gradients, batch * k, sizeof(double), "the output gradients of a batch"},
+        {&self->preactivations, tile * block, sizeof(double), "the pre-activations of a tile"},
+        {&self->partial, block * k, sizeof(double), "the outputs of a tile"},
+        {&self->active, tile * block, 1, "the patterns of a tile"},
+        {&self->stale, (size_t)problem->tiling.local_tiles, sizeof(bool), "the marks of tiles"},
+    };
+    for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) {
+        void *memory = ww_allocate(arrays[i].count, arrays[i].size, arrays[i].what, error);
+        memcpy(arrays[i].array, &memory, sizeof memory);
+        if (memory == NULL)
+            return false;
+    }
+    return true;
+}
+
+static ww_status dense_create(const ww_problem *problem, void **state, ww_error *error)
+{
+    dense *self = ww_allocate(1, sizeof *self, "the engine", error);
+    if (self == NULL)
+        return WW_FAILED;
+    self->problem = problem;
+    self->pattern_bytes = (problem->batch + 7) / 8;
+    if (!allocate_arrays(self, error) ||
+        ww_batches_create(problem, &self->batches, error) != WW_OK ||
+        ww_output_sum_create(&self->sum, problem, problem->batch, error) != WW_OK) {
+        dense_destroy(self);
+        return WW_FAILED;
+    }
+    const ww_tiling *tiling = &problem->tiling;
+    ww_initial_hidden_weights(problem->config, problem->dimension, tiling->first_unit,
+                              tiling->local_units, self->weights);
+    ww_initial_output_weights(problem->config, problem->outputs, tiling->first_unit,
+                              tiling->local_units, self->output_weights);
+    *state = self;
+    return WW_OK;
+}
+
+// Where the inputs of sample `start` of the batch stand, and of the pending update's batch.
+static const double *batch_inputs(const dense *self, const double *gathered, int64_t start)
+{
+    const ww_problem *problem = self->problem;
+    if (problem->config->training.method == WW_METHOD_GD)
+        return problem->data->train.inputs + start * problem->dimension;
+    return gathered + start * problem->dimension;
+}
+
+static void pack_patterns(const uint8_t *active, int64_t units, int64_t samples, uint8_t *patterns,
+                          int64_t stride)
+{
+    for (int64_t unit = 0; unit < units; unit++) {
+        const uint8_t *row = active + unit * samples;
+        uint8_t *packed = patterns + unit * stride;
+        for (int64_t start = 0; start < samples; start += 8) {
+            const int64_t count = samples - start < 8 ? samples - start : 8;
+            unsigned bits = 0;
+            for (int64_t i = 0; i < count; i++)
+                bits |= (unsigned)row[start + i] << i;
+            packed[start / 8] = (uint8_t)bits;
+        }
+    }
+}
+
+// Leaves each coefficient where the unit was active and multiplies it by the slope elsewhere.
+static void mask_coefficients(double slope, const uint8_t *patterns, int64_t stride, int64_t units,
+                              int64_t samples, double *coefficients)
+{
+    for (int64_t unit = 0; unit < units; unit++) {
+        const uint8_t *packed = patterns + unit * stride;
+        double *row = coefficients + unit * samples;
+        for (int64_t i = 0; i < samples; i++)
+            row[i] *= (packed[i / 8] >> (i % 8)) & 1 ? 1.0 : slope;
+    }
+}
+
+// W_tile -= eta (coefficients of the pending batch) X. The gradients are already means over the
+// batch.
+static void update_tile(dense *self, int64_t local_tile)
+{
+    if (!self->stale[local_tile])
+        return;
+    self->stale[local_tile] = false;
+    const ww_problem *problem = self->problem;
+    const ww_tiling *tiling = &problem->tiling;
+    const int64_t first = local_tile * tiling->tile_units;
+    const int64_t units = ww_tile_size(tiling, tiling->first_tile + local_tile);
+    for (int64_t start = 0; start < problem->batch; start += WW_SAMPLE_BLOCK) {
+        const int64_t samples = ww_block_size(problem->batch, start);
+        double *coefficients = self->preactivations;
+        ww_kernel_coefficients(self->output_weights + first * problem->outputs,
+                               self->gradients + start * problem->outputs, units, samples,
+                               problem->outputs, coefficients);
+        mask_coefficients(problem->negative_slope,
+                          self->patterns + first * self->pattern_bytes + start / 8,
+                          self->pattern_bytes, units, samples, coefficients);
+        ww_kernel_rows(-problem->learning_rate, coefficients,
+                       batch_inputs(self, self->previous, start), units, samples,
+                       problem->dimension, 1.0, self->weights + first * problem->dimension);
+    }
+}
+
+static void forward_tile(dense *self, int64_t local_tile)
+{
+    const ww_problem *problem = self->problem;
+    const ww_tiling *tiling = &problem->tiling;
+    const int64_t first = local_tile * tiling->tile_units;
+    const int64_t units = ww_tile_size(tiling, tiling->first_tile + local_tile);
+    for (int64_t start = 0; start < problem->batch; start += WW_SAMPLE_BLOCK) {
+        const int64_t samples = ww_block_size(problem->batch, start);
+        ww_kernel_preactivations(self->weights + first * problem->dimension, units,
+                                 batch_inputs(self, self->gathered, start), samples,
+                                 problem->dimension, self->preactivations);
+        ww_activate(problem->negative_slope, self->preactivations, (size_t)(units * samples),
+                    self->active);
+        pack_patterns(self->active, units, samples,
+                      self->patterns + first * self->pattern_bytes + start / 8,
+                      self->pattern_bytes);
+        ww_kernel_outputs(self->preactivations, self->output_weights + first * problem->outputs,
+                          units, samples, problem->outputs, self->partial);
+        ww_output_sum_add(&self->sum, start, samples, self->partial);
+    }
+}
+
+static ww_status dense_step(void *state, int64_t step, int64_t request, int64_t *requests,
+                            double *batch_loss, ww_error *error)
+{
+    dense *self = state;
+    const ww_problem *problem = self->problem;
+    const bool is_gd = problem->config->training.method == WW_METHOD_GD;
+    ww_batches_gather(self->batches, problem, step, self->indices, is_gd ? NULL : self->gathered,
+                      self->labels);
+    ww_output_sum_clear(&self->sum);
+    for (int64_t tile = 0; tile < problem->tiling.local_tiles; tile++) {
+        update_tile(self, tile);
+        forward_tile(self, tile);
+    }
+    WW_TRY(ww_output_sum_finish(&self->sum, request, requests, self->outputs, error));
+    *batch_loss = ww_batch_loss(problem, self->outputs, self->labels, self->gradients);
+    if (!isfinite(*batch_loss))
+        return ww_fail(error, WW_DIVERGED,
+                       "the loss of the batch is not finite; a smaller "
+                       "training.rate may help");
+    double *swap = self->gathered;
+    self->gathered = self->previous;
+    self->previous = swap;
+    for (int64_t tile = 0; tile < problem->tiling.local_tiles; tile++)
+        self->stale[tile] = true;
+    return WW_OK;
+}
+
+static const double *dense_tile(void *state, int64_t tile)
+{
+    dense *self = state;
+    const ww_tiling *tiling = &self->problem->tiling;
+    const int64_t local_tile = tile - tiling->first_tile;
+    WW_ASSERT(local_tile >= 0 && local_tile < tiling->local_tiles);
+    update_tile(self, local_tile);
+    return self->weights + local_tile * tiling->tile_units * self->problem->dimension;
+}
+
+static const double *dense_output_weights(const void *state)
+{
+    const dense *self = state;
+    return self->output_weights;
+}
+
+static void dense_storage(void *state, double **hidden_weights, double **output_weights)
+{
+    dense *self = state;
+    *hidden_weights = self->weights;
+    *output_weights = self->output_weights;
+}
+
+static void dense_restored(void *state)
+{
+    dense *self = state;
+    for (int64_t tile = 0; tile < self->problem->tiling.local_tiles; tile++)
+        self->stale[tile] = false;
+}
+
+const ww_engine_methods ww_engine_dense = {
+    .name = "dense",
+    .create = dense_create,
+    .destroy = dense_destroy,
+    .step = dense_step,
+    .tile = dense_tile,
+    .output_weights = dense_output_weights,
+    .storage = dense_storage,
+    .restored = dense_restored,
+};

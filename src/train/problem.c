@@ -1,0 +1,38 @@
+#include "widthwise/train.h"
+
+#include "train/kernels.h"
+#include "widthwise/memory.h"
+
+#include <cblas.h>
+
+// Outputs are below 2^30 in any run that has not diverged (raw pixels and a rate far too large
+// included), and the quantum of their sums is 2^-70 up to 4096 tiles.
+static const int OUTPUT_RANGE = 30;
+
+ww_status ww_problem_make(const ww_config *config, const ww_dataset *data,
+                          const ww_parallel *parallel, ww_problem *problem, ww_error *error)
+{
+    // Threads change the order of summation inside BLAS, and so the bits.
+    openblas_set_num_threads(1);
+    *problem = (ww_problem){
+        .config = config,
+        .data = data,
+        .parallel = parallel,
+        .tiling = ww_tiling_make(config->network.width, parallel->rank, parallel->size),
+        .dimension = data->dimension,
+        .outputs = data->classes,
+        .batch =
+            config->training.method == WW_METHOD_GD ? data->train.count : config->training.batch,
+        .learning_rate = ww_config_learning_rate(config),
+        .negative_slope = ww_negative_slope(config),
+        .loss = ww_loss_of(config),
+    };
+    problem->output_format = ww_sum_format_make(problem->tiling.tile_count, OUTPUT_RANGE);
+    int checked = 0;
+    ww_status status = ww_to_int(data->dimension, "the dimension of the data", &checked, error);
+    if (status == WW_OK)
+        status = ww_to_int(data->classes, "the number of classes", &checked, error);
+    if (status == WW_OK)
+        status = ww_kernel_check(error);
+    return ww_agree(parallel, status, error);
+}

@@ -1,0 +1,67 @@
+/// A small problem for tests of training and measuring: a configuration from settings, and data
+/// made by hand that need no source.
+#ifndef WIDTHWISE_TESTS_SMALL_PROBLEM_H
+#define WIDTHWISE_TESTS_SMALL_PROBLEM_H
+
+#include "widthwise/train.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+typedef struct small_problem {
+    ww_experiment experiment;
+    ww_dataset data;
+    ww_parallel parallel;
+    ww_problem problem;
+} small_problem;
+
+static inline void small_samples(ww_samples *samples, int64_t count, int64_t dimension,
+                                 int64_t classes, int phase)
+{
+    samples->count = count;
+    samples->inputs = calloc((size_t)(count * dimension), sizeof(double));
+    samples->labels = calloc((size_t)count, sizeof(int64_t));
+    samples->components = calloc((size_t)count, sizeof(int64_t));
+    for (int64_t s = 0; s < count; s++) {
+        samples->labels[s] = (s * 7 + phase) % classes;
+        samples->components[s] = samples->labels[s];
+        for (int64_t j = 0; j < dimension; j++)
+            samples->inputs[s * dimension + j] =
+                0.5 * sin((double)(1 + s * 13 + j * 29 + phase * 101)) +
+                (j % classes == samples->labels[s] ? 0.3 : 0.0);
+    }
+}
+
+/// Parses the settings and makes data of `dimension`, `classes`; returns whether all went well.
+static inline bool small_problem_make(small_problem *small, MPI_Comm communicator,
+                                      const char *const *settings, size_t setting_count,
+                                      int64_t train, int64_t test, int64_t dimension,
+                                      int64_t classes, ww_error *error)
+{
+    *small = (small_problem){0};
+    if (ww_parallel_create(communicator, &small->parallel, error) != WW_OK ||
+        ww_experiment_parse("", "test", ".", settings, setting_count, &small->experiment, error) !=
+            WW_OK)
+        return false;
+    small->data.dimension = dimension;
+    small->data.classes = classes;
+    small->data.components = 1;
+    small_samples(&small->data.train, train, dimension, classes, 0);
+    small_samples(&small->data.test, test, dimension, classes, 1);
+    return ww_problem_make(&small->experiment.members[0], &small->data, &small->parallel,
+                           &small->problem, error) == WW_OK;
+}
+
+static inline void small_problem_free(small_problem *small)
+{
+    ww_samples *sets[2] = {&small->data.train, &small->data.test};
+    for (int i = 0; i < 2; i++) {
+        free(sets[i]->inputs);
+        free(sets[i]->labels);
+        free(sets[i]->components);
+    }
+    ww_experiment_free(&small->experiment);
+    ww_parallel_destroy(&small->parallel);
+}
+
+#endif
