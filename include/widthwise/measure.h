@@ -1,0 +1,61 @@
+/// What a run measures: quantities along the trajectory, and results at its end.
+///
+/// One registry (src/measure/registry.c) names every quantity with its field, formula, what it
+/// needs and its function. At a record one *survey* goes over the tiles once and gathers all that
+/// the chosen quantities need: outputs, patterns now and at t = 0, movement, gradients on the
+/// batch. W(0) is drawn again tile by tile, never kept. Everything a quantity sees is the same on
+/// all ranks.
+#ifndef WIDTHWISE_MEASURE_H
+#define WIDTHWISE_MEASURE_H
+
+#include "widthwise/config.h"
+#include "widthwise/field.h"
+#include "widthwise/train.h"
+
+#include <stdio.h>
+
+/// The quantities and results that one configuration asks for.
+typedef struct ww_measure_plan ww_measure_plan;
+
+/// Checks the names in measure.quantities, measure.final and training.stop (WW_USAGE with the line
+/// and the nearest known name) and makes the plan. The extents of results follow from width, d and
+/// k. Quantities that a stop rule or a result needs are added. Not collective.
+ww_status ww_measure_plan_make(const ww_config *config, int64_t dimension, ww_measure_plan **plan,
+                               ww_error *error);
+void ww_measure_plan_free(ww_measure_plan *plan);
+
+/// Fields of the trajectory, in the order of the registry; all their arrays together have
+/// ww_measure_values(plan) doubles.
+const ww_field *ww_measure_trajectory(const ww_measure_plan *plan, size_t *count);
+int64_t ww_measure_values(const ww_measure_plan *plan);
+/// Fields of the results at the end; together ww_measure_final_values(plan) doubles.
+const ww_field *ww_measure_final(const ww_measure_plan *plan, size_t *count);
+int64_t ww_measure_final_values(const ww_measure_plan *plan);
+/// Doubles that cumulative quantities carry from record to record, and their values at the start.
+size_t ww_measure_carry_count(void);
+void ww_measure_carry_start(double *carry);
+
+/// Measures at the engine's current step. `values` [ww_measure_values], `carry` is brought forward.
+/// `batches` gives the batch of the coming step, for quantities on the batch. WW_DIVERGED when an
+/// output or the train loss is not finite. Collective.
+ww_status ww_measure_record(const ww_measure_plan *plan, const ww_problem *problem,
+                            ww_engine *engine, ww_batches *batches, double *carry, double *values,
+                            ww_error *error);
+
+/// Value of the scalar quantity `name` among `values`, NAN when it is not measured. Pure.
+double ww_measure_value(const ww_measure_plan *plan, const double *values, const char *name);
+
+/// The stop rule that `values` fulfil, or NULL. Pure.
+const ww_stop_rule *ww_measure_stop(const ww_measure_plan *plan, const ww_config *config,
+                                    const double *values);
+
+/// Computes the results at the end. `values` [ww_measure_final_values]. Collective.
+ww_status ww_measure_finish(const ww_measure_plan *plan, const ww_problem *problem,
+                            ww_engine *engine, const double *carry, double *values,
+                            ww_error *error);
+
+/// Names, units, formulas and sources. For `list quantities` and `list results`.
+void ww_measure_print_quantities(FILE *stream);
+void ww_measure_print_results(FILE *stream);
+
+#endif

@@ -1,0 +1,34 @@
+/// What the papers predict for a run, as pure functions of its configuration and what was measured.
+#ifndef WIDTHWISE_THEORY_H
+#define WIDTHWISE_THEORY_H
+
+#include "widthwise/config.h"
+#include "widthwise/data.h"
+#include "widthwise/field.h"
+
+enum { WW_THEORY_FIELDS = 8 };
+
+/// Predictions that a configuration's model has: fills `fields` and returns their number. Those
+/// that follow the trajectory have one axis of `records` and need the quantity row_movement.
+/// Together their arrays have ww_theory_values doubles. Pure.
+size_t ww_theory_fields(const ww_config *config, bool has_row_movement, int64_t records,
+                        ww_field fields[WW_THEORY_FIELDS]);
+int64_t ww_theory_values(const ww_field *fields, size_t count);
+
+/// The predictions. `row_movement` [rows] is max_r ||w_r(t) - w_r(0)|| of every record, NULL where
+/// it was not measured; records past `rows` become NaN. `values` [ww_theory_values]. Pure.
+void ww_theory_compute(const ww_config *config, const ww_dataset *data, const double *row_movement,
+                       int64_t rows, int64_t records, double *values);
+
+/// LL lemma B.1: the share of units that are not coupled on one point is at most 10 tau / sigma,
+/// here with tau = movement, at most 1.
+double ww_li_liang_coupling_bound(double movement, double sigma);
+/// LL lemma A.1: the share of units not coupled on some of k l points is at most e tau k l / sigma.
+double ww_li_liang_coupling_any_bound(double movement, double sigma, int64_t points);
+/// P(|z| <= movement) for z from N(0, sigma^2): the expected share of (unit, point) pairs within
+/// reach of a movement, the sharp form of what both lemmas bound.
+double ww_li_liang_coupling_reach(double movement, double sigma);
+/// LL figure 5: 2 / (3 sqrt(m)), the fit to the relative distance at 98% on the synthetic data.
+double ww_li_liang_distance_at_accuracy(int64_t width);
+
+#endif

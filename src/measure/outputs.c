@@ -1,0 +1,111 @@
+// Quantities of the network's outputs: loss, accuracy, and v_max of Li & Liang.
+
+#include "measure/quantities.h"
+
+#include "widthwise/memory.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static double mean_loss(const ww_survey *survey, const ww_surveyed_samples *set)
+{
+    const int64_t k = survey->problem->outputs;
+    double sum = 0.0;
+    for (int64_t i = 0; i < set->samples->count; i++)
+        sum += survey->problem->loss->value(set->outputs + i * k, k, set->samples->labels[i]);
+    return sum / (double)set->samples->count;
+}
+
+static double accuracy(const ww_survey *survey, const ww_surveyed_samples *set)
+{
+    const int64_t k = survey->problem->outputs;
+    int64_t right = 0;
+    for (int64_t i = 0; i < set->samples->count; i++)
+        right += survey->problem->loss->correct(set->outputs + i * k, k, set->samples->labels[i]);
+    return (double)right / (double)set->samples->count;
+}
+
+static double loss(const ww_survey *survey, double *carry)
+{
+    (void)carry;
+    return mean_loss(survey, &survey->train);
+}
+
+static double train_accuracy(const ww_survey *survey, double *carry)
+{
+    (void)carry;
+    return accuracy(survey, &survey->train);
+}
+
+static double test_loss(const ww_survey *survey, double *carry)
+{
+    (void)carry;
+    return mean_loss(survey, &survey->test);
+}
+
+static double test_accuracy(const ww_survey *survey, double *carry)
+{
+    (void)carry;
+    return accuracy(survey, &survey->test);
+}
+
+// max over classes i and components (a, b) of |p_ab v_iab|, with the expectation over a component
+// taken over the train samples drawn from it: p_ab E[v_i] = (1 / n) sum over those samples of v_i,
+// and v_i = -dL/df_i (LL section 5.1).
+static double largest_v(const ww_survey *survey)
+{
+    const ww_problem *problem = survey->problem;
+    const int64_t k = problem->outputs;
+    const int64_t components = problem->data->classes * problem->data->components;
+    const ww_samples *train = survey->train.samples;
+    double *sums = ww_allocate((size_t)(components * k + k), sizeof *sums, "v_max", NULL);
+    if (sums == NULL)
+        return NAN;
+    double *gradient = sums + components * k;
+    for (int64_t s = 0; s < train->count; s++) {
+        problem->loss->gradient(survey->train.outputs + s * k, k, train->labels[s], gradient);
+        for (int64_t i = 0; i < k; i++)
+            sums[train->components[s] * k + i] -= gradient[i];
+    }
+    double largest = 0.0;
+    for (int64_t i = 0; i < components * k; i++)
+        largest = fmax(largest, fabs(sums[i]) / (double)train->count);
+    free(sums);
+    return largest;
+}
+
+static double v_max(const ww_survey *survey, double *carry)
+{
+    (void)carry;
+    return largest_v(survey);
+}
+
+static double v_max_mean_square(const ww_survey *survey, double *carry)
+{
+    const double largest = largest_v(survey);
+    carry[WW_CARRY_V_MAX_SQUARES] += largest * largest;
+    carry[WW_CARRY_V_MAX_RECORDS] += 1.0;
+    return carry[WW_CARRY_V_MAX_SQUARES] / carry[WW_CARRY_V_MAX_RECORDS];
+}
+
+const ww_quantity ww_quantities_outputs[] = {
+    {WW_SCALAR_FIELD("loss", "nat", "LL section 3", "Mean loss over the train set."),
+     "L(W) = (1/n) sum_s L(W, x_s, y_s)", WW_NEED_TRAIN_OUTPUTS, WW_FALLS, loss},
+    {WW_SCALAR_FIELD("train_accuracy", "1", "LL theorem 4.1",
+                     "Share of train samples whose label has the strictly largest output."),
+     "(1/n) #{s: f_y > f_j for all j != y}", WW_NEED_TRAIN_OUTPUTS, WW_RISES, train_accuracy},
+    {WW_SCALAR_FIELD("test_loss", "nat", "LL section 3", "Mean loss over the test set."),
+     "L on the test set", WW_NEED_TEST_OUTPUTS, WW_FALLS, test_loss},
+    {WW_SCALAR_FIELD("test_accuracy", "1", "LL section 7, figure 1a",
+                     "Share of test samples whose label has the strictly largest output."),
+     "train_accuracy on the test set", WW_NEED_TEST_OUTPUTS, WW_RISES, test_accuracy},
+    {WW_SCALAR_FIELD(
+         "v_max", "1", "LL section 5.1, lemma A.4",
+         "Largest |p_ab v_iab| over classes i and components (a, b), expectations taken "
+         "over the train set."),
+     "max_{i,a,b} |(1/n) sum_{s in (a,b)} v_i(x_s)|", WW_NEED_TRAIN_OUTPUTS, WW_FALLS, v_max},
+    {WW_SCALAR_FIELD("v_max_mean_square", "1", "LL lemmas A.4 and B.4",
+                     "Mean of v_max^2 over the records so far, this one included."),
+     "(1/T) sum_t v_max(t)^2", WW_NEED_TRAIN_OUTPUTS, WW_FALLS, v_max_mean_square},
+    {.formula = NULL},
+};

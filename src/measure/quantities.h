@@ -1,0 +1,65 @@
+/// The quantities of a record, and the results of the end, as the registry sees them.
+#ifndef WIDTHWISE_MEASURE_QUANTITIES_H
+#define WIDTHWISE_MEASURE_QUANTITIES_H
+
+#include "measure/survey.h"
+#include "widthwise/field.h"
+#include "widthwise/train.h"
+
+/// Where a stop rule on a quantity fires.
+typedef enum ww_direction {
+    WW_RISES = 1, ///< once it is at or above the threshold
+    WW_FALLS = -1 ///< once it is at or below
+} ww_direction;
+
+/// Cumulative values that go from record to record, and through checkpoints.
+typedef enum ww_carry {
+    WW_CARRY_V_MAX_SQUARES, ///< sum over records of v_max^2
+    WW_CARRY_V_MAX_RECORDS, ///< records in that sum
+    WW_CARRY_TARGET_STEP,   ///< first recorded step at the target accuracy, NaN before
+    WW_CARRY_TARGET_DISTANCE,
+    WW_CARRY_COUNT
+} ww_carry;
+
+/// One scalar quantity of a record.
+typedef struct ww_quantity {
+    ww_field field;
+    const char *formula;
+    unsigned needs; ///< WW_NEED_*
+    ww_direction direction;
+    /// The value at this survey. `carry` [WW_CARRY_COUNT] may be read and brought forward.
+    double (*value)(const ww_survey *survey, double *carry);
+} ww_quantity;
+
+/// Families of quantities, one file each; ended by an entry without a name.
+extern const ww_quantity ww_quantities_outputs[];
+extern const ww_quantity ww_quantities_coupling[];
+extern const ww_quantity ww_quantities_movement[];
+extern const ww_quantity ww_quantities_gradient[];
+
+enum { WW_RESULT_FIELDS = 5 };
+
+/// One result of the end, of one or several fields.
+typedef struct ww_result {
+    const char *name; ///< as in measure.final
+    const char *description;
+    const char *const
+        *requires; ///< quantities that must be measured for it, ended by NULL; or NULL
+    size_t field_count;
+    ww_field fields[WW_RESULT_FIELDS]; ///< extents of -1 stand for min(m, d)
+    /// Values of all fields one after the other. Collective.
+    ww_status (*compute)(const ww_problem *problem, ww_engine *engine, const double *carry,
+                         double *values, ww_error *error);
+} ww_result;
+
+extern const ww_result ww_results[];
+extern const size_t ww_result_count;
+
+/// A scalar field of pure number or `units`.
+#define WW_SCALAR_FIELD(name_, units_, source_, description_)                                      \
+    {                                                                                              \
+        .name = (name_), .description = (description_), .units = (units_), .source = (source_),    \
+        .rank = 0                                                                                  \
+    }
+
+#endif

@@ -1,0 +1,295 @@
+// The registry of quantities, and the plan that a configuration makes of it.
+
+#include "widthwise/measure.h"
+
+#include "measure/quantities.h"
+#include "widthwise/memory.h"
+#include "widthwise/text.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const ww_quantity *const families[] = {
+    ww_quantities_outputs,
+    ww_quantities_coupling,
+    ww_quantities_movement,
+    ww_quantities_gradient,
+};
+
+enum { MOST_QUANTITIES = 64, MOST_FIELDS = 64 };
+
+struct ww_measure_plan {
+    size_t quantity_count;
+    const ww_quantity *quantities[MOST_QUANTITIES];
+    ww_field trajectory[MOST_QUANTITIES];
+    size_t result_count;
+    const ww_result *results[MOST_FIELDS];
+    size_t final_count;
+    ww_field final[MOST_FIELDS];
+    unsigned needs;
+    double accuracy_target;
+};
+
+static size_t all_quantities(const ww_quantity **quantities)
+{
+    size_t count = 0;
+    for (size_t family = 0; family < sizeof families / sizeof families[0]; family++)
+        for (const ww_quantity *entry = families[family]; entry->formula != NULL; entry++) {
+            WW_ASSERT(count < MOST_QUANTITIES);
+            quantities[count++] = entry;
+        }
+    return count;
+}
+
+static ww_status unknown_name(const ww_config *config, const char *key, const char *name,
+                              const char *kind, const char *const *known, size_t count,
+                              ww_error *error)
+{
+    char where[512];
+    ww_config_where(config, key, where, sizeof where);
+    const char *nearest = ww_nearest(name, known, count);
+    if (nearest != NULL)
+        return ww_fail(error, WW_USAGE, "%s: unknown %s `%s`; did you mean `%s`?", where, kind,
+                       name, nearest);
+    return ww_fail(error, WW_USAGE, "%s: unknown %s `%s`; `widthwise list %s` names them all",
+                   where, kind, name, strcmp(kind, "result") == 0 ? "results" : "quantities");
+}
+
+// Marks quantity `name` as wanted.
+static ww_status want(const ww_config *config, const char *key, const char *name,
+                      const ww_quantity *const *all, size_t count, bool *wanted, ww_error *error)
+{
+    const char *names[MOST_QUANTITIES];
+    for (size_t i = 0; i < count; i++) {
+        names[i] = all[i]->field.name;
+        if (strcmp(name, names[i]) == 0) {
+            wanted[i] = true;
+            return WW_OK;
+        }
+    }
+    return unknown_name(config, key, name, "quantity", names, count, error);
+}
+
+static ww_status choose_results(const ww_config *config, int64_t dimension, ww_measure_plan *plan,
+                                ww_error *error)
+{
+    const char *names[MOST_FIELDS];
+    bool wanted[MOST_FIELDS] = {false};
+    const ww_word_list *asked = &config->measure.final;
+    WW_ASSERT(ww_result_count <= MOST_FIELDS);
+    for (size_t i = 0; i < ww_result_count; i++)
+        names[i] = ww_results[i].name;
+    for (size_t word = 0; word < asked->count; word++) {
+        size_t i = 0;
+        while (i < ww_result_count && strcmp(asked->words[word], names[i]) != 0)
+            i++;
+        if (strcmp(asked->words[word], "all") == 0)
+            for (size_t j = 0; j < ww_result_count; j++)
+                wanted[j] = true;
+        else if (i == ww_result_count)
+            return unknown_name(config, "measure.final", asked->words[word], "result", names,
+                                ww_result_count, error);
+        else
+            wanted[i] = true;
+    }
+    const int64_t width = config->network.width;
+    for (size_t i = 0; i < ww_result_count; i++) {
+        if (!wanted[i])
+            continue;
+        plan->results[plan->result_count++] = &ww_results[i];
+        for (size_t field = 0; field < ww_results[i].field_count; field++) {
+            WW_ASSERT(plan->final_count < MOST_FIELDS);
+            ww_field *copy = &plan->final[plan->final_count++];
+            *copy = ww_results[i].fields[field];
+            for (int axis = 0; axis < copy->rank; axis++)
+                if (copy->extent[axis] < 0)
+                    copy->extent[axis] = width < dimension ? width : dimension;
+        }
+    }
+    return WW_OK;
+}
+
+static ww_status choose_quantities(const ww_config *config, ww_measure_plan *plan, ww_error *error)
+{
+    const ww_quantity *all[MOST_QUANTITIES];
+    bool wanted[MOST_QUANTITIES] = {false};
+    const size_t count = all_quantities(all);
+    const ww_word_list *asked = &config->measure.quantities;
+    for (size_t word = 0; word < asked->count; word++) {
+        if (strcmp(asked->words[word], "all") == 0)
+            for (size_t i = 0; i < count; i++)
+                wanted[i] = true;
+        else
+            WW_TRY(
+                want(config, "measure.quantities", asked->words[word], all, count, wanted, error));
+    }
+    for (size_t rule = 0; rule < config->training.stop.count; rule++)
+        WW_TRY(want(config, "training.stop", config->training.stop.rules[rule].quantity, all, count,
+                    wanted, error));
+    for (size_t result = 0; result < plan->result_count; result++)
+        for (const char *const *name = plan->results[result]->requires;
+             name != NULL && *name != NULL; name++)
+            WW_TRY(want(config, "measure.final", *name, all, count, wanted, error));
+    for (size_t i = 0; i < count; i++) {
+        if (!wanted[i])
+            continue;
+        plan->quantities[plan->quantity_count] = all[i];
+        plan->trajectory[plan->quantity_count] = all[i]->field;
+        plan->quantity_count++;
+        plan->needs |= all[i]->needs;
+    }
+    return WW_OK;
+}
+
+ww_status ww_measure_plan_make(const ww_config *config, int64_t dimension, ww_measure_plan **plan,
+                               ww_error *error)
+{
+    *plan = NULL;
+    ww_measure_plan *made = ww_allocate(1, sizeof *made, "the plan of measurements", error);
+    if (made == NULL)
+        return WW_FAILED;
+    made->accuracy_target = config->measure.accuracy_target;
+    ww_status status = choose_results(config, dimension, made, error);
+    if (status == WW_OK)
+        status = choose_quantities(config, made, error);
+    if (status != WW_OK) {
+        free(made);
+        return status;
+    }
+    *plan = made;
+    return WW_OK;
+}
+
+void ww_measure_plan_free(ww_measure_plan *plan)
+{
+    free(plan);
+}
+
+const ww_field *ww_measure_trajectory(const ww_measure_plan *plan, size_t *count)
+{
+    *count = plan->quantity_count;
+    return plan->trajectory;
+}
+
+int64_t ww_measure_values(const ww_measure_plan *plan)
+{
+    return (int64_t)plan->quantity_count;
+}
+
+const ww_field *ww_measure_final(const ww_measure_plan *plan, size_t *count)
+{
+    *count = plan->final_count;
+    return plan->final;
+}
+
+int64_t ww_measure_final_values(const ww_measure_plan *plan)
+{
+    int64_t values = 0;
+    for (size_t i = 0; i < plan->final_count; i++)
+        values += ww_field_size(&plan->final[i]);
+    return values;
+}
+
+size_t ww_measure_carry_count(void)
+{
+    return WW_CARRY_COUNT;
+}
+
+void ww_measure_carry_start(double *carry)
+{
+    memset(carry, 0, WW_CARRY_COUNT * sizeof *carry);
+    carry[WW_CARRY_TARGET_STEP] = NAN;
+    carry[WW_CARRY_TARGET_DISTANCE] = NAN;
+}
+
+double ww_measure_value(const ww_measure_plan *plan, const double *values, const char *name)
+{
+    for (size_t i = 0; i < plan->quantity_count; i++)
+        if (strcmp(plan->quantities[i]->field.name, name) == 0)
+            return values[i];
+    return NAN;
+}
+
+ww_status ww_measure_record(const ww_measure_plan *plan, const ww_problem *problem,
+                            ww_engine *engine, ww_batches *batches, double *carry, double *values,
+                            ww_error *error)
+{
+    ww_survey survey;
+    const ww_status status = ww_survey_make(problem, engine, batches, plan->needs, &survey, error);
+    if (status == WW_DIVERGED)
+        ww_error_prefix(error,
+                        "training diverged at step %lld: ", (long long)ww_engine_steps(engine));
+    if (status != WW_OK)
+        return status;
+    for (size_t i = 0; i < plan->quantity_count; i++)
+        values[i] = plan->quantities[i]->value(&survey, carry);
+    ww_survey_free(&survey);
+    const double accuracy = ww_measure_value(plan, values, "test_accuracy");
+    const double distance = ww_measure_value(plan, values, "distance");
+    if (isnan(carry[WW_CARRY_TARGET_STEP]) && accuracy >= plan->accuracy_target) {
+        carry[WW_CARRY_TARGET_STEP] = (double)ww_engine_steps(engine);
+        carry[WW_CARRY_TARGET_DISTANCE] = distance;
+    }
+    for (size_t i = 0; i < plan->quantity_count; i++)
+        if (!isfinite(values[i]))
+            return ww_fail(error, WW_DIVERGED,
+                           "training diverged at step %lld: %s is not finite; a smaller "
+                           "training.rate may help",
+                           (long long)ww_engine_steps(engine), plan->quantities[i]->field.name);
+    return WW_OK;
+}
+
+const ww_stop_rule *ww_measure_stop(const ww_measure_plan *plan, const ww_config *config,
+                                    const double *values)
+{
+    for (size_t rule = 0; rule < config->training.stop.count; rule++) {
+        const ww_stop_rule *candidate = &config->training.stop.rules[rule];
+        for (size_t i = 0; i < plan->quantity_count; i++) {
+            if (strcmp(plan->quantities[i]->field.name, candidate->quantity) != 0)
+                continue;
+            const bool reached = plan->quantities[i]->direction == WW_RISES
+                                     ? values[i] >= candidate->threshold
+                                     : values[i] <= candidate->threshold;
+            if (reached)
+                return candidate;
+        }
+    }
+    return NULL;
+}
+
+ww_status ww_measure_finish(const ww_measure_plan *plan, const ww_problem *problem,
+                            ww_engine *engine, const double *carry, double *values, ww_error *error)
+{
+    size_t field = 0;
+    for (size_t i = 0; i < plan->result_count; i++) {
+        WW_TRY(plan->results[i]->compute(problem, engine, carry, values, error));
+        for (size_t j = 0; j < plan->results[i]->field_count; j++)
+            values += ww_field_size(&plan->final[field++]);
+    }
+    return WW_OK;
+}
+
+void ww_measure_print_quantities(FILE *stream)
+{
+    const ww_quantity *all[MOST_QUANTITIES];
+    const size_t count = all_quantities(all);
+    for (size_t i = 0; i < count; i++)
+        fprintf(stream, "%s  [%s]  %s\n    %s\n    %s; a stop rule fires %s the threshold\n",
+                all[i]->field.name, all[i]->field.units, all[i]->formula, all[i]->field.description,
+                all[i]->field.source,
+                all[i]->direction == WW_RISES ? "at or above" : "at or below");
+}
+
+void ww_measure_print_results(FILE *stream)
+{
+    for (size_t i = 0; i < ww_result_count; i++) {
+        fprintf(stream, "%s: %s\n", ww_results[i].name, ww_results[i].description);
+        for (size_t j = 0; j < ww_results[i].field_count; j++) {
+            const ww_field *field = &ww_results[i].fields[j];
+            fprintf(stream, "    %s%s  [%s]  %s (%s)\n", field->name,
+                    field->rank == 1 ? " [min(m, d)]" : "", field->units, field->description,
+                    field->source);
+        }
+    }
+}

@@ -1,0 +1,155 @@
+// Results at the end of a run.
+
+#include "measure/quantities.h"
+#include "measure/spectrum.h"
+#include "widthwise/memory.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct weight_rows {
+    const ww_problem *problem;
+    ww_engine *engine;
+    bool update; // W(T) - W(0) instead of W(T)
+} weight_rows;
+
+static ww_status copy_rows(void *context, int64_t tile, double *rows, ww_error *error)
+{
+    (void)error;
+    const weight_rows *self = context;
+    const ww_problem *problem = self->problem;
+    const int64_t units = ww_tile_size(&problem->tiling, tile);
+    const int64_t count = units * problem->dimension;
+    const double *weights = ww_engine_tile(self->engine, tile);
+    if (!self->update) {
+        memcpy(rows, weights, (size_t)count * sizeof *rows);
+        return WW_OK;
+    }
+    ww_initial_hidden_weights(problem->config, problem->dimension,
+                              tile * problem->tiling.tile_units, units, rows);
+    for (int64_t i = 0; i < count; i++)
+        rows[i] = weights[i] - rows[i];
+    return WW_OK;
+}
+
+static ww_status spectrum(const ww_problem *problem, ww_engine *engine, bool update, double *values,
+                          ww_error *error)
+{
+    weight_rows rows = {.problem = problem, .engine = engine, .update = update};
+    return ww_singular_values(&problem->tiling, problem->dimension, copy_rows, &rows,
+                              problem->parallel, values, error);
+}
+
+// How many values stand out, and by what factor. A ratio between neighbours counts only above the
+// accuracy of the values, 1e-14 of the largest: below there is rounding.
+static void find_gap(const double *values, int64_t count, double *outliers, double *gap)
+{
+    const double floor = 1e-14 * values[0];
+    *outliers = 0.0;
+    *gap = 1.0;
+    for (int64_t i = 0; i + 1 < count && values[i] > floor; i++) {
+        const double ratio = values[i] / fmax(values[i + 1], floor);
+        if (ratio > *gap) {
+            *gap = ratio;
+            *outliers = (double)(i + 1);
+        }
+    }
+}
+
+static ww_status update_spectrum(const ww_problem *problem, ww_engine *engine, const double *carry,
+                                 double *values, ww_error *error)
+{
+    (void)carry;
+    const int64_t count =
+        problem->tiling.width < problem->dimension ? problem->tiling.width : problem->dimension;
+    WW_TRY(spectrum(problem, engine, true, values, error));
+    find_gap(values, count, &values[count], &values[count + 1]);
+    return WW_OK;
+}
+
+static ww_status weight_spectrum(const ww_problem *problem, ww_engine *engine, const double *carry,
+                                 double *values, ww_error *error)
+{
+    (void)carry;
+    return spectrum(problem, engine, false, values, error);
+}
+
+static ww_status accuracy_target(const ww_problem *problem, ww_engine *engine, const double *carry,
+                                 double *values, ww_error *error)
+{
+    (void)problem, (void)engine, (void)error;
+    values[0] = carry[WW_CARRY_TARGET_STEP];
+    values[1] = carry[WW_CARRY_TARGET_DISTANCE];
+    return WW_OK;
+}
+
+static ww_status separation(const ww_problem *problem, ww_engine *engine, const double *carry,
+                            double *values, ww_error *error)
+{
+    (void)engine, (void)carry;
+    ww_separation measured;
+    WW_TRY(ww_separation_measure(&problem->data->train, problem->dimension,
+                                 problem->data->components, problem->parallel, &measured, error));
+    values[0] = measured.delta;
+    values[1] = measured.diameter;
+    values[2] = measured.lambda;
+    values[3] = measured.lambda_limit;
+    values[4] = measured.nearest;
+    return WW_OK;
+}
+
+static const char *const accuracy_target_requires[] = {"test_accuracy", "distance", NULL};
+
+const ww_result ww_results[] = {
+    {.name = "update_spectrum",
+     .description = "singular values of W(T) - W(0), how many stand out and by what factor",
+     .field_count = 3,
+     .fields = {{.name = "update_spectrum",
+                 .description = "Singular values of W(T) - W(0), falling; axis: index.",
+                 .units = "1",
+                 .source = "LL section 7, figure 1d",
+                 .rank = 1,
+                 .extent = {-1}},
+                WW_SCALAR_FIELD("update_outliers", "1", "LL section 7, figure 1d",
+                                "Singular values of the update before the largest ratio of two "
+                                "neighbours."),
+                WW_SCALAR_FIELD("update_gap", "1", "LL section 7, figure 1d",
+                                "That largest ratio of two neighbouring singular values.")},
+     .compute = update_spectrum},
+    {.name = "weight_spectrum",
+     .description = "singular values of W(T)",
+     .field_count = 1,
+     .fields = {{.name = "weight_spectrum",
+                 .description = "Singular values of W(T), falling; axis: index.",
+                 .units = "1",
+                 .source = "LL section 7, figure 1d",
+                 .rank = 1,
+                 .extent = {-1}}},
+     .compute = weight_spectrum},
+    {.name = "accuracy_target",
+     .description = "steps to measure.accuracy_target on the test set, and the distance there",
+     .requires = accuracy_target_requires,
+     .field_count = 2,
+     .fields = {WW_SCALAR_FIELD("steps_to_accuracy", "steps", "LL section D.1, figure 4",
+                                "First recorded step at which test accuracy is at least "
+                                "measure.accuracy_target; NaN when it never was."),
+                WW_SCALAR_FIELD("distance_at_accuracy", "1", "LL section D.1, figure 5",
+                                "Relative distance from the start at that step.")},
+     .compute = accuracy_target},
+    {.name = "separation",
+     .description = "empirical separation of the train set (LL A1)",
+     .field_count = 5,
+     .fields = {WW_SCALAR_FIELD("separation_delta", "1", "LL assumption A1",
+                                "Smallest distance between train samples of different classes."),
+                WW_SCALAR_FIELD("separation_diameter", "1", "LL assumption A1",
+                                "Largest distance between two train samples of one component."),
+                WW_SCALAR_FIELD("separation_lambda", "1", "LL assumption A1",
+                                "Diameter over delta."),
+                WW_SCALAR_FIELD("separation_lambda_limit", "1", "LL assumption A1",
+                                "1 / (8 l): assumption A1 holds where lambda is not above it."),
+                WW_SCALAR_FIELD("separation_nearest", "1", "ZG assumption 3.2",
+                                "Smallest distance phi between any two train samples.")},
+     .compute = separation},
+};
+const size_t ww_result_count = sizeof ww_results / sizeof ww_results[0];

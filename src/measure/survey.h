@@ -1,0 +1,48 @@
+/// One pass over the tiles that gathers what quantities need.
+#ifndef WIDTHWISE_MEASURE_SURVEY_H
+#define WIDTHWISE_MEASURE_SURVEY_H
+
+#include "widthwise/train.h"
+
+/// What a quantity needs; a survey gathers the union.
+enum {
+    WW_NEED_TRAIN_OUTPUTS = 1 << 0,
+    WW_NEED_TEST_OUTPUTS = 1 << 1,
+    WW_NEED_TRAIN_PATTERNS = 1 << 2, ///< compared with t = 0
+    WW_NEED_TEST_PATTERNS = 1 << 3,
+    WW_NEED_PSEUDO_OUTPUTS = 1 << 4, ///< of the pseudo network g on the test set
+    WW_NEED_MOVEMENT = 1 << 5,
+    WW_NEED_GRADIENTS = 1 << 6 ///< true and pseudo, on the batch of the coming step
+};
+
+/// Outputs and pattern changes on one set of samples.
+typedef struct ww_surveyed_samples {
+    const ww_samples *samples;
+    double *outputs;        ///< [n, k] f(x), or NULL
+    double *pseudo_outputs; ///< [n, k] g(x), or NULL
+    int64_t changed_pairs;  ///< (unit, sample) pairs whose pattern differs from t = 0
+    int64_t changed_units;  ///< units with at least one such pair
+    int64_t risky_pairs;    ///< pairs with |<w_r(0), x>| <= ||w_r(t) - w_r(0)|| ||x||
+} ww_surveyed_samples;
+
+/// All sums are over all units of all ranks, the same on every rank.
+typedef struct ww_survey {
+    const ww_problem *problem;
+    int64_t step;
+    ww_surveyed_samples train, test;
+    double movement_squared; ///< ||W(t) - W(0)||_F^2
+    double initial_squared;  ///< ||W(0)||_F^2
+    double row_movement;     ///< max_r ||w_r(t) - w_r(0)||
+    double batch_loss;       ///< mean loss on the batch
+    double gradient_squared; ///< ||true gradient on the batch||_F^2
+    double pseudo_squared;   ///< ||pseudo gradient on the batch||_F^2
+    int64_t equal_units;     ///< units whose true and pseudo gradient are the same
+    int64_t large_units;     ///< units whose pseudo gradient is above the threshold in norm
+} ww_survey;
+
+/// Makes the survey of what `needs` asks for at the engine's current step. Collective.
+ww_status ww_survey_make(const ww_problem *problem, ww_engine *engine, ww_batches *batches,
+                         unsigned needs, ww_survey *survey, ww_error *error);
+void ww_survey_free(ww_survey *survey);
+
+#endif

@@ -1,0 +1,144 @@
+// Training and measuring have the same bits on all ranks together as on one rank alone.
+
+#include "cmocka_all.h"
+#include "small_problem.h"
+
+#include "widthwise/measure.h"
+
+#include <string.h>
+
+typedef struct outcome {
+    double *rows; // [records, values]
+    int64_t values;
+    double *weights; // [m, d], of the tiles this rank owns; the rest is 0
+    double final[256];
+} outcome;
+
+enum { WIDTH = 700, DIMENSION = 9, STEPS = 12, EVERY = 4, RECORDS = STEPS / EVERY + 1 };
+
+static void train(MPI_Comm communicator, const char *const *settings, size_t count, outcome *result)
+{
+    small_problem small;
+    ww_error error = {0};
+    if (!small_problem_make(&small, communicator, settings, count, 60, 45, DIMENSION, 3, &error))
+        fail_msg("%s", error.message);
+    const ww_problem *problem = &small.problem;
+    ww_measure_plan *plan = NULL;
+    if (ww_measure_plan_make(problem->config, DIMENSION, &plan, &error) != WW_OK)
+        fail_msg("%s", error.message);
+    result->values = ww_measure_values(plan);
+    result->rows = calloc((size_t)(RECORDS * result->values), sizeof(double));
+    result->weights = calloc(WIDTH * DIMENSION, sizeof(double));
+    memset(result->final, 0, sizeof result->final);
+    ww_engine *engine = NULL;
+    ww_batches *batches = NULL;
+    assert_int_equal(ww_engine_create(problem, &engine, &error), WW_OK);
+    assert_int_equal(ww_batches_create(problem, &batches, &error), WW_OK);
+    double carry[16];
+    assert_true(ww_measure_carry_count() <= 16);
+    ww_measure_carry_start(carry);
+    for (int64_t record = 0; record < RECORDS; record++) {
+        while (ww_engine_steps(engine) < record * EVERY) {
+            double loss = 0.0;
+            int64_t requests = 0;
+            assert_int_equal(ww_engine_step(engine, 1, &requests, &loss, &error), WW_OK);
+            assert_int_equal(requests, small.parallel.size);
+        }
+        assert_int_equal(ww_measure_record(plan, problem, engine, batches, carry,
+                                           result->rows + record * result->values, &error),
+                         WW_OK);
+    }
+    assert_true(ww_measure_final_values(plan) <= 256);
+    if (ww_measure_finish(plan, problem, engine, carry, result->final, &error) != WW_OK)
+        fail_msg("%s", error.message);
+    for (int64_t i = 0; i < problem->tiling.local_tiles; i++) {
+        const int64_t tile = problem->tiling.first_tile + i;
+        memcpy(result->weights + tile * problem->tiling.tile_units * DIMENSION,
+               ww_engine_tile(engine, tile),
+               (size_t)(ww_tile_size(&problem->tiling, tile) * DIMENSION) * sizeof(double));
+    }
+    ww_batches_free(batches);
+    ww_engine_free(engine);
+    ww_measure_plan_free(plan);
+    small_problem_free(&small);
+}
+
+static void compare(const char *const *settings, size_t count)
+{
+    outcome alone;
+    outcome together;
+    train(MPI_COMM_SELF, settings, count, &alone);
+    train(MPI_COMM_WORLD, settings, count, &together);
+    assert_int_equal(alone.values, together.values);
+    assert_memory_equal(alone.rows, together.rows,
+                        (size_t)(RECORDS * alone.values) * sizeof(double));
+    assert_memory_equal(alone.final, together.final, sizeof alone.final);
+    // Every weight is on one rank: adding zeros of the others changes nothing.
+    MPI_Allreduce(MPI_IN_PLACE, together.weights, WIDTH * DIMENSION, MPI_DOUBLE, MPI_SUM,
+                  MPI_COMM_WORLD);
+    assert_memory_equal(alone.weights, together.weights, WIDTH * DIMENSION * sizeof(double));
+    free(alone.rows);
+    free(alone.weights);
+    free(together.rows);
+    free(together.weights);
+}
+
+static void test_sgd(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {"network.width=700", "training.batch=8", "data.train=60",
+                                           "measure.quantities=[all]", "measure.final=[all]"};
+    compare(settings, 5);
+}
+
+static void test_gd_with_leaky_units(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {
+        "network.width=700",   "training.method=gd",
+        "data.train=60",       "measure.quantities=[all]",
+        "measure.final=[all]", "network.activation={kind: leaky-relu, slope: 0.1}"};
+    compare(settings, 6);
+}
+
+static void test_divergence_is_the_same_on_all_ranks(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {"network.width=700", "training.batch=8", "data.train=60",
+                                           "training.rate=1e13"};
+    small_problem small;
+    ww_error error = {0};
+    assert_true(
+        small_problem_make(&small, MPI_COMM_WORLD, settings, 4, 60, 45, DIMENSION, 3, &error));
+    ww_engine *engine = NULL;
+    assert_int_equal(ww_engine_create(&small.problem, &engine, &error), WW_OK);
+    ww_status status = WW_OK;
+    int steps = 0;
+    while (status == WW_OK && steps < 100) {
+        double loss = 0.0;
+        int64_t requests = 0;
+        status = ww_engine_step(engine, 0, &requests, &loss, &error);
+        steps++;
+    }
+    assert_int_equal(status, WW_DIVERGED);
+    int least = steps;
+    int most = steps;
+    MPI_Allreduce(&steps, &least, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD);
+    MPI_Allreduce(&steps, &most, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD);
+    assert_int_equal(least, most);
+    ww_engine_free(engine);
+    small_problem_free(&small);
+}
+
+int main(int count, char **words)
+{
+    MPI_Init(&count, &words);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sgd),
+        cmocka_unit_test(test_gd_with_leaky_units),
+        cmocka_unit_test(test_divergence_is_the_same_on_all_ranks),
+    };
+    const int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    MPI_Finalize();
+    return failed;
+}
