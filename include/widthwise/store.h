@@ -1,0 +1,233 @@
+/// The HDF5 file of an experiment, written so that nothing is lost when a job dies at any moment.
+///
+/// Rank 0 makes the whole skeleton serially under a temporary name, syncs it and renames it into
+/// place; from then on only raw data of contiguous, preallocated datasets is written, never
+/// metadata. Every member commits on its own through two pages of 4 KiB that are written in turn
+/// and closed by a checksum; a reader takes the newest page that checks. Weights go to two
+/// checkpoint slots in turn, so one whole checkpoint always stands. hdf5-schema/ has the layout.
+#ifndef WIDTHWISE_STORE_H
+#define WIDTHWISE_STORE_H
+
+#include "widthwise/error.h"
+#include "widthwise/field.h"
+#include "widthwise/parallel.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum {
+    WW_SCHEMA_VERSION = 1,
+    WW_PROVENANCE_ROWS = 256,   ///< starts and restarts that a file has room for
+    WW_PROVENANCE_TEXT = 256    ///< bytes of one text in a provenance row
+};
+
+/// How far a member is. Stored in its commit page.
+typedef enum ww_run_state {
+    WW_RUN_WAITING = 0,  ///< not begun
+    WW_RUN_RUNNING = 1,  ///< begun, and not ended (or its job died)
+    WW_RUN_DONE = 2,     ///< all steps done, or its stop rule reached, results written
+    WW_RUN_DIVERGED = 3, ///< loss not finite or a sum out of range
+    WW_RUN_STOPPED = 4   ///< stopped early with a checkpoint
+} ww_run_state;
+
+/// Scalar facts about a member, stored under /runs/runNNNN/parameters, one dataset each.
+typedef struct ww_fact {
+    const char *name;
+    const char *description;
+    const char *units;
+    bool is_text, is_integer; ///< neither: a double
+    double real;
+    int64_t integer;
+    const char *text;
+} ww_fact;
+
+/// What the file reserves for one member. Pointers are borrowed.
+typedef struct ww_member_layout {
+    int64_t index;           ///< number NNNN in runNNNN
+    const char *config_text; ///< resolved YAML
+    const char *label;       ///< what is swept, or ""
+    int64_t width, dimension, outputs; ///< m, d, k
+    int64_t train, test;     ///< samples n
+    int64_t batch;           ///< columns of record/batches (B)
+    int64_t steps;           ///< T
+    int64_t records;         ///< rows of the trajectory: records of steps 0, every, ..., T
+    const ww_field *trajectory;
+    size_t trajectory_count;
+    const ww_field *final; ///< results at the end
+    size_t final_count;
+    const ww_field *theory; ///< predictions
+    size_t theory_count;
+    const ww_fact *facts;
+    size_t fact_count;
+    size_t carry_count;           ///< doubles that cumulative quantities keep in a checkpoint
+    const int64_t *snapshot_steps; ///< [snapshot_count], rising
+    size_t snapshot_count;
+    int record; ///< bits WW_RECORD_* of config.h
+} ww_member_layout;
+
+/// Where and with what the program was started. Texts are cut at WW_PROVENANCE_TEXT - 1 bytes.
+typedef struct ww_provenance {
+    char host[WW_PROVENANCE_TEXT];
+    char started[WW_PROVENANCE_TEXT]; ///< UTC, ISO 8601
+    char version[WW_PROVENANCE_TEXT]; ///< of this program, with commit
+    char compiler[WW_PROVENANCE_TEXT];
+    char flags[WW_PROVENANCE_TEXT];
+    char libraries[WW_PROVENANCE_TEXT]; ///< "HDF5 1.10.8, Open MPI 4.1.4, OpenBLAS 0.3.21, glibc 2.36"
+    char arithmetic[WW_PROVENANCE_TEXT]; ///< what the bits depend on: BLAS core and C library
+    char command[WW_PROVENANCE_TEXT];
+    int64_t ranks;
+    int64_t first_run;  ///< member it begins or goes on with
+    int64_t first_step; ///< step it begins at
+} ww_provenance;
+
+/// Makes the file with all members' skeletons and its first provenance row. Refuses (WW_USAGE) a
+/// path that exists unless `force`; with `force` still refuses one that another job is writing.
+/// The data of trajectories is NaN (step: -1) from the start. Until the rename there is no file.
+/// Collective; rank 0 works.
+ww_status ww_store_create(const char *path, bool force, const ww_provenance *provenance,
+                          const ww_member_layout *members, size_t member_count,
+                          const ww_parallel *parallel, ww_error *error);
+
+/// What a file says of one member without reading its weights.
+typedef struct ww_member_summary {
+    int64_t index;
+    char *config_text, *label;
+    ww_run_state state;
+    int64_t generation;    ///< of the newest commit page that checks
+    int64_t rows;          ///< committed rows of the trajectory
+    int64_t last_step;     ///< step of the last committed row, -1 without rows
+    bool slot_valid[2];    ///< what the page says, contents not read
+    int64_t slot_step[2];
+    bool final_valid, theory_valid, record_valid;
+    int64_t snapshots; ///< snapshots taken
+    bool page_valid[2];
+} ww_member_summary;
+
+typedef struct ww_file_summary {
+    int64_t schema_version;
+    int64_t member_count;
+    ww_member_summary *members;
+    int64_t attempt_count;       ///< provenance rows in use
+    ww_provenance first, newest; ///< the first row and the last
+} ww_file_summary;
+
+/// Reads a file's summary serially (one rank, no lock taken, safe while a job writes). Errors: no
+/// such file, not an HDF5 file, another program's file, a newer schema. Not collective.
+ww_status ww_store_summarize(const char *path, ww_file_summary *summary, ww_error *error);
+/// The same on all ranks: rank 0 reads, all get the result. Collective.
+ww_status ww_store_summarize_all(const char *path, const ww_parallel *parallel,
+                                 ww_file_summary *summary, ww_error *error);
+void ww_file_summary_free(ww_file_summary *summary);
+
+/// Gets one number: `group` is "trajectory" (the last committed row), "final" or "theory".
+typedef void (*ww_scalar_visitor)(void *context, const char *group, const char *name, double value);
+/// Calls `visit` for every committed scalar of member `index`, in the order of the groups above and
+/// of names. Serial, safe while a job writes. Not collective.
+ww_status ww_store_visit_scalars(const char *path, int64_t index, ww_scalar_visitor visit,
+                                 void *context, ww_error *error);
+
+/// Takes the lock of the only writer on rank 0; WW_FAILED with a sentence when another job has it.
+/// The lock ends with ww_store_unlock or with the process. Collective.
+typedef struct ww_store_lock {
+    int descriptor; ///< on rank 0, else -1
+} ww_store_lock;
+ww_status ww_store_lock_take(const char *path, const ww_parallel *parallel, ww_store_lock *lock,
+                             ww_error *error);
+void ww_store_unlock(ww_store_lock *lock);
+
+/// Adds a provenance row for a restart. WW_FAILED when all rows are in use. Collective.
+ww_status ww_store_add_attempt(const char *path, const ww_provenance *provenance,
+                               const ww_parallel *parallel, ww_error *error);
+
+/// One member of a file, open for writing by all ranks of `parallel`.
+typedef struct ww_store ww_store;
+
+/// Opens member `layout->index`. Checks that all its datasets have the layout's types and extents.
+/// `tiling` divides the units of all weights over ranks. Collective.
+ww_status ww_store_open(const char *path, const ww_member_layout *layout,
+                        const ww_parallel *parallel, const ww_tiling *tiling, ww_store **store,
+                        ww_error *error);
+/// Collective. NULL is allowed.
+void ww_store_close(ww_store *store);
+
+/// Weights and cumulative quantities of a member at one step.
+typedef struct ww_weights_source {
+    /// Hidden weights of tile `tile` (global index, owned by this rank), [tile units, d].
+    const double *(*tile)(void *context, int64_t tile);
+    void *context;
+    const double *output_weights; ///< [local units, k] of this rank (units distributed)
+    const double *carry;          ///< [carry_count], the same on all ranks
+} ww_weights_source;
+
+/// Where ww_store_restore puts them.
+typedef struct ww_weights_target {
+    double *hidden_weights; ///< [local units, d] of this rank (units distributed)
+    double *output_weights; ///< [local units, k] of this rank
+    double *carry;          ///< [carry_count]
+} ww_weights_target;
+
+/// Finds the newest checkpoint whose page and hash check, reads it, and rolls the committed rows back
+/// to it (that roll-back is committed before any row is written again). *step is -1 when there is
+/// no checkpoint: the caller begins at 0. A slot that fails its hash is said so in `notice`
+/// [notice_size] ("" when all is well) and the other one is used. Collective.
+ww_status ww_store_restore(ww_store *store, const ww_weights_target *target, int64_t *step,
+                           char *notice, size_t notice_size, ww_error *error);
+
+/// Adds a row to the trajectory: `values` holds the fields' arrays one after the other, the same on
+/// all ranks. It is kept in memory until the next commit. Collective.
+ww_status ww_store_append(ww_store *store, int64_t step, const double *values, ww_error *error);
+
+/// Writes and commits the rows appended so far. Collective.
+ww_status ww_store_commit_rows(ww_store *store, ww_error *error);
+
+/// Writes a checkpoint of `step` into the older slot and commits it with all rows, as `state`.
+/// Collective.
+ww_status ww_store_checkpoint(ww_store *store, int64_t step, const ww_weights_source *source,
+                              ww_run_state state, ww_error *error);
+
+/// Keeps the hidden weights of snapshot `index` of the layout for good. Counts from the next commit.
+/// Collective.
+ww_status ww_store_snapshot(ww_store *store, size_t index, const ww_weights_source *source,
+                            ww_error *error);
+
+/// What an outside check needs to replay the run. NULL members are not recorded.
+typedef struct ww_replay_record {
+    const double *train_inputs;  ///< [n, d], replicated
+    const int64_t *train_labels; ///< [n]
+    const double *test_inputs;
+    const int64_t *test_labels;
+    const ww_weights_source *initial_weights; ///< weights at step 0
+    const int64_t *batches;                   ///< [T, B], replicated
+} ww_replay_record;
+
+/// Writes the record and commits it. Collective.
+ww_status ww_store_write_record(ww_store *store, const ww_replay_record *record, ww_error *error);
+bool ww_store_has_record(const ww_store *store);
+
+/// Writes one final result (or prediction), `values` of the field's size, the same on all ranks.
+/// Counts from ww_store_finish. Collective.
+ww_status ww_store_write_final(ww_store *store, size_t field, const double *values, ww_error *error);
+ww_status ww_store_write_theory(ww_store *store, size_t field, const double *values,
+                                ww_error *error);
+
+/// Commits rows, final results and predictions with `state`. Collective.
+ww_status ww_store_finish(ww_store *store, ww_run_state state, ww_error *error);
+
+/// Reads committed rows back: `values` [rows] of scalar field `field` of the trajectory, on all
+/// ranks; rows appended and not yet committed count too. Collective.
+ww_status ww_store_read_scalar(ww_store *store, size_t field, double *values, ww_error *error);
+/// Steps of the rows, [rows], and their number.
+ww_status ww_store_read_steps(ww_store *store, int64_t *steps, ww_error *error);
+int64_t ww_store_rows(const ww_store *store);
+
+/// Checks everything that a file says of itself: structure, pages, rows, results, records,
+/// snapshots and both checkpoints against their hashes. Prints a line for each member to `report`
+/// (rank 0 only) and names the newest good checkpoint. WW_FAILED when a member has neither a good
+/// page nor a good checkpoint where it ought to have one, or committed data fails its hash; bad
+/// spare slots are reported, not failed. Collective.
+ww_status ww_store_verify(const char *path, const ww_parallel *parallel, FILE *report,
+                          ww_error *error);
+
+#endif

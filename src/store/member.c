@@ -1,0 +1,303 @@
+#include "store/member.h"
+
+#include "widthwise/memory.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const recorded_names[WW_RECORDED_COUNT] = {
+    [WW_RECORDED_TRAIN_INPUTS] = "train_inputs",
+    [WW_RECORDED_TRAIN_LABELS] = "train_labels",
+    [WW_RECORDED_TEST_INPUTS] = "test_inputs",
+    [WW_RECORDED_TEST_LABELS] = "test_labels",
+    [WW_RECORDED_HIDDEN_WEIGHTS] = "initial_hidden_weights",
+    [WW_RECORDED_OUTPUT_WEIGHTS] = "initial_output_weights",
+    [WW_RECORDED_BATCHES] = "batches"};
+
+static ww_status fail_structure(const char *file_name, const char *path, const char *what,
+                                ww_error *error)
+{
+    return ww_fail(error, WW_FAILED,
+                   "%s: %s %s; the file was changed or is damaged, restore it from a backup",
+                   file_name, path, what);
+}
+
+/// Opens all datasets of a group into `list`, but for one named `without`.
+static ww_status open_list(hid_t file, const char *file_name, int64_t index, const char *group,
+                           const char *without, ww_array_list *list, ww_error *error)
+{
+    char *path = ww_format(error, "/runs/run%04" PRId64 "/%s", index, group);
+    if (path == NULL)
+        return WW_FAILED;
+    ww_names names = {0};
+    ww_status status = ww_names_read(file, file_name, path, &names, error);
+    if (status == WW_OK) {
+        list->arrays = ww_allocate(names.count, sizeof *list->arrays, "a list of datasets", error);
+        if (list->arrays == NULL)
+            status = WW_FAILED;
+    }
+    for (size_t i = 0; i < names.count && status == WW_OK; i++) {
+        if (without != NULL && strcmp(names.names[i], without) == 0)
+            continue;
+        ww_array *array = &list->arrays[list->count];
+        status = ww_array_open(file, file_name, ww_format(error, "%s/%s", path, names.names[i]), 0,
+                               array, error);
+        if (status == WW_OK)
+            list->count++;
+        if (status == WW_OK && array->integer)
+            status = fail_structure(file_name, array->path, "does not hold doubles", error);
+    }
+    ww_names_free(&names);
+    free(path);
+    return status;
+}
+
+static void close_list(ww_array_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        ww_array_close(&list->arrays[i]);
+    free(list->arrays);
+    *list = (ww_array_list){0};
+}
+
+ww_status ww_pages_open(hid_t file, const char *file_name, int64_t index, ww_array *commit,
+                        ww_error *error)
+{
+    WW_TRY(ww_array_open(file, file_name, ww_format(error, "/state/run%04" PRId64 "/commit", index),
+                         0, commit, error));
+    if (commit->integer && commit->rank == 2 && commit->extent[0] == WW_PAGES &&
+        commit->extent[1] == WW_PAGE_WORDS)
+        return WW_OK;
+    const ww_status status =
+        fail_structure(file_name, commit->path, "does not hold two pages", error);
+    ww_array_close(commit);
+    return status;
+}
+
+static ww_status open_state(hid_t file, const char *file_name, ww_member *member, ww_error *error)
+{
+    const int64_t index = member->index;
+    WW_TRY(ww_pages_open(file, file_name, index, &member->commit, error));
+    for (int s = 0; s < WW_SLOTS; s++) {
+        const struct {
+            const char *name;
+            ww_array *array;
+            int rank;
+        } parts[] = {{"hidden_weights", &member->slot[s].hidden_weights, 2},
+                     {"output_weights", &member->slot[s].output_weights, 2},
+                     {"carry", &member->slot[s].carry, 1}};
+        for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+            WW_TRY(ww_array_open(file, file_name,
+                                 ww_format(error, "/state/run%04" PRId64 "/checkpoint%d/%s", index,
+                                           s, parts[i].name),
+                                 0, parts[i].array, error));
+            if (parts[i].array->integer || parts[i].array->rank != parts[i].rank)
+                return fail_structure(file_name, parts[i].array->path,
+                                      "has another type or rank than weights", error);
+        }
+        if (member->slot[s].output_weights.extent[1] != member->slot[0].hidden_weights.extent[0] ||
+            member->slot[s].hidden_weights.extent[0] != member->slot[0].hidden_weights.extent[0] ||
+            member->slot[s].hidden_weights.extent[0] < 1)
+            return fail_structure(file_name, member->slot[s].output_weights.path,
+                                  "has not as many units as the hidden weights", error);
+    }
+    return WW_OK;
+}
+
+static ww_status open_snapshots(hid_t file, const char *file_name, ww_member *member,
+                                ww_error *error)
+{
+    char *group = ww_format(error, "/snapshots/run%04" PRId64, member->index);
+    if (group == NULL)
+        return WW_FAILED;
+    ww_names names = {0};
+    ww_status status = ww_names_read(file, file_name, group, &names, error);
+    if (status == WW_OK && names.count > 0) {
+        status = ww_array_open(file, file_name, ww_format(error, "%s/step", group), 0,
+                               &member->snapshot_step, error);
+        if (status == WW_OK)
+            status = ww_array_open(file, file_name, ww_format(error, "%s/hidden_weights", group), 1,
+                                   &member->snapshot_weights, error);
+        const ww_array *step = &member->snapshot_step;
+        const ww_array *weights = &member->snapshot_weights;
+        const ww_array *hidden = &member->slot[0].hidden_weights;
+        if (status == WW_OK &&
+            (!step->integer || step->rank != 1 || weights->integer ||
+             weights->extent[0] != step->extent[0] || weights->extent[1] != hidden->extent[0] ||
+             weights->extent[2] != hidden->extent[1]))
+            status = fail_structure(file_name, weights->path,
+                                    "does not match its steps or the hidden weights", error);
+    }
+    ww_names_free(&names);
+    free(group);
+    return status;
+}
+
+static ww_status open_recorded(hid_t file, const char *file_name, ww_member *member,
+                               ww_error *error)
+{
+    char *group = ww_format(error, "/record/run%04" PRId64, member->index);
+    if (group == NULL)
+        return WW_FAILED;
+    ww_names names = {0};
+    ww_status status = ww_names_read(file, file_name, group, &names, error);
+    for (size_t i = 0; i < names.count && status == WW_OK; i++) {
+        int which = 0;
+        while (which < WW_RECORDED_COUNT && strcmp(names.names[i], recorded_names[which]) != 0)
+            which++;
+        if (which == WW_RECORDED_COUNT) {
+            status = fail_structure(file_name, group, "holds a dataset that is not known", error);
+            break;
+        }
+        ww_array *array = &member->recorded[which];
+        status = ww_array_open(file, file_name, ww_format(error, "%s/%s", group, names.names[i]), 0,
+                               array, error);
+        const bool matrix =
+            which == WW_RECORDED_HIDDEN_WEIGHTS || which == WW_RECORDED_OUTPUT_WEIGHTS;
+        const int unit_axis = which == WW_RECORDED_HIDDEN_WEIGHTS ? 0 : 1;
+        if (status == WW_OK &&
+            (array->rank == 0 || (matrix && (array->integer || array->rank != 2))))
+            status = fail_structure(file_name, array->path, "has a wrong type or rank", error);
+        if (status == WW_OK && matrix &&
+            array->extent[unit_axis] != member->slot[0].hidden_weights.extent[0])
+            status = fail_structure(file_name, array->path,
+                                    "has not as many units as the hidden weights", error);
+    }
+    ww_names_free(&names);
+    free(group);
+    return status;
+}
+
+static ww_status open_results(hid_t file, const char *file_name, ww_member *member, ww_error *error)
+{
+    WW_TRY(ww_array_open(file, file_name,
+                         ww_format(error, "/runs/run%04" PRId64 "/trajectory/step", member->index),
+                         0, &member->step, error));
+    if (!member->step.integer || member->step.rank != 1)
+        return fail_structure(file_name, member->step.path, "is not a list of integers", error);
+    WW_TRY(open_list(file, file_name, member->index, "trajectory", "step", &member->trajectory,
+                     error));
+    for (size_t i = 0; i < member->trajectory.count; i++) {
+        const ww_array *field = &member->trajectory.arrays[i];
+        if (field->rank < 1 || field->extent[0] != member->step.extent[0])
+            return fail_structure(file_name, field->path, "has not as many records as `step`",
+                                  error);
+    }
+    WW_TRY(open_list(file, file_name, member->index, "final", NULL, &member->final, error));
+    return open_list(file, file_name, member->index, "theory", NULL, &member->theory, error);
+}
+
+ww_member ww_member_none(int64_t index)
+{
+    ww_member member = {.index = index,
+                        .commit = ww_array_none(),
+                        .step = ww_array_none(),
+                        .snapshot_step = ww_array_none(),
+                        .snapshot_weights = ww_array_none()};
+    for (int s = 0; s < WW_SLOTS; s++)
+        member.slot[s] = (ww_slot_arrays){ww_array_none(), ww_array_none(), ww_array_none()};
+    for (int i = 0; i < WW_RECORDED_COUNT; i++)
+        member.recorded[i] = ww_array_none();
+    return member;
+}
+
+ww_status ww_member_open(hid_t file, const char *file_name, int64_t index, ww_member *member,
+                         ww_error *error)
+{
+    *member = ww_member_none(index);
+    WW_TRY(open_results(file, file_name, member, error));
+    WW_TRY(open_state(file, file_name, member, error));
+    WW_TRY(open_snapshots(file, file_name, member, error));
+    return open_recorded(file, file_name, member, error);
+}
+
+void ww_member_close(ww_member *member)
+{
+    ww_array_close(&member->commit);
+    ww_array_close(&member->step);
+    close_list(&member->trajectory);
+    close_list(&member->final);
+    close_list(&member->theory);
+    for (int s = 0; s < WW_SLOTS; s++) {
+        ww_array_close(&member->slot[s].hidden_weights);
+        ww_array_close(&member->slot[s].output_weights);
+        ww_array_close(&member->slot[s].carry);
+    }
+    ww_array_close(&member->snapshot_step);
+    ww_array_close(&member->snapshot_weights);
+    for (int i = 0; i < WW_RECORDED_COUNT; i++)
+        ww_array_close(&member->recorded[i]);
+}
+
+ww_status ww_array_list_order(ww_array_list *list, const ww_field *fields, size_t count,
+                              const char *file_name, const char *group, ww_error *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t found = i;
+        while (found < list->count &&
+               strcmp(strrchr(list->arrays[found].path, '/') + 1, fields[i].name) != 0)
+            found++;
+        if (found == list->count)
+            return ww_fail(error, WW_FAILED,
+                           "%s has no %s of `%s`; the file belongs to another configuration, start "
+                           "anew with another output file",
+                           file_name, group, fields[i].name);
+        const ww_array moved = list->arrays[found];
+        list->arrays[found] = list->arrays[i];
+        list->arrays[i] = moved;
+    }
+    if (list->count > count)
+        return ww_fail(error, WW_FAILED,
+                       "%s has a dataset %s that the configuration does not ask for; the file "
+                       "belongs to another configuration, start anew with another output file",
+                       file_name, list->arrays[count].path);
+    return WW_OK;
+}
+
+ww_status ww_pages_read(const ww_array *commit, ww_page pages[WW_PAGES], bool valid[WW_PAGES],
+                        ww_error *error)
+{
+    int64_t words[WW_PAGES][WW_PAGE_WORDS] = {0};
+    WW_TRY(ww_array_read(commit, 0, 0, WW_PAGES, words, error));
+    for (int p = 0; p < WW_PAGES; p++)
+        valid[p] = ww_page_decode(words[p], p, &pages[p]);
+    return WW_OK;
+}
+
+ww_status ww_member_read_pages(const ww_member *member, ww_page pages[WW_PAGES],
+                               bool valid[WW_PAGES], ww_error *error)
+{
+    WW_TRY(ww_pages_read(&member->commit, pages, valid, error));
+    const int64_t records = ww_array_rows(&member->step);
+    const int64_t snapshots =
+        ww_array_exists(&member->snapshot_step) ? ww_array_rows(&member->snapshot_step) : 0;
+    for (int p = 0; p < WW_PAGES; p++) {
+        valid[p] = valid[p] && pages[p].rows <= records && pages[p].snapshots <= snapshots;
+        for (int s = 0; s < WW_SLOTS && valid[p]; s++) {
+            const ww_page_slot *slot = &pages[p].slot[s];
+            valid[p] = !slot->valid ||
+                       (slot->step >= 0 && slot->rows >= 0 && slot->rows <= pages[p].rows &&
+                        slot->snapshots >= 0 && slot->snapshots <= pages[p].snapshots);
+        }
+    }
+    return WW_OK;
+}
+
+ww_status ww_member_fail_pages(const char *file_name, int64_t index, ww_error *error)
+{
+    return ww_fail(error, WW_FAILED,
+                   "%s: neither commit page of run%04" PRId64
+                   " checks, so nothing of it can be trusted; restore the file from a backup or "
+                   "start anew with another output file",
+                   file_name, index);
+}
+
+ww_status ww_member_hash_rows(const ww_member *member, int64_t rows, int rank, int size,
+                              uint64_t *hash, ww_error *error)
+{
+    WW_TRY(ww_array_hash(&member->step, rows, 1, rank, size, hash, error));
+    for (size_t i = 0; i < member->trajectory.count; i++)
+        WW_TRY(ww_array_hash(&member->trajectory.arrays[i], rows, 1, rank, size, hash, error));
+    return WW_OK;
+}

@@ -1,0 +1,132 @@
+/// The open datasets of one member, and the store that writes them. Shared by the files of this
+/// folder.
+#ifndef WIDTHWISE_STORE_MEMBER_H
+#define WIDTHWISE_STORE_MEMBER_H
+
+#include "store/array.h"
+#include "store/hdf5_tools.h"
+#include "store/page.h"
+#include "widthwise/store.h"
+
+#include <hdf5.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/// Datasets of /record/runNNNN, in the order of their hashes.
+enum {
+    WW_RECORDED_TRAIN_INPUTS,
+    WW_RECORDED_TRAIN_LABELS,
+    WW_RECORDED_TEST_INPUTS,
+    WW_RECORDED_TEST_LABELS,
+    WW_RECORDED_HIDDEN_WEIGHTS,
+    WW_RECORDED_OUTPUT_WEIGHTS,
+    WW_RECORDED_BATCHES,
+    WW_RECORDED_COUNT
+};
+
+enum { WW_RECORDED_BLOCK = 1024 }; ///< rows of a hash block of samples and batches
+
+/// A list of open datasets.
+typedef struct ww_array_list {
+    ww_array *arrays;
+    size_t count;
+} ww_array_list;
+
+/// Weights and carry of one checkpoint slot.
+typedef struct ww_slot_arrays {
+    ww_array hidden_weights, output_weights, carry;
+} ww_slot_arrays;
+
+/// Arrays that a member does not have are ww_array_none().
+typedef struct ww_member {
+    int64_t index;
+    ww_array commit;
+    ww_array step;
+    ww_array_list trajectory; ///< without `step`
+    ww_array_list final, theory;
+    ww_slot_arrays slot[WW_SLOTS];
+    ww_array snapshot_step, snapshot_weights;
+    ww_array recorded[WW_RECORDED_COUNT];
+} ww_member;
+
+/// A member of which nothing is open.
+ww_member ww_member_none(int64_t index);
+
+/// Opens what the file has of member `index`, fields in the order of their names in the file, and
+/// checks that it belongs together: pages, equal numbers of records, equal widths. Not collective.
+/// `file_name` is borrowed while the member is open. Close with ww_member_close, also after a
+/// failure.
+ww_status ww_member_open(hid_t file, const char *file_name, int64_t index, ww_member *member,
+                         ww_error *error);
+void ww_member_close(ww_member *member);
+
+/// Puts lists of fields into the order of `fields`; WW_FAILED where the file's names are not the
+/// same set.
+ww_status ww_array_list_order(ww_array_list *list, const ww_field *fields, size_t count,
+                              const char *file_name, const char *group, ww_error *error);
+
+/// Reads both pages from the dataset `commit`. `valid[p]` is false for one that does not check.
+ww_status ww_pages_read(const ww_array *commit, ww_page pages[WW_PAGES], bool valid[WW_PAGES],
+                        ww_error *error);
+
+/// Opens the dataset of the pages of member `index`.
+ww_status ww_pages_open(hid_t file, const char *file_name, int64_t index, ww_array *commit,
+                        ww_error *error);
+
+/// The same for an open member; a page is not valid either where it says more rows or snapshots
+/// than the datasets have. WW_FAILED only when they cannot be read.
+ww_status ww_member_read_pages(const ww_member *member, ww_page pages[WW_PAGES],
+                               bool valid[WW_PAGES], ww_error *error);
+
+/// One sentence for a member of which no page is good.
+ww_status ww_member_fail_pages(const char *file_name, int64_t index, ww_error *error);
+
+/// Adds this rank's share of the hash of the first `rows` records to `*hash`.
+ww_status ww_member_hash_rows(const ww_member *member, int64_t rows, int rank, int size,
+                              uint64_t *hash, ww_error *error);
+
+/// Rows that wait for the next commit. Values are kept on rank 0 alone.
+typedef struct ww_pending_rows {
+    int64_t count, capacity;
+    uint64_t hash;
+    int64_t last_step; ///< of the last row, pending or committed; -1 without rows
+    int64_t *steps;
+    double *values; ///< [count, row values]
+} ww_pending_rows;
+
+/// Results of one kind that the next ww_store_finish commits.
+typedef struct ww_pending_results {
+    bool *written;    ///< [fields]
+    uint64_t *hashes; ///< [fields]
+} ww_pending_results;
+
+struct ww_store {
+    char *path;
+    ww_parallel parallel;
+    ww_tiling tiling;
+    hid_t file;
+    int descriptor; ///< this rank's own, to sync
+    ww_member member;
+    int64_t row_values; ///< doubles in one row of the trajectory
+    int64_t carry_count;
+    ww_page page; ///< as committed
+    int standing; ///< number of the page that must not be overwritten next
+    ww_pending_rows rows;
+    int64_t *snapshot_steps; ///< [snapshots of the layout]
+    int64_t snapshots;       ///< taken, those that the next commit will count included
+    uint64_t snapshots_hash;
+    ww_pending_results final, theory;
+};
+
+/// The page of the next commit: generation, pending rows and snapshots counted, nothing else
+/// changed.
+ww_page ww_store_next_page(const ww_store *store);
+
+/// Agreement on what each rank wrote; a failure gets a half sentence on what to do. Collective.
+ww_status ww_store_agree_written(const ww_store *store, ww_status status, ww_error *error);
+
+/// Commits: writes the pending rows, makes all data of all ranks durable, then writes `next`.
+/// `status` is this rank's own of whatever it wrote before. Collective.
+ww_status ww_store_publish(ww_store *store, const ww_page *next, ww_status status, ww_error *error);
+
+#endif

@@ -1,0 +1,329 @@
+/// Opening and closing a member, its rows, and the commit.
+
+#include "store/member.h"
+#include "store/plan.h"
+#include "widthwise/hash.h"
+#include "widthwise/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/// Checks the open file against the layout and opens the member.
+static ww_status open_member(ww_store *store, const ww_member_layout *layout, ww_error *error)
+{
+    ww_plan plan = {0};
+    ww_status status = ww_plan_add_member(&plan, layout, NULL, error);
+    if (status == WW_OK)
+        status = ww_plan_check(&plan, store->file, store->path, error);
+    ww_plan_free(&plan);
+    WW_TRY(status);
+    ww_member *member = &store->member;
+    WW_TRY(ww_member_open(store->file, store->path, layout->index, member, error));
+    WW_TRY(ww_array_list_order(&member->trajectory, layout->trajectory, layout->trajectory_count,
+                               store->path, "trajectory", error));
+    WW_TRY(ww_array_list_order(&member->final, layout->final, layout->final_count, store->path,
+                               "final result", error));
+    return ww_array_list_order(&member->theory, layout->theory, layout->theory_count, store->path,
+                               "prediction", error);
+}
+
+static ww_status begin_results(const ww_array_list *list, ww_pending_results *results,
+                               ww_error *error)
+{
+    results->written =
+        ww_allocate(list->count, sizeof *results->written, "a list of results", error);
+    results->hashes = ww_allocate(list->count, sizeof *results->hashes, "a list of results", error);
+    return results->written == NULL || results->hashes == NULL ? WW_FAILED : WW_OK;
+}
+
+/// What stands in the file now.
+static ww_status load_state(ww_store *store, const ww_member_layout *layout, ww_error *error)
+{
+    ww_page pages[WW_PAGES];
+    bool valid[WW_PAGES];
+    WW_TRY(ww_member_read_pages(&store->member, pages, valid, error));
+    store->standing = ww_page_newest(pages, valid);
+    if (store->standing < 0)
+        return ww_member_fail_pages(store->path, store->member.index, error);
+    store->page = pages[store->standing];
+    store->rows.last_step = store->page.last_step;
+    store->snapshots = store->page.snapshots;
+    store->snapshots_hash = store->page.snapshots_hash;
+    for (size_t i = 0; i < store->member.trajectory.count; i++)
+        store->row_values += ww_array_row_values(&store->member.trajectory.arrays[i]);
+    store->snapshot_steps = ww_allocate(layout->snapshot_count, sizeof *store->snapshot_steps,
+                                        "the steps of snapshots", error);
+    if (store->snapshot_steps == NULL)
+        return WW_FAILED;
+    if (layout->snapshot_count > 0)
+        memcpy(store->snapshot_steps, layout->snapshot_steps,
+               layout->snapshot_count * sizeof *store->snapshot_steps);
+    WW_TRY(begin_results(&store->member.final, &store->final, error));
+    return begin_results(&store->member.theory, &store->theory, error);
+}
+
+/// This rank's own descriptor, to sync its writes. Also finds out, before the collective opening,
+/// whether this rank can open the file at all.
+static ww_status open_descriptor(ww_store *store, ww_error *error)
+{
+    if (store->parallel.rank == 0) { // for its clear sentences: MPI-IO gives poorer ones
+        hid_t file = H5I_INVALID_HID;
+        WW_TRY(ww_file_open_reading(store->path, &file, error));
+        ww_file_close(&file);
+    }
+    store->descriptor = open(store->path, O_RDWR | O_CLOEXEC);
+    if (store->descriptor < 0)
+        return ww_fail(error, WW_FAILED,
+                       "rank %d cannot open %s for writing: %s; check its permissions, and that "
+                       "all nodes see the folder",
+                       store->parallel.rank, store->path, strerror(errno));
+    return WW_OK;
+}
+
+static ww_status open_store(ww_store *store, const char *path, const ww_member_layout *layout,
+                            ww_error *error)
+{
+    const ww_parallel *parallel = &store->parallel;
+    store->path = ww_copy_text(path, error);
+    ww_status status = store->path == NULL ? WW_FAILED : open_descriptor(store, error);
+    WW_TRY(ww_agree(parallel, status, error));
+    status = ww_file_open_writing(path, parallel->communicator, &store->file, error);
+    WW_TRY(ww_agree(parallel, status, error));
+    status = open_member(store, layout, error);
+    if (status == WW_OK)
+        status = load_state(store, layout, error);
+    return ww_agree(parallel, status, error);
+}
+
+ww_status ww_store_open(const char *path, const ww_member_layout *layout,
+                        const ww_parallel *parallel, const ww_tiling *tiling, ww_store **store,
+                        ww_error *error)
+{
+    WW_ASSERT(tiling->width == layout->width);
+    *store = NULL;
+    ww_store *opened = ww_allocate(1, sizeof *opened, "an open file", error);
+    WW_TRY(ww_agree(parallel, opened == NULL ? WW_FAILED : WW_OK, error));
+    opened->parallel = *parallel;
+    opened->tiling = *tiling;
+    opened->file = H5I_INVALID_HID;
+    opened->descriptor = -1;
+    opened->member = ww_member_none(layout->index);
+    opened->carry_count = (int64_t)layout->carry_count;
+    const ww_status status = open_store(opened, path, layout, error);
+    if (status == WW_OK)
+        *store = opened;
+    else
+        ww_store_close(opened);
+    return status;
+}
+
+void ww_store_close(ww_store *store)
+{
+    if (store == NULL)
+        return;
+    ww_member_close(&store->member);
+    ww_file_close(&store->file);
+    if (store->descriptor >= 0)
+        close(store->descriptor);
+    free(store->rows.steps);
+    free(store->rows.values);
+    free(store->snapshot_steps);
+    free(store->final.written);
+    free(store->final.hashes);
+    free(store->theory.written);
+    free(store->theory.hashes);
+    free(store->path);
+    free(store);
+}
+
+/// Room for one more pending row on rank 0.
+static ww_status reserve_row(ww_store *store, ww_error *error)
+{
+    ww_pending_rows *rows = &store->rows;
+    if (rows->count < rows->capacity)
+        return WW_OK;
+    const int64_t capacity = rows->capacity == 0 ? 16 : 2 * rows->capacity;
+    int64_t *steps = ww_allocate((size_t)capacity, sizeof *steps, "rows to be written", error);
+    double *values = ww_allocate((size_t)capacity, (size_t)store->row_values * sizeof *values,
+                                 "rows to be written", error);
+    if (steps == NULL || values == NULL) {
+        free(steps);
+        free(values);
+        return WW_FAILED;
+    }
+    if (rows->count > 0) {
+        memcpy(steps, rows->steps, (size_t)rows->count * sizeof *steps);
+        memcpy(values, rows->values, (size_t)(rows->count * store->row_values) * sizeof *values);
+    }
+    free(rows->steps);
+    free(rows->values);
+    rows->steps = steps;
+    rows->values = values;
+    rows->capacity = capacity;
+    return WW_OK;
+}
+
+ww_status ww_store_append(ww_store *store, int64_t step, const double *values, ww_error *error)
+{
+    ww_pending_rows *rows = &store->rows;
+    const int64_t row = ww_store_rows(store);
+    WW_ASSERT(step > rows->last_step && row < ww_array_rows(&store->member.step));
+    ww_status status = WW_OK;
+    if (store->parallel.rank == 0)
+        status = reserve_row(store, error);
+    WW_TRY(ww_agree(&store->parallel, status, error));
+    if (store->parallel.rank == 0) {
+        rows->steps[rows->count] = step;
+        if (store->row_values > 0)
+            memcpy(rows->values + rows->count * store->row_values, values,
+                   (size_t)store->row_values * sizeof *values);
+    }
+    rows->hash += ww_hash_block(&step, sizeof step, store->member.step.key, (uint64_t)row);
+    for (size_t i = 0; i < store->member.trajectory.count; i++) {
+        const ww_array *field = &store->member.trajectory.arrays[i];
+        const int64_t count = ww_array_row_values(field);
+        rows->hash +=
+            ww_hash_block(values, (size_t)count * sizeof *values, field->key, (uint64_t)row);
+        values += count;
+    }
+    rows->last_step = step;
+    rows->count++;
+    return WW_OK;
+}
+
+int64_t ww_store_rows(const ww_store *store)
+{
+    return store->page.rows + store->rows.count;
+}
+
+/// Writes the pending rows, one contiguous run for each dataset. Rank 0.
+static ww_status write_rows(const ww_store *store, ww_error *error)
+{
+    const ww_pending_rows *rows = &store->rows;
+    if (rows->count == 0)
+        return WW_OK;
+    WW_TRY(
+        ww_array_write(&store->member.step, 0, store->page.rows, rows->count, rows->steps, error));
+    double *run = ww_allocate((size_t)rows->count, (size_t)store->row_values * sizeof *run,
+                              "rows to be written", error);
+    if (run == NULL)
+        return WW_FAILED;
+    ww_status status = WW_OK;
+    int64_t offset = 0;
+    for (size_t i = 0; i < store->member.trajectory.count && status == WW_OK; i++) {
+        const ww_array *field = &store->member.trajectory.arrays[i];
+        const int64_t count = ww_array_row_values(field);
+        for (int64_t r = 0; r < rows->count; r++)
+            memcpy(run + r * count, rows->values + r * store->row_values + offset,
+                   (size_t)count * sizeof *run);
+        status = ww_array_write(field, 0, store->page.rows, rows->count, run, error);
+        offset += count;
+    }
+    free(run);
+    return status;
+}
+
+static ww_status sync_own(const ww_store *store, ww_error *error)
+{
+    while (fsync(store->descriptor) != 0)
+        if (errno != EINTR)
+            return ww_fail(error, WW_FAILED, "%s: cannot bring data to the disk: %s", store->path,
+                           strerror(errno));
+    return WW_OK;
+}
+
+/// Writes the page that makes the commit. Rank 0.
+static ww_status write_page(const ww_store *store, const ww_page *page, ww_error *error)
+{
+    int64_t words[WW_PAGE_WORDS];
+    ww_page_encode(page, words);
+    WW_TRY(ww_array_write(&store->member.commit, 0, page->generation % WW_PAGES, 1, words, error));
+    return sync_own(store, error);
+}
+
+ww_page ww_store_next_page(const ww_store *store)
+{
+    ww_page next = store->page;
+    next.generation = ww_page_next_generation(store->page.generation, store->standing);
+    next.rows += store->rows.count;
+    next.rows_hash += store->rows.hash;
+    next.last_step = store->rows.last_step;
+    next.snapshots = store->snapshots;
+    next.snapshots_hash = store->snapshots_hash;
+    return next;
+}
+
+ww_status ww_store_agree_written(const ww_store *store, ww_status status, ww_error *error)
+{
+    status = ww_agree(&store->parallel, status, error);
+    if (status != WW_OK)
+        ww_error_advise(error,
+                        "; what was committed before is intact: free space or quota where that is "
+                        "the reason, then go on with `widthwise resume %s`",
+                        store->path);
+    return status;
+}
+
+ww_status ww_store_publish(ww_store *store, const ww_page *next, ww_status status, ww_error *error)
+{
+    if (status == WW_OK && store->parallel.rank == 0)
+        status = write_rows(store, error);
+    if (status == WW_OK)
+        status = sync_own(store, error);
+    // All data of all ranks are on the disk before the page that says so.
+    WW_TRY(ww_store_agree_written(store, status, error));
+    if (store->parallel.rank == 0)
+        status = write_page(store, next, error);
+    WW_TRY(ww_store_agree_written(store, status, error));
+    store->page = *next;
+    store->standing = (int)(next->generation % WW_PAGES);
+    store->rows.count = 0;
+    store->rows.hash = 0;
+    return WW_OK;
+}
+
+ww_status ww_store_commit_rows(ww_store *store, ww_error *error)
+{
+    ww_page next = ww_store_next_page(store);
+    next.state = WW_RUN_RUNNING;
+    return ww_store_publish(store, &next, WW_OK, error);
+}
+
+/// Committed and pending values of one array of scalars on rank 0, then on all ranks. `pending` is
+/// the first pending value, `stride` values apart.
+static ww_status read_all(ww_store *store, const ww_array *array, const void *pending,
+                          int64_t stride, void *values, ww_error *error)
+{
+    ww_status status = WW_OK;
+    if (store->parallel.rank == 0) {
+        status = ww_array_read(array, 0, 0, store->page.rows, values, error);
+        char *place = (char *)values + store->page.rows * WW_VALUE_BYTES;
+        for (int64_t i = 0; i < store->rows.count; i++)
+            memcpy(place + i * WW_VALUE_BYTES, (const char *)pending + i * stride * WW_VALUE_BYTES,
+                   WW_VALUE_BYTES);
+    }
+    WW_TRY(ww_agree(&store->parallel, status, error));
+    return ww_broadcast(&store->parallel, values, (size_t)(ww_store_rows(store) * WW_VALUE_BYTES),
+                        0, error);
+}
+
+ww_status ww_store_read_scalar(ww_store *store, size_t field, double *values, ww_error *error)
+{
+    WW_ASSERT(field < store->member.trajectory.count);
+    const ww_array *array = &store->member.trajectory.arrays[field];
+    WW_ASSERT(ww_array_row_values(array) == 1);
+    int64_t offset = 0;
+    for (size_t i = 0; i < field; i++)
+        offset += ww_array_row_values(&store->member.trajectory.arrays[i]);
+    const double *pending = store->rows.values == NULL ? NULL : store->rows.values + offset;
+    return read_all(store, array, pending, store->row_values, values, error);
+}
+
+ww_status ww_store_read_steps(ww_store *store, int64_t *steps, ww_error *error)
+{
+    return read_all(store, &store->member.step, store->rows.steps, 1, steps, error);
+}

@@ -1,0 +1,186 @@
+#include "store/weights.h"
+
+#include "widthwise/hash.h"
+#include "widthwise/memory.h"
+
+#include <stdlib.h>
+
+enum { COLUMN_BYTES = 8 << 20 }; // output weights that are turned round at once
+
+/// Key of a block of hidden weights: planes one after the other.
+static uint64_t block_index(int64_t plane, const ww_tiling *tiling, int64_t tile)
+{
+    return (uint64_t)(plane * tiling->tile_count + tile);
+}
+
+static uint64_t hash_tile(const ww_array *hidden, int64_t plane, const ww_tiling *tiling,
+                          int64_t tile, const double *values)
+{
+    const int64_t count = ww_tile_size(tiling, tile) * ww_array_row_values(hidden);
+    return ww_hash_block(values, (size_t)count * sizeof *values, hidden->key,
+                         block_index(plane, tiling, tile));
+}
+
+ww_status ww_weights_write_hidden(const ww_array *hidden, int64_t plane, const ww_tiling *tiling,
+                                  const ww_weights_source *source, uint64_t *hash, ww_error *error)
+{
+    const int64_t end = tiling->first_tile + tiling->local_tiles;
+    for (int64_t tile = tiling->first_tile; tile < end; tile++) {
+        const double *values = source->tile(source->context, tile);
+        WW_TRY(ww_array_write(hidden, plane, tile * tiling->tile_units, ww_tile_size(tiling, tile),
+                              values, error));
+        *hash += hash_tile(hidden, plane, tiling, tile, values);
+    }
+    return WW_OK;
+}
+
+ww_status ww_weights_read_hidden(const ww_array *hidden, const ww_tiling *tiling, double *values,
+                                 uint64_t *hash, ww_error *error)
+{
+    WW_TRY(ww_array_read(hidden, 0, tiling->first_unit, tiling->local_units, values, error));
+    const int64_t tile_values = tiling->tile_units * ww_array_row_values(hidden);
+    for (int64_t i = 0; i < tiling->local_tiles; i++)
+        *hash += hash_tile(hidden, 0, tiling, tiling->first_tile + i, values + i * tile_values);
+    return WW_OK;
+}
+
+ww_status ww_weights_hash_hidden(const ww_array *hidden, int64_t plane, const ww_tiling *tiling,
+                                 uint64_t *hash, ww_error *error)
+{
+    if (tiling->local_tiles == 0)
+        return WW_OK;
+    double *values = ww_allocate((size_t)tiling->tile_units,
+                                 (size_t)ww_array_row_values(hidden) * sizeof *values,
+                                 "a tile of hidden weights to check", error);
+    if (values == NULL)
+        return WW_FAILED;
+    ww_status status = WW_OK;
+    const int64_t end = tiling->first_tile + tiling->local_tiles;
+    for (int64_t tile = tiling->first_tile; tile < end && status == WW_OK; tile++) {
+        status = ww_array_read(hidden, plane, tile * tiling->tile_units, ww_tile_size(tiling, tile),
+                               values, error);
+        if (status == WW_OK)
+            *hash += hash_tile(hidden, plane, tiling, tile, values);
+    }
+    free(values);
+    return status;
+}
+
+/// Output weights of a few neighbouring tiles, turned round between [units, k] and [k, units].
+typedef struct turn {
+    int64_t outputs;
+    int64_t first_tile, first_unit, units; ///< of the group of tiles at hand
+    double *columns;                       ///< [k, units], as in the file
+    double *block;                         ///< [k, tile units], what is hashed
+} turn;
+
+/// Tiles of one group: as many as fit into the buffer, at least one.
+static int64_t group_tiles(const ww_tiling *tiling, int64_t outputs)
+{
+    const int64_t tile_bytes = tiling->tile_units * outputs * WW_VALUE_BYTES;
+    const int64_t tiles = tile_bytes == 0 ? 1 : COLUMN_BYTES / tile_bytes;
+    return tiles < 1 ? 1 : tiles;
+}
+
+static ww_status turn_begin(turn *work, const ww_array *output, const ww_tiling *tiling,
+                            ww_error *error)
+{
+    *work = (turn){.outputs = output->extent[0]};
+    int64_t tiles = group_tiles(tiling, work->outputs);
+    if (tiles > tiling->local_tiles)
+        tiles = tiling->local_tiles;
+    const size_t tile_bytes =
+        (size_t)tiling->tile_units * (size_t)work->outputs * sizeof *work->columns;
+    work->columns = ww_allocate((size_t)tiles, tile_bytes, "output weights on their way", error);
+    work->block = ww_allocate(1, tile_bytes, "a tile of output weights", error);
+    if (work->columns != NULL && work->block != NULL)
+        return WW_OK;
+    free(work->columns);
+    free(work->block);
+    return WW_FAILED;
+}
+
+static void turn_end(turn *work)
+{
+    free(work->columns);
+    free(work->block);
+}
+
+/// Takes the group that begins at `tile`; returns the tile after it.
+static int64_t turn_group(turn *work, const ww_tiling *tiling, int64_t tile)
+{
+    int64_t end = tile + group_tiles(tiling, work->outputs);
+    if (end > tiling->first_tile + tiling->local_tiles)
+        end = tiling->first_tile + tiling->local_tiles;
+    work->first_tile = tile;
+    work->first_unit = tile * tiling->tile_units;
+    work->units = (end - 1) * tiling->tile_units + ww_tile_size(tiling, end - 1) - work->first_unit;
+    return end;
+}
+
+/// Hash of the group's tiles.
+static uint64_t turn_hash(const turn *work, const ww_array *output, const ww_tiling *tiling,
+                          int64_t end)
+{
+    uint64_t hash = 0;
+    for (int64_t tile = work->first_tile; tile < end; tile++) {
+        const int64_t units = ww_tile_size(tiling, tile);
+        const double *first = work->columns + tile * tiling->tile_units - work->first_unit;
+        for (int64_t o = 0; o < work->outputs; o++)
+            for (int64_t u = 0; u < units; u++)
+                work->block[o * units + u] = first[o * work->units + u];
+        hash += ww_hash_block(work->block, (size_t)(work->outputs * units) * sizeof *work->block,
+                              output->key, (uint64_t)tile);
+    }
+    return hash;
+}
+
+ww_status ww_weights_write_output(const ww_array *output, const ww_tiling *tiling,
+                                  const double *values, uint64_t *hash, ww_error *error)
+{
+    if (tiling->local_tiles == 0)
+        return WW_OK;
+    turn work;
+    WW_TRY(turn_begin(&work, output, tiling, error));
+    ww_status status = WW_OK;
+    const int64_t end = tiling->first_tile + tiling->local_tiles;
+    for (int64_t tile = tiling->first_tile; tile < end && status == WW_OK;) {
+        const int64_t next = turn_group(&work, tiling, tile);
+        const double *rows = values + (work.first_unit - tiling->first_unit) * work.outputs;
+        for (int64_t u = 0; u < work.units; u++)
+            for (int64_t o = 0; o < work.outputs; o++)
+                work.columns[o * work.units + u] = rows[u * work.outputs + o];
+        status = ww_array_write_columns(output, work.first_unit, work.units, work.columns, error);
+        *hash += turn_hash(&work, output, tiling, next);
+        tile = next;
+    }
+    turn_end(&work);
+    return status;
+}
+
+ww_status ww_weights_read_output(const ww_array *output, const ww_tiling *tiling, double *values,
+                                 uint64_t *hash, ww_error *error)
+{
+    if (tiling->local_tiles == 0)
+        return WW_OK;
+    turn work;
+    WW_TRY(turn_begin(&work, output, tiling, error));
+    ww_status status = WW_OK;
+    const int64_t end = tiling->first_tile + tiling->local_tiles;
+    for (int64_t tile = tiling->first_tile; tile < end && status == WW_OK;) {
+        const int64_t next = turn_group(&work, tiling, tile);
+        status = ww_array_read_columns(output, work.first_unit, work.units, work.columns, error);
+        if (status != WW_OK)
+            break;
+        *hash += turn_hash(&work, output, tiling, next);
+        if (values != NULL) {
+            double *rows = values + (work.first_unit - tiling->first_unit) * work.outputs;
+            for (int64_t u = 0; u < work.units; u++)
+                for (int64_t o = 0; o < work.outputs; o++)
+                    rows[u * work.outputs + o] = work.columns[o * work.units + u];
+        }
+        tile = next;
+    }
+    turn_end(&work);
+    return status;
+}

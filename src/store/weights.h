@@ -1,0 +1,36 @@
+/// Weights of one step between memory and file, with their hash: one block for each tile of hidden
+/// weights, and one for the output weights of each tile as [k, tile units].
+///
+/// All functions work on this rank's tiles alone and add their share to `*hash`; the sum over ranks
+/// is the hash of the whole, however many ranks there are. None is collective.
+#ifndef WIDTHWISE_STORE_WEIGHTS_H
+#define WIDTHWISE_STORE_WEIGHTS_H
+
+#include "store/array.h"
+#include "widthwise/parallel.h"
+#include "widthwise/store.h"
+
+#include <stdint.h>
+
+/// Writes hidden weights from `source`, tile by tile, into plane `plane`.
+ww_status ww_weights_write_hidden(const ww_array *hidden, int64_t plane, const ww_tiling *tiling,
+                                  const ww_weights_source *source, uint64_t *hash, ww_error *error);
+
+/// Writes output weights, `values` [local units, k] in memory, [k, m] in the file.
+ww_status ww_weights_write_output(const ww_array *output, const ww_tiling *tiling,
+                                  const double *values, uint64_t *hash, ww_error *error);
+
+/// Reads this rank's hidden weights into `values` [local units, d].
+ww_status ww_weights_read_hidden(const ww_array *hidden, const ww_tiling *tiling, double *values,
+                                 uint64_t *hash, ww_error *error);
+
+/// Reads this rank's output weights into `values` [local units, k]; only hashes them where it is
+/// NULL.
+ww_status ww_weights_read_output(const ww_array *output, const ww_tiling *tiling, double *values,
+                                 uint64_t *hash, ww_error *error);
+
+/// Reads hidden weights of plane `plane` only to hash them, a tile at a time.
+ww_status ww_weights_hash_hidden(const ww_array *hidden, int64_t plane, const ww_tiling *tiling,
+                                 uint64_t *hash, ww_error *error);
+
+#endif
