@@ -1,0 +1,135 @@
+// The table of subcommands, their help, and how the program ends.
+
+#include "app/app.h"
+
+#include "app/provenance.h"
+#include "widthwise/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef struct command {
+    const char *name;
+    const char *summary;
+    const char *help;
+    ww_status (*run)(const ww_parallel *parallel, int count, char **words, ww_error *error);
+} command;
+
+static const command commands[] = {
+    {"run", "train what a configuration describes, into one HDF5 file",
+     "usage: widthwise run [CONFIG] [-o FILE] [--set KEY=VALUE]... [options]\n"
+     "       mpirun -n RANKS widthwise run ...\n"
+     "\n"
+     "Without CONFIG the built-in default runs: figure 1 of Li & Liang 2018 for one seed.\n"
+     "\n"
+     "  -o, --output FILE    the file to make (default: NAME.h5 in the current folder)\n"
+     "  --set KEY=VALUE      override a key, e.g. --set network.width=100000; repeatable\n"
+     "  --member I           run member I of a sweep alone (default file: NAME-IIII.h5)\n"
+     "  --until STEP         stop after that step with a checkpoint (exit code 75)\n"
+     "  --force              replace a file that exists\n"
+     "  -q, --quiet          no progress\n"
+     "\n"
+     "`widthwise list keys` is the reference of all keys.\n",
+     ww_app_run},
+    {"resume", "go on with a file after a stop or a death, on any number of ranks",
+     "usage: widthwise resume FILE [--until STEP] [-q]\n"
+     "       mpirun -n RANKS widthwise resume FILE\n"
+     "\n"
+     "Every run in the file that has not ended goes on from its newest good checkpoint. The "
+     "results\n"
+     "have the same bits as those of a run that was never stopped, on any number of ranks.\n"
+     "\n"
+     "  --until STEP         stop after that step with a checkpoint (exit code 75)\n"
+     "  -q, --quiet          no progress\n",
+     ww_app_resume},
+    {"show", "tell on one screen what a file holds and how far it is",
+     "usage: widthwise show FILE\n"
+     "\n"
+     "What ran, how far each run is, its key numbers and where it came from. Safe while a job "
+     "writes.\n",
+     ww_app_show},
+    {"verify", "check a file: structure, checksums, which checkpoint is newest",
+     "usage: widthwise verify FILE\n"
+     "       mpirun -n RANKS widthwise verify FILE\n"
+     "\n"
+     "Exit code 0 when all that counts is good, 1 with a sentence when it is not.\n",
+     ww_app_verify},
+    {"list", "list quantities, results, keys, models or sources",
+     "usage: widthwise list quantities|results|keys|models|sources\n"
+     "\n"
+     "  quantities   what can be measured along a trajectory: unit, formula, source\n"
+     "  results      what can be computed at the end\n"
+     "  keys         every key of a configuration: type, range, default, what it means\n"
+     "  models       presets\n"
+     "  sources      data sources\n",
+     ww_app_list},
+};
+enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
+
+static void print_usage(FILE *stream)
+{
+    fprintf(stream,
+            "widthwise %s: distributed training of over-parameterized ReLU networks\n\n"
+            "usage: widthwise COMMAND ...      (under mpirun or srun for more than one rank)\n\n",
+            ww_version_text());
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        fprintf(stream, "  %-8s %s\n", commands[i].name, commands[i].summary);
+    fprintf(stream,
+            "\n`widthwise COMMAND --help` tells more. Exit codes: 0 done, 1 failed, 2 wrong "
+            "usage or\nconfiguration, 3 diverged, 75 stopped early with a checkpoint.\n");
+}
+
+static ww_status unknown_command(const char *word, ww_error *error)
+{
+    const char *names[COMMAND_COUNT];
+    for (size_t i = 0; i < COMMAND_COUNT; i++)
+        names[i] = commands[i].name;
+    const char *nearest = ww_nearest(word, names, COMMAND_COUNT);
+    return ww_fail(error, WW_USAGE, "unknown command `%s`%s%s%s; `widthwise --help` lists them",
+                   word, nearest != NULL ? "; did you mean `" : "", nearest != NULL ? nearest : "",
+                   nearest != NULL ? "`?" : "");
+}
+
+static ww_status dispatch(const ww_parallel *parallel, int count, char **words, ww_error *error)
+{
+    const bool speaks = parallel->rank == 0;
+    if (count < 2) {
+        if (speaks)
+            print_usage(stderr);
+        return WW_USAGE;
+    }
+    if (strcmp(words[1], "--help") == 0 || strcmp(words[1], "-h") == 0 ||
+        strcmp(words[1], "help") == 0) {
+        if (speaks)
+            print_usage(stdout);
+        return WW_OK;
+    }
+    if (strcmp(words[1], "--version") == 0) {
+        if (speaks)
+            printf("widthwise %s\n", ww_version_text());
+        return WW_OK;
+    }
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (strcmp(words[1], commands[i].name) != 0)
+            continue;
+        for (int word = 2; word < count; word++)
+            if (strcmp(words[word], "--help") == 0 || strcmp(words[word], "-h") == 0) {
+                if (speaks)
+                    fputs(commands[i].help, stdout);
+                return WW_OK;
+            }
+        return commands[i].run(parallel, count - 2, words + 2, error);
+    }
+    return unknown_command(words[1], error);
+}
+
+ww_status ww_app_main(const ww_parallel *parallel, int count, char **words)
+{
+    ww_error error = {0};
+    const ww_status status = dispatch(parallel, count, words, &error);
+    // Divergence and an early stop were already told as the outcome of their member.
+    if ((status == WW_FAILED || status == WW_USAGE) && parallel->rank == 0 &&
+        error.message[0] != '\0')
+        fprintf(stderr, "widthwise: %s\n", error.message);
+    return status;
+}

@@ -1,0 +1,327 @@
+// How one member runs: restore, steps with records, snapshots and checkpoints, results.
+
+#include "app/member.h"
+
+#include "widthwise/clock.h"
+#include "widthwise/memory.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+// Wishes that a rank sends along with a step; counts of ranks in separate fields of one word.
+static const int64_t WISH_CHECKPOINT = INT64_C(1);
+static const int64_t WISH_COMMIT_ROWS = INT64_C(1) << 20;
+static const int64_t WISH_MASK = (INT64_C(1) << 20) - 1;
+// Rows are committed this often (seconds), so that a reader of a running job sees them.
+static const double COMMIT_SECONDS = 2.0;
+
+typedef struct member_loop {
+    const ww_app_member *member;
+    const ww_config *config;
+    const ww_dataset *data;
+    const ww_parallel *parallel;
+    ww_progress *progress;
+    ww_problem problem;
+    ww_engine *engine;
+    ww_batches *batches;
+    ww_store *store;
+    double *carry;  // [carry count]
+    double *values; // [values of a record], those of the last one
+    bool has_values;
+    const ww_stop_rule *stopped_by;
+    double batch_loss;
+    double last_checkpoint, last_commit; // times, rank 0 decides by them
+} member_loop;
+
+static ww_weights_source weights_of(const member_loop *self)
+{
+    return (ww_weights_source){
+        .tile = ww_engine_tile,
+        .context = self->engine,
+        .output_weights = ww_engine_output_weights(self->engine),
+        .carry = self->carry,
+    };
+}
+
+static ww_status checkpoint(member_loop *self, ww_run_state state, ww_error *error)
+{
+    const ww_weights_source source = weights_of(self);
+    WW_TRY(ww_store_checkpoint(self->store, ww_engine_steps(self->engine), &source, state, error));
+    self->last_checkpoint = self->last_commit = ww_seconds();
+    return WW_OK;
+}
+
+static ww_status write_record(member_loop *self, ww_error *error)
+{
+    const int what = self->member->layout.record;
+    if (what == 0 || ww_store_has_record(self->store))
+        return WW_OK;
+    const ww_weights_source source = weights_of(self);
+    ww_replay_record record = {0};
+    int64_t *batches = NULL;
+    ww_status status = WW_OK;
+    if (what & WW_RECORD_DATA) {
+        record.train_inputs = self->data->train.inputs;
+        record.train_labels = self->data->train.labels;
+        record.test_inputs = self->data->test.inputs;
+        record.test_labels = self->data->test.labels;
+    }
+    if (what & WW_RECORD_INITIAL_WEIGHTS)
+        record.initial_weights = &source;
+    if (what & WW_RECORD_BATCHES) {
+        const int64_t rows = self->member->layout.steps + 1;
+        const int64_t batch = self->problem.batch;
+        batches =
+            ww_allocate((size_t)(rows * batch), sizeof *batches, "the record of batches", error);
+        if (batches == NULL)
+            status = WW_FAILED;
+        for (int64_t step = 0; batches != NULL && step < rows; step++)
+            ww_batches_at(self->batches, step, batches + step * batch);
+        record.batches = batches;
+    }
+    status = ww_agree(self->parallel, status, error);
+    if (status == WW_OK)
+        status = ww_store_write_record(self->store, &record, error);
+    free(batches);
+    return status;
+}
+
+static bool is_record_step(const member_loop *self, int64_t step)
+{
+    return step % self->config->measure.every == 0 || step == self->config->training.steps;
+}
+
+// What belongs to the state after `step` steps: a row, and a snapshot. Both come before a
+// checkpoint of the same step, so a restart from it finds them done.
+static ww_status record_step(member_loop *self, ww_error *error)
+{
+    const int64_t step = ww_engine_steps(self->engine);
+    if (is_record_step(self, step)) {
+        WW_TRY(ww_measure_record(self->member->plan, &self->problem, self->engine, self->batches,
+                                 self->carry, self->values, error));
+        self->has_values = true;
+        WW_TRY(ww_store_append(self->store, step, self->values, error));
+        self->stopped_by = ww_measure_stop(self->member->plan, self->config, self->values);
+    }
+    for (size_t i = 0; i < self->member->layout.snapshot_count; i++) {
+        if (self->member->layout.snapshot_steps[i] != step)
+            continue;
+        const ww_weights_source source = weights_of(self);
+        WW_TRY(ww_store_snapshot(self->store, i, &source, error));
+    }
+    return WW_OK;
+}
+
+// After a restart: the values of the last row, if it is that of the restored step.
+static ww_status recall_values(member_loop *self, ww_error *error)
+{
+    const int64_t rows = ww_store_rows(self->store);
+    const int64_t step = ww_engine_steps(self->engine);
+    if (rows == 0 || !is_record_step(self, step))
+        return WW_OK;
+    double *column = ww_allocate((size_t)rows, sizeof *column, "a column of the trajectory", error);
+    ww_status status = ww_agree(self->parallel, column != NULL ? WW_OK : WW_FAILED, error);
+    for (size_t i = 0; status == WW_OK && i < self->member->layout.trajectory_count; i++) {
+        status = ww_store_read_scalar(self->store, i, column, error);
+        if (status == WW_OK)
+            self->values[i] = column[rows - 1];
+    }
+    if (status == WW_OK) {
+        self->has_values = true;
+        self->stopped_by = ww_measure_stop(self->member->plan, self->config, self->values);
+    }
+    free(column);
+    return status;
+}
+
+static ww_status begin_or_restore(member_loop *self, ww_error *error)
+{
+    ww_weights_target target = {.carry = self->carry};
+    ww_engine_storage(self->engine, &target.hidden_weights, &target.output_weights);
+    int64_t step = -1;
+    char notice[WW_MESSAGE_SIZE];
+    WW_TRY(ww_store_restore(self->store, &target, &step, notice, sizeof notice, error));
+    if (notice[0] != '\0')
+        ww_progress_say(self->progress, "%s", notice);
+    if (step >= 0) {
+        ww_engine_restored(self->engine, step);
+        WW_TRY(recall_values(self, error));
+        ww_progress_say(self->progress, "going on from step %lld of %lld on %d ranks",
+                        (long long)step, (long long)self->config->training.steps,
+                        self->parallel->size);
+    } else {
+        ww_measure_carry_start(self->carry);
+        WW_TRY(write_record(self, error));
+        WW_TRY(record_step(self, error));
+    }
+    ww_progress_begin(self->progress, self->progress->name, ww_engine_steps(self->engine));
+    self->last_checkpoint = self->last_commit = ww_seconds();
+    return WW_OK;
+}
+
+static int64_t wishes(const member_loop *self)
+{
+    if (self->parallel->rank != 0)
+        return 0;
+    const double now = ww_seconds();
+    const double minutes = self->config->output.checkpoint_minutes;
+    int64_t wish = 0;
+    if (minutes > 0.0 && now - self->last_checkpoint >= 60.0 * minutes)
+        wish += WISH_CHECKPOINT;
+    if (now - self->last_commit >= COMMIT_SECONDS)
+        wish += WISH_COMMIT_ROWS;
+    return wish;
+}
+
+// Steps until the end, a stop rule or `until`. WW_STOPPED for the last, with a checkpoint.
+static ww_status make_steps(member_loop *self, int64_t until, ww_error *error)
+{
+    const int64_t steps = self->config->training.steps;
+    const int64_t every = self->config->output.checkpoint_every;
+    while (ww_engine_steps(self->engine) < steps && self->stopped_by == NULL) {
+        if (until >= 0 && ww_engine_steps(self->engine) >= until) {
+            WW_TRY(checkpoint(self, WW_RUN_STOPPED, error));
+            return ww_fail(error, WW_STOPPED, "stopped after step %lld with a checkpoint",
+                           (long long)ww_engine_steps(self->engine));
+        }
+        int64_t wished = 0;
+        WW_TRY(ww_engine_step(self->engine, wishes(self), &wished, &self->batch_loss, error));
+        WW_TRY(record_step(self, error));
+        const int64_t step = ww_engine_steps(self->engine);
+        const bool ends = step == steps || self->stopped_by != NULL;
+        if (!ends && ((every > 0 && step % every == 0) || (wished & WISH_MASK) != 0)) {
+            WW_TRY(checkpoint(self, WW_RUN_RUNNING, error));
+        } else if (!ends && wished >= WISH_COMMIT_ROWS) {
+            WW_TRY(ww_store_commit_rows(self->store, error));
+            self->last_commit = ww_seconds();
+        }
+        ww_progress_step(self->progress, step, steps, self->member->plan,
+                         self->has_values ? self->values : NULL, self->batch_loss);
+    }
+    return WW_OK;
+}
+
+static ww_status write_theory(member_loop *self, ww_error *error)
+{
+    const ww_member_layout *layout = &self->member->layout;
+    const int64_t count = ww_theory_values(layout->theory, layout->theory_count);
+    const int64_t rows = ww_store_rows(self->store);
+    double *values = ww_allocate((size_t)count, sizeof *values, "the predictions", error);
+    double *movement = ww_allocate((size_t)rows, sizeof *movement, "the predictions", error);
+    ww_status status =
+        ww_agree(self->parallel, values != NULL && movement != NULL ? WW_OK : WW_FAILED, error);
+    bool has_movement = false;
+    for (size_t i = 0; status == WW_OK && i < layout->trajectory_count; i++) {
+        if (strcmp(layout->trajectory[i].name, "row_movement") != 0)
+            continue;
+        has_movement = true;
+        status = ww_store_read_scalar(self->store, i, movement, error);
+    }
+    if (status == WW_OK)
+        ww_theory_compute(self->config, self->data, has_movement ? movement : NULL, rows,
+                          layout->records, values);
+    const double *position = values;
+    for (size_t i = 0; status == WW_OK && i < layout->theory_count; i++) {
+        status = ww_store_write_theory(self->store, i, position, error);
+        position += ww_field_size(&layout->theory[i]);
+    }
+    free(values);
+    free(movement);
+    return status;
+}
+
+static ww_status write_results(member_loop *self, ww_error *error)
+{
+    const ww_member_layout *layout = &self->member->layout;
+    const int64_t count = ww_measure_final_values(self->member->plan);
+    double *values = ww_allocate((size_t)count, sizeof *values, "the results", error);
+    ww_status status = ww_agree(self->parallel, values != NULL ? WW_OK : WW_FAILED, error);
+    if (status == WW_OK)
+        status = ww_measure_finish(self->member->plan, &self->problem, self->engine, self->carry,
+                                   values, error);
+    const double *position = values;
+    for (size_t i = 0; status == WW_OK && i < layout->final_count; i++) {
+        status = ww_store_write_final(self->store, i, position, error);
+        position += ww_field_size(&layout->final[i]);
+    }
+    free(values);
+    if (status == WW_OK)
+        status = write_theory(self, error);
+    if (status == WW_OK)
+        status = ww_store_finish(self->store, WW_RUN_DONE, error);
+    return status;
+}
+
+static ww_status run_to_end(member_loop *self, int64_t until, ww_error *error)
+{
+    WW_TRY(begin_or_restore(self, error));
+    WW_TRY(make_steps(self, until, error));
+    WW_TRY(checkpoint(self, WW_RUN_RUNNING, error)); // the final weights, should results fail
+    return write_results(self, error);
+}
+
+static void say_outcome(member_loop *self, ww_status status, const ww_error *error)
+{
+    char numbers[512] = "";
+    char seconds[64];
+    if (self->has_values)
+        ww_progress_numbers(self->member->plan, self->values, numbers, sizeof numbers);
+    ww_duration_text(ww_seconds() - self->progress->began, seconds, sizeof seconds);
+    if (status == WW_OK && self->stopped_by != NULL)
+        ww_progress_say(self->progress, "%s reached %g at step %lld in %s: %s",
+                        self->stopped_by->quantity, self->stopped_by->threshold,
+                        (long long)ww_engine_steps(self->engine), seconds, numbers);
+    else if (status == WW_OK)
+        ww_progress_say(self->progress, "%lld steps done in %s: %s",
+                        (long long)ww_engine_steps(self->engine), seconds, numbers);
+    else if (status == WW_DIVERGED || status == WW_STOPPED)
+        ww_progress_say(self->progress, "%s", error->message);
+}
+
+ww_status ww_app_member_run(const char *path, const ww_app_member *member, const ww_dataset *data,
+                            const ww_parallel *parallel, int64_t until, ww_progress *progress,
+                            ww_error *error)
+{
+    member_loop self = {
+        .member = member,
+        .config = member->config,
+        .data = data,
+        .parallel = parallel,
+        .progress = progress,
+    };
+    ww_progress_begin(progress, member->label[0] != '\0' ? member->label : member->config->name, 0);
+    self.carry = ww_allocate(ww_measure_carry_count(), sizeof *self.carry, "carried values", error);
+    self.values = ww_allocate((size_t)ww_measure_values(member->plan), sizeof *self.values,
+                              "the values of a record", error);
+    ww_status status =
+        ww_agree(parallel, self.carry != NULL && self.values != NULL ? WW_OK : WW_FAILED, error);
+    if (status == WW_OK)
+        status = ww_problem_make(member->config, data, parallel, &self.problem, error);
+    if (status == WW_OK)
+        status = ww_engine_create(&self.problem, &self.engine, error);
+    if (status == WW_OK)
+        status = ww_agree(parallel, ww_batches_create(&self.problem, &self.batches, error), error);
+    if (status == WW_OK)
+        status = ww_store_open(path, &member->layout, parallel, &self.problem.tiling, &self.store,
+                               error);
+    if (status == WW_OK)
+        status = run_to_end(&self, until, error);
+    if (status == WW_DIVERGED && self.store != NULL) {
+        // The rows up to here count; the last good checkpoint stays as it is.
+        ww_error commit_error = {0};
+        const ww_status committed = ww_store_finish(self.store, WW_RUN_DIVERGED, &commit_error);
+        if (committed != WW_OK) {
+            status = committed;
+            *error = commit_error;
+        }
+    }
+    if (status == WW_OK || status == WW_DIVERGED || status == WW_STOPPED)
+        say_outcome(&self, status, error);
+    ww_store_close(self.store);
+    ww_batches_free(self.batches);
+    ww_engine_free(self.engine);
+    free(self.carry);
+    free(self.values);
+    return status;
+}

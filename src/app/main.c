@@ -1,0 +1,22 @@
+#include "app/app.h"
+
+#include <stdio.h>
+
+int main(int count, char **words)
+{
+    if (MPI_Init(&count, &words) != MPI_SUCCESS) {
+        fprintf(stderr, "widthwise: MPI could not be started\n");
+        return WW_FAILED;
+    }
+    ww_parallel parallel;
+    ww_error error = {0};
+    ww_status status = ww_parallel_create(MPI_COMM_WORLD, &parallel, &error);
+    if (status == WW_OK) {
+        status = ww_app_main(&parallel, count, words);
+        ww_parallel_destroy(&parallel);
+    } else {
+        fprintf(stderr, "widthwise: %s\n", error.message);
+    }
+    MPI_Finalize();
+    return status;
+}

@@ -1,0 +1,142 @@
+#include "app/member.h"
+
+#include "widthwise/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static ww_fact integer_fact(const char *name, int64_t value, const char *units,
+                            const char *description)
+{
+    return (ww_fact){.name = name,
+                     .description = description,
+                     .units = units,
+                     .is_integer = true,
+                     .integer = value};
+}
+
+static ww_fact real_fact(const char *name, double value, const char *units, const char *description)
+{
+    return (ww_fact){.name = name, .description = description, .units = units, .real = value};
+}
+
+static ww_fact text_fact(const char *name, const char *value, const char *description)
+{
+    return (ww_fact){
+        .name = name, .description = description, .units = "1", .is_text = true, .text = value};
+}
+
+static size_t fill_facts(const ww_config *config, const ww_dataset *data, int64_t batch,
+                         ww_fact facts[WW_MEMBER_FACTS])
+{
+    const ww_tiling tiling = ww_tiling_make(config->network.width, 0, 1);
+    size_t count = 0;
+    facts[count++] = text_fact("model", ww_model_name(config->model), "Preset of the run.");
+    facts[count++] =
+        text_fact("source", ww_source_name(config->data.source), "Source of the data set.");
+    facts[count++] = integer_fact("width", config->network.width, "units", "Hidden units m.");
+    facts[count++] = integer_fact("dimension", data->dimension, "1", "Input dimension d.");
+    facts[count++] = integer_fact("outputs", data->classes, "1", "Outputs k, a class each.");
+    facts[count++] = integer_fact("components", data->components, "1",
+                                  "Components l of a class; 1 where the source has none.");
+    facts[count++] =
+        integer_fact("train_samples", data->train.count, "samples", "Train samples n.");
+    facts[count++] = integer_fact("test_samples", data->test.count, "samples", "Test samples.");
+    facts[count++] = integer_fact("batch", batch, "samples", "Samples B in a step.");
+    facts[count++] = integer_fact("steps", config->training.steps, "steps", "Steps T asked for.");
+    facts[count++] = real_fact("learning_rate", ww_config_learning_rate(config), "1",
+                               "Step size eta after rate_scaling.");
+    facts[count++] = real_fact("hidden_std", ww_config_hidden_std(config), "1",
+                               "Standard deviation sigma of an initial hidden weight.");
+    facts[count++] = integer_fact("seed_data", config->seeds.data, "1", "Seed of the data.");
+    facts[count++] =
+        integer_fact("seed_weights", config->seeds.weights, "1", "Seed of the initial weights.");
+    facts[count++] =
+        integer_fact("seed_batches", config->seeds.batches, "1", "Seed of the batches.");
+    facts[count++] = integer_fact("tile_units", tiling.tile_units, "units",
+                                  "Hidden units in a tile of the division over ranks.");
+    facts[count++] = integer_fact("data_hash", (int64_t)data->hash, "1",
+                                  "Hash of all inputs and labels; a restart compares it.");
+    WW_ASSERT(count <= WW_MEMBER_FACTS);
+    return count;
+}
+
+static int64_t records_of(const ww_config *config)
+{
+    const int64_t steps = config->training.steps;
+    const int64_t every = config->measure.every;
+    return 1 + steps / every + (steps % every != 0 ? 1 : 0);
+}
+
+ww_status ww_app_member_prepare(const ww_config *config, int64_t index, const char *label,
+                                const ww_dataset *data, ww_app_member *member, ww_error *error)
+{
+    *member = (ww_app_member){.index = index, .config = config, .label = label};
+    ww_status status = ww_measure_plan_make(config, data->dimension, &member->plan, error);
+    if (status == WW_OK) {
+        member->config_text = ww_config_to_yaml(config, error);
+        status = member->config_text != NULL ? WW_OK : WW_FAILED;
+    }
+    if (status != WW_OK) {
+        ww_app_member_release(member);
+        return status;
+    }
+    const bool is_gd = config->training.method == WW_METHOD_GD;
+    const int64_t batch = is_gd ? data->train.count : config->training.batch;
+    ww_member_layout *layout = &member->layout;
+    *layout = (ww_member_layout){
+        .index = index,
+        .config_text = member->config_text,
+        .label = label,
+        .width = config->network.width,
+        .dimension = data->dimension,
+        .outputs = data->classes,
+        .train = data->train.count,
+        .test = data->test.count,
+        .batch = batch,
+        .steps = config->training.steps,
+        .records = records_of(config),
+        .carry_count = ww_measure_carry_count(),
+        .snapshot_steps = config->measure.snapshots.values,
+        .snapshot_count = config->measure.snapshots.count,
+        // A batch of gd is the whole train set in order: nothing to record.
+        .record = config->output.record & (is_gd ? ~WW_RECORD_BATCHES : ~0),
+    };
+    layout->trajectory = ww_measure_trajectory(member->plan, &layout->trajectory_count);
+    layout->final = ww_measure_final(member->plan, &layout->final_count);
+    bool has_row_movement = false;
+    for (size_t i = 0; i < layout->trajectory_count; i++)
+        if (strcmp(layout->trajectory[i].name, "row_movement") == 0)
+            has_row_movement = true;
+    layout->theory_count =
+        ww_theory_fields(config, has_row_movement, layout->records, member->theory);
+    layout->theory = member->theory;
+    layout->fact_count = fill_facts(config, data, batch, member->facts);
+    layout->facts = member->facts;
+    return WW_OK;
+}
+
+void ww_app_member_release(ww_app_member *member)
+{
+    ww_measure_plan_free(member->plan);
+    free(member->config_text);
+    *member = (ww_app_member){0};
+}
+
+ww_status ww_data_cache_get(ww_data_cache *cache, const ww_config *config,
+                            const ww_parallel *parallel, ww_error *error)
+{
+    if (cache->config != NULL && ww_config_same_data(cache->config, config))
+        return WW_OK;
+    ww_data_cache_free(cache);
+    WW_TRY(ww_dataset_load(config, parallel, &cache->data, error));
+    cache->config = config;
+    return WW_OK;
+}
+
+void ww_data_cache_free(ww_data_cache *cache)
+{
+    if (cache->config != NULL)
+        ww_dataset_free(&cache->data);
+    *cache = (ww_data_cache){0};
+}

@@ -1,0 +1,48 @@
+/// One member of an experiment: what is known of it before it runs, and how it runs.
+#ifndef WIDTHWISE_APP_MEMBER_H
+#define WIDTHWISE_APP_MEMBER_H
+
+#include "app/progress.h"
+#include "widthwise/data.h"
+#include "widthwise/measure.h"
+#include "widthwise/store.h"
+#include "widthwise/theory.h"
+
+enum { WW_MEMBER_FACTS = 24 };
+
+/// Everything about a member that its place in the file needs.
+typedef struct ww_app_member {
+    int64_t index;
+    const ww_config *config; ///< borrowed
+    const char *label;       ///< borrowed
+    char *config_text;
+    ww_measure_plan *plan;
+    ww_field theory[WW_THEORY_FIELDS];
+    ww_fact facts[WW_MEMBER_FACTS];
+    ww_member_layout layout;
+} ww_app_member;
+
+/// Fills `member` for `config` on `data`. Not collective.
+ww_status ww_app_member_prepare(const ww_config *config, int64_t index, const char *label,
+                                const ww_dataset *data, ww_app_member *member, ww_error *error);
+void ww_app_member_release(ww_app_member *member);
+
+/// The data set in use, kept while members share it.
+typedef struct ww_data_cache {
+    const ww_config *config; ///< whose data set it is; NULL: none
+    ww_dataset data;
+} ww_data_cache;
+
+/// Loads the data set of `config` unless it is the one already there. Collective.
+ww_status ww_data_cache_get(ww_data_cache *cache, const ww_config *config,
+                            const ww_parallel *parallel, ww_error *error);
+void ww_data_cache_free(ww_data_cache *cache);
+
+/// Runs a member, from its newest checkpoint or from the start, until its end or until step `until`
+/// (-1: no such limit), and reports its outcome. WW_DIVERGED and WW_STOPPED are outcomes; other
+/// failures leave the last checkpoint in the file. Collective.
+ww_status ww_app_member_run(const char *path, const ww_app_member *member, const ww_dataset *data,
+                            const ww_parallel *parallel, int64_t until, ww_progress *progress,
+                            ww_error *error);
+
+#endif

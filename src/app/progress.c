@@ -1,0 +1,89 @@
+#include "app/progress.h"
+
+#include "widthwise/clock.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static const double TERMINAL_SECONDS = 0.2;
+static const double LOG_SECONDS = 30.0;
+
+void ww_progress_begin(ww_progress *progress, const char *name, int64_t first_step)
+{
+    progress->is_terminal = isatty(STDERR_FILENO) != 0;
+    progress->name = name;
+    progress->first_step = first_step;
+    progress->began = ww_seconds();
+    progress->last = progress->began;
+}
+
+void ww_progress_numbers(const ww_measure_plan *plan, const double *values, char *text, size_t size)
+{
+    static const char *const shown[] = {"loss",          "test_loss", "train_accuracy",
+                                        "test_accuracy", "coupling",  "distance"};
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++) {
+        const double value = ww_measure_value(plan, values, shown[i]);
+        if (isnan(value) || used >= size)
+            continue;
+        const int written =
+            snprintf(text + used, size - used, "%s%s %.4g", used > 0 ? ", " : "", shown[i], value);
+        if (written > 0)
+            used += (size_t)written;
+    }
+}
+
+static void member_text(const ww_progress *progress, char *text, size_t size)
+{
+    if (progress->member_count > 1)
+        snprintf(text, size, "[%lld/%lld] %s", (long long)progress->member,
+                 (long long)progress->member_count, progress->name);
+    else
+        snprintf(text, size, "%s", progress->name);
+}
+
+void ww_progress_step(ww_progress *progress, int64_t step, int64_t steps,
+                      const ww_measure_plan *plan, const double *values, double batch_loss)
+{
+    if (!progress->speaks)
+        return;
+    const double now = ww_seconds();
+    if (now - progress->last < (progress->is_terminal ? TERMINAL_SECONDS : LOG_SECONDS))
+        return;
+    progress->last = now;
+    char member[256];
+    char numbers[256] = "";
+    char left[64] = "?";
+    member_text(progress, member, sizeof member);
+    if (values != NULL)
+        ww_progress_numbers(plan, values, numbers, sizeof numbers);
+    if (numbers[0] == '\0')
+        snprintf(numbers, sizeof numbers, "batch loss %.4g", batch_loss);
+    const double rate = (double)(step - progress->first_step) / (now - progress->began);
+    if (rate > 0.0)
+        ww_duration_text((double)(steps - step) / rate, left, sizeof left);
+    fprintf(stderr, "%s%s  step %lld of %lld, %s, %.3g steps/s, %s left%s",
+            progress->is_terminal ? "\r" : "", member, (long long)step, (long long)steps, numbers,
+            rate, left, progress->is_terminal ? "\033[K" : "\n");
+    fflush(stderr);
+}
+
+void ww_progress_say(ww_progress *progress, const char *format, ...)
+{
+    if (!progress->speaks)
+        return;
+    char member[256];
+    member_text(progress, member, sizeof member);
+    va_list arguments;
+    va_start(arguments, format);
+    if (progress->is_terminal)
+        fputs("\r\033[K", stderr);
+    fprintf(stderr, "%s: ", member);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    fflush(stderr);
+    va_end(arguments);
+}

@@ -1,0 +1,139 @@
+// widthwise show.
+
+#include "app/app.h"
+#include "app/options.h"
+#include "widthwise/config.h"
+#include "widthwise/store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// A sweep of many members is told in a line each; a few are told in full.
+enum { MOST_TOLD_IN_FULL = 3, LINE_WIDTH = 96 };
+
+typedef struct printer {
+    bool in_full;
+    char group[16]; // that is being printed
+    int column;
+} printer;
+
+static void print_scalar(void *context, const char *group, const char *name, double value)
+{
+    static const char *const key_numbers[] = {"loss", "test_accuracy", "coupling", "distance"};
+    printer *self = context;
+    if (!self->in_full) {
+        for (size_t i = 0; i < sizeof key_numbers / sizeof key_numbers[0]; i++)
+            if (strcmp(group, "trajectory") == 0 && strcmp(name, key_numbers[i]) == 0)
+                printf("  %s %.4g", name, value);
+        return;
+    }
+    char text[128];
+    const int length = snprintf(text, sizeof text, "%s %.6g", name, value);
+    if (strcmp(group, self->group) != 0) {
+        const char *title = strcmp(group, "trajectory") == 0 ? "last record"
+                            : strcmp(group, "final") == 0    ? "results"
+                                                             : "predictions";
+        self->column = printf("%s    %-12s", self->group[0] != '\0' ? "\n" : "", title);
+        snprintf(self->group, sizeof self->group, "%s", group);
+    } else if (self->column + length + 2 > LINE_WIDTH) {
+        self->column = printf("\n    %-12s", "");
+    }
+    self->column += printf("  %s", text);
+}
+
+static const char *state_name(ww_run_state state)
+{
+    switch (state) {
+    case WW_RUN_WAITING:
+        return "waiting";
+    case WW_RUN_RUNNING:
+        return "running, or its job died";
+    case WW_RUN_DONE:
+        return "done";
+    case WW_RUN_DIVERGED:
+        return "diverged";
+    case WW_RUN_STOPPED:
+        return "stopped early";
+    }
+    return "unknown";
+}
+
+static ww_status show_member(const char *path, const ww_member_summary *summary, bool in_full,
+                             ww_error *error)
+{
+    ww_experiment experiment = {0};
+    WW_TRY(ww_experiment_parse(summary->config_text, path, ".", NULL, 0, &experiment, error));
+    const ww_config *config = &experiment.members[0];
+    printf("  run%04lld  %s", (long long)summary->index, state_name(summary->state));
+    if (summary->rows > 0)
+        printf(", recorded to step %lld of %lld", (long long)summary->last_step,
+               (long long)config->training.steps);
+    if (summary->label[0] != '\0')
+        printf("  (%s)", summary->label);
+    if (in_full) {
+        printf("\n    model         %s on %s, m = %lld, eta = %.6g, %s",
+               ww_model_name(config->model), ww_source_name(config->data.source),
+               (long long)config->network.width, ww_config_learning_rate(config),
+               config->training.method == WW_METHOD_GD ? "full batch" : "batches of ");
+        if (config->training.method == WW_METHOD_SGD)
+            printf("%lld", (long long)config->training.batch);
+        printf("\n    checkpoint    ");
+        const bool has[2] = {summary->slot_valid[0], summary->slot_valid[1]};
+        if (!has[0] && !has[1])
+            printf("none yet");
+        else if (has[0] && has[1])
+            printf("steps %lld and %lld", (long long)summary->slot_step[0],
+                   (long long)summary->slot_step[1]);
+        else
+            printf("step %lld", (long long)summary->slot_step[has[0] ? 0 : 1]);
+        printf("\n");
+    }
+    printer self = {.in_full = in_full};
+    const ww_status status =
+        ww_store_visit_scalars(path, summary->index, print_scalar, &self, error);
+    printf("\n");
+    ww_experiment_free(&experiment);
+    return status;
+}
+
+static ww_status show(const char *path, ww_error *error)
+{
+    ww_file_summary summary = {0};
+    WW_TRY(ww_store_summarize(path, &summary, error));
+    int64_t states[5] = {0};
+    for (int64_t i = 0; i < summary.member_count; i++)
+        if (summary.members[i].state <= WW_RUN_STOPPED)
+            states[summary.members[i].state]++;
+    printf("%s: %lld run%s", path, (long long)summary.member_count,
+           summary.member_count == 1 ? "" : "s");
+    for (int state = 0; summary.member_count > 1 && state < 5; state++)
+        if (states[state] > 0)
+            printf(", %lld %s", (long long)states[state], state_name((ww_run_state)state));
+    printf("\n  started %s on %s with %lld rank%s by widthwise %s\n", summary.first.started,
+           summary.first.host, (long long)summary.first.ranks, summary.first.ranks == 1 ? "" : "s",
+           summary.first.version);
+    if (summary.attempt_count > 1)
+        printf("  restarted %lld time%s, last %s on %s with %lld rank%s\n",
+               (long long)summary.attempt_count - 1, summary.attempt_count == 2 ? "" : "s",
+               summary.newest.started, summary.newest.host, (long long)summary.newest.ranks,
+               summary.newest.ranks == 1 ? "" : "s");
+    ww_status status = WW_OK;
+    for (int64_t i = 0; status == WW_OK && i < summary.member_count; i++)
+        status = show_member(path, &summary.members[i], summary.member_count <= MOST_TOLD_IN_FULL,
+                             error);
+    ww_file_summary_free(&summary);
+    return status;
+}
+
+ww_status ww_app_show(const ww_parallel *parallel, int count, char **words, ww_error *error)
+{
+    const char *operands[1] = {NULL};
+    ww_status status = ww_options_parse("show", NULL, 0, count, words, operands, 1, error);
+    if (status == WW_OK && operands[0] == NULL)
+        status = ww_fail(error, WW_USAGE,
+                         "widthwise show wants the file to tell of: widthwise show FILE");
+    if (status == WW_OK && parallel->rank == 0)
+        status = show(operands[0], error);
+    return ww_agree(parallel, status, error);
+}
