@@ -1,0 +1,337 @@
+"""The figures of Li and Liang (2018): figure 1, figures 4 and 5, and random labels (section 4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Callable, Optional, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+import style
+from averages import Band, final_band, first_reached, trajectory_band
+from widthwise import File, Member, group_members, settings_of
+
+Groups = dict[str, list[Member]]
+
+RELATIVE_DISTANCE = r"$\Vert W_t-W_0\Vert_F\,/\,\Vert W_0\Vert_F$"
+
+# Symbols of the paper for what is swept most.
+SYMBOLS = {
+    "network.width": "m",
+    "data.mixture.spread": "σ",
+    "data.mixture.components": "l",
+    "data.mixture.classes": "k",
+    "data.mixture.dimension": "d",
+    "data.labels.kind": "labels",
+    "training.rate": "rate",
+    "training.batch": "B",
+}
+
+
+def fact(member: Member, name: str) -> Optional[float]:
+    """A numeric fact of a run, None where the file does not have it."""
+    value = member.parameters.get(name)
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def caption(label: str, members: Sequence[Member]) -> str:
+    """What the legend says of a group of runs: m = 500, or labels = random."""
+    settings = settings_of(label)
+    if settings:
+        return ", ".join(f"{SYMBOLS.get(key, key)} = {value}" for key, value in settings.items())
+    width = fact(members[0], "width")
+    return "all runs" if width is None else f"m = {width:.0f}"
+
+
+def over_runs(bands: Sequence[Band]) -> str:
+    """How many runs the curves are over, for the figure's title."""
+    lowest = min(int(band.count.min()) for band in bands)
+    highest = max(int(band.count.max()) for band in bands)
+    if highest == 1:
+        return "one run"
+    runs = f"{highest}" if lowest == highest else f"{lowest} to {highest}"
+    return f"mean of {runs} runs, band: standard deviation"
+
+
+def draw_band(axes: Axes, band: Band, look: dict, caption_text: Optional[str]) -> None:
+    """A mean with its band. On a logarithmic axis the band ends above zero."""
+    low, high = band.mean - band.deviation, band.mean + band.deviation
+    if axes.get_yscale() == "log":
+        positive = band.mean > 0
+        low = np.where(low > 0, low, band.mean * 1e-1)
+        axes.plot(band.abscissa[positive], band.mean[positive], label=caption_text, **look)
+        axes.fill_between(
+            band.abscissa[positive], low[positive], high[positive], color=look["color"], alpha=0.2
+        )
+        return
+    points = {"marker": "o", "markersize": 3} if len(band.abscissa) == 1 else {}
+    axes.plot(band.abscissa, band.mean, label=caption_text, **look, **points)
+    axes.fill_between(band.abscissa, low, high, color=look["color"], alpha=0.2, linewidth=0)
+
+
+# Quantity, title and axis of the panels along the trajectory.
+TRAJECTORY_PANELS = (
+    ("test_accuracy", "Test accuracy", "share of test samples"),
+    ("coupling", "Coupling", "share of patterns changed"),
+    ("distance", "Distance from initialization", RELATIVE_DISTANCE),
+)
+
+
+def _bands(groups: Groups, source: Callable[..., Optional[Band]], name: str) -> dict[str, Band]:
+    found = {label: source(members, name) for label, members in groups.items()}
+    return {label: band for label, band in found.items() if band is not None}
+
+
+def _draw_spectra(
+    axes: Axes, groups: Groups, update: dict[str, Band], weights: dict[str, Band]
+) -> None:
+    """Singular values: solid for the update, dashed for the weights, a colour for each group."""
+    axes.set_yscale("log")
+    smallest_shown = np.inf
+    for number, label in enumerate(groups):
+        colour = style.curve(number, len(groups))["color"]
+        several = len(groups) > 1
+        if label in update:
+            look = {"color": colour, "linestyle": "-"}
+            draw_band(axes, update[label], look, None if several else r"update $W_T-W_0$")
+        if label in weights:
+            look = {"color": colour if several else style.COLOURS[1], "linestyle": "--"}
+            draw_band(axes, weights[label], look, None if several else r"weights $W_T$")
+        smallest_shown = min(
+            [smallest_shown]
+            + [bands[label].mean[0] * 1e-8 for bands in (update, weights) if label in bands]
+        )
+    # Rounding leaves singular values of 1e-16 of the largest; they would squeeze all that matters.
+    bottom, _ = axes.get_ylim()
+    axes.set_ylim(bottom=max(bottom, smallest_shown))
+    if len(groups) > 1:
+        axes.plot([], [], color="black", linestyle="-", label=r"update $W_T-W_0$")
+        axes.plot([], [], color="black", linestyle="--", label=r"weights $W_T$")
+    axes.legend(loc="best")
+    axes.set_xlabel("number of the singular value")
+    axes.set_ylabel("singular value")
+
+
+def can_draw_four_panels(file: File) -> bool:
+    """Whether at least one panel of figure 1 can be drawn."""
+    groups = group_members(file.members)
+    return any(_bands(groups, trajectory_band, name) for name, _, _ in TRAJECTORY_PANELS) or bool(
+        _bands(groups, final_band, "update_spectrum")
+    )
+
+
+def four_panels(file: File) -> Figure:
+    """Figure 1: test accuracy, coupling, distance, and the spectra; only what the file holds."""
+    groups = group_members(file.members)
+    curves = [
+        (bands, title, unit)
+        for name, title, unit in TRAJECTORY_PANELS
+        if (bands := _bands(groups, trajectory_band, name))
+    ]
+    update = _bands(groups, final_band, "update_spectrum")
+    weights = _bands(groups, final_band, "weight_spectrum")
+    spectra = bool(update or weights)
+    figure, axes = style.panels(len(curves) + spectra)
+    shown: list[Band] = []
+    for number, (panel, (bands, title, unit)) in enumerate(zip(axes, curves)):
+        for index, (label, members) in enumerate(groups.items()):
+            if label in bands:
+                look = style.curve(index, len(groups))
+                draw_band(panel, bands[label], look, caption(label, members))
+                shown.append(bands[label])
+        panel.set_title(f"{style.letter(number)} {title}")
+        panel.set_xlabel("step")
+        panel.set_ylabel(unit)
+        panel.set_ylim(bottom=0.0)
+    if spectra:
+        _draw_spectra(axes[-1], groups, update, weights)
+        axes[-1].set_title(f"{style.letter(len(curves))} Singular values at the end")
+        shown += [*update.values(), *weights.values()]
+    if len(groups) == 1:
+        label, members = next(iter(groups.items()))
+        figure.suptitle(f"{caption(label, members)}: {over_runs(shown)}")
+        return figure
+    figure.suptitle(over_runs(shown).capitalize())
+    if curves:
+        axes[0].legend(loc="best")
+    return figure
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a run first came to the test accuracy looked for."""
+
+    width: float
+    steps: float
+    distance: float
+
+
+def _accuracy_looked_for(member: Member) -> float:
+    """measure.accuracy_target of a run."""
+    return float(member.setting("measure.accuracy_target") or 1.0)
+
+
+def _targets(members: Sequence[Member]) -> list[Target]:
+    """The runs that came to the accuracy looked for."""
+    found = []
+    for member in members:
+        width = fact(member, "width")
+        if width is None or not {"steps_to_accuracy", "distance_at_accuracy"} <= set(member.final):
+            continue
+        steps = float(member.final["steps_to_accuracy"])
+        distance = float(member.final["distance_at_accuracy"])
+        if np.isfinite(steps) and np.isfinite(distance):
+            found.append(Target(width, steps, distance))
+    return found
+
+
+def can_draw_target(file: File) -> bool:
+    """Whether several runs came to the accuracy looked for, all with labels of one kind."""
+    return len(_targets(file.members)) > 1 and len(_label_kinds(file)) < 2
+
+
+def _draw_targets(axes: Axes, widths: np.ndarray, values: np.ndarray) -> None:
+    """Every run as a point, and mean and deviation at each width."""
+    shown = np.unique(widths)
+    means = [values[widths == width].mean() for width in shown]
+    deviations = [
+        values[widths == width].std(ddof=1) if (widths == width).sum() > 1 else 0.0
+        for width in shown
+    ]
+    axes.plot(widths, values, "o", color=style.COLOURS[4], markersize=4, label="each run")
+    axes.errorbar(
+        shown,
+        means,
+        yerr=deviations,
+        fmt="s",
+        color=style.COLOURS[0],
+        capsize=4,
+        markersize=5,
+        label="mean, standard deviation",
+    )
+    axes.set_xscale("log")
+    axes.set_xlabel("hidden units m")
+    spare = 2.0 if len(shown) == 1 else 1.2
+    axes.set_xlim(shown[0] / spare, shown[-1] * spare)
+    axes.set_xticks(shown, labels=[f"{width:.0f}" for width in shown])
+    axes.minorticks_off()
+
+
+def target(file: File) -> Figure:
+    """Figures 4 and 5: steps to the accuracy and distance there, against the width."""
+    targets = _targets(file.members)
+    widths = np.array([item.width for item in targets])
+    distances = np.array([item.distance for item in targets])
+    figure, (left, right) = style.panels(2)
+    _draw_targets(left, widths, np.array([item.steps for item in targets]))
+    _draw_targets(right, widths, distances)
+    accuracies = {_accuracy_looked_for(member) for member in file.members}
+    aim = f"{100 * accuracies.pop():g}% test accuracy" if len(accuracies) == 1 else "the accuracy"
+    left.set_title(f"(a) Steps to {aim}")
+    left.set_ylabel("steps")
+    left.set_ylim(bottom=0.0)
+    left.legend(loc="lower center")
+    right.set_title("(b) Distance there")
+    right.set_ylabel(RELATIVE_DISTANCE)
+    if len(np.unique(widths)) > 1:
+        right.set_yscale("log")
+    else:
+        right.set_ylim(bottom=0.0)
+    scaled = f"{len(targets)} runs; distance times √m: {(distances * np.sqrt(widths)).mean():.2f}"
+    if {member.parameters.get("source") for member in file.members} == {"mixture"}:
+        line = np.geomspace(*right.get_xlim(), 50)
+        right.plot(line, 2 / (3 * np.sqrt(line)), color=style.COLOURS[1], label=r"$2/(3\sqrt{m})$")
+        handles, labels = right.get_legend_handles_labels()
+        right.legend(handles[1:2], labels[1:2], loc="best")
+        scaled += " (the paper: 0.67)"
+    figure.suptitle(scaled)
+    return figure
+
+
+LABELS_KEY = "data.labels.kind"
+
+
+def _label_kinds(file: File) -> dict[str, list[Member]]:
+    """Members by the kind of their labels, where the sweep is over that."""
+    kinds: dict[str, list[Member]] = {}
+    for member in file.members:
+        kind = settings_of(member.label).get(LABELS_KEY)
+        if kind is not None and member.rows > 0:
+            kinds.setdefault(kind, []).append(member)
+    return kinds
+
+
+def can_draw_random_labels(file: File) -> bool:
+    """Whether the file has runs with at least two kinds of labels, and what is compared."""
+    kinds = _label_kinds(file)
+    return len(kinds) > 1 and all(
+        trajectory_band(members, name) is not None
+        for members in kinds.values()
+        for name in ("train_accuracy", "distance")
+    )
+
+
+def random_labels(file: File) -> Figure:
+    """Section 4: the same inputs with structured and with random labels, side by side.
+
+    Above: every run along the way. Below: steps to the train accuracy looked for, and the distance
+    there, where every kind of labels came to it.
+    """
+    kinds = _label_kinds(file)
+    aim = _accuracy_looked_for(file.members[0])
+    reached = {
+        kind: [
+            (at.step, float(member.trajectory["distance"][at.row]))
+            for member in members
+            if (at := first_reached(member, "train_accuracy", aim)) is not None
+        ]
+        for kind, members in kinds.items()
+    }
+    compared = all(reached.values())
+    figure, axes = style.panels(4 if compared else 2)
+    for panel, name, title, unit in (
+        (axes[0], "train_accuracy", "(a) Train accuracy", "share of train samples"),
+        (axes[1], "distance", "(b) Distance from initialization", RELATIVE_DISTANCE),
+    ):
+        for number, (kind, members) in enumerate(kinds.items()):
+            look = style.curve(number, len(kinds))
+            for index, member in enumerate(members):
+                panel.plot(
+                    member.trajectory["step"], member.trajectory[name], linewidth=1.0, **look,
+                    label=f"{kind} labels" if index == 0 else None,
+                )
+        panel.set_title(title)
+        panel.set_xlabel("step")
+        panel.set_ylabel(unit)
+        panel.set_ylim(bottom=0.0)
+    axes[0].legend(loc="best")
+    if compared:
+        _draw_reached(axes[2], reached, 0, f"(c) Steps to {100 * aim:g}% train accuracy", "steps")
+        _draw_reached(
+            axes[3], reached, 1, "(d) Distance there", RELATIVE_DISTANCE
+        )
+    return figure
+
+
+def _draw_reached(
+    axes: Axes, reached: dict[str, list[tuple[int, float]]], column: int, title: str, unit: str
+) -> None:
+    for number, (kind, values) in enumerate(reached.items()):
+        numbers = np.array([value[column] for value in values], dtype=float)
+        look = style.marker(number, len(reached))
+        offsets = np.linspace(-0.15, 0.15, len(numbers)) if len(numbers) > 1 else np.zeros(1)
+        axes.plot(number + offsets, numbers, markersize=5, **look)
+        axes.hlines(numbers.mean(), number - 0.3, number + 0.3, color=look["color"])
+        axes.annotate(
+            f"mean {numbers.mean():.3g}", (number, numbers.mean()), xytext=(0, 6),
+            textcoords="offset points", ha="center",
+        )
+    axes.set_xticks(range(len(reached)), labels=[f"{kind} labels" for kind in reached])
+    axes.set_xlim(-0.6, len(reached) - 0.4)
+    axes.set_ylim(bottom=0.0)
+    axes.margins(y=0.25)
+    axes.set_title(title)
+    axes.set_ylabel(unit)
+    axes.grid(axis="x", visible=False)

@@ -1,0 +1,77 @@
+"""The machine-readable schema, hdf5-schema/schema.json, and how paths match its patterns."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Mapping, Optional, Union
+
+SCHEMA_PATH = Path(__file__).resolve().parent.parent / "hdf5-schema" / "schema.json"
+
+Extent = Union[int, str]  # a number, a symbol, or "..." for any further axes
+
+_PLACEHOLDER = re.compile(r"\{([a-z]+)\}")
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """One entry of `objects`: what may or must stand at paths of its form."""
+
+    path: str
+    kind: str  # group or dataset
+    type: str  # of a dataset, else ""
+    extents: tuple[Extent, ...]
+    optional: bool
+    companion: Optional[str]  # path pattern of the object that it stands or is missing with
+    expression: re.Pattern[str]
+
+    def match(self, path: str) -> Optional[dict[str, str]]:
+        """Placeholders of `path` with what stands for them, None where it is of another form."""
+        found = self.expression.fullmatch(path)
+        return None if found is None else found.groupdict()
+
+    @property
+    def placeholders(self) -> list[str]:
+        """Names of the placeholders in the path."""
+        return _PLACEHOLDER.findall(self.path)
+
+
+def fill(path: str, values: Mapping[str, str]) -> str:
+    """A path pattern with placeholders replaced, those that `values` has."""
+    return _PLACEHOLDER.sub(lambda name: values.get(name[1], name[0]), path)
+
+
+class Schema:
+    """The schema as it stands in the file, with its patterns ready to match."""
+
+    def __init__(self, path: Path = SCHEMA_PATH) -> None:
+        with path.open(encoding="utf-8") as file:
+            self.content: dict[str, Any] = json.load(file)
+        self.patterns = [self._pattern(entry) for entry in self.content["objects"]]
+
+    def __getitem__(self, name: str) -> Any:
+        return self.content[name]
+
+    def _pattern(self, entry: Mapping[str, Any]) -> Pattern:
+        parts = _PLACEHOLDER.split(entry["path"])  # text, name, text, name, ..., text
+        expression = ""
+        for number, part in enumerate(parts):
+            if number % 2 == 0:
+                expression += re.escape(part)
+            else:
+                expression += f"(?P<{part}>{self.content['placeholders'][part]})"
+        return Pattern(
+            path=entry["path"],
+            kind=entry["kind"],
+            type=entry.get("type", ""),
+            extents=tuple(entry.get("extents", ())),
+            optional=bool(entry.get("optional", False)),
+            companion=entry.get("with"),
+            expression=re.compile(expression),
+        )
+
+    def matching(self, path: str) -> list[Pattern]:
+        """All patterns that a path is of the form of; a good schema has exactly one."""
+        return [pattern for pattern in self.patterns if pattern.match(path) is not None]

@@ -1,0 +1,290 @@
+"""Reads the HDF5 files of Widthwise.
+
+    import widthwise
+
+    with widthwise.open("figure1.h5") as file:
+        for run in file.members:
+            step = run.trajectory["step"]
+            accuracy = run.trajectory["test_accuracy"]
+            print(run.name, run.label, run.state.name, step[-1], accuracy[-1])
+
+A file may be read while a job is still writing it: only what the newest commit page vouches for is
+handed out, so a trajectory ends at its last committed row and results appear when they are
+complete. What was read when the file was opened stays; open it again to see what came since.
+Weights are read only when asked for. Their hashes are checked by `widthwise verify`, not here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import Iterator, Mapping, Optional, Union
+
+import h5py
+import numpy as np
+
+import commit_page
+import resolved
+from commit_page import CommitPage, State
+
+FORMAT = "widthwise"
+SCHEMA_VERSION = 1
+
+Value = Union[int, float, str]
+
+__all__ = ["File", "Member", "Table", "Snapshots", "Checkpoint", "FormatError", "State", "open"]
+
+
+class FormatError(Exception):
+    """The file is not one that this reader understands; the sentence says why."""
+
+
+def plain(value: object) -> object:
+    """A scalar of HDF5 as a Python value: bytes become text, NumPy scalars become numbers."""
+    if isinstance(value, bytes):
+        return value.decode("ascii")
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    return value
+
+
+class Table(Mapping[str, np.ndarray]):
+    """The datasets of one group by name, read when asked for.
+
+    With `rows` only that many leading rows are handed out: the committed ones of a trajectory.
+    """
+
+    def __init__(self, group: Optional[h5py.Group], rows: Optional[int] = None) -> None:
+        self._group = group
+        self._rows = rows
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(()) if self._group is None else iter(self._group)
+
+    def __len__(self) -> int:
+        return 0 if self._group is None else len(self._group)
+
+    def _dataset(self, name: str) -> h5py.Dataset:
+        if self._group is None or name not in self._group:
+            known = ", ".join(self) or "nothing"
+            where = "a group that is not in this file" if self._group is None else self._group.name
+            raise KeyError(f"no {name} in {where}; there is {known}")
+        return self._group[name]
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        dataset = self._dataset(name)
+        return dataset[()] if self._rows is None else dataset[: self._rows]
+
+    def _attribute(self, name: str, attribute: str) -> str:
+        return str(plain(self._dataset(name).attrs.get(attribute, b"")))
+
+    def units(self, name: str) -> str:
+        """Unit of a dataset, "1" for a pure number."""
+        return self._attribute(name, "units")
+
+    def description(self, name: str) -> str:
+        """One sentence on what a dataset is and what its axes are."""
+        return self._attribute(name, "description")
+
+    def source(self, name: str) -> str:
+        """Paper and equation or section that a dataset comes from, "" where there is none."""
+        return self._attribute(name, "source")
+
+
+class Snapshots:
+    """Hidden weights that were kept for good at chosen steps."""
+
+    def __init__(self, group: Optional[h5py.Group], taken: int) -> None:
+        self._group = group
+        self.taken = taken if group is not None else 0
+        self.steps: np.ndarray = (
+            np.empty(0, dtype=np.int64) if group is None else group["step"][: self.taken]
+        )
+
+    def __len__(self) -> int:
+        return self.taken
+
+    def hidden_weights(self, index: int) -> np.ndarray:
+        """Hidden weights [m, d] of snapshot `index`."""
+        if self._group is None or not 0 <= index < self.taken:
+            raise IndexError(f"snapshot {index} was not taken; there are {self.taken}")
+        return self._group["hidden_weights"][index]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The newest checkpoint of a run. The arrays are read when asked for."""
+
+    step: int
+    group: h5py.Group
+
+    @property
+    def hidden_weights(self) -> np.ndarray:
+        """W, [m, d]."""
+        return self.group["hidden_weights"][()]
+
+    @property
+    def output_weights(self) -> np.ndarray:
+        """a, [k, m]."""
+        return self.group["output_weights"][()]
+
+    @property
+    def carry(self) -> np.ndarray:
+        """What cumulative quantities keep between two steps."""
+        return self.group["carry"][()]
+
+
+class Member:
+    """One run of a file.
+
+    name        run0000, run0001, ...
+    label       what a sweep varies, e.g. "network.width=500 seed=2"; "" for a single run
+    config      the resolved configuration, YAML
+    parameters  scalar facts by name
+    state       a State
+    rows        committed rows of the trajectory
+    trajectory  Table of what was measured along the way, committed rows only
+    final       Table of the results at the end, empty until they are committed
+    theory      Table of what the papers predict for this run, empty until it is committed
+    record      Table of what an outside check needs to replay the run, empty until committed
+    snapshots   Snapshots
+    """
+
+    def __init__(self, file: h5py.File, name: str) -> None:
+        self._file = file
+        self.name = name
+        page = commit_page.newest(file[f"/state/{name}/commit"][()])
+        if page is None:
+            raise FormatError(
+                f"{file.filename}: neither commit page of {name} checks; "
+                "`widthwise verify` says what is left of the file"
+            )
+        self.page: CommitPage = page
+        group = file[f"/runs/{name}"]
+        self.label = str(plain(group["label"][()]))
+        self.config = str(plain(group["config"][()]))
+        self.parameters: dict[str, Value] = {
+            fact: plain(dataset[()]) for fact, dataset in group["parameters"].items()
+        }
+        self.state = page.state
+        self.rows = page.rows
+        self.trajectory = Table(group.get("trajectory"), page.rows)
+        self.final = Table(group.get("final") if page.final_valid else None)
+        self.theory = Table(group.get("theory") if page.theory_valid else None)
+        self.record = Table(file.get(f"/record/{name}") if page.record_valid else None)
+        self.snapshots = Snapshots(file.get(f"/snapshots/{name}"), page.snapshots)
+
+    def setting(self, key: str) -> Optional[str]:
+        """Value of a key of the resolved configuration as text, None where it has none."""
+        return resolved.settings(self.config).get(key)
+
+    @property
+    def index(self) -> int:
+        """Number of the run in its sweep."""
+        return int(self.name[len("run") :])
+
+    def checkpoint(self) -> Optional[Checkpoint]:
+        """The newest checkpoint, None before the first."""
+        slot = self.page.newest_slot()
+        if slot is None:
+            return None
+        group = self._file[f"/state/{self.name}/checkpoint{slot}"]
+        return Checkpoint(self.page.slots[slot].step, group)
+
+    def __repr__(self) -> str:
+        return f"<{self.name} {self.label or 'single run'}: {self.state.name}, {self.rows} rows>"
+
+
+class File:
+    """A file of Widthwise, open for reading. Use it in a `with` statement, or close it."""
+
+    def __init__(self, path: Union[str, os.PathLike[str]]) -> None:
+        self.path = os.fspath(path)
+        if not os.path.isfile(self.path):
+            raise FileNotFoundError(f"{self.path}: no such file")
+        try:
+            # No lock is taken: a job that is writing is neither disturbed nor refused.
+            self._file = h5py.File(self.path, "r", locking=False)
+        except OSError as error:
+            raise FormatError(f"{self.path}: not an HDF5 file that opens ({error})") from error
+        try:
+            self._check()
+            self.members = [
+                Member(self._file, name)
+                for name in sorted(self._file["/runs"], key=lambda name: int(name[len("run") :]))
+            ]
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _check(self) -> None:
+        attributes = self._file.attrs
+        if plain(attributes.get("format", b"")) != FORMAT:
+            raise FormatError(f"{self.path}: an HDF5 file, but not one of Widthwise")
+        self.schema_version = int(attributes["schema_version"])
+        if self.schema_version > SCHEMA_VERSION:
+            raise FormatError(
+                f"{self.path}: schema version {self.schema_version} is newer than this reader's "
+                f"{SCHEMA_VERSION}; use the analysis folder of the program that wrote it"
+            )
+        features = str(plain(attributes.get("features", b"")))
+        if features:
+            raise FormatError(f"{self.path}: needs features that this reader lacks: {features}")
+
+    @property
+    def provenance(self) -> list[dict[str, Value]]:
+        """One dictionary for each start and restart, oldest first."""
+        group = self._file["/provenance/attempts"]
+        columns = {name: dataset[()] for name, dataset in group.items()}
+        used = np.flatnonzero(columns["ranks"] > 0)
+        return [{name: plain(column[row]) for name, column in columns.items()} for row in used]
+
+    def member(self, name: str) -> Member:
+        """The run of that name, e.g. run0003."""
+        for member in self.members:
+            if member.name == name:
+                return member
+        known = ", ".join(member.name for member in self.members)
+        raise KeyError(f"{self.path}: no {name}; there is {known}")
+
+    def close(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> File:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open(path: Union[str, os.PathLike[str]]) -> File:  # as in gzip.open
+    """Opens a file of Widthwise for reading."""
+    return File(path)
+
+
+_SETTING = re.compile(r" (?=[A-Za-z_][A-Za-z0-9_.]*=)")
+
+
+def settings_of(label: str) -> dict[str, str]:
+    """What a label says: {"network.width": "500", "seed": "2"} of "network.width=500 seed=2"."""
+    pairs = (part.partition("=") for part in _SETTING.split(label) if part)
+    return {key: resolved.unquoted(value) for key, _, value in pairs}
+
+
+def is_seed(key: str) -> bool:
+    """Whether a key of the configuration only says which random numbers are drawn."""
+    return key == "seed" or key.startswith("seeds.")
+
+
+def group_members(members: list[Member]) -> dict[str, list[Member]]:
+    """Members that differ in their seeds only, by what the others of their label say.
+
+    The keys are labels without seeds, in the order of the members; "" where only seeds vary.
+    """
+    groups: dict[str, list[Member]] = {}
+    for member in members:
+        rest = {key: value for key, value in settings_of(member.label).items() if not is_seed(key)}
+        label = " ".join(f"{key}={value}" for key, value in rest.items())
+        groups.setdefault(label, []).append(member)
+    return groups

@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+"""Peak resident memory of a run whose hidden weights W take a given number of gigabytes.
+
+The claim: all ranks together stay under 1.15 x W + 200 MB. Memory is read from the kernel's
+high-water mark (VmHWM) of every rank while the job runs, so nothing the program says is trusted.
+
+usage: python3 tests/bench/memory.py [--gigabytes 2] [--ranks 2] PROGRAM
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+
+def high_water_marks(program: Path) -> dict[int, int]:
+    """Bytes of VmHWM of every running process that executes `program`."""
+    marks = {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            if Path(os.readlink(entry / "exe")) != program:
+                continue
+            for line in (entry / "status").read_text().splitlines():
+                if line.startswith("VmHWM:"):
+                    marks[int(entry.name)] = int(line.split()[1]) * 1024
+        except OSError:
+            continue  # it has ended meanwhile
+    return marks
+
+
+def main() -> int:
+    """Runs the job and prints what it took; exit code 1 when the claim does not hold."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("program", type=Path)
+    parser.add_argument("--gigabytes", type=float, default=2.0)
+    parser.add_argument("--ranks", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=4)
+    arguments = parser.parse_args()
+    program = arguments.program.resolve()
+    dimension = 1000
+    width = int(arguments.gigabytes * 1e9 / (8 * dimension))
+    environment = dict(os.environ, OPENBLAS_NUM_THREADS="1")
+    if os.geteuid() == 0:
+        environment.update(OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["mpirun", "--oversubscribe", "-n", str(arguments.ranks), str(program), "run",
+                   "-o", f"{folder}/memory.h5", "--quiet",
+                   "--set", f"network.width={width}", "--set", f"training.steps={arguments.steps}",
+                   "--set", "measure.every=2", "--set", "output.checkpoint_every=2",
+                   "--set", "measure.quantities=[all]", "--set", "measure.final=[all]"]
+        job = subprocess.Popen(command, env=environment)
+        peaks: dict[int, int] = {}
+        while job.poll() is None:
+            for process, bytes_held in high_water_marks(program).items():
+                peaks[process] = max(peaks.get(process, 0), bytes_held)
+            time.sleep(0.02)
+    if job.returncode != 0:
+        print(f"the run failed with exit code {job.returncode}")
+        return 1
+    weights = 8 * width * dimension
+    total = sum(peaks.values())
+    limit = 1.15 * weights + 200e6
+    print(f"W {weights / 1e9:.3f} GB (m = {width}, d = {dimension}), {len(peaks)} ranks, all quantities, "
+          f"all results, checkpoints")
+    for process, peak in sorted(peaks.items()):
+        print(f"  rank process {process}: peak {peak / 1e6:.0f} MB")
+    print(f"peak of all ranks {total / 1e6:.0f} MB, limit 1.15 W + 200 MB = {limit / 1e6:.0f} MB, "
+          f"ratio to W {total / weights:.3f}: {'holds' if total <= limit else 'DOES NOT HOLD'}")
+    return 0 if total <= limit else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

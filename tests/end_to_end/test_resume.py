@@ -1,0 +1,112 @@
+"""A run that was stopped and went on elsewhere ends with the same bits as one that was not."""
+
+from __future__ import annotations
+
+import sys
+import unittest
+from pathlib import Path
+from typing import Optional, Sequence
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+
+from compare import result_differences  # noqa: E402
+from program import ProgramTest  # noqa: E402
+
+import widthwise  # noqa: E402
+
+STOPPED = 75
+
+SMALL = """
+name: resume
+data:
+  train: 150
+  test: 90
+  mixture: {dimension: 50, classes: 5, components: 2, spread: 1.0, separation: 4.0}
+network: {width: 300}
+training: {batch: 16, steps: 400, rate: 2.0}
+measure:
+  every: 7
+  quantities: all
+  final: [update_spectrum, weight_spectrum, accuracy_target, separation]
+  snapshots: [0, 150, 151, 390]
+  accuracy_target: 0.9
+output: {record: [data, initial-weights, batches]}
+"""
+
+
+class ResumeTest(ProgramTest):
+    """Stops at certain steps, goes on with other numbers of ranks."""
+
+    def stopped(
+        self, config: str, stops: Sequence[int], ranks: Sequence[Optional[int]], *settings: str
+    ) -> tuple[Path, Path]:
+        """A run in one go on 2 ranks, and one with stops, on `ranks` before and after each."""
+        whole = self.train(config, "whole.h5", *settings, ranks=2)
+        text = self.folder / "whole.h5.yaml"
+        parts = self.folder / "parts.h5"
+        self.succeed(
+            *("run", text, "-o", parts, "--quiet", "--until", str(stops[0]), *settings),
+            ranks=ranks[0],
+            code=STOPPED,
+        )
+        for stop, number in zip(stops[1:], ranks[1:]):
+            self.succeed(
+                "resume", parts, "--quiet", "--until", str(stop), ranks=number, code=STOPPED
+            )
+        with widthwise.open(parts) as file:
+            self.assertEqual(file.members[0].state, widthwise.State.STOPPED)
+            self.assertEqual(file.members[0].checkpoint().step, stops[-1])
+            self.assertEqual(len(file.members[0].final), 0)
+        self.succeed("resume", parts, "--quiet", ranks=ranks[-1])
+        return whole, parts
+
+    def test_150_of_400_steps(self) -> None:
+        """400 steps on 2 ranks against 150 on 3 and the rest on 1."""
+        whole, parts = self.stopped(SMALL, [150], [3, 1])
+        self.assertEqual(result_differences(whole, parts), [])
+        with widthwise.open(parts) as file:
+            self.assertEqual([row["ranks"] for row in file.provenance], [3, 1])
+            self.assertEqual([row["first_step"] for row in file.provenance], [0, 150])
+            self.assertEqual(file.members[0].snapshots.steps.tolist(), [0, 150, 151, 390])
+
+    def test_default_size(self) -> None:
+        """The same at the size of figure 1."""
+        whole, parts = self.stopped("", [150], [3, None])
+        self.assertEqual(result_differences(whole, parts), [])
+
+    def test_many_stops(self) -> None:
+        """Stops before the first step, between records, at a record, one step before the end."""
+        whole, parts = self.stopped(SMALL, [0, 1, 150, 154, 399], [2, 4, 1, 7, 3, 2])
+        self.assertEqual(result_differences(whole, parts), [])
+
+    def test_stop_rule_across_a_restart(self) -> None:
+        """A stop rule fires at the same record, whether the run was stopped before or not."""
+        rule = ("--set", "training.stop={train_accuracy: 0.9}")
+        whole, parts = self.stopped(SMALL, [10], [3, 1], *rule)
+        self.assertEqual(result_differences(whole, parts), [])
+        with widthwise.open(parts) as file:
+            member = file.members[0]
+            accuracy = member.trajectory["train_accuracy"]
+            self.assertGreaterEqual(accuracy[-1], 0.9)
+            self.assertTrue((accuracy[:-1] < 0.9).all())
+            self.assertLess(member.trajectory["step"][-1], 400)
+
+    def test_sweep(self) -> None:
+        """Every member goes on from its own step."""
+        config = SMALL.replace("steps: 400", "steps: 60").replace("[0, 150, 151, 390]", "[0, 40]")
+        config += "sweep: {network.width: [150, 300], seed: [1, 2]}\n"
+        whole, parts = self.stopped(config, [30], [3, 1])
+        self.assertEqual(result_differences(whole, parts), [])
+
+    def test_nothing_left_to_do(self) -> None:
+        """To resume a run that is done changes nothing."""
+        path = self.train(SMALL, "done.h5", "--set", "training.steps=20",
+                          "--set", "measure.snapshots=[]")
+        before = path.read_bytes()
+        result = self.succeed("resume", path, ranks=2)
+        self.assertIn("nothing left to do", result.text)
+        self.assertEqual(path.read_bytes(), before)
+
+
+if __name__ == "__main__":
+    unittest.main()

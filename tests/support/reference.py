@@ -1,0 +1,193 @@
+"""Training and measuring in NumPy, written down from the papers and from nothing of the program.
+
+The network is f_i(x) = sum_r a_ir s(<w_r, x>) with cross entropy over the softmax; only w is
+trained (Li and Liang, section 3). Everything is whole arrays, slow and plain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Iterator, Optional
+
+import numpy as np
+
+Array = np.ndarray
+
+
+@dataclass
+class Experiment:
+    """What is trained, on what."""
+
+    train_inputs: Array  # [n, d]
+    train_labels: Array  # [n]
+    test_inputs: Array
+    test_labels: Array
+    hidden_weights: Array  # W(0), [m, d]
+    output_weights: Array  # a, [k, m]
+    rate: float  # eta
+    slope: float = 0.0  # of the activation left of 0
+    components: Optional[Array] = None  # [n], of the distribution each train sample came from
+    threshold: float = 0.01  # of large pseudo gradients
+
+
+def positive(preactivations: Array) -> Array:
+    """The activation pattern; 0 counts as positive."""
+    return preactivations >= 0
+
+
+def outputs(experiment: Experiment, weights: Array, inputs: Array, patterns: Array) -> Array:
+    """f(x) [n, k] of inputs [n, d], with activations [n, m] taken from `patterns`."""
+    preactivations = inputs @ weights.T
+    hidden = np.where(patterns, preactivations, experiment.slope * preactivations)
+    return hidden @ experiment.output_weights.T
+
+
+def log_softmax(values: Array) -> Array:
+    """log o_i(x) of outputs [n, k]."""
+    shifted = values - values.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
+def mean_loss(values: Array, labels: Array) -> float:
+    """-(1/n) sum_s log o_y(x_s)."""
+    return float(-log_softmax(values)[np.arange(len(labels)), labels].mean())
+
+
+def accuracy(values: Array, labels: Array) -> float:
+    """Share of samples whose label's output is above every other one."""
+    own = values[np.arange(len(labels)), labels]
+    others = values.copy()
+    others[np.arange(len(labels)), labels] = -np.inf
+    return float((own > others.max(axis=1)).mean())
+
+
+def v_values(values: Array, labels: Array) -> Array:
+    """v_i(x) [n, k] of section 5.1: 1 - o_y for the label, -o_i for the others."""
+    result = -np.exp(log_softmax(values))
+    result[np.arange(len(labels)), labels] += 1
+    return result
+
+
+def coefficients(experiment: Experiment, weights: Array, batch: Array, patterns: Array) -> Array:
+    """c_sr [B, m] such that the gradient of unit r is (1/B) sum_s c_sr x_s.
+
+    `patterns` [B, m] multiplies the inputs; the outputs are those of the network itself.
+    """
+    inputs, labels = experiment.train_inputs[batch], experiment.train_labels[batch]
+    values = outputs(experiment, weights, inputs, positive(inputs @ weights.T))
+    by_unit = -v_values(values, labels) @ experiment.output_weights
+    return by_unit * np.where(patterns, 1.0, experiment.slope)
+
+
+def gradient(experiment: Experiment, weights: Array, batch: Array, patterns: Array) -> Array:
+    """dL/dW [m, d] on a batch (equation 1), or the pseudo gradient with patterns of t = 0."""
+    terms = coefficients(experiment, weights, batch, patterns)
+    return terms.T @ experiment.train_inputs[batch] / len(batch)
+
+
+def batch_patterns(experiment: Experiment, weights: Array, batch: Array) -> Array:
+    """Activation patterns [B, m] of `weights` on a batch."""
+    return positive(experiment.train_inputs[batch] @ weights.T)
+
+
+@dataclass
+class Replay:
+    """Weights at every step, and what cumulative quantities carry."""
+
+    experiment: Experiment
+    batches: Array  # [T, B] of indices into the train set
+    v_max_squares: list[float] = field(default_factory=list)
+
+    def trajectory(self) -> Iterator[tuple[int, Array]]:
+        """(t, W(t)) for t = 0 .. T."""
+        weights = self.experiment.hidden_weights.copy()
+        yield 0, weights
+        for step, batch in enumerate(self.batches):
+            patterns = batch_patterns(self.experiment, weights, batch)
+            weights = weights - self.experiment.rate * gradient(
+                self.experiment, weights, batch, patterns
+            )
+            yield step + 1, weights
+
+    def measure(self, step: int, weights: Array) -> dict[str, float]:
+        """Every quantity of a record. To be called for each record in turn."""
+        measured = self._outputs(weights)
+        measured.update(self._movement(weights))
+        measured.update(self._coupling(weights))
+        if step < len(self.batches):
+            measured.update(self._gradients(weights, self.batches[step]))
+        return measured
+
+    def _outputs(self, weights: Array) -> dict[str, float]:
+        experiment = self.experiment
+        train, test = (
+            outputs(experiment, weights, inputs, positive(inputs @ weights.T))
+            for inputs in (experiment.train_inputs, experiment.test_inputs)
+        )
+        measured = {
+            "loss": mean_loss(train, experiment.train_labels),
+            "train_accuracy": accuracy(train, experiment.train_labels),
+            "test_loss": mean_loss(test, experiment.test_labels),
+            "test_accuracy": accuracy(test, experiment.test_labels),
+        }
+        if experiment.components is not None:
+            v = v_values(train, experiment.train_labels)
+            largest = max(
+                float(np.abs(v[experiment.components == component].sum(axis=0)).max()) / len(v)
+                for component in np.unique(experiment.components)
+            )
+            self.v_max_squares.append(largest**2)
+            measured["v_max"] = largest
+            measured["v_max_mean_square"] = float(np.mean(self.v_max_squares))
+        return measured
+
+    def _movement(self, weights: Array) -> dict[str, float]:
+        start = self.experiment.hidden_weights
+        moved = weights - start
+        return {
+            "distance": float(np.linalg.norm(moved) / np.linalg.norm(start)),
+            "distance_absolute": float(np.linalg.norm(moved)),
+            "row_movement": float(np.linalg.norm(moved, axis=1).max()),
+        }
+
+    def _coupling(self, weights: Array) -> dict[str, float]:
+        experiment = self.experiment
+        start = experiment.hidden_weights
+        changed = {}
+        for name in ("train", "test"):
+            inputs = getattr(experiment, f"{name}_inputs")
+            changed[name] = positive(inputs @ weights.T) != positive(inputs @ start.T)
+        inputs = experiment.test_inputs
+        reach = np.linalg.norm(inputs, axis=1)[:, None] * np.linalg.norm(weights - start, axis=1)
+        patterns = positive(inputs @ weights.T)
+        early = positive(inputs @ start.T)
+        deviation = outputs(experiment, weights, inputs, patterns) - outputs(
+            experiment, weights, inputs, early
+        )
+        return {
+            "coupling": float(changed["test"].mean()),
+            "coupling_train": float(changed["train"].mean()),
+            "coupling_any": float(changed["test"].any(axis=0).mean()),
+            "coupling_at_risk": float((np.abs(inputs @ start.T) <= reach).mean()),
+            "pseudo_network_deviation": float(np.abs(deviation).max()),
+        }
+
+    def _gradients(self, weights: Array, batch: Array) -> dict[str, float]:
+        experiment = self.experiment
+        inputs, labels = experiment.train_inputs[batch], experiment.train_labels[batch]
+        now = batch_patterns(experiment, weights, batch)
+        early = batch_patterns(experiment, experiment.hidden_weights, batch)
+        true = gradient(experiment, weights, batch, now)
+        pseudo = gradient(experiment, weights, batch, early)
+        equal = (
+            coefficients(experiment, weights, batch, now)
+            == coefficients(experiment, weights, batch, early)
+        ).all(axis=0)
+        large = np.linalg.norm(pseudo, axis=1) > experiment.threshold
+        return {
+            "batch_loss": mean_loss(outputs(experiment, weights, inputs, now), labels),
+            "gradient_norm": float(np.linalg.norm(true)),
+            "pseudo_gradient_norm": float(np.linalg.norm(pseudo)),
+            "pseudo_gradient_large": float(large.mean()),
+            "equal_gradient": float(equal.mean()),
+        }
