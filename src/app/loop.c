@@ -70,7 +70,7 @@ static ww_status write_record(member_loop *self, ww_error *error)
     if (what & WW_RECORD_INITIAL_WEIGHTS)
         record.initial_weights = &source;
     if (what & WW_RECORD_BATCHES) {
-        const int64_t rows = self->member->layout.steps + 1;
+        const int64_t rows = self->member->layout.steps;
         const int64_t batch = self->problem.batch;
         batches =
             ww_allocate((size_t)(rows * batch), sizeof *batches, "the record of batches", error);

@@ -23,7 +23,7 @@ if(WIDTHWISE_SANITIZE)
     target_compile_options(WidthwiseOptions INTERFACE -fsanitize=address,undefined
                                                       -fno-omit-frame-pointer
                                                       -fno-sanitize-recover=undefined)
-    target_link_options(WidthwiseOptions INTERFACE -fsanitize=address,undefined)
+    target_link_options(WidthwiseOptions INTERFACE -fsanitize=address,undefined -rdynamic)
 endif()
 set(CMAKE_C_STANDARD 11)
 set(CMAKE_C_STANDARD_REQUIRED ON)

@@ -14,26 +14,21 @@ enum { HASH_SAMPLES = 1024, WHERE_SIZE = 4096 };
 /// All sources; their names are those of the configuration. A new one is a file with its function,
 /// and a line here.
 static const ww_source_entry sources[] = {
-    [WW_SOURCE_MIXTURE] =
-        {"Gaussian mixture: k classes of l components with random means; train and test share the "
-         "means "
-         "(Li & Liang, sections 3 and 7).",
-         ww_source_mixture},
-    [WW_SOURCE_XOR_BALLS] = {"Two classes of two discs each in the plane, placed like exclusive "
-                             "or: not linearly separable "
-                             "(Li & Liang, figure 3).",
+    [WW_SOURCE_MIXTURE] = {"k classes of l Gaussians with random means; train and test share the "
+                           "means (Li & Liang, sections 3 and 7).",
+                           ww_source_mixture},
+    [WW_SOURCE_XOR_BALLS] = {"Two classes of two discs each, placed like exclusive or: not "
+                             "linearly separable (Li & Liang, figure 3).",
                              ww_source_xor_balls},
     [WW_SOURCE_POINTS] = {"One random point a component, k l in all; the test set is the train set "
-                          "(Li & Liang, section "
-                          "5.1, assumption S).",
+                          "(Li & Liang, section 5.1, assumption S).",
                           ww_source_points},
     [WW_SOURCE_IDX] = {"Images and labels in IDX files, the format of MNIST and Fashion-MNIST, "
-                       "plain or gzip, all "
-                       "classes or a choice.",
+                       "plain or gzip, all classes or a choice.",
                        ww_source_idx},
-    [WW_SOURCE_HDF5] =
-        {"Inputs [n, ...] and labels [n] of any numeric type, each a dataset of one HDF5 file.",
-         ww_source_hdf5},
+    [WW_SOURCE_HDF5] = {"Inputs [n, ...] and labels [n] of any numeric type, each a dataset of one "
+                        "HDF5 file.",
+                        ww_source_hdf5},
 };
 
 enum { SOURCE_COUNT = sizeof sources / sizeof sources[0] };

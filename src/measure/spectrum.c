@@ -3,6 +3,7 @@
 #include "measure/triangle.h"
 #include "widthwise/memory.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,14 +143,17 @@ static void read_tile(reduction *tree, int64_t tile, double *rows)
         return;
     tree->status = tree->rows(tree->context, tile, rows, tree->error);
     const int64_t count = ww_tile_size(tree->tiling, tile) * tree->dimension;
-    for (int64_t i = 0; i < count && tree->status == WW_OK; ++i)
-        if (!isfinite(rows[i]))
-            tree->status = ww_fail(
-                tree->error, WW_FAILED,
-                "a matrix whose singular values are asked for is not finite in row %lld, column "
-                "%lld; lower training.rate, or leave spectra out of measure.final",
-                (long long)(tile * tree->tiling->tile_units + i / tree->dimension),
-                (long long)(i % tree->dimension));
+    for (int64_t i = 0; i < count && tree->status == WW_OK; ++i) {
+        if (isfinite(rows[i]))
+            continue;
+        const int64_t row = tile * tree->tiling->tile_units + i / tree->dimension;
+        const int64_t column = i % tree->dimension;
+        tree->status = ww_fail(
+            tree->error, WW_FAILED,
+            "a matrix whose singular values are asked for is not finite in row %" PRId64
+            ", column %" PRId64 "; lower training.rate, or leave spectra out of measure.final",
+            row, column);
+    }
 }
 
 /// Rows of the tiles begin .. end - 1 of this rank, one below the other.

@@ -6,6 +6,12 @@ __extension__ typedef unsigned __int128 wide_word;
 
 enum { WORDS_AT_ONCE = 2 * WW_BLOCKS_AT_ONCE };
 
+/// Words to draw next when `left` are wanted still.
+static size_t words_now(size_t left)
+{
+    return left < WORDS_AT_ONCE ? left : WORDS_AT_ONCE;
+}
+
 /// Words first .. first + count - 1 of the stream; count <= WORDS_AT_ONCE.
 static void consecutive_words(ww_stream stream, uint64_t first, size_t count, uint64_t *words)
 {
@@ -29,7 +35,7 @@ void ww_uniforms(ww_stream stream, uint64_t first, size_t count, double *out)
 {
     uint64_t words[WORDS_AT_ONCE];
     for (size_t done = 0; done < count; done += WORDS_AT_ONCE) {
-        const size_t now = count - done < WORDS_AT_ONCE ? count - done : WORDS_AT_ONCE;
+        const size_t now = words_now(count - done);
         consecutive_words(stream, first + done, now, words);
         // Odd multiples of 2^-53: symmetric around 1/2, never 0 or 1, exact in a double.
         for (size_t i = 0; i < now; ++i)
@@ -42,7 +48,7 @@ void ww_integers(ww_stream stream, uint64_t first, size_t count, int64_t bound, 
     WW_ASSERT(bound >= 1);
     uint64_t words[WORDS_AT_ONCE];
     for (size_t done = 0; done < count; done += WORDS_AT_ONCE) {
-        const size_t now = count - done < WORDS_AT_ONCE ? count - done : WORDS_AT_ONCE;
+        const size_t now = words_now(count - done);
         consecutive_words(stream, first + done, now, words);
         for (size_t i = 0; i < now; ++i)
             out[done + i] = (int64_t)scaled(words[i], (uint64_t)bound);
@@ -57,7 +63,7 @@ void ww_permutation(ww_stream stream, int64_t count, int64_t *out)
     // Place i takes one of those still left, at i .. count - 1, by word i.
     uint64_t words[WORDS_AT_ONCE];
     for (int64_t done = 0; done < count; done += WORDS_AT_ONCE) {
-        const int64_t now = count - done < WORDS_AT_ONCE ? count - done : WORDS_AT_ONCE;
+        const int64_t now = (int64_t)words_now((size_t)(count - done));
         consecutive_words(stream, (uint64_t)done, (size_t)now, words);
         for (int64_t i = done; i < done + now; ++i) {
             const int64_t other = i + (int64_t)scaled(words[i - done], (uint64_t)(count - i));

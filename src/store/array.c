@@ -246,7 +246,7 @@ ww_status ww_array_hash(const ww_array *array, int64_t rows, int64_t block_rows,
                         uint64_t *hash, ww_error *error)
 {
     WW_ASSERT(ww_array_planes(array) == 1 || array->row_axis == 0);
-    WW_ASSERT(rows <= ww_array_rows(array) && block_rows >= 1);
+    WW_ASSERT(rows <= ww_array_rows(array));
     const int64_t row_bytes = ww_array_row_values(array) * WW_VALUE_BYTES;
     int64_t first_block = 0;
     int64_t end_block = 0;

@@ -2,6 +2,7 @@
 
 #include "widthwise/hash.h"
 
+#include <stddef.h>
 #include <string.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
@@ -85,7 +86,7 @@ void ww_page_encode(const ww_page *page, int64_t words[WW_PAGE_WORDS])
     words[ATTEMPT] = page->attempt;
     for (int s = 0; s < WW_SLOTS; s++) {
         const ww_page_slot *slot = &page->slot[s];
-        int64_t *place = words + SLOTS + s * SLOT_WORDS;
+        int64_t *place = words + SLOTS + (ptrdiff_t)s * SLOT_WORDS;
         place[SLOT_VALID] = slot->valid;
         place[SLOT_STEP] = slot->step;
         place[SLOT_HASH] = (int64_t)slot->hash;
@@ -123,7 +124,7 @@ bool ww_page_decode(const int64_t words[WW_PAGE_WORDS], int position, ww_page *p
     page->gram_hash = (uint64_t)words[GRAM_HASH];
     page->attempt = words[ATTEMPT];
     for (int s = 0; s < WW_SLOTS; s++) {
-        const int64_t *place = words + SLOTS + s * SLOT_WORDS;
+        const int64_t *place = words + SLOTS + (ptrdiff_t)s * SLOT_WORDS;
         page->slot[s] = (ww_page_slot){.valid = place[SLOT_VALID] != 0,
                                        .step = place[SLOT_STEP],
                                        .hash = (uint64_t)place[SLOT_HASH],

@@ -285,6 +285,21 @@ static void print_shape(int rank, const int64_t *extent, char *text, size_t size
         (void)snprintf(text + used, size - used, "]");
 }
 
+/// Compares a fact with what the configuration gives now. A file of data that has changed since the
+/// run began shows here, in its hash.
+static ww_status check_fact(const ww_plan_item *item, const ww_array *array, const char *file_name,
+                            ww_error *error)
+{
+    char stored[WW_VALUE_BYTES];
+    WW_TRY(ww_array_read(array, 0, 0, 1, stored, error));
+    if (memcmp(stored, item->value, sizeof stored) == 0)
+        return WW_OK;
+    return ww_fail(error, WW_FAILED,
+                   "%s: %s is not what the configuration gives now, so the data files have changed "
+                   "since the run began; bring them back, or start anew with another output file",
+                   file_name, item->path);
+}
+
 static ww_status check_item(const ww_plan_item *item, hid_t file, const char *file_name,
                             ww_error *error)
 {
@@ -313,6 +328,8 @@ static ww_status check_item(const ww_plan_item *item, hid_t file, const char *fi
                          "%s: %s has extents %s where the configuration asks for %s; the file "
                          "belongs to another configuration, start anew with another output file",
                          file_name, item->path, found, wanted);
+    } else if (item->rank == 0 && item->fill == WW_PLAN_VALUE) {
+        status = check_fact(item, &array, file_name, error);
     }
     ww_array_close(&array);
     return status;

@@ -119,6 +119,7 @@ static ww_status broadcast_members(const ww_parallel *parallel, ww_file_summary 
         summary->member_count = status == WW_OK ? count : 0;
     }
     WW_TRY(ww_agree(parallel, status, error));
+    WW_ASSERT(summary->members != NULL);
     for (int64_t i = 0; i < count; i++) {
         ww_member_summary *member = &summary->members[i];
         ww_member_summary plain = *member;
@@ -136,12 +137,13 @@ ww_status ww_store_summarize_all(const char *path, const ww_parallel *parallel,
                                  ww_file_summary *summary, ww_error *error)
 {
     *summary = (ww_file_summary){0};
-    ww_status status = WW_OK;
+    ww_status own = WW_OK;
     if (parallel->rank == 0)
-        status = ww_store_summarize(path, summary, error);
-    WW_TRY(ww_agree(parallel, status, error));
+        own = ww_store_summarize(path, summary, error);
+    WW_TRY(ww_agree(parallel, own, error));
+    WW_ASSERT(own == WW_OK);
     ww_file_summary plain = *summary;
-    status = ww_broadcast(parallel, &plain, sizeof plain, 0, error);
+    ww_status status = ww_broadcast(parallel, &plain, sizeof plain, 0, error);
     if (status == WW_OK && parallel->rank != 0) {
         *summary = plain;
         summary->members = NULL;

@@ -281,9 +281,9 @@ static ww_status verify_member(hid_t file, const char *path, const ww_parallel *
 {
     check *at = ww_allocate(1, sizeof *at, "a run to check", error);
     ww_status status = ww_agree(parallel, at == NULL ? WW_FAILED : WW_OK, error);
-    if (status != WW_OK) {
+    if (at == NULL || status != WW_OK) {
         free(at);
-        return status;
+        return WW_FAILED;
     }
     at->parallel = parallel;
     ww_error structure = {0};

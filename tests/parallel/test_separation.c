@@ -106,10 +106,10 @@ static void test_close_pairs(void **state)
     enum { N = 300, D = 50 };
     ww_samples samples = make_samples(N, D, 6, 1.0);
     memcpy(samples.inputs + (int64_t)290 * D, samples.inputs + (int64_t)3 * D, D * sizeof(double));
-    samples.inputs[290 * D + 7] += 0x1p-40;
+    samples.inputs[(int64_t)290 * D + 7] += 0x1p-40;
     memcpy(samples.inputs + (int64_t)200 * D, samples.inputs + (int64_t)150 * D,
            D * sizeof(double));
-    samples.inputs[200 * D] += 0x1p-30;
+    samples.inputs[(int64_t)200 * D] += 0x1p-30;
     samples.components[3] = samples.components[290] = 2; // nearest is within a component
     samples.components[150] = 0;
     samples.components[200] = 5; // delta is between classes
@@ -118,6 +118,24 @@ static void test_close_pairs(void **state)
     assert_true(found.nearest > 0.9 * 0x1p-40 && found.nearest < 1.1 * 0x1p-40);
     assert_true(found.delta > 0.9 * 0x1p-30 && found.delta < 1.1 * 0x1p-30);
     free_samples(&samples);
+}
+
+/// Many such pairs, the nearest last: by way of the product their distances are noise, and none may
+/// be overlooked for it.
+static void test_many_close_pairs(void **state)
+{
+    (void)state;
+    enum { N = 140, PAIRS = 40 };
+    for (int64_t dimension = 20; dimension < 40; dimension++) {
+        ww_samples samples = make_samples(N, dimension, 6, 1.0);
+        for (int64_t p = 0; p < PAIRS; p++) {
+            double *twin = samples.inputs + (N - 1 - p) * dimension;
+            memcpy(twin, samples.inputs + p * dimension, (size_t)dimension * sizeof(double));
+            twin[0] += (double)(PAIRS + 2 - p) * 0x1p-40;
+        }
+        check(&samples, dimension, 2);
+        free_samples(&samples);
+    }
 }
 
 /// Duplicates with unlike labels: no lambda can do.
@@ -166,8 +184,8 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_against_all_pairs), cmocka_unit_test(test_close_pairs),
-        cmocka_unit_test(test_duplicates),        cmocka_unit_test(test_orthonormal),
-        cmocka_unit_test(test_extreme_sizes),
+        cmocka_unit_test(test_many_close_pairs),  cmocka_unit_test(test_duplicates),
+        cmocka_unit_test(test_orthonormal),       cmocka_unit_test(test_extreme_sizes),
     };
     MPI_Init(&argc, &argv);
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -75,7 +75,7 @@ static void checkpoints_alternate_and_restore(void **state)
     static double hidden[WIDE][STORE_DIMENSION];
     static double output[STORE_OUTPUTS][WIDE];
     for (int s = 0; s < 2; s++) {
-        const int64_t step = 10 * (s + 1);
+        const int64_t step = 10 * ((int64_t)s + 1);
         bool right = true;
         store_peek(fixture->path, names[s][0], 0, hidden, sizeof hidden);
         store_peek(fixture->path, names[s][1], 0, output, sizeof output);
@@ -306,15 +306,15 @@ static void results_record_and_snapshots(void **state)
     CHECK(memcmp(batches, all.batches, sizeof batches) == 0);
     store_peek(fixture->path, "/record/run0000/test_inputs", 0, inputs,
                (size_t)STORE_TEST * STORE_DIMENSION * sizeof *inputs);
-    store_peek(fixture->path, "/record/run0000/test_labels", 0, labels, STORE_TEST * 8);
+    store_peek(fixture->path, "/record/run0000/test_labels", 0, labels, (size_t)STORE_TEST * 8);
     CHECK(memcmp(inputs, all.test_inputs, (size_t)STORE_TEST * STORE_DIMENSION * 8) == 0);
-    CHECK(memcmp(labels, all.test_labels, STORE_TEST * 8) == 0);
+    CHECK(memcmp(labels, all.test_labels, (size_t)STORE_TEST * 8) == 0);
     free(inputs);
     store_record_end(&all);
     bool right = true;
     store_peek(fixture->path, "/snapshots/run0000/hidden_weights", 0, hidden, sizeof hidden);
     for (int64_t s = 0; s < 2; s++)
-        for (int64_t i = 0; i < WIDE * STORE_DIMENSION; i++)
+        for (int64_t i = 0; i < (int64_t)WIDE * STORE_DIMENSION; i++)
             right = right &&
                     hidden[s][i / STORE_DIMENSION][i % STORE_DIMENSION] ==
                         store_hidden(i / STORE_DIMENSION, i % STORE_DIMENSION, store_snapshots[s]);

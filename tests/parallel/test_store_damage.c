@@ -7,6 +7,10 @@
 
 enum { WIDTH = 1000 };
 
+/// Bytes of a row of inputs or weights, and of all hidden weights.
+static const int64_t row_bytes = (int64_t)STORE_DIMENSION * 8;
+static const int64_t hidden_bytes = (int64_t)WIDTH * STORE_DIMENSION * 8;
+
 #define SLOT0 "/state/run0000/checkpoint0/"
 #define SLOT1 "/state/run0000/checkpoint1/"
 #define COMMIT "/state/run0000/commit"
@@ -92,7 +96,7 @@ static void newest_slot(void **state)
         const char *dataset;
         int64_t skip;
     } places[] = {{SLOT1 "hidden_weights", 0},
-                  {SLOT1 "hidden_weights", WIDTH * STORE_DIMENSION * 8 - 1},
+                  {SLOT1 "hidden_weights", hidden_bytes - 1},
                   {SLOT1 "output_weights", STORE_OUTPUTS * WIDTH * 8 - 1},
                   {SLOT1 "carry", 8}};
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
@@ -145,7 +149,7 @@ static void both_slots(void **state)
 /// The page that counts and the other one.
 static int newest_page(const store_fixture *fixture, int64_t words[2][512])
 {
-    store_peek(fixture->path, COMMIT, 0, words, 2 * PAGE_BYTES);
+    store_peek(fixture->path, COMMIT, 0, words, 2 * (size_t)PAGE_BYTES);
     return words[1][2] > words[0][2] ? 1 : 0;
 }
 
@@ -156,7 +160,7 @@ static void newest_page_torn(void **state)
     int64_t after[2][512];
     make_whole(fixture);
     const int torn = newest_page(fixture, before);
-    store_damage(fixture, COMMIT, torn * PAGE_BYTES + 8 * 32);
+    store_damage(fixture, COMMIT, torn * (int64_t)PAGE_BYTES + (int64_t)8 * 32);
     verify_passes(fixture, "running or interrupted; one commit page does not check");
     restore_to(fixture, 20, "one of the two commit pages of run0000 does not check");
     newest_page(fixture, after);
@@ -239,18 +243,18 @@ static void committed_data(void **state)
         const char *dataset;
         int64_t skip;
         const char *said;
-    } places[] = {{"/runs/run0000/trajectory/step", 16, "3 records to step 20 DAMAGED"},
-                  {"/runs/run0000/trajectory/loss", 2 * 32 + 31, "3 records to step 20 DAMAGED"},
-                  {"/runs/run0000/final/spectrum", 31, "final results DAMAGED"},
-                  {"/runs/run0000/theory/bound", 0, "predictions DAMAGED"},
-                  {"/record/run0000/train_inputs", 2400 * STORE_DIMENSION * 8, "record DAMAGED"},
-                  {"/record/run0000/test_labels", 0, "record DAMAGED"},
-                  {"/record/run0000/batches", STORE_STEPS * STORE_BATCH * 8 - 1, "record DAMAGED"},
-                  {"/record/run0000/initial_hidden_weights", 999, "record DAMAGED"},
-                  {"/record/run0000/initial_output_weights", 999, "record DAMAGED"},
-                  {"/snapshots/run0000/step", 0, "1 of 2 snapshots DAMAGED"},
-                  {"/snapshots/run0000/hidden_weights", WIDTH * STORE_DIMENSION * 8 - 1,
-                   "1 of 2 snapshots DAMAGED"}};
+    } places[] = {
+        {"/runs/run0000/trajectory/step", 16, "3 records to step 20 DAMAGED"},
+        {"/runs/run0000/trajectory/loss", (int64_t)2 * 32 + 31, "3 records to step 20 DAMAGED"},
+        {"/runs/run0000/final/spectrum", 31, "final results DAMAGED"},
+        {"/runs/run0000/theory/bound", 0, "predictions DAMAGED"},
+        {"/record/run0000/train_inputs", 2400 * row_bytes, "record DAMAGED"},
+        {"/record/run0000/test_labels", 0, "record DAMAGED"},
+        {"/record/run0000/batches", (int64_t)STORE_STEPS * STORE_BATCH * 8 - 1, "record DAMAGED"},
+        {"/record/run0000/initial_hidden_weights", 999, "record DAMAGED"},
+        {"/record/run0000/initial_output_weights", 999, "record DAMAGED"},
+        {"/snapshots/run0000/step", 0, "1 of 2 snapshots DAMAGED"},
+        {"/snapshots/run0000/hidden_weights", hidden_bytes - 1, "1 of 2 snapshots DAMAGED"}};
     make_whole(fixture);
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         verify_passes(fixture, "final results ok; predictions ok; record ok; 1 of 2 snapshots ok");
@@ -259,8 +263,8 @@ static void committed_data(void **state)
         store_damage(fixture, places[i].dataset, places[i].skip); // turns the bit back
     }
     // What does not count may be anything.
-    store_damage(fixture, "/runs/run0000/trajectory/loss", 3 * 32);
-    store_damage(fixture, "/snapshots/run0000/hidden_weights", WIDTH * STORE_DIMENSION * 8);
+    store_damage(fixture, "/runs/run0000/trajectory/loss", (int64_t)3 * 32);
+    store_damage(fixture, "/snapshots/run0000/hidden_weights", hidden_bytes);
     verify_passes(fixture, "final results ok");
     // Damaged rows do not keep a run from going on, but it is told.
     store_damage(fixture, "/runs/run0000/trajectory/loss", 0);

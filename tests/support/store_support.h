@@ -367,6 +367,7 @@ static inline int64_t store_offset(const char *path, const char *dataset)
 static inline void store_peek(const char *path, const char *dataset, int64_t skip, void *buffer,
                               size_t bytes)
 {
+    memset(buffer, 0, bytes);
     const int64_t offset = store_offset(path, dataset);
     const int file = open(path, O_RDONLY);
     if (offset < 0 || pread(file, buffer, bytes, offset + skip) != (ssize_t)bytes) {

@@ -142,6 +142,15 @@ static void test_relative_folders_are_made_absolute(void **state)
     assert_int_equal(ww_experiment_parse(text, "o", "", NULL, 0, &experiment, &error), WW_OK);
     assert_string_equal(experiment.members->data.hdf5.file, wanted);
     ww_experiment_free(&experiment);
+    // The resolved configuration is a YAML text, so that it cannot hold a name that is no UTF-8.
+    assert_int_equal(ww_experiment_parse(text, "o", "/a\xFF", NULL, 0, &experiment, &error),
+                     WW_USAGE);
+    assert_non_null(strstr(error.message, "o, line 1: data.hdf5.file is taken from a folder"));
+    const char *const absolute = "data.hdf5.file=//./";
+    assert_int_equal(ww_experiment_parse(text, "o", "/a\xFF", &absolute, 1, &experiment, &error),
+                     WW_OK);
+    assert_string_equal(experiment.members->data.hdf5.file, "/");
+    ww_experiment_free(&experiment);
 }
 
 static void test_values_that_follow_from_others(void **state)

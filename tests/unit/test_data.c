@@ -275,10 +275,10 @@ static void test_normalize(void **state)
 static void test_normalize_extreme_sizes(void **state)
 {
     (void)state;
-    const char *const sizes[] = {"1e-200", "1e200"};
+    const char *const sizes[] = {"1e-200", "1e-160", "1e200"};
     ww_dataset plain = load_good("data: {train: 20, test: 20,\n"
                                  "  mixture: {dimension: 6, spread: 1, separation: 1}}");
-    for (int i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         char yaml[256];
         (void)snprintf(yaml, sizeof yaml,
                        "data: {train: 20, test: 20,\n"

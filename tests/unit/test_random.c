@@ -1,19 +1,15 @@
 /// Random numbers against slow, obvious versions: Random123's own known answers, long doubles of
 /// the C library, a textbook shuffle; then the distributions themselves.
+#include "cmocka_all.h"
+
 #include "random/words.h"
 #include "widthwise/random.h"
 
 #include <Random123/philox.h>
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
-
-#include <cmocka.h>
 
 enum { MANY = 1000000 };
 
@@ -24,6 +20,20 @@ static double *new_doubles(size_t count)
     double *values = malloc(count * sizeof *values);
     assert_non_null(values);
     return values;
+}
+
+static uint64_t *new_words(size_t count)
+{
+    uint64_t *words = malloc(count * sizeof *words);
+    assert_non_null(words);
+    return words;
+}
+
+static int64_t *new_integers(size_t count)
+{
+    int64_t *integers = malloc(count * sizeof *integers);
+    assert_non_null(integers);
+    return integers;
 }
 
 static void philox_gives_the_known_answers(void **state)
@@ -117,9 +127,8 @@ static void normals_are_accurate_everywhere(void **state)
 {
     (void)state;
     enum { COUNT = 300000 };
-    uint64_t *even = malloc(COUNT * sizeof *even);
-    uint64_t *odd = malloc(COUNT * sizeof *odd);
-    assert_true(even != NULL && odd != NULL);
+    uint64_t *even = new_words(COUNT);
+    uint64_t *odd = new_words(COUNT);
     ww_random_words(example, 0, COUNT, even, odd);
     assert_true(largest_error(even, odd, COUNT) <= accuracy);
     // All sizes of u and of 1 - u, which chance would not reach, and all octants of the angle.
@@ -152,9 +161,8 @@ static void normals_are_accurate_at_the_edges(void **state)
     words[count++] = UINT64_C(0xb504f333f9de6484); // sqrt(1/2) itself
     const size_t total = count;
     assert_true(total <= sizeof words / sizeof words[0]);
-    uint64_t *even = malloc(total * total * sizeof *even);
-    uint64_t *odd = malloc(total * total * sizeof *odd);
-    assert_true(even != NULL && odd != NULL);
+    uint64_t *even = new_words(total * total);
+    uint64_t *odd = new_words(total * total);
     for (size_t i = 0; i < total; ++i)
         for (size_t j = 0; j < total; ++j) {
             even[i * total + j] = words[i];
@@ -210,8 +218,7 @@ static void uniforms_and_integers_do_not_depend_on_how_they_are_asked_for(void *
     const int64_t bound = INT64_C(1000000007);
     double *whole = new_doubles(COUNT);
     double *parts = new_doubles(COUNT);
-    int64_t *integers = malloc(COUNT * sizeof *integers);
-    assert_non_null(integers);
+    int64_t *integers = new_integers(COUNT);
     ww_uniforms(example, 17, COUNT, whole);
     ww_integers(example, 17, COUNT, bound, integers);
     for (size_t done = 0, piece = 0; done < COUNT; ++piece) {
@@ -286,8 +293,10 @@ static void normals_are_distributed_as_such(void **state)
     int beyond_four = 0;
     for (size_t i = 0; i < MANY; ++i) {
         double power = 1;
-        for (int k = 0; k < 7; ++k, power *= values[i])
+        for (int k = 0; k < 7; ++k) {
             moments[k] += power / MANY;
+            power *= values[i];
+        }
         neighbours += values[i] * values[(i + 1) % MANY] / MANY;
         beyond_four += fabs(values[i]) > 4;
     }
@@ -382,8 +391,7 @@ static void integers_are_scaled_words(void **state)
 static void integers_are_equally_likely(void **state)
 {
     (void)state;
-    int64_t *values = malloc(MANY * sizeof *values);
-    assert_non_null(values);
+    int64_t *values = new_integers(MANY);
     ww_integers(example, 0, MANY, 10, values);
     double counts[10] = {0};
     for (size_t i = 0; i < MANY; ++i)
@@ -401,9 +409,8 @@ static void permutations_are_fisher_and_yates(void **state)
     const int64_t counts[] = {0, 1, 2, 3, 1024, 1025, 5000};
     for (size_t c = 0; c < sizeof counts / sizeof counts[0]; ++c) {
         const int64_t count = counts[c];
-        int64_t *values = malloc((size_t)(count + 1) * sizeof *values);
-        int64_t *expected = malloc((size_t)(count + 1) * sizeof *expected);
-        assert_true(values != NULL && expected != NULL);
+        int64_t *values = new_integers((size_t)count + 1);
+        int64_t *expected = new_integers((size_t)count + 1);
         values[count] = -7;
         ww_permutation(example, count, values);
         assert_int_equal(values[count], -7);

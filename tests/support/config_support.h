@@ -2,12 +2,7 @@
 #ifndef WIDTHWISE_TESTS_CONFIG_SUPPORT_H
 #define WIDTHWISE_TESTS_CONFIG_SUPPORT_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
-
+#include "cmocka_all.h"
 #include "config/keys.h"
 #include "config/value.h"
 #include "widthwise/config.h"
