@@ -1,0 +1,77 @@
+"""The numbers of Li & Liang (2018), figures 1 and 5, from the shipped configurations.
+
+Prints what was measured beside what is expected: `ctest -R li_liang --verbose` shows the table.
+"""
+
+from __future__ import annotations
+
+import sys
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+
+import numpy as np  # noqa: E402
+from program import SOURCE, ProgramTest, run_program  # noqa: E402
+
+import widthwise  # noqa: E402  (program.py puts analysis/ on the path)
+
+JOBS = SOURCE / "jobs" / "li-liang"
+
+
+class LiLiangTest(ProgramTest):
+    """Runs a shipped configuration as it stands, and looks at its means over seeds."""
+
+    def members(self, job: str) -> list[widthwise.Member]:
+        """All runs of a job, done on 2 ranks."""
+        path = self.folder / f"{job}.h5"
+        result = run_program(
+            "run", JOBS / f"{job}.yaml", "-o", path, "--quiet", folder=self.folder, ranks=2
+        )
+        self.assertEqual(result.code, 0, result.text)
+        file = widthwise.open(path)
+        self.addCleanup(file.close)
+        return list(file.members)
+
+    def expect(self, what: str, value: float, low: float, high: float) -> None:
+        """Says a value with its bounds, and holds it to them."""
+        print(f"{what:58s} {value:9.4f}   expected {low:g} to {high:g}", flush=True)
+        self.assertGreaterEqual(value, low, what)
+        self.assertLessEqual(value, high, what)
+
+    def test_figure1(self) -> None:
+        """m = 1000, 400 steps, 5 seeds."""
+        members = self.members("figure1")
+        self.assertEqual(len(members), 5)
+
+        def last(name: str) -> float:
+            values = [np.asarray(member.trajectory[name])[-1] for member in members]
+            return float(np.mean(values))
+
+        self.expect("test accuracy after 400 steps", last("test_accuracy"), 1.0, 1.0)
+        self.expect("coupling", last("coupling"), 0.070, 0.078)
+        self.expect("coupling on train points less that on test points",
+                    last("coupling_train") - last("coupling"), -0.001, 0.001)
+        self.expect("distance from the start, relative", last("distance"), 0.043, 0.047)
+        gaps = []
+        for member in members:
+            spectrum = np.asarray(member.final["update_spectrum"])
+            gaps.append(spectrum[19] / spectrum[20])
+            self.assertEqual(float(np.asarray(member.final["update_outliers"])), 20.0)
+        self.expect("20th over 21st singular value of the update, smallest", min(gaps), 40.0, 1e3)
+        for member in members:
+            weights = np.asarray(member.final["weight_spectrum"])
+            self.assertLess((weights[:900] / weights[1:901]).max(), 1.1, "W(T) itself has no gap")
+
+    def test_figure5(self) -> None:
+        """Distance at 98% test accuracy, looked at every 10 steps, over 20 seeds: the paper has 2/3."""
+        members = self.members("figure5")
+        self.assertEqual(len(members), 20)
+        distances = [float(np.asarray(member.final["distance_at_accuracy"])) for member in members]
+        scaled = np.array(distances) * np.sqrt(1000.0)
+        self.expect("distance at 98% times sqrt(m), mean of 20 seeds", float(scaled.mean()),
+                    0.57, 0.72)
+
+
+if __name__ == "__main__":
+    unittest.main()
