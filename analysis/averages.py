@@ -65,7 +65,7 @@ def trajectory_band(members: Sequence[Member], name: str) -> Optional[Band]:
 
 
 def final_band(members: Sequence[Member], name: str) -> Optional[Band]:
-    """A vector of final results against its index, which counts from 1, over the runs that have it."""
+    """A vector of final results against its number, counted from 1, over the runs that have it."""
     vectors = [member.final[name] for member in members if name in member.final]
     vectors = [vector for vector in vectors if vector.ndim == 1 and len(vector) > 0]
     if not vectors:

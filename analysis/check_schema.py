@@ -242,7 +242,7 @@ class Checker:
                 continue
             unnamed = sorted(set(np.flatnonzero(words).tolist()) - named)
             if unnamed:
-                self.findings.add(path, f"page {number} has values in words without name: {unnamed}")
+                self.findings.add(path, f"page {number} has words without name: {unnamed}")
         page = commit_page.newest(pages)
         if page is None:
             self.findings.add(path, "neither page checks")
@@ -257,7 +257,7 @@ class Checker:
         committed = steps[: page.rows]
         last = int(committed[-1]) if page.rows > 0 else -1
         if last != page.last_step:
-            self.findings.add(path, f"the last row is of step {last}, the page has {page.last_step}")
+            self.findings.add(path, f"the last row is of step {last}, not {page.last_step}")
         if page.rows > 0 and (committed[0] != 0 or (np.diff(committed) <= 0).any()):
             self.findings.add(steps_path, "committed steps do not rise from 0")
         for number, slot in enumerate(page.slots):

@@ -84,6 +84,19 @@ def _bands(groups: Groups, source: Callable[..., Optional[Band]], name: str) -> 
     return {label: band for label, band in found.items() if band is not None}
 
 
+def _update_caption(members: Sequence[Member]) -> str:
+    """Legend of the update's spectrum, with how many values stand out where all runs agree."""
+    text = r"update $W_T-W_0$"
+    gaps = [
+        (int(member.final["update_outliers"]), float(member.final["update_gap"]))
+        for member in members
+        if {"update_outliers", "update_gap"} <= set(member.final)
+    ]
+    if len({outliers for outliers, _ in gaps}) != 1 or min(gap for _, gap in gaps) < 10:
+        return text
+    return f"{text}: {gaps[0][0]} stand out"
+
+
 def _draw_spectra(
     axes: Axes, groups: Groups, update: dict[str, Band], weights: dict[str, Band]
 ) -> None:
@@ -95,7 +108,8 @@ def _draw_spectra(
         several = len(groups) > 1
         if label in update:
             look = {"color": colour, "linestyle": "-"}
-            draw_band(axes, update[label], look, None if several else r"update $W_T-W_0$")
+            text = None if several else _update_caption(groups[label])
+            draw_band(axes, update[label], look, text)
         if label in weights:
             look = {"color": colour if several else style.COLOURS[1], "linestyle": "--"}
             draw_band(axes, weights[label], look, None if several else r"weights $W_T$")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 def settings(text: str) -> dict[str, str]:
-    """Values as text by dotted key: {"network.width": "1000", ...}. Quotes around a text are gone."""
+    """Values as text, without quotes, by dotted key: {"network.width": "1000", ...}."""
     found: dict[str, str] = {}
     path: list[tuple[int, str]] = []  # (indentation, key) of the mappings that are open
     for line in text.splitlines():

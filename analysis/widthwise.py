@@ -249,6 +249,7 @@ class File:
         raise KeyError(f"{self.path}: no {name}; there is {known}")
 
     def close(self) -> None:
+        """Closes the file; what was not read by then cannot be read any more."""
         self._file.close()
 
     def __enter__(self) -> File:

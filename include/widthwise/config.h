@@ -2,8 +2,8 @@
 ///
 /// One table of keys (src/config/) holds for every key its path, type, unit, range, default, help,
 /// and whether a restart may change it. The struct below, the errors, `--set`, the resolved YAML
-/// and the printed reference all follow from that table. Reading is a pure function of the text: all
-/// ranks parse the same text and come to the same result.
+/// and the printed reference all follow from that table. Reading is a pure function of the text:
+/// all ranks parse the same text and come to the same result.
 #ifndef WIDTHWISE_CONFIG_H
 #define WIDTHWISE_CONFIG_H
 
@@ -22,7 +22,11 @@ typedef enum ww_source {
     WW_SOURCE_IDX,
     WW_SOURCE_HDF5
 } ww_source;
-typedef enum ww_normalize { WW_NORMALIZE_NONE, WW_NORMALIZE_SPHERE, WW_NORMALIZE_BALL } ww_normalize;
+typedef enum ww_normalize {
+    WW_NORMALIZE_NONE,
+    WW_NORMALIZE_SPHERE,
+    WW_NORMALIZE_BALL
+} ww_normalize;
 typedef enum ww_labels { WW_LABELS_TRUE, WW_LABELS_RANDOM } ww_labels;
 typedef enum ww_activation { WW_ACTIVATION_RELU, WW_ACTIVATION_LEAKY_RELU } ww_activation;
 typedef enum ww_scaling { WW_SCALING_NONE, WW_SCALING_INVERSE_SQRT_WIDTH } ww_scaling;
@@ -79,7 +83,7 @@ typedef struct ww_config {
         ww_normalize normalize;
         struct {
             int64_t dimension, classes, components; ///< d, k, l
-            double spread, separation; ///< sigma and sigma_0; per coordinate divided by sqrt(d)
+            double spread, separation;  ///< sigma and sigma_0; per coordinate divided by sqrt(d)
             ww_real_list probabilities; ///< p_ij [classes * components], class-major; empty: equal
         } mixture;
         struct {
@@ -87,7 +91,7 @@ typedef struct ww_config {
         } xor_balls;
         struct {
             int64_t dimension, classes, components; ///< d, k, l: k l points
-            double separation; ///< standard deviation of a point times sqrt(d)
+            double separation;                      ///< standard deviation of a point times sqrt(d)
         } points;
         struct {
             char *train_images, *train_labels, *test_images, *test_labels; ///< absolute paths
@@ -96,7 +100,7 @@ typedef struct ww_config {
             bool balanced;           ///< equally many samples of every class
         } idx;
         struct {
-            char *file; ///< absolute path
+            char *file;                                                    ///< absolute path
             char *train_inputs, *train_labels, *test_inputs, *test_labels; ///< datasets in it
         } hdf5;
         struct {
@@ -133,11 +137,11 @@ typedef struct ww_config {
         ww_stop_rules stop;
     } training;
     struct {
-        int64_t every;           ///< steps between two records
-        ww_word_list quantities; ///< names, or the single word "all"; checked by measure.h
-        ww_word_list final;      ///< names of final results
-        ww_integer_list snapshots; ///< steps, rising, each in 0 .. training.steps
-        double accuracy_target;    ///< for steps_to_accuracy and distance_at_accuracy
+        int64_t every;                    ///< steps between two records
+        ww_word_list quantities;          ///< names, or the single word "all"; checked by measure.h
+        ww_word_list final;               ///< names of final results
+        ww_integer_list snapshots;        ///< steps, rising, each in 0 .. training.steps
+        double accuracy_target;           ///< for steps_to_accuracy and distance_at_accuracy
         double pseudo_gradient_threshold; ///< for pseudo_gradient_large
     } measure;
     struct {
@@ -146,8 +150,8 @@ typedef struct ww_config {
         int record;                ///< bits WW_RECORD_*
     } output;
 
-    char *origin;    ///< name of the file the text came from, or "built-in default"
-    int32_t *lines;  ///< by key of the table: its line in `origin`, 0 for a default, -1 for --set
+    char *origin;   ///< name of the file the text came from, or "built-in default"
+    int32_t *lines; ///< by key of the table: its line in `origin`, 0 for a default, -1 for --set
 } ww_config;
 
 /// All members that one configuration describes: one, or every combination of its `sweep`.
@@ -160,8 +164,8 @@ typedef struct ww_experiment {
 /// Parses `text` (a YAML document; "" gives the built-in default) and `set_count` settings
 /// "key=value" that override it, expands the sweep, and checks every key and what keys require of
 /// each other. `origin` names the text in messages; relative paths of data files are taken from
-/// `folder`. On failure: WW_USAGE and one sentence with file and line, nothing to free. Pure but for
-/// making paths absolute. Not collective.
+/// `folder`. On failure: WW_USAGE and one sentence with file and line, nothing to free. Pure but
+/// for making paths absolute. Not collective.
 ww_status ww_experiment_parse(const char *text, const char *origin, const char *folder,
                               const char *const *settings, size_t set_count,
                               ww_experiment *experiment, ww_error *error);
@@ -172,8 +176,8 @@ void ww_experiment_free(ww_experiment *experiment);
 /// takes). Free with free(). NULL when memory is short.
 char *ww_config_to_yaml(const ww_config *config, ww_error *error);
 
-/// "figure1.yaml, line 12: measure.quantities", "--set measure.quantities", or for a default the key
-/// alone, for messages.
+/// "figure1.yaml, line 12: measure.quantities", "--set measure.quantities", or for a default the
+/// key alone, for messages.
 void ww_config_where(const ww_config *config, const char *key, char *buffer, size_t size);
 
 /// Learning rate eta after rate_scaling.

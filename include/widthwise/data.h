@@ -14,11 +14,12 @@
 
 /// Samples of one kind (train or test).
 typedef struct ww_samples {
-    int64_t count;       ///< n
-    double *inputs;      ///< [n, d], row-major
-    int64_t *labels;     ///< [n], 0 .. classes - 1: what is trained on (random ones included)
-    int64_t *components; ///< [n], class * components + component of the distribution it was drawn
-                         ///< from, by its *true* class; for sources without components the true class
+    int64_t count;   ///< n
+    double *inputs;  ///< [n, d], row-major
+    int64_t *labels; ///< [n], 0 .. classes - 1: what is trained on (random ones included)
+    int64_t
+        *components; ///< [n], class * components + component of the distribution it was drawn
+                     ///< from, by its *true* class; for sources without components the true class
 } ww_samples;
 
 /// A data set. Replicated on all ranks.

@@ -20,8 +20,17 @@ ww_status ww_parallel_create(MPI_Comm parent, ww_parallel *parallel, ww_error *e
 void ww_parallel_destroy(ww_parallel *parallel);
 
 /// All ranks leave with the same status and sentence: those of the lowest rank that failed, or
-/// WW_OK when none did. `status` is this rank's own, `error` this rank's own sentence. Collective.
-ww_status ww_agree(const ww_parallel *parallel, ww_status status, ww_error *error);
+/// WW_OK when none did. `status` is this rank's own, `error` this rank's own sentence. To be called
+/// as ww_agree. Collective.
+ww_status ww_agree_on(const ww_parallel *parallel, ww_status status, ww_error *error);
+
+static inline ww_status ww_agree(const ww_parallel *parallel, ww_status status, ww_error *error)
+{
+    const ww_status agreed = ww_agree_on(parallel, status, error);
+    // Never better than this rank's own: said here, where readers of the caller (and static
+    // analysis) can see that what failed on this rank is not used after.
+    return status != WW_OK && agreed == WW_OK ? status : agreed;
+}
 
 /// Copies `bytes` bytes from `root` to all ranks, in calls of at most 1 GiB. Collective.
 ww_status ww_broadcast(const ww_parallel *parallel, void *data, size_t bytes, int root,

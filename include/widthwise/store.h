@@ -19,8 +19,8 @@
 
 enum {
     WW_SCHEMA_VERSION = 1,
-    WW_PROVENANCE_ROWS = 256,   ///< starts and restarts that a file has room for
-    WW_PROVENANCE_TEXT = 256    ///< bytes of one text in a provenance row
+    WW_PROVENANCE_ROWS = 256, ///< starts and restarts that a file has room for
+    WW_PROVENANCE_TEXT = 256  ///< bytes of one text in a provenance row
 };
 
 /// How far a member is. Stored in its commit page.
@@ -45,14 +45,14 @@ typedef struct ww_fact {
 
 /// What the file reserves for one member. Pointers are borrowed.
 typedef struct ww_member_layout {
-    int64_t index;           ///< number NNNN in runNNNN
-    const char *config_text; ///< resolved YAML
-    const char *label;       ///< what is swept, or ""
+    int64_t index;                     ///< number NNNN in runNNNN
+    const char *config_text;           ///< resolved YAML
+    const char *label;                 ///< what is swept, or ""
     int64_t width, dimension, outputs; ///< m, d, k
-    int64_t train, test;     ///< samples n
-    int64_t batch;           ///< columns of record/batches (B)
-    int64_t steps;           ///< T
-    int64_t records;         ///< rows of the trajectory: records of steps 0, every, ..., T
+    int64_t train, test;               ///< samples n
+    int64_t batch;                     ///< columns of record/batches (B)
+    int64_t steps;                     ///< T
+    int64_t records; ///< rows of the trajectory: records of steps 0, every, ..., T
     const ww_field *trajectory;
     size_t trajectory_count;
     const ww_field *final; ///< results at the end
@@ -61,7 +61,7 @@ typedef struct ww_member_layout {
     size_t theory_count;
     const ww_fact *facts;
     size_t fact_count;
-    size_t carry_count;           ///< doubles that cumulative quantities keep in a checkpoint
+    size_t carry_count;            ///< doubles that cumulative quantities keep in a checkpoint
     const int64_t *snapshot_steps; ///< [snapshot_count], rising
     size_t snapshot_count;
     int record; ///< bits WW_RECORD_* of config.h
@@ -74,7 +74,8 @@ typedef struct ww_provenance {
     char version[WW_PROVENANCE_TEXT]; ///< of this program, with commit
     char compiler[WW_PROVENANCE_TEXT];
     char flags[WW_PROVENANCE_TEXT];
-    char libraries[WW_PROVENANCE_TEXT]; ///< "HDF5 1.10.8, Open MPI 4.1.4, OpenBLAS 0.3.21, glibc 2.36"
+    char libraries[WW_PROVENANCE_TEXT];  ///< "HDF5 1.10.8, Open MPI 4.1.4, OpenBLAS 0.3.21,
+                                         ///< glibc 2.36"
     char arithmetic[WW_PROVENANCE_TEXT]; ///< what the bits depend on: BLAS core and C library
     char command[WW_PROVENANCE_TEXT];
     int64_t ranks;
@@ -95,10 +96,10 @@ typedef struct ww_member_summary {
     int64_t index;
     char *config_text, *label;
     ww_run_state state;
-    int64_t generation;    ///< of the newest commit page that checks
-    int64_t rows;          ///< committed rows of the trajectory
-    int64_t last_step;     ///< step of the last committed row, -1 without rows
-    bool slot_valid[2];    ///< what the page says, contents not read
+    int64_t generation; ///< of the newest commit page that checks
+    int64_t rows;       ///< committed rows of the trajectory
+    int64_t last_step;  ///< step of the last committed row, -1 without rows
+    bool slot_valid[2]; ///< what the page says, contents not read
     int64_t slot_step[2];
     bool final_valid, theory_valid, record_valid;
     int64_t snapshots; ///< snapshots taken
@@ -168,9 +169,9 @@ typedef struct ww_weights_target {
     double *carry;          ///< [carry_count]
 } ww_weights_target;
 
-/// Finds the newest checkpoint whose page and hash check, reads it, and rolls the committed rows back
-/// to it (that roll-back is committed before any row is written again). *step is -1 when there is
-/// no checkpoint: the caller begins at 0. A slot that fails its hash is said so in `notice`
+/// Finds the newest checkpoint whose page and hash check, reads it, and rolls the committed rows
+/// back to it (that roll-back is committed before any row is written again). *step is -1 when there
+/// is no checkpoint: the caller begins at 0. A slot that fails its hash is said so in `notice`
 /// [notice_size] ("" when all is well) and the other one is used. Collective.
 ww_status ww_store_restore(ww_store *store, const ww_weights_target *target, int64_t *step,
                            char *notice, size_t notice_size, ww_error *error);
@@ -187,8 +188,8 @@ ww_status ww_store_commit_rows(ww_store *store, ww_error *error);
 ww_status ww_store_checkpoint(ww_store *store, int64_t step, const ww_weights_source *source,
                               ww_run_state state, ww_error *error);
 
-/// Keeps the hidden weights of snapshot `index` of the layout for good. Counts from the next commit.
-/// Collective.
+/// Keeps the hidden weights of snapshot `index` of the layout for good. Counts from the next
+/// commit. Collective.
 ww_status ww_store_snapshot(ww_store *store, size_t index, const ww_weights_source *source,
                             ww_error *error);
 
@@ -208,7 +209,8 @@ bool ww_store_has_record(const ww_store *store);
 
 /// Writes one final result (or prediction), `values` of the field's size, the same on all ranks.
 /// Counts from ww_store_finish. Collective.
-ww_status ww_store_write_final(ww_store *store, size_t field, const double *values, ww_error *error);
+ww_status ww_store_write_final(ww_store *store, size_t field, const double *values,
+                               ww_error *error);
 ww_status ww_store_write_theory(ww_store *store, size_t field, const double *values,
                                 ww_error *error);
 

@@ -18,5 +18,5 @@ int main(int count, char **words)
         fprintf(stderr, "widthwise: %s\n", error.message);
     }
     MPI_Finalize();
-    return status;
+    return (int)status;
 }

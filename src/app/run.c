@@ -54,7 +54,7 @@ static ww_status read_text(const ww_parallel *parallel, const char *path, char *
         status = ww_agree(parallel, *text != NULL ? WW_OK : WW_FAILED, error);
     }
     if (status == WW_OK) {
-        if (parallel->rank == 0)
+        if (read != NULL) // on rank 0
             memcpy(*text, read, bytes);
         status = ww_broadcast(parallel, *text, bytes, 0, error);
     }

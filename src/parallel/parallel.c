@@ -33,7 +33,7 @@ void ww_parallel_destroy(ww_parallel *parallel)
         MPI_Comm_free(&parallel->communicator);
 }
 
-ww_status ww_agree(const ww_parallel *parallel, ww_status status, ww_error *error)
+ww_status ww_agree_on(const ww_parallel *parallel, ww_status status, ww_error *error)
 {
     const int mine = status == WW_OK ? INT_MAX : parallel->rank;
     int first = INT_MAX;

@@ -46,9 +46,12 @@ void ww_kernel_rows(double scale, const double *coefficients, const double *inpu
 ww_status ww_kernel_check(ww_error *error)
 {
     enum { UNITS = 128, SAMPLES = 67, DIMENSION = 259 };
-    double *weights = ww_allocate(UNITS * DIMENSION, sizeof(double), "a check of BLAS", error);
-    double *inputs = ww_allocate(SAMPLES * DIMENSION, sizeof(double), "a check of BLAS", error);
-    double *product = ww_allocate(UNITS * SAMPLES, sizeof(double), "a check of BLAS", error);
+    double *weights =
+        ww_allocate((size_t)UNITS * DIMENSION, sizeof(double), "a check of BLAS", error);
+    double *inputs =
+        ww_allocate((size_t)SAMPLES * DIMENSION, sizeof(double), "a check of BLAS", error);
+    double *product =
+        ww_allocate((size_t)UNITS * SAMPLES, sizeof(double), "a check of BLAS", error);
     ww_status status = weights && inputs && product ? WW_OK : WW_FAILED;
     if (status == WW_OK) {
         for (int i = 0; i < UNITS * DIMENSION; i++)

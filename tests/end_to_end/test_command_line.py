@@ -200,7 +200,9 @@ class UsageTest(ProgramTest):
             (folder / f"{kind}-labels").write_bytes(idx(np.arange(number) % 2))
         return folder
 
-    def refuse_images(self, change: Callable[[Path], object], *said: str, train: str = "20") -> None:
+    def refuse_images(
+        self, change: Callable[[Path], object], *said: str, train: str = "20"
+    ) -> None:
         """Changes one of the good files and expects a refusal."""
         change(self.write_images())
         self.refuse_config(IMAGES.format(train=train), *said)

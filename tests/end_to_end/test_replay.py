@@ -1,8 +1,8 @@
 """Retrains runs in NumPy from what the file records, and compares every recorded number.
 
 The reference (tests/support/reference.py) shares nothing with the program: not its order of
-operations, not its random numbers, not its formulas' code. It begins from the recorded data, initial
-weights and batches.
+operations, not its random numbers, not its formulas' code. It begins from the recorded data,
+initial weights and batches.
 """
 
 from __future__ import annotations

@@ -100,8 +100,8 @@ class ResumeTest(ProgramTest):
 
     def test_nothing_left_to_do(self) -> None:
         """To resume a run that is done changes nothing."""
-        path = self.train(SMALL, "done.h5", "--set", "training.steps=20",
-                          "--set", "measure.snapshots=[]")
+        settings = ("--set", "training.steps=20", "--set", "measure.snapshots=[]")
+        path = self.train(SMALL, "done.h5", *settings)
         before = path.read_bytes()
         result = self.succeed("resume", path, ranks=2)
         self.assertIn("nothing left to do", result.text)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import sys
 import unittest
 import zlib
@@ -75,6 +74,10 @@ class SchemaTest(ProgramTest):
             self.assertEqual([len(members) for members in groups.values()], [2, 2])
             parameters = [member.parameters["width"] for member in file.members]
             self.assertEqual(parameters, [100, 100, 140, 140])
+            settings = [member.setting("network.width") for member in file.members]
+            self.assertEqual(settings, ["100", "100", "140", "140"])
+            self.assertEqual(file.members[0].setting("data.mixture.dimension"), "30")
+            self.assertIsNone(file.members[0].setting("data.mixture.colour"))
         path = self.train(sweep, "member.h5", "--member", "3")
         self.assertEqual(self.violations(path), [])
         with widthwise.open(path) as file:
@@ -240,7 +243,8 @@ class SchemaTest(ProgramTest):
                 self.folder,
             )
             self.assertEqual(result.code, 0, result.text)
-            expected = [f"out/{name}-{figure}.{kind}" for figure in drawn for kind in ("png", "pdf")]
+            kinds = ("png", "pdf")
+            expected = [f"out/{name}-{figure}.{kind}" for figure in drawn for kind in kinds]
             self.assertEqual(result.output.split(), expected)
             for path in expected:
                 self.assertGreater((self.folder / path).stat().st_size, 5000)

@@ -401,6 +401,30 @@ static void another_layout_is_refused(void **state)
     CHECK(store_says(&error, "/runs/run0001/config is missing"));
 }
 
+/// Every rank is a start of its own and wants the same file at the same moment.
+static void one_of_many_starts_makes_the_file(void **state)
+{
+    const store_fixture *fixture = *state;
+    const ww_member_layout layout = store_layout(0, WIDE);
+    const ww_provenance provenance = store_provenance();
+    ww_parallel alone = {0};
+    CHECK_OK(ww_parallel_create(MPI_COMM_SELF, &alone, error));
+    for (int round = 0; round < 20; round++) {
+        char path[STORE_PATH + 16];
+        snprintf(path, sizeof path, "%s-%d", fixture->path, round);
+        ww_error refusal = {0};
+        MPI_Barrier(MPI_COMM_WORLD);
+        const ww_status status =
+            ww_store_create(path, false, &provenance, &layout, 1, &alone, &refusal);
+        CHECK(status == WW_OK || strstr(refusal.message, "exists already") != NULL ||
+              strstr(refusal.message, "is being made by another job") != NULL);
+        int made = status == WW_OK;
+        MPI_Allreduce(MPI_IN_PLACE, &made, 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
+        CHECK(made == 1);
+    }
+    ww_parallel_destroy(&alone);
+}
+
 int main(int argc, char **argv)
 {
     MPI_Init(&argc, &argv);
@@ -413,7 +437,9 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(rows_roll_back, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(results_record_and_snapshots, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(members_are_independent, store_setup, store_teardown),
-        cmocka_unit_test_setup_teardown(another_layout_is_refused, store_setup, store_teardown)};
+        cmocka_unit_test_setup_teardown(another_layout_is_refused, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(one_of_many_starts_makes_the_file, store_setup,
+                                        store_teardown)};
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     MPI_Finalize();
     return failed;

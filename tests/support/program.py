@@ -87,6 +87,7 @@ class ProgramTest(unittest.TestCase):
     folder: Path
 
     def setUp(self) -> None:
+        """Makes the folder, which goes when the test ends."""
         scratch = tempfile.TemporaryDirectory(prefix="widthwise-")
         self.addCleanup(scratch.cleanup)
         self.folder = Path(scratch.name)

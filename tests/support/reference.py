@@ -35,9 +35,8 @@ def positive(preactivations: Array) -> Array:
     return preactivations >= 0
 
 
-def outputs(experiment: Experiment, weights: Array, inputs: Array, patterns: Array) -> Array:
-    """f(x) [n, k] of inputs [n, d], with activations [n, m] taken from `patterns`."""
-    preactivations = inputs @ weights.T
+def outputs(experiment: Experiment, preactivations: Array, patterns: Array) -> Array:
+    """f(x) [n, k] of pre-activations <w_r, x> [n, m], with activations taken from `patterns`."""
     hidden = np.where(patterns, preactivations, experiment.slope * preactivations)
     return hidden @ experiment.output_weights.T
 
@@ -74,7 +73,8 @@ def coefficients(experiment: Experiment, weights: Array, batch: Array, patterns:
     `patterns` [B, m] multiplies the inputs; the outputs are those of the network itself.
     """
     inputs, labels = experiment.train_inputs[batch], experiment.train_labels[batch]
-    values = outputs(experiment, weights, inputs, positive(inputs @ weights.T))
+    preactivations = inputs @ weights.T
+    values = outputs(experiment, preactivations, positive(preactivations))
     by_unit = -v_values(values, labels) @ experiment.output_weights
     return by_unit * np.where(patterns, 1.0, experiment.slope)
 
@@ -111,19 +111,24 @@ class Replay:
 
     def measure(self, step: int, weights: Array) -> dict[str, float]:
         """Every quantity of a record. To be called for each record in turn."""
-        measured = self._outputs(weights)
+        now = [inputs @ weights.T for inputs in self._inputs()]
+        measured = self._outputs(*now)
         measured.update(self._movement(weights))
-        measured.update(self._coupling(weights))
+        measured.update(self._coupling(weights, *now))
         if step < len(self.batches):
             measured.update(self._gradients(weights, self.batches[step]))
         return measured
 
-    def _outputs(self, weights: Array) -> dict[str, float]:
+    def _inputs(self) -> tuple[Array, Array]:
+        return self.experiment.train_inputs, self.experiment.test_inputs
+
+    def __post_init__(self) -> None:
+        # <w_r(0), x> on the train and on the test set.
+        self.early = [inputs @ self.experiment.hidden_weights.T for inputs in self._inputs()]
+
+    def _outputs(self, train_now: Array, test_now: Array) -> dict[str, float]:
         experiment = self.experiment
-        train, test = (
-            outputs(experiment, weights, inputs, positive(inputs @ weights.T))
-            for inputs in (experiment.train_inputs, experiment.test_inputs)
-        )
+        train, test = (outputs(experiment, now, positive(now)) for now in (train_now, test_now))
         measured = {
             "loss": mean_loss(train, experiment.train_labels),
             "train_accuracy": accuracy(train, experiment.train_labels),
@@ -150,31 +155,26 @@ class Replay:
             "row_movement": float(np.linalg.norm(moved, axis=1).max()),
         }
 
-    def _coupling(self, weights: Array) -> dict[str, float]:
+    def _coupling(self, weights: Array, train_now: Array, test_now: Array) -> dict[str, float]:
         experiment = self.experiment
-        start = experiment.hidden_weights
-        changed = {}
-        for name in ("train", "test"):
-            inputs = getattr(experiment, f"{name}_inputs")
-            changed[name] = positive(inputs @ weights.T) != positive(inputs @ start.T)
-        inputs = experiment.test_inputs
-        reach = np.linalg.norm(inputs, axis=1)[:, None] * np.linalg.norm(weights - start, axis=1)
-        patterns = positive(inputs @ weights.T)
-        early = positive(inputs @ start.T)
-        deviation = outputs(experiment, weights, inputs, patterns) - outputs(
-            experiment, weights, inputs, early
-        )
+        train_early, test_early = self.early
+        changed = positive(test_now) != positive(test_early)
+        moved = np.linalg.norm(weights - experiment.hidden_weights, axis=1)
+        reach = np.linalg.norm(experiment.test_inputs, axis=1)[:, None] * moved
+        f = outputs(experiment, test_now, positive(test_now))
+        g = outputs(experiment, test_now, positive(test_early))
         return {
-            "coupling": float(changed["test"].mean()),
-            "coupling_train": float(changed["train"].mean()),
-            "coupling_any": float(changed["test"].any(axis=0).mean()),
-            "coupling_at_risk": float((np.abs(inputs @ start.T) <= reach).mean()),
-            "pseudo_network_deviation": float(np.abs(deviation).max()),
+            "coupling": float(changed.mean()),
+            "coupling_train": float((positive(train_now) != positive(train_early)).mean()),
+            "coupling_any": float(changed.any(axis=0).mean()),
+            "coupling_at_risk": float((np.abs(test_early) <= reach).mean()),
+            "pseudo_network_deviation": float(np.abs(f - g).max()),
         }
 
     def _gradients(self, weights: Array, batch: Array) -> dict[str, float]:
         experiment = self.experiment
-        inputs, labels = experiment.train_inputs[batch], experiment.train_labels[batch]
+        labels = experiment.train_labels[batch]
+        preactivations = experiment.train_inputs[batch] @ weights.T
         now = batch_patterns(experiment, weights, batch)
         early = batch_patterns(experiment, experiment.hidden_weights, batch)
         true = gradient(experiment, weights, batch, now)
@@ -185,7 +185,7 @@ class Replay:
         ).all(axis=0)
         large = np.linalg.norm(pseudo, axis=1) > experiment.threshold
         return {
-            "batch_loss": mean_loss(outputs(experiment, weights, inputs, now), labels),
+            "batch_loss": mean_loss(outputs(experiment, preactivations, now), labels),
             "gradient_norm": float(np.linalg.norm(true)),
             "pseudo_gradient_norm": float(np.linalg.norm(pseudo)),
             "pseudo_gradient_large": float(large.mean()),

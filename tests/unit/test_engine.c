@@ -64,10 +64,10 @@ static void plain_outputs(const plain *net, const double *patterns, const double
 
 static double plain_loss(const double *outputs, int64_t k, int64_t label)
 {
-    double sum = 0.0;
+    double others = 0.0;
     for (int64_t i = 0; i < k; i++)
-        sum += exp(outputs[i] - outputs[label]);
-    return log(sum);
+        others += i == label ? 0.0 : exp(outputs[i] - outputs[label]);
+    return log1p(others);
 }
 
 // Gradient on the batch with the patterns of `patterns`, [m, d]; returns the batch's mean loss.
