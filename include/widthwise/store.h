@@ -32,6 +32,9 @@ typedef enum ww_run_state {
     WW_RUN_STOPPED = 4   ///< stopped early with a checkpoint
 } ww_run_state;
 
+/// A state in words.
+const char *ww_run_state_name(ww_run_state state);
+
 /// Scalar facts about a member, stored under /runs/runNNNN/parameters, one dataset each.
 typedef struct ww_fact {
     const char *name;

@@ -42,30 +42,13 @@ static void print_scalar(void *context, const char *group, const char *name, dou
     self->column += printf("  %s", text);
 }
 
-static const char *state_name(ww_run_state state)
-{
-    switch (state) {
-    case WW_RUN_WAITING:
-        return "waiting";
-    case WW_RUN_RUNNING:
-        return "running, or its job died";
-    case WW_RUN_DONE:
-        return "done";
-    case WW_RUN_DIVERGED:
-        return "diverged";
-    case WW_RUN_STOPPED:
-        return "stopped early";
-    }
-    return "unknown";
-}
-
 static ww_status show_member(const char *path, const ww_member_summary *summary, bool in_full,
                              ww_error *error)
 {
     ww_experiment experiment = {0};
     WW_TRY(ww_experiment_parse(summary->config_text, path, ".", NULL, 0, &experiment, error));
     const ww_config *config = &experiment.members[0];
-    printf("  run%04lld  %s", (long long)summary->index, state_name(summary->state));
+    printf("  run%04lld  %s", (long long)summary->index, ww_run_state_name(summary->state));
     if (summary->rows > 0)
         printf(", recorded to step %lld of %lld", (long long)summary->last_step,
                (long long)config->training.steps);
@@ -109,7 +92,7 @@ static ww_status show(const char *path, ww_error *error)
            summary.member_count == 1 ? "" : "s");
     for (int state = 0; summary.member_count > 1 && state < 5; state++)
         if (states[state] > 0)
-            printf(", %lld %s", (long long)states[state], state_name((ww_run_state)state));
+            printf(", %lld %s", (long long)states[state], ww_run_state_name((ww_run_state)state));
     printf("\n  started %s on %s with %lld rank%s by widthwise %s\n", summary.first.started,
            summary.first.host, (long long)summary.first.ranks, summary.first.ranks == 1 ? "" : "s",
            summary.first.version);

@@ -24,6 +24,10 @@ typedef struct ww_gathering {
     double row_movement;
 } ww_gathering;
 
+/// Room for what `self->needs` asks for; frees it. A failed creation is freed too. Not collective.
+ww_status ww_gathering_create(ww_gathering *self, ww_error *error);
+void ww_gathering_free(ww_gathering *self);
+
 /// Adds the outputs of one tile of units on all of `set` to `outputs`; with the bits of `wants` (in
 /// the terms of the test set) also compares patterns with t = 0 and sums the pseudo network's
 /// outputs.

@@ -1,53 +1,10 @@
 #include "measure/gathering.h"
 
-#include "train/kernels.h"
 #include "widthwise/memory.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void gathering_free(ww_gathering *self)
-{
-    free(self->initial);
-    free(self->difference);
-    free(self->preactivations);
-    free(self->early);
-    free(self->partial);
-    free(self->rows);
-    free(self->active);
-    free(self->early_active);
-    free(self->unit_changed);
-    free(self->movement_terms);
-}
-
-static ww_status gathering_create(ww_gathering *self, ww_error *error)
-{
-    const ww_problem *problem = self->problem;
-    const size_t tile = (size_t)problem->tiling.tile_units;
-    const size_t d = (size_t)problem->dimension;
-    const size_t block = WW_SAMPLE_BLOCK;
-    const size_t initial = self->needs_initial ? tile * d : 0;
-    const size_t early = self->needs_initial ? tile * block : 0;
-    const size_t rows = self->needs & WW_NEED_GRADIENTS ? tile * d : 0;
-    const char *what = "a survey of the network";
-    self->initial = ww_allocate(initial, sizeof(double), what, error);
-    self->difference = ww_allocate(tile, sizeof(double), what, error);
-    self->preactivations = ww_allocate(tile * block, sizeof(double), what, error);
-    self->early = ww_allocate(early, sizeof(double), what, error);
-    self->partial = ww_allocate(block * (size_t)problem->outputs, sizeof(double), what, error);
-    self->rows = ww_allocate(rows, sizeof(double), what, error);
-    self->active = ww_allocate(tile * block, 1, what, error);
-    self->early_active = ww_allocate(tile * block, 1, what, error);
-    self->unit_changed = ww_allocate(tile, 1, what, error);
-    self->movement_terms =
-        ww_allocate((size_t)(2 * problem->tiling.local_tiles), sizeof(double), what, error);
-    return self->initial && self->difference && self->preactivations && self->early &&
-                   self->partial && self->rows && self->active && self->early_active &&
-                   self->unit_changed && self->movement_terms
-               ? WW_OK
-               : WW_FAILED;
-}
 
 static void gather_movement(ww_gathering *self, int64_t local_tile, const double *weights,
                             int64_t units)
@@ -73,67 +30,6 @@ static void gather_movement(ww_gathering *self, int64_t local_tile, const double
     }
     self->movement_terms[2 * local_tile] = moved;
     self->movement_terms[2 * local_tile + 1] = start;
-}
-
-// Compares patterns with those at t = 0 on one block of samples.
-static void gather_patterns(ww_gathering *self, int64_t units, int64_t samples,
-                            const double *input_norms, ww_surveyed_samples *set)
-{
-    for (int64_t unit = 0; unit < units; unit++) {
-        int64_t changed = 0;
-        for (int64_t s = 0; s < samples; s++) {
-            const int64_t pair = unit * samples + s;
-            changed += self->active[pair] != self->early_active[pair];
-            set->risky_pairs += fabs(self->early[pair]) <= self->difference[unit] * input_norms[s];
-        }
-        set->changed_pairs += changed;
-        if (changed > 0)
-            self->unit_changed[unit] = 1;
-    }
-}
-
-void ww_gather_samples(ww_gathering *self, int64_t local_tile, const double *weights, int64_t units,
-                       unsigned wants, const double *input_norms, ww_surveyed_samples *set,
-                       ww_output_sum *outputs, ww_output_sum *pseudo)
-{
-    const ww_problem *problem = self->problem;
-    const int64_t k = problem->outputs;
-    const double slope = problem->negative_slope;
-    const double *output_weights =
-        ww_engine_output_weights(self->engine) + local_tile * problem->tiling.tile_units * k;
-    const bool compares = (wants & (WW_NEED_TEST_PATTERNS | WW_NEED_PSEUDO_OUTPUTS)) != 0;
-    memset(self->unit_changed, 0, (size_t)units);
-    for (int64_t start = 0; start < set->samples->count; start += WW_SAMPLE_BLOCK) {
-        const int64_t samples = ww_block_size(set->samples->count, start);
-        const double *inputs = set->samples->inputs + start * problem->dimension;
-        ww_kernel_preactivations(weights, units, inputs, samples, problem->dimension,
-                                 self->preactivations);
-        if (compares) {
-            // Pre-activations at t = 0 by the same call as then, so that patterns agree exactly.
-            ww_kernel_preactivations(self->initial, units, inputs, samples, problem->dimension,
-                                     self->early);
-            for (int64_t pair = 0; pair < units * samples; pair++) {
-                self->early_active[pair] = self->early[pair] >= 0.0;
-                self->active[pair] = self->preactivations[pair] >= 0.0;
-            }
-            gather_patterns(self, units, samples, input_norms + start, set);
-        }
-        if (wants & WW_NEED_PSEUDO_OUTPUTS) {
-            for (int64_t pair = 0; pair < units * samples; pair++)
-                self->early[pair] = self->early_active[pair] ? self->preactivations[pair]
-                                                             : slope * self->preactivations[pair];
-            ww_kernel_outputs(self->early, output_weights, units, samples, k, self->partial);
-            ww_output_sum_add(pseudo, start, samples, self->partial);
-        }
-        if (wants & WW_NEED_TEST_OUTPUTS) {
-            ww_activate(slope, self->preactivations, (size_t)(units * samples), self->active);
-            ww_kernel_outputs(self->preactivations, output_weights, units, samples, k,
-                              self->partial);
-            ww_output_sum_add(outputs, start, samples, self->partial);
-        }
-    }
-    for (int64_t unit = 0; unit < units; unit++)
-        set->changed_units += self->unit_changed[unit];
 }
 
 // What is wanted of a set, in the terms of the test set.
@@ -165,7 +61,7 @@ static ww_status survey_units(ww_gathering *self, ww_survey *survey, ww_error *e
     ww_output_sum outputs[2] = {{0}};
     ww_output_sum pseudo = {0};
     double *norms[2] = {NULL, NULL};
-    ww_status status = gathering_create(self, error);
+    ww_status status = ww_gathering_create(self, error);
     for (int which = 0; which < 2 && status == WW_OK; which++) {
         const int64_t values = sets[which]->samples->count * problem->outputs;
         if (wants_of(self->needs, which == 0) == 0)
@@ -259,7 +155,7 @@ ww_status ww_survey_make(const ww_problem *problem, ww_engine *engine, ww_batche
         status = sum_over_ranks(&self, survey, error);
     if (status == WW_OK && needs & WW_NEED_GRADIENTS)
         status = ww_survey_gradients(&self, batches, survey, error);
-    gathering_free(&self);
+    ww_gathering_free(&self);
     if (status != WW_OK)
         ww_survey_free(survey);
     return status;

@@ -189,3 +189,20 @@ int64_t ww_page_next_generation(int64_t newest, int standing)
     const int64_t next = newest + 1;
     return next % WW_PAGES == standing ? next + 1 : next;
 }
+
+const char *ww_run_state_name(ww_run_state state)
+{
+    switch (state) {
+    case WW_RUN_WAITING:
+        return "not begun";
+    case WW_RUN_RUNNING:
+        return "running or interrupted";
+    case WW_RUN_DONE:
+        return "done";
+    case WW_RUN_DIVERGED:
+        return "diverged";
+    case WW_RUN_STOPPED:
+        return "stopped early";
+    }
+    return "unknown";
+}

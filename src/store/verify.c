@@ -206,23 +206,6 @@ static ww_status check_checkpoints(check *at, const ww_page *page, ww_error *err
     return WW_OK;
 }
 
-static const char *state_name(ww_run_state state)
-{
-    switch (state) {
-    case WW_RUN_WAITING:
-        return "not begun";
-    case WW_RUN_RUNNING:
-        return "running or interrupted";
-    case WW_RUN_DONE:
-        return "done";
-    case WW_RUN_DIVERGED:
-        return "diverged";
-    case WW_RUN_STOPPED:
-        return "stopped early";
-    }
-    return "unknown";
-}
-
 /// The pages as rank 0 reads them: a job may be writing.
 static ww_status read_pages(check *at, ww_error *error)
 {
@@ -241,7 +224,7 @@ static ww_status check_contents(check *at, ww_error *error)
     const ww_page *page = &at->pages[at->newest];
     at->good = true;
     at->line[0] = '\0';
-    say(at, "%s", state_name(page->state));
+    say(at, "%s", ww_run_state_name(page->state));
     if (!at->valid[1 - at->newest] && page->generation > 0)
         say(at, "; one commit page does not check (as when a job died while writing it), the other "
                 "counts");
