@@ -12,32 +12,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 import numpy as np  # noqa: E402
-from program import SOURCE, ProgramTest, run_program  # noqa: E402
-
-import widthwise  # noqa: E402  (program.py puts analysis/ on the path)
-
-JOBS = SOURCE / "jobs" / "li-liang"
+from shipped_jobs import ShippedJobTest  # noqa: E402
 
 
-class LiLiangTest(ProgramTest):
+class LiLiangTest(ShippedJobTest):
     """Runs a shipped configuration as it stands, and looks at its means over seeds."""
-
-    def members(self, job: str) -> list[widthwise.Member]:
-        """All runs of a job, done on 2 ranks."""
-        path = self.folder / f"{job}.h5"
-        result = run_program(
-            "run", JOBS / f"{job}.yaml", "-o", path, "--quiet", folder=self.folder, ranks=2
-        )
-        self.assertEqual(result.code, 0, result.text)
-        file = widthwise.open(path)
-        self.addCleanup(file.close)
-        return list(file.members)
-
-    def expect(self, what: str, value: float, low: float, high: float) -> None:
-        """Says a value with its bounds, and holds it to them."""
-        print(f"{what:58s} {value:9.4f}   expected {low:g} to {high:g}", flush=True)
-        self.assertGreaterEqual(value, low, what)
-        self.assertLessEqual(value, high, what)
 
     def test_figure1(self) -> None:
         """m = 1000, 400 steps, 5 seeds."""

@@ -1,0 +1,26 @@
+"""Runs the configurations of jobs/ as they stand, and holds what comes out to bounds."""
+
+from __future__ import annotations
+
+from program import SOURCE, ProgramTest
+
+import widthwise  # program.py puts analysis/ on the path
+
+
+class ShippedJobTest(ProgramTest):
+    """A test of jobs/li-liang."""
+
+    def members(self, job: str) -> list[widthwise.Member]:
+        """All runs of a job, done on 2 ranks."""
+        path = self.folder / f"{job}.h5"
+        config = SOURCE / "jobs" / "li-liang" / f"{job}.yaml"
+        self.succeed("run", config, "-o", path, "--quiet", ranks=2, timeout=3000)
+        file = widthwise.open(path)
+        self.addCleanup(file.close)
+        return list(file.members)
+
+    def expect(self, what: str, value: float, low: float, high: float) -> None:
+        """Says a value with its bounds, and holds it to them."""
+        print(f"{what:58s} {value:9.4f}   expected {low:g} to {high:g}", flush=True)
+        self.assertGreaterEqual(value, low, what)
+        self.assertLessEqual(value, high, what)
