@@ -316,6 +316,7 @@ def random_labels(file: File) -> Figure:
                     member.trajectory["step"], member.trajectory[name], linewidth=1.0, **look,
                     label=f"{kind} labels" if index == 0 else None,
                 )
+        _show_all_lengths(panel, kinds)
         panel.set_title(title)
         panel.set_xlabel("step")
         panel.set_ylabel(unit)
@@ -329,23 +330,34 @@ def random_labels(file: File) -> Figure:
     return figure
 
 
+def _show_all_lengths(axes: Axes, kinds: dict[str, list[Member]]) -> None:
+    """Takes logarithms of the step where one kind of labels ends long before the other."""
+    ends = [
+        max(int(member.trajectory["step"][-1]) for member in members) for members in kinds.values()
+    ]
+    if min(ends) > 0 and max(ends) > 10 * min(ends):
+        axes.set_xscale("symlog", linthresh=min(ends), subs=range(2, 10))
+
+
 def _draw_reached(
     axes: Axes, reached: dict[str, list[tuple[int, float]]], column: int, title: str, unit: str
 ) -> None:
+    ticks: list[str] = []
+    means: list[float] = []
     for number, (kind, values) in enumerate(reached.items()):
         numbers = np.array([value[column] for value in values], dtype=float)
         look = style.marker(number, len(reached))
         offsets = np.linspace(-0.15, 0.15, len(numbers)) if len(numbers) > 1 else np.zeros(1)
         axes.plot(number + offsets, numbers, markersize=5, **look)
         axes.hlines(numbers.mean(), number - 0.3, number + 0.3, color=look["color"])
-        axes.annotate(
-            f"mean {numbers.mean():.3g}", (number, numbers.mean()), xytext=(0, 6),
-            textcoords="offset points", ha="center",
-        )
-    axes.set_xticks(range(len(reached)), labels=[f"{kind} labels" for kind in reached])
+        ticks.append(f"{kind} labels\nmean {numbers.mean():,.4g}")
+        means.append(numbers.mean())
+    axes.set_xticks(range(len(reached)), labels=ticks)
     axes.set_xlim(-0.6, len(reached) - 0.4)
-    axes.set_ylim(bottom=0.0)
-    axes.margins(y=0.25)
+    if min(means) > 0 and max(means) > 10 * min(means):
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(bottom=0.0)
     axes.set_title(title)
     axes.set_ylabel(unit)
     axes.grid(axis="x", visible=False)

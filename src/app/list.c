@@ -28,7 +28,7 @@ ww_status ww_app_list(const ww_parallel *parallel, int count, char **words, ww_e
     WW_TRY(ww_options_parse("list", NULL, 0, count, words, operands, 1, error));
     if (operands[0] == NULL)
         return ww_fail(error, WW_USAGE,
-                       "widthwise list wants what to list: quantities, results, keys, models or "
+                       "list wants what to list: quantities, results, keys, models or "
                        "sources");
     const char *names[LIST_COUNT];
     for (size_t i = 0; i < LIST_COUNT; i++) {
@@ -41,7 +41,7 @@ ww_status ww_app_list(const ww_parallel *parallel, int count, char **words, ww_e
     }
     const char *nearest = ww_nearest(operands[0], names, LIST_COUNT);
     return ww_fail(error, WW_USAGE,
-                   "widthwise list: `%s` is not one of quantities, results, keys, models, "
+                   "list: `%s` is not one of quantities, results, keys, models, "
                    "sources%s%s%s",
                    operands[0], nearest != NULL ? "; did you mean `" : "",
                    nearest != NULL ? nearest : "", nearest != NULL ? "`?" : "");

@@ -48,6 +48,8 @@ static size_t fill_facts(const ww_config *config, const ww_dataset *data, int64_
                                "Step size eta after rate_scaling.");
     facts[count++] = real_fact("hidden_std", ww_config_hidden_std(config), "1",
                                "Standard deviation sigma of an initial hidden weight.");
+    facts[count++] = real_fact("accuracy_target", config->measure.accuracy_target, "1",
+                               "Test accuracy of steps_to_accuracy and distance_at_accuracy.");
     facts[count++] = integer_fact("seed_data", config->seeds.data, "1", "Seed of the data.");
     facts[count++] =
         integer_fact("seed_weights", config->seeds.weights, "1", "Seed of the initial weights.");

@@ -17,11 +17,10 @@ static ww_status unknown_option(const char *command, const char *word, const ww_
         names[i] = options[i].name;
     const char *nearest = ww_nearest(word, names, option_count);
     if (nearest != NULL)
-        return ww_fail(error, WW_USAGE, "widthwise %s: unknown option `%s`; did you mean `%s`?",
-                       command, word, nearest);
-    return ww_fail(error, WW_USAGE,
-                   "widthwise %s: unknown option `%s`; `widthwise %s --help` lists them", command,
-                   word, command);
+        return ww_fail(error, WW_USAGE, "%s: unknown option `%s`; did you mean `%s`?", command,
+                       word, nearest);
+    return ww_fail(error, WW_USAGE, "%s: unknown option `%s`; `widthwise %s --help` lists them",
+                   command, word, command);
 }
 
 static ww_status take_integer(const char *command, const char *name, const char *value,
@@ -32,8 +31,8 @@ static ww_status take_integer(const char *command, const char *name, const char 
     const long long number = strtoll(value, &end, 10);
     if (end == value || *end != '\0' || errno != 0 || number < 0)
         return ww_fail(error, WW_USAGE,
-                       "widthwise %s: option %s wants a whole number of at least 0, not `%s`",
-                       command, name, value);
+                       "%s: option %s wants a whole number of at least 0, not `%s`", command, name,
+                       value);
     *target = number;
     return WW_OK;
 }
@@ -53,8 +52,7 @@ static ww_status take_value(const char *command, const ww_option *option, const 
 {
     switch (option->kind) {
     case WW_OPTION_FLAG:
-        return ww_fail(error, WW_USAGE, "widthwise %s: option %s takes no value", command,
-                       option->name);
+        return ww_fail(error, WW_USAGE, "%s: option %s takes no value", command, option->name);
     case WW_OPTION_TEXT:
         *(const char **)option->target = value;
         return WW_OK;
@@ -77,7 +75,7 @@ ww_status ww_options_parse(const char *command, const ww_option *options, size_t
         if (options_ended || word[0] != '-' || word[1] == '\0') {
             if (operand_count == most_operands)
                 return ww_fail(error, WW_USAGE,
-                               "widthwise %s: `%s` is one word too many; `widthwise %s --help` "
+                               "%s: `%s` is one word too many; `widthwise %s --help` "
                                "says what it takes",
                                command, word, command);
             operands[operand_count++] = word;
@@ -102,8 +100,7 @@ ww_status ww_options_parse(const char *command, const ww_option *options, size_t
             continue;
         }
         if (equals == NULL && i + 1 == count)
-            return ww_fail(error, WW_USAGE, "widthwise %s: option %s wants a value", command,
-                           option->name);
+            return ww_fail(error, WW_USAGE, "%s: option %s wants a value", command, option->name);
         WW_TRY(take_value(command, option, equals != NULL ? equals + 1 : words[++i], error));
     }
     return WW_OK;

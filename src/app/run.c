@@ -397,7 +397,7 @@ ww_status ww_app_resume(const ww_parallel *parallel, int count, char **words, ww
                                   words, operands, 1, error);
     if (status == WW_OK && operands[0] == NULL)
         status = ww_fail(error, WW_USAGE,
-                         "widthwise resume wants the file to go on with: "
+                         "resume wants the file to go on with: "
                          "widthwise resume FILE");
     status = ww_agree(parallel, status, error);
     self.path = operands[0];

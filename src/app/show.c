@@ -114,8 +114,7 @@ ww_status ww_app_show(const ww_parallel *parallel, int count, char **words, ww_e
     const char *operands[1] = {NULL};
     ww_status status = ww_options_parse("show", NULL, 0, count, words, operands, 1, error);
     if (status == WW_OK && operands[0] == NULL)
-        status = ww_fail(error, WW_USAGE,
-                         "widthwise show wants the file to tell of: widthwise show FILE");
+        status = ww_fail(error, WW_USAGE, "show wants the file to tell of: widthwise show FILE");
     if (status == WW_OK && parallel->rank == 0)
         status = show(operands[0], error);
     return ww_agree(parallel, status, error);

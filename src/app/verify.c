@@ -11,8 +11,7 @@ ww_status ww_app_verify(const ww_parallel *parallel, int count, char **words, ww
     const char *operands[1] = {NULL};
     ww_status status = ww_options_parse("verify", NULL, 0, count, words, operands, 1, error);
     if (status == WW_OK && operands[0] == NULL)
-        status = ww_fail(error, WW_USAGE,
-                         "widthwise verify wants the file to check: widthwise verify FILE");
+        status = ww_fail(error, WW_USAGE, "verify wants the file to check: widthwise verify FILE");
     WW_TRY(ww_agree(parallel, status, error));
     WW_TRY(ww_store_verify(operands[0], parallel, parallel->rank == 0 ? stdout : NULL, error));
     if (parallel->rank == 0)

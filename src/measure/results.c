@@ -113,7 +113,7 @@ const ww_result ww_results[] = {
                  .extent = {-1}},
                 WW_SCALAR_FIELD("update_outliers", "1", "LL section 7, figure 1d",
                                 "Singular values of the update before the largest ratio of two "
-                                "neighbours."),
+                                "neighbours; means little where update_gap is near 1."),
                 WW_SCALAR_FIELD("update_gap", "1", "LL section 7, figure 1d",
                                 "That largest ratio of two neighbouring singular values.")},
      .compute = update_spectrum},
