@@ -129,7 +129,10 @@ ww_status ww_app_main(const ww_parallel *parallel, int count, char **words)
     const ww_status status = dispatch(parallel, count, words, &error);
     // Divergence and an early stop were already told as the outcome of their member.
     if ((status == WW_FAILED || status == WW_USAGE) && parallel->rank == 0 &&
-        error.message[0] != '\0')
-        fprintf(stderr, "widthwise: %s\n", error.message);
+        error.message[0] != '\0') {
+        char line[WW_MESSAGE_SIZE + 16];
+        (void)snprintf(line, sizeof line, "widthwise: %s\n", error.message);
+        fputs(line, stderr);
+    }
     return status;
 }

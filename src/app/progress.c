@@ -65,9 +65,11 @@ void ww_progress_step(ww_progress *progress, int64_t step, int64_t steps,
     const double rate = (double)(step - progress->first_step) / (now - progress->began);
     if (rate > 0.0)
         ww_duration_text((double)(steps - step) / rate, left, sizeof left);
-    fprintf(stderr, "%s%s  step %lld of %lld, %s, %.3g steps/s, %s left%s",
-            progress->is_terminal ? "\r" : "", member, (long long)step, (long long)steps, numbers,
-            rate, left, progress->is_terminal ? "\033[K" : "\n");
+    char line[1024];
+    (void)snprintf(line, sizeof line, "%s%s  step %lld of %lld, %s, %.3g steps/s, %s left%s",
+                   progress->is_terminal ? "\r" : "", member, (long long)step, (long long)steps,
+                   numbers, rate, left, progress->is_terminal ? "\033[K" : "\n");
+    fputs(line, stderr);
     fflush(stderr);
 }
 
@@ -76,14 +78,16 @@ void ww_progress_say(ww_progress *progress, const char *format, ...)
     if (!progress->speaks)
         return;
     char member[256];
+    char text[2048];
     member_text(progress, member, sizeof member);
     va_list arguments;
     va_start(arguments, format);
-    if (progress->is_terminal)
-        fputs("\r\033[K", stderr);
-    fprintf(stderr, "%s: ", member);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
-    fflush(stderr);
+    (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    // One write a line: what launchers collect from ranks they may cut and mix at every write.
+    char line[2400];
+    (void)snprintf(line, sizeof line, "%s%s: %s\n", progress->is_terminal ? "\r\033[K" : "", member,
+                   text);
+    fputs(line, stderr);
+    fflush(stderr);
 }

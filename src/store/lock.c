@@ -35,7 +35,8 @@ ww_status ww_lock_acquire(const char *path, int *descriptor, ww_error *error)
     int file = open(path, O_RDWR | O_CLOEXEC);
     *descriptor = file;
     if (file < 0 && errno == ENOENT)
-        return ww_fail(error, WW_USAGE, "there is no file %s; check the name", path);
+        return ww_fail(error, WW_USAGE, "cannot open %s: %s; check its name", path,
+                       strerror(ENOENT));
     if (file >= 0 && whole_file_is_locked(file)) {
         close(file);
         char *beside = ww_format(error, "%s.lock", path);

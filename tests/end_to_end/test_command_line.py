@@ -184,7 +184,6 @@ class UsageTest(ProgramTest):
         for command in ("show", "verify", "resume"):
             self.refuse(command, "text.h5", said=("text.h5", "not an HDF5 file"))
             self.refuse(command, "other.h5", said=("other.h5",))
-        for command in ("show", "verify"):
             self.refuse(command, "nowhere.h5", said=("nowhere.h5", os.strerror(2)))
 
     # Data in files of the IDX format.
