@@ -147,9 +147,9 @@ static ww_status begin_or_restore(member_loop *self, ww_error *error)
     if (step >= 0) {
         ww_engine_restored(self->engine, step);
         WW_TRY(recall_values(self, error));
-        ww_progress_say(self->progress, "going on from step %lld of %lld on %d ranks",
+        ww_progress_say(self->progress, "going on from step %lld of %lld on %d rank%s",
                         (long long)step, (long long)self->config->training.steps,
-                        self->parallel->size);
+                        self->parallel->size, self->parallel->size == 1 ? "" : "s");
     } else {
         ww_measure_carry_start(self->carry);
         WW_TRY(write_record(self, error));

@@ -73,7 +73,8 @@ static int64_t records_of(const ww_config *config)
 ww_status ww_app_member_prepare(const ww_config *config, int64_t index, const char *label,
                                 const ww_dataset *data, ww_app_member *member, ww_error *error)
 {
-    *member = (ww_app_member){.index = index, .config = config, .label = label};
+    *member =
+        (ww_app_member){.index = index, .config = config, .label = label, .data_hash = data->hash};
     ww_status status = ww_measure_plan_make(config, data->dimension, &member->plan, error);
     if (status == WW_OK) {
         member->config_text = ww_config_to_yaml(config, error);

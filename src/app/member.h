@@ -16,6 +16,7 @@ typedef struct ww_app_member {
     const ww_config *config; ///< borrowed
     const char *label;       ///< borrowed
     char *config_text;
+    uint64_t data_hash; ///< of the data set it was prepared with
     ww_measure_plan *plan;
     ww_field theory[WW_THEORY_FIELDS];
     ww_fact facts[WW_MEMBER_FACTS];

@@ -2,10 +2,12 @@
 
 #include "build_info.h"
 #include "widthwise/clock.h"
+#include "widthwise/hash.h"
 
 #include <cblas.h>
 #include <gnu/libc-version.h>
 #include <hdf5.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +15,21 @@
 const char *ww_version_text(void)
 {
     return WW_VERSION " (commit " WW_COMMIT ")";
+}
+
+// Hash of what the C library's exp and log1p give on fixed arguments. One version of glibc has
+// several of each, chosen by processor, and the losses of a run are computed with them.
+static uint64_t library_fingerprint(void)
+{
+    enum { ARGUMENTS = 8192 };
+    static const uint64_t name = 1;
+    uint64_t hash = 0;
+    for (uint64_t i = 0; i < ARGUMENTS; i++) {
+        const double argument = -40.0 * (double)(i * 2654435761U % 1000003U) / 1000003.0;
+        const double values[2] = {exp(argument), log1p(exp(argument))};
+        hash += ww_hash_block(values, sizeof values, name, i);
+    }
+    return hash;
 }
 
 static void cut(char target[WW_PROVENANCE_TEXT], const char *text)
@@ -42,8 +59,9 @@ ww_status ww_provenance_make(const ww_parallel *parallel, const char *command, i
     mpi[strcspn(mpi, ",\n")] = '\0';
     snprintf(provenance->libraries, WW_PROVENANCE_TEXT, "HDF5 %u.%u.%u; %.80s; %.80s", major, minor,
              release, mpi, openblas_get_config());
-    snprintf(provenance->arithmetic, WW_PROVENANCE_TEXT, "OpenBLAS kernel %s; glibc %s",
-             openblas_get_corename(), gnu_get_libc_version());
+    snprintf(provenance->arithmetic, WW_PROVENANCE_TEXT,
+             "OpenBLAS kernel %s; glibc %s with functions %016llx", openblas_get_corename(),
+             gnu_get_libc_version(), (unsigned long long)library_fingerprint());
 
     char first[WW_PROVENANCE_TEXT];
     memcpy(first, provenance->arithmetic, sizeof first);
@@ -52,8 +70,7 @@ ww_status ww_provenance_make(const ww_parallel *parallel, const char *command, i
     if (strcmp(first, provenance->arithmetic) != 0)
         status = ww_fail(error, WW_FAILED,
                          "rank %d on host %s computes with `%s`, rank 0 with `%s`: the same bits "
-                         "cannot be promised; run on like processors, or set OPENBLAS_CORETYPE to "
-                         "one kernel for all",
+                         "cannot be promised; run on nodes with like processors and libraries",
                          parallel->rank, provenance->host, provenance->arithmetic, first);
     return ww_agree(parallel, status, error);
 }

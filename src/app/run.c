@@ -92,26 +92,35 @@ static void session_free(session *self)
     ww_experiment_free(&self->experiment);
 }
 
-// Prepares `count` members of the experiment, from number `first` on; loads every data set, so that
-// whatever is wrong with it is said before anything is written.
+// Says in front of a sentence which member of a sweep it is about.
+static void name_member(int64_t index, const char *label, ww_error *error)
+{
+    if (label[0] != '\0')
+        ww_error_prefix(error, "member %lld (%s): ", (long long)index, label);
+}
+
+// Prepares `count` members of the experiment, from number `first` on, but those to `skip` (may be
+// NULL); loads every data set, so that whatever is wrong with it is said before anything is
+// written.
 static ww_status prepare_members(session *self, size_t first, size_t count, const int64_t *indices,
-                                 ww_error *error)
+                                 const bool *skip, ww_error *error)
 {
     self->members = ww_allocate(count, sizeof *self->members, "the members", error);
     ww_status status = ww_agree(self->parallel, self->members != NULL ? WW_OK : WW_FAILED, error);
     for (size_t i = 0; status == WW_OK && i < count; i++) {
         const ww_config *config = &self->experiment.members[first + i];
         const char *label = self->experiment.labels[first + i];
+        self->count++;
+        if (skip != NULL && skip[i])
+            continue;
         status = ww_data_cache_get(&self->cache, config, self->parallel, error);
         if (status == WW_OK)
             status = ww_agree(self->parallel,
                               ww_app_member_prepare(config, indices[i], label, &self->cache.data,
                                                     &self->members[i], error),
                               error);
-        if (status == WW_OK)
-            self->count++;
-        else if (label[0] != '\0')
-            ww_error_prefix(error, "member %lld (%s): ", (long long)indices[i], label);
+        if (status != WW_OK)
+            name_member(indices[i], label, error);
     }
     return status;
 }
@@ -135,57 +144,77 @@ static bool is_outcome(ww_status status)
 static void warn_of_idle_ranks(const session *self, ww_progress *progress)
 {
     for (size_t i = 0; i < self->count; i++) {
+        if (self->members[i].config == NULL) // skipped
+            continue;
         const ww_tiling tiling = ww_tiling_make(self->members[i].layout.width, 0, 1);
         if (tiling.tile_count >= self->parallel->size)
             continue;
         if (progress->speaks)
             fprintf(stderr,
-                    "widthwise: warning: width %lld has %lld tiles of %lld units, so %lld of %d "
+                    "widthwise: warning: width %lld has %lld tile%s of %lld units, so %lld of %d "
                     "ranks idle\n",
                     (long long)tiling.width, (long long)tiling.tile_count,
-                    (long long)tiling.tile_units,
+                    tiling.tile_count == 1 ? "" : "s", (long long)tiling.tile_units,
                     (long long)(self->parallel->size - tiling.tile_count), self->parallel->size);
         return;
     }
 }
 
-// Runs the members one after the other, all ranks on each. A diverged member does not stop the
-// others.
-static ww_status run_members(session *self, const bool *skip, ww_error *error)
+// What the last line says of the file as a whole.
+static const char *outcome_text(ww_status outcome, bool some_stopped)
+{
+    if (outcome == WW_FAILED || outcome == WW_USAGE)
+        return "a run failed, see above; `widthwise resume` tries again";
+    if (outcome == WW_DIVERGED && some_stopped)
+        return "a run diverged, others stopped early; `widthwise resume` goes on with those";
+    if (outcome == WW_DIVERGED)
+        return "a run diverged; its rows and checkpoints up to there are kept";
+    return some_stopped ? "stopped early; `widthwise resume` goes on"
+                        : "complete; `widthwise show` tells what it holds";
+}
+
+static ww_status run_member(session *self, const ww_app_member *member, ww_progress *progress,
+                            ww_error *error)
+{
+    WW_TRY(ww_data_cache_get(&self->cache, member->config, self->parallel, error));
+    if (self->cache.data.hash != member->data_hash)
+        return ww_fail(error, WW_FAILED, "the data files have changed since this job began");
+    return ww_app_member_run(self->path, member, &self->cache.data, self->parallel, self->until,
+                             progress, error);
+}
+
+// Runs the members one after the other, all ranks on each. One that fails or diverges does not stop
+// the others. Returns the worst outcome, `outcome` of those skipped included.
+static ww_status run_members(session *self, const bool *skip, ww_status outcome, ww_error *error)
 {
     ww_progress progress = {
         .speaks = self->parallel->rank == 0 && !self->quiet,
         .member_count = (int64_t)self->count,
     };
     warn_of_idle_ranks(self, &progress);
-    ww_status outcome = WW_OK;
-    for (size_t i = 0; i < self->count && is_outcome(outcome); i++) {
+    bool some_stopped = false;
+    for (size_t i = 0; i < self->count; i++) {
         progress.member = (int64_t)i + 1;
         if (skip != NULL && skip[i])
             continue;
         ww_error member_error = {0};
-        ww_status status =
-            ww_data_cache_get(&self->cache, self->members[i].config, self->parallel, &member_error);
-        if (status == WW_OK)
-            status = ww_app_member_run(self->path, &self->members[i], &self->cache.data,
-                                       self->parallel, self->until, &progress, &member_error);
-        if (worse(outcome, status) != outcome)
+        const ww_status status = run_member(self, &self->members[i], &progress, &member_error);
+        some_stopped = some_stopped || status == WW_STOPPED;
+        if (!is_outcome(status))
+            name_member(self->members[i].index, self->members[i].label, &member_error);
+        if (!is_outcome(status) && self->count > 1 && self->parallel->rank == 0)
+            fprintf(stderr, "widthwise: %s\n", member_error.message);
+        else if (worse(outcome, status) != outcome)
             *error = member_error;
         outcome = worse(outcome, status);
     }
-    if (is_outcome(outcome)) {
-        ww_error ignored = {0};
-        int64_t memory = ww_peak_memory();
-        (void)ww_sum_words(self->parallel, &memory, 1, &ignored);
-        if (self->parallel->rank == 0)
-            printf("%s: %s (peak memory %.3g GB on %d rank%s)\n", self->path,
-                   outcome == WW_OK ? "complete; `widthwise show` tells what it holds"
-                   : outcome == WW_DIVERGED
-                       ? "a run diverged; rows and checkpoints up to there are kept"
-                       : "stopped early; `widthwise resume` goes on",
-                   (double)memory * 1e-9, self->parallel->size,
-                   self->parallel->size == 1 ? "" : "s");
-    }
+    ww_error ignored = {0};
+    int64_t memory = ww_peak_memory();
+    (void)ww_sum_words(self->parallel, &memory, 1, &ignored);
+    if (self->parallel->rank == 0 && (is_outcome(outcome) || self->count > 1))
+        printf("%s: %s (peak memory %.3g GB on %d rank%s)\n", self->path,
+               outcome_text(outcome, some_stopped), (double)memory * 1e-9, self->parallel->size,
+               self->parallel->size == 1 ? "" : "s");
     return outcome;
 }
 
@@ -240,7 +269,7 @@ static ww_status create_and_run(session *self, int64_t chosen, bool force, const
     for (size_t i = 0; status == WW_OK && i < count; i++)
         indices[i] = (int64_t)(first + i);
     if (status == WW_OK)
-        status = prepare_members(self, first, count, indices, error);
+        status = prepare_members(self, first, count, indices, NULL, error);
     for (size_t i = 0; status == WW_OK && i < count; i++)
         layouts[i] = self->members[i].layout;
     ww_provenance provenance;
@@ -255,7 +284,7 @@ static ww_status create_and_run(session *self, int64_t chosen, bool force, const
     if (status == WW_OK)
         status = ww_store_lock_take(self->path, self->parallel, &lock, error);
     if (status == WW_OK)
-        status = run_members(self, NULL, error);
+        status = run_members(self, NULL, WW_OK, error);
     ww_store_unlock(&lock);
     return status;
 }
@@ -361,7 +390,7 @@ static ww_status resume_members(session *self, const ww_file_summary *summary, c
                    outcome == WW_DIVERGED ? "; a run diverged" : "");
         status = outcome;
     } else if (status == WW_OK) {
-        status = prepare_members(self, 0, count, indices, error);
+        status = prepare_members(self, 0, count, indices, skip, error);
         ww_provenance provenance;
         if (status == WW_OK)
             status = ww_provenance_make(self->parallel, command, first_run, first_step, &provenance,
@@ -375,7 +404,7 @@ static ww_status resume_members(session *self, const ww_file_summary *summary, c
         if (status == WW_OK)
             status = ww_store_add_attempt(self->path, &provenance, self->parallel, error);
         if (status == WW_OK)
-            status = worse(run_members(self, skip, error), outcome);
+            status = run_members(self, skip, outcome, error);
     }
     free(skip);
     free(indices);

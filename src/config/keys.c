@@ -156,7 +156,7 @@ static const ww_key keys[] = {
     KEY(measure.quantities, WORD_LIST,
         "What is recorded along the trajectory (`widthwise list quantities`).", .all = true,
         FROM("[loss, train_accuracy, test_accuracy, coupling, distance]")),
-    KEY(measure.final, WORD_LIST, "What is computed at the end (`widthwise list results`).",
+    KEY(measure.final, WORD_LIST, "What is computed at the end (`widthwise list results`).", .all = true,
         FROM("[update_spectrum, weight_spectrum]")),
     KEY(measure.snapshots, INTEGER_LIST,
         "Rising steps at which the weights are kept for good, up to training.steps.", AT_LEAST(0),

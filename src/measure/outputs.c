@@ -2,11 +2,6 @@
 
 #include "measure/quantities.h"
 
-#include "widthwise/memory.h"
-
-#include <math.h>
-#include <stdlib.h>
-
 static double mean_loss(const ww_survey *survey, const ww_surveyed_samples *set)
 {
     const int64_t k = survey->problem->outputs;
@@ -49,41 +44,15 @@ static double test_accuracy(const ww_survey *survey, double *carry)
     return accuracy(survey, &survey->test);
 }
 
-// max over classes i and components (a, b) of |p_ab v_iab|, with the expectation over a component
-// taken over the train samples drawn from it: p_ab E[v_i] = (1 / n) sum over those samples of v_i,
-// and v_i = -dL/df_i (LL section 5.1).
-static double largest_v(const ww_survey *survey)
-{
-    const ww_problem *problem = survey->problem;
-    const int64_t k = problem->outputs;
-    const int64_t components = problem->data->classes * problem->data->components;
-    const ww_samples *train = survey->train.samples;
-    double *sums = ww_allocate((size_t)(components * k + k), sizeof *sums, "v_max", NULL);
-    if (sums == NULL)
-        return NAN;
-    double *gradient = sums + components * k;
-    for (int64_t s = 0; s < train->count; s++) {
-        problem->loss->gradient(survey->train.outputs + s * k, k, train->labels[s], gradient);
-        for (int64_t i = 0; i < k; i++)
-            sums[train->components[s] * k + i] -= gradient[i];
-    }
-    double largest = 0.0;
-    for (int64_t i = 0; i < components * k; i++)
-        largest = fmax(largest, fabs(sums[i]) / (double)train->count);
-    free(sums);
-    return largest;
-}
-
 static double v_max(const ww_survey *survey, double *carry)
 {
     (void)carry;
-    return largest_v(survey);
+    return survey->v_max;
 }
 
 static double v_max_mean_square(const ww_survey *survey, double *carry)
 {
-    const double largest = largest_v(survey);
-    carry[WW_CARRY_V_MAX_SQUARES] += largest * largest;
+    carry[WW_CARRY_V_MAX_SQUARES] += survey->v_max * survey->v_max;
     carry[WW_CARRY_V_MAX_RECORDS] += 1.0;
     return carry[WW_CARRY_V_MAX_SQUARES] / carry[WW_CARRY_V_MAX_RECORDS];
 }
@@ -103,9 +72,11 @@ const ww_quantity ww_quantities_outputs[] = {
          "v_max", "1", "LL section 5.1, lemma A.4",
          "Largest |p_ab v_iab| over classes i and components (a, b), expectations taken "
          "over the train set."),
-     "max_{i,a,b} |(1/n) sum_{s in (a,b)} v_i(x_s)|", WW_NEED_TRAIN_OUTPUTS, WW_FALLS, v_max},
+     "max_{i,a,b} |(1/n) sum_{s in (a,b)} v_i(x_s)|", WW_NEED_TRAIN_OUTPUTS | WW_NEED_V_MAX,
+     WW_FALLS, v_max},
     {WW_SCALAR_FIELD("v_max_mean_square", "1", "LL lemmas A.4 and B.4",
                      "Mean of v_max^2 over the records so far, this one included."),
-     "(1/T) sum_t v_max(t)^2", WW_NEED_TRAIN_OUTPUTS, WW_FALLS, v_max_mean_square},
+     "(1/R) sum over the R records so far of v_max^2", WW_NEED_TRAIN_OUTPUTS | WW_NEED_V_MAX,
+     WW_FALLS, v_max_mean_square},
     {.formula = NULL},
 };

@@ -53,6 +53,26 @@ static double *input_norms_of(const ww_samples *samples, int64_t dimension, ww_e
     return norms;
 }
 
+// max over classes i and components (a, b) of |p_ab v_iab|, with the expectation over a component
+// taken over the train samples drawn from it: p_ab E[v_i] = (1 / n) sum over those samples of v_i,
+// and v_i = -dL/df_i (LL section 5.1). `room` has [components k + k] values, zeroes at first.
+static double largest_v(const ww_problem *problem, const double *outputs, double *room)
+{
+    const int64_t k = problem->outputs;
+    const int64_t count = problem->data->classes * problem->data->components * k;
+    const ww_samples *train = &problem->data->train;
+    double *gradient = room + count;
+    for (int64_t s = 0; s < train->count; s++) {
+        problem->loss->gradient(outputs + s * k, k, train->labels[s], gradient);
+        for (int64_t i = 0; i < k; i++)
+            room[train->components[s] * k + i] -= gradient[i];
+    }
+    double largest = 0.0;
+    for (int64_t i = 0; i < count; i++)
+        largest = fmax(largest, fabs(room[i]) / (double)train->count);
+    return largest;
+}
+
 // Tiles of this rank: movement, and outputs and patterns on both sets.
 static ww_status survey_units(ww_gathering *self, ww_survey *survey, ww_error *error)
 {
@@ -81,6 +101,13 @@ static ww_status survey_units(ww_gathering *self, ww_survey *survey, ww_error *e
         if (survey->test.pseudo_outputs == NULL)
             status = WW_FAILED;
     }
+    // [components, k] sums and [k] room; quantities themselves never allocate: one rank alone that
+    // fails at a record would leave the others waiting.
+    double *component_sums = ww_allocate(
+        (size_t)((problem->data->classes * problem->data->components + 1) * problem->outputs),
+        sizeof *component_sums, "v_max", error);
+    if (component_sums == NULL)
+        status = WW_FAILED;
     status = ww_agree(problem->parallel, status, error);
     for (int64_t tile = 0; status == WW_OK && tile < problem->tiling.local_tiles; tile++) {
         const int64_t global = problem->tiling.first_tile + tile;
@@ -103,6 +130,9 @@ static ww_status survey_units(ww_gathering *self, ww_survey *survey, ww_error *e
             status = ww_output_sum_finish(&outputs[which], 0, NULL, sets[which]->outputs, error);
     if (status == WW_OK && self->needs & WW_NEED_PSEUDO_OUTPUTS)
         status = ww_output_sum_finish(&pseudo, 0, NULL, survey->test.pseudo_outputs, error);
+    if (status == WW_OK && self->needs & WW_NEED_V_MAX)
+        survey->v_max = largest_v(problem, survey->train.outputs, component_sums);
+    free(component_sums);
     for (int which = 0; which < 2; which++) {
         ww_output_sum_free(&outputs[which]);
         free(norms[which]);
@@ -148,7 +178,8 @@ ww_status ww_survey_make(const ww_problem *problem, ww_engine *engine, ww_batche
         .problem = problem,
         .engine = engine,
         .needs = needs,
-        .needs_initial = (needs & ~(unsigned)(WW_NEED_TRAIN_OUTPUTS | WW_NEED_TEST_OUTPUTS)) != 0,
+        .needs_initial = (needs & ~(unsigned)(WW_NEED_TRAIN_OUTPUTS | WW_NEED_TEST_OUTPUTS |
+                                              WW_NEED_V_MAX)) != 0,
     };
     ww_status status = survey_units(&self, survey, error);
     if (status == WW_OK)

@@ -12,6 +12,7 @@ enum {
     WW_NEED_TEST_PATTERNS = 1 << 3,
     WW_NEED_PSEUDO_OUTPUTS = 1 << 4, ///< of the pseudo network g on the test set
     WW_NEED_MOVEMENT = 1 << 5,
+    WW_NEED_V_MAX = 1 << 7,    ///< with WW_NEED_TRAIN_OUTPUTS
     WW_NEED_GRADIENTS = 1 << 6 ///< true and pseudo, on the batch of the coming step
 };
 
@@ -33,6 +34,7 @@ typedef struct ww_survey {
     double movement_squared; ///< ||W(t) - W(0)||_F^2
     double initial_squared;  ///< ||W(0)||_F^2
     double row_movement;     ///< max_r ||w_r(t) - w_r(0)||
+    double v_max;            ///< largest |p_ab v_iab| on the train set (LL section 5.1)
     double batch_loss;       ///< mean loss on the batch
     double gradient_squared; ///< ||true gradient on the batch||_F^2
     double pseudo_squared;   ///< ||pseudo gradient on the batch||_F^2

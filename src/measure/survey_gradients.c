@@ -9,6 +9,7 @@
 #include <string.h>
 
 typedef struct batch_room {
+    bool in_place;     // gd: the batch is the train set itself
     ww_samples batch;  // inputs [B, d] and labels [B] of the coming step
     int64_t *indices;  // [B]
     double *outputs;   // [B, k]
@@ -20,7 +21,8 @@ typedef struct batch_room {
 
 static void batch_room_free(batch_room *room)
 {
-    free(room->batch.inputs);
+    if (!room->in_place)
+        free(room->batch.inputs);
     free(room->batch.labels);
     free(room->indices);
     free(room->outputs);
@@ -35,9 +37,11 @@ static ww_status batch_room_create(batch_room *room, const ww_problem *problem, 
     const size_t batch = (size_t)problem->batch;
     const size_t k = (size_t)problem->outputs;
     const char *what = "the gradients on a batch";
-    *room = (batch_room){.batch = {.count = problem->batch}};
-    room->batch.inputs =
-        ww_allocate(batch * (size_t)problem->dimension, sizeof(double), what, error);
+    *room = (batch_room){.in_place = problem->config->training.method == WW_METHOD_GD,
+                         .batch = {.count = problem->batch}};
+    room->batch.inputs = room->in_place ? problem->data->train.inputs
+                                        : ww_allocate(batch * (size_t)problem->dimension,
+                                                      sizeof(double), what, error);
     room->batch.labels = ww_allocate(batch, sizeof(int64_t), what, error);
     room->indices = ww_allocate(batch, sizeof(int64_t), what, error);
     room->outputs = ww_allocate(batch * k, sizeof(double), what, error);
@@ -141,8 +145,8 @@ ww_status ww_survey_gradients(ww_gathering *self, ww_batches *batches, ww_survey
     ww_status status = ww_agree(problem->parallel, batch_room_create(&room, problem, error), error);
     if (status == WW_OK) {
         ww_surveyed_samples set = {.samples = &room.batch};
-        ww_batches_gather(batches, problem, survey->step, room.indices, room.batch.inputs,
-                          room.batch.labels);
+        ww_batches_gather(batches, problem, survey->step, room.indices,
+                          room.in_place ? NULL : room.batch.inputs, room.batch.labels);
         for (int64_t tile = 0; tile < tiling->local_tiles; tile++) {
             const int64_t global = tiling->first_tile + tile;
             ww_gather_samples(self, tile, ww_engine_tile(self->engine, global),

@@ -15,7 +15,10 @@
 
 static const int MOST_BITS = 50;
 static const int WORD_BITS = 62;
+// Ranges of ww_sum_terms: below the first, quanta would not be normal numbers; above the second,
+// the magic number would be infinite.
 static const double SMALLEST_RANGE = -800.0;
+static const double LARGEST_RANGE = 1000.0;
 
 ww_sum_format ww_sum_format_make(int64_t terms, int range_exponent)
 {
@@ -87,6 +90,11 @@ static void largest_exponents(const double *terms, int64_t local, size_t count, 
     }
 }
 
+static ww_sum_format term_format(int64_t most_terms, double exponent)
+{
+    return ww_sum_format_make(most_terms, (int)fmax(exponent, SMALLEST_RANGE));
+}
+
 ww_status ww_sum_terms(const ww_parallel *parallel, const double *terms, int64_t local,
                        size_t count, int64_t most_terms, double *sums, ww_error *error)
 {
@@ -99,22 +107,24 @@ ww_status ww_sum_terms(const ww_parallel *parallel, const double *terms, int64_t
         status = ww_maximum(parallel, exponents, count, error);
     }
     for (size_t i = 0; status == WW_OK && i < count; i++) {
-        if (exponents[i] == HUGE_VAL)
-            status = ww_fail(error, WW_DIVERGED, "a term of a sum over units is not finite");
-        // Quanta below the smallest normal number would not be representable: raise the range.
-        const double exponent = fmax(exponents[i], SMALLEST_RANGE);
-        const ww_sum_format format = ww_sum_format_make(most_terms, (int)fmin(exponent, 1022.0));
+        if (exponents[i] > LARGEST_RANGE) {
+            status = ww_fail(error, WW_DIVERGED,
+                             "a term of a sum over units is not finite or above 2^1000");
+            break;
+        }
+        const ww_sum_format format = term_format(most_terms, exponents[i]);
         int64_t pair[2] = {0, 0};
-        for (int64_t term = 0; status == WW_OK && term < local; term++)
-            (void)ww_sum_add(&format, terms + (size_t)term * count + i, 1, pair);
+        int64_t rejected = 0;
+        for (int64_t term = 0; term < local; term++)
+            rejected += ww_sum_add(&format, terms + (size_t)term * count + i, 1, pair);
+        WW_ASSERT(rejected == 0);
         words[i] = pair[0];
         words[count + i] = pair[1];
     }
     if (status == WW_OK)
         status = ww_sum_words(parallel, words, 2 * count, error);
     for (size_t i = 0; status == WW_OK && i < count; i++) {
-        const double exponent = fmax(exponents[i], SMALLEST_RANGE);
-        const ww_sum_format format = ww_sum_format_make(most_terms, (int)fmin(exponent, 1022.0));
+        const ww_sum_format format = term_format(most_terms, exponents[i]);
         const int64_t pair[2] = {words[i], words[count + i]};
         ww_sum_values(&format, pair, 1, sums + i);
     }

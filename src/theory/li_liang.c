@@ -46,8 +46,7 @@ size_t ww_theory_fields(const ww_config *config, bool has_row_movement, int64_t 
     fields[count++] = (ww_field){
         .name = "coupling_bound",
         .description = "Bound on the share of changed patterns of one point, 10 tau / sigma with "
-                       "tau the largest measured row movement times the largest input norm; axis: "
-                       "record.",
+                       "tau the largest measured row movement; axis: record.",
         .units = "1",
         .source = "LL lemma B.1",
         .rank = 1,
@@ -83,18 +82,6 @@ int64_t ww_theory_values(const ww_field *fields, size_t count)
     return values;
 }
 
-static double largest_norm(const ww_samples *samples, int64_t dimension)
-{
-    double largest = 0.0;
-    for (int64_t s = 0; s < samples->count; s++) {
-        double sum = 0.0;
-        for (int64_t j = 0; j < dimension; j++)
-            sum += samples->inputs[s * dimension + j] * samples->inputs[s * dimension + j];
-        largest = fmax(largest, sqrt(sum));
-    }
-    return largest;
-}
-
 void ww_theory_compute(const ww_config *config, const ww_dataset *data, const double *row_movement,
                        int64_t rows, int64_t records, double *values)
 {
@@ -102,13 +89,14 @@ void ww_theory_compute(const ww_config *config, const ww_dataset *data, const do
     if (row_movement == NULL)
         return;
     const double sigma = ww_config_hidden_std(config);
-    const double norm = largest_norm(&data->test, data->dimension);
     const int64_t points = data->classes * data->components;
     double *bound = values + 1;
     double *any_bound = bound + records;
     double *reach = any_bound + records;
     for (int64_t row = 0; row < records; row++) {
-        const double tau = row < rows ? row_movement[row] * norm : NAN;
+        // A unit can change on x only where |<w_r(0), x>| <= movement ||x||, and <w_r(0), x> has
+        // standard deviation sigma ||x||: the norm of the input cancels.
+        const double tau = row < rows ? row_movement[row] : NAN;
         bound[row] = row < rows ? ww_li_liang_coupling_bound(tau, sigma) : NAN;
         any_bound[row] = row < rows ? ww_li_liang_coupling_any_bound(tau, sigma, points) : NAN;
         reach[row] = row < rows ? ww_li_liang_coupling_reach(tau, sigma) : NAN;

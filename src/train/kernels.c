@@ -3,7 +3,7 @@
 #include "widthwise/memory.h"
 
 #include <cblas.h>
-#include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 int64_t ww_block_size(int64_t samples, int64_t start)
@@ -43,39 +43,65 @@ void ww_kernel_rows(double scale, const double *coefficients, const double *inpu
                 keep, rows, ww_int(dimension));
 }
 
+// Compares a product [rows, columns] of BLAS with plain sums over `inner`. left(i, l) and right(l,
+// j) stand at strides in their arrays. The numbers have few bits: every order of summation is
+// exact.
+static bool agrees(const double *product, int64_t rows, int64_t columns, int64_t inner,
+                   const double *left, const int64_t left_stride[2], const double *right,
+                   const int64_t right_stride[2])
+{
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = 0; j < columns; j++) {
+            double expected = 0.0;
+            for (int64_t l = 0; l < inner; l++)
+                expected += left[i * left_stride[0] + l * left_stride[1]] *
+                            right[l * right_stride[0] + j * right_stride[1]];
+            if (product[i * columns + j] != expected)
+                return false;
+        }
+    return true;
+}
+
 ww_status ww_kernel_check(ww_error *error)
 {
-    enum { UNITS = 128, SAMPLES = 67, DIMENSION = 259 };
-    double *weights =
-        ww_allocate((size_t)UNITS * DIMENSION, sizeof(double), "a check of BLAS", error);
-    double *inputs =
-        ww_allocate((size_t)SAMPLES * DIMENSION, sizeof(double), "a check of BLAS", error);
-    double *product =
-        ww_allocate((size_t)UNITS * SAMPLES, sizeof(double), "a check of BLAS", error);
-    ww_status status = weights && inputs && product ? WW_OK : WW_FAILED;
-    if (status == WW_OK) {
-        for (int i = 0; i < UNITS * DIMENSION; i++)
-            weights[i] = (double)(i * 37 % 101) / 64.0 - 0.75;
-        for (int i = 0; i < SAMPLES * DIMENSION; i++)
-            inputs[i] = (double)(i * 53 % 103) / 128.0 - 0.375;
-        ww_kernel_preactivations(weights, UNITS, inputs, SAMPLES, DIMENSION, product);
-        // These numbers have few bits: every order of summation is exact, so BLAS must agree fully.
-        for (int unit = 0; unit < UNITS && status == WW_OK; unit++) {
-            for (int sample = 0; sample < SAMPLES && status == WW_OK; sample++) {
-                double expected = 0.0;
-                for (int j = 0; j < DIMENSION; j++)
-                    expected += weights[unit * DIMENSION + j] * inputs[sample * DIMENSION + j];
-                if (product[unit * SAMPLES + sample] != expected)
-                    status = ww_fail(error, WW_FAILED,
-                                     "the BLAS library multiplies wrongly on this processor (its "
-                                     "kernel is %s): set OPENBLAS_CORETYPE=Haswell, or use another "
-                                     "build of OpenBLAS",
-                                     openblas_get_corename());
-            }
-        }
+    enum { UNITS = 128, SAMPLES = 67, DIMENSION = 259, OUTPUTS = 10, LARGEST = 259 };
+    const size_t size = (size_t)LARGEST * LARGEST;
+    double *a = ww_allocate(size, sizeof(double), "a check of BLAS", error);
+    double *b = ww_allocate(size, sizeof(double), "a check of BLAS", error);
+    double *product = ww_allocate(size, sizeof(double), "a check of BLAS", error);
+    ww_status status = a && b && product ? WW_OK : WW_FAILED;
+    for (size_t i = 0; status == WW_OK && i < size; i++) {
+        a[i] = (double)(i * 37 % 101) / 64.0 - 0.75;
+        b[i] = (double)(i * 53 % 103) / 128.0 - 0.375;
     }
-    free(weights);
-    free(inputs);
+    bool right = status == WW_OK;
+    if (right) { // every kernel at the shape of a tile
+        ww_kernel_preactivations(a, UNITS, b, SAMPLES, DIMENSION, product);
+        right = agrees(product, UNITS, SAMPLES, DIMENSION, a, (int64_t[]){DIMENSION, 1}, b,
+                       (int64_t[]){1, DIMENSION});
+    }
+    if (right) {
+        ww_kernel_outputs(a, b, UNITS, SAMPLES, OUTPUTS, product);
+        right = agrees(product, SAMPLES, OUTPUTS, UNITS, a, (int64_t[]){1, SAMPLES}, b,
+                       (int64_t[]){OUTPUTS, 1});
+    }
+    if (right) {
+        ww_kernel_coefficients(a, b, UNITS, SAMPLES, OUTPUTS, product);
+        right = agrees(product, UNITS, SAMPLES, OUTPUTS, a, (int64_t[]){OUTPUTS, 1}, b,
+                       (int64_t[]){1, OUTPUTS});
+    }
+    if (right) {
+        ww_kernel_rows(1.0, a, b, UNITS, SAMPLES, DIMENSION, 0.0, product);
+        right = agrees(product, UNITS, DIMENSION, SAMPLES, a, (int64_t[]){SAMPLES, 1}, b,
+                       (int64_t[]){DIMENSION, 1});
+    }
+    if (status == WW_OK && !right)
+        status = ww_fail(error, WW_FAILED,
+                         "the BLAS library multiplies wrongly on this processor (its kernel is "
+                         "%s): set OPENBLAS_CORETYPE=Haswell, or use another build of OpenBLAS",
+                         openblas_get_corename());
+    free(a);
+    free(b);
     free(product);
     return status;
 }

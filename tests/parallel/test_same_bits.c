@@ -105,7 +105,7 @@ static void test_divergence_is_the_same_on_all_ranks(void **state)
 {
     (void)state;
     static const char *const settings[] = {"network.width=700", "training.batch=8", "data.train=60",
-                                           "training.rate=1e13"};
+                                           "training.rate=1e17"};
     small_problem small;
     ww_error error = {0};
     assert_true(

@@ -114,7 +114,7 @@ static const mistake mistakes[] = {
     {"measure: {quantities: loss}\n",
      NULL,
      {"a list of names or the word all, but loss was found"}},
-    {"measure: {final: all}\n", NULL, {"measure.final must be a list of names, but all"}},
+    {"output: {record: all}\n", NULL, {"output.record must be a list of"}},
     {"measure: {quantities: [loss, all]}\n", NULL, {"entry 2 is all; all stands alone"}},
     {"measure: {quantities: [loss, loss]}\n", NULL, {"entry 2 is loss; name it once"}},
     {"measure: {quantities: [a b]}\n", NULL, {"entry 1 is a b"}},

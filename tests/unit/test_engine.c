@@ -219,7 +219,7 @@ static void test_divergence_is_an_outcome(void **state)
 {
     (void)state;
     static const char *const settings[] = {"network.width=50", "training.batch=5", "data.train=30",
-                                           "training.rate=1e12"};
+                                           "training.rate=1e17"};
     small_problem small;
     ww_error error = {0};
     assert_true(small_problem_make(&small, MPI_COMM_SELF, settings, 4, 30, 20, 9, 3, &error));

@@ -200,7 +200,7 @@ static void second_writer_is_refused(void **state)
     ww_store_unlock(&second); // a second time does nothing
     snprintf(refusal.message, sizeof refusal.message, "%s.none", fixture->path);
     char *const none = strdup(refusal.message);
-    assert_int_equal(ww_store_lock_take(none, &fixture->world, &second, &refusal), WW_FAILED);
+    assert_int_equal(ww_store_lock_take(none, &fixture->world, &second, &refusal), WW_USAGE);
     assert_true(store_says(&refusal, "No such file"));
     free(none);
 }

@@ -146,8 +146,14 @@ static void test_terms_of_any_size(void **state)
     const double zeros[2] = {0.0, -0.0};
     assert_int_equal(ww_sum_terms(&self, zeros, 2, 1, 2, sums, &error), WW_OK);
     assert_true(sums[0] == 0.0);
-    const double bad[2] = {1.0, NAN};
-    assert_int_equal(ww_sum_terms(&self, bad, 2, 1, 2, sums, &error), WW_DIVERGED);
+    static const double bad[] = {NAN, INFINITY, -INFINITY, 0x1p1001, -0x1.fffffffffffffp1023};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        const double terms[2] = {1.0, bad[i]};
+        assert_int_equal(ww_sum_terms(&self, terms, 2, 1, 2, sums, &error), WW_DIVERGED);
+    }
+    const double large[2] = {0x1p998, 0x1p998};
+    assert_int_equal(ww_sum_terms(&self, large, 2, 1, 2, sums, &error), WW_OK);
+    assert_true(sums[0] == 0x1p999);
 }
 
 int main(int count, char **words)
