@@ -39,8 +39,8 @@ void ww_sum_values(const ww_sum_format *format, const int64_t *words, size_t cou
 /// Sums terms of unknown size over all ranks: `terms` [local, count] holds this rank's terms of
 /// each of `count` sums, `most_terms` bounds their number over all ranks. The largest magnitude is
 /// agreed on first and sets the range, so the error is below 2^-70 of the largest term
-/// (or 2^-880, for terms as small as that). `sums` [count], the same on all ranks. WW_DIVERGED when a
-/// term is not finite or above 2^1000. Collective.
+/// (or 2^-880, for terms as small as that). `sums` [count], the same on all ranks. WW_DIVERGED when
+/// a term is not finite or above 2^1000. Collective.
 ww_status ww_sum_terms(const ww_parallel *parallel, const double *terms, int64_t local,
                        size_t count, int64_t most_terms, double *sums, ww_error *error);
 

@@ -177,8 +177,7 @@ class Replayed:
         )
         if "coupling_bound" not in theory:
             return
-        longest = np.linalg.norm(self.experiment.test_inputs, axis=1).max()
-        tau = np.array([row["row_movement"] for row in self.rows]) * longest / facts["hidden_std"]
+        tau = np.array([row["row_movement"] for row in self.rows]) / facts["hidden_std"]
         points = facts["outputs"] * facts["components"]
         np.testing.assert_allclose(
             theory["coupling_bound"], np.minimum(1, 10 * tau), rtol=0, atol=TOLERANCE
