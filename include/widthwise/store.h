@@ -198,12 +198,17 @@ ww_status ww_store_snapshot(ww_store *store, size_t index, const ww_weights_sour
 
 /// What an outside check needs to replay the run. NULL members are not recorded.
 typedef struct ww_replay_record {
-    const double *train_inputs;  ///< [n, d], replicated
-    const int64_t *train_labels; ///< [n]
+    const double *train_inputs;      ///< [n, d], replicated
+    const int64_t *train_labels;     ///< [n]
+    const int64_t *train_components; ///< [n]
     const double *test_inputs;
     const int64_t *test_labels;
+    const int64_t *test_components;
     const ww_weights_source *initial_weights; ///< weights at step 0
-    const int64_t *batches;                   ///< [T, B], replicated
+    /// Batch of step `step`, into indices [B]: called for rows of [T + 1, B], each rank for its
+    /// share, so that no rank holds them all.
+    void (*batch)(void *context, int64_t step, int64_t *indices);
+    void *batch_context;
 } ww_replay_record;
 
 /// Writes the record and commits it. Collective.

@@ -52,39 +52,31 @@ static ww_status checkpoint(member_loop *self, ww_run_state state, ww_error *err
     return WW_OK;
 }
 
+static void batch_of_step(void *context, int64_t step, int64_t *indices)
+{
+    const member_loop *self = context;
+    ww_batches_at(self->batches, step, indices);
+}
+
 static ww_status write_record(member_loop *self, ww_error *error)
 {
-    const int what = self->member->layout.record;
-    if (what == 0 || ww_store_has_record(self->store))
+    if (self->member->layout.record == 0 || ww_store_has_record(self->store))
         return WW_OK;
+    const ww_samples *train = &self->data->train;
+    const ww_samples *test = &self->data->test;
     const ww_weights_source source = weights_of(self);
-    ww_replay_record record = {0};
-    int64_t *batches = NULL;
-    ww_status status = WW_OK;
-    if (what & WW_RECORD_DATA) {
-        record.train_inputs = self->data->train.inputs;
-        record.train_labels = self->data->train.labels;
-        record.test_inputs = self->data->test.inputs;
-        record.test_labels = self->data->test.labels;
-    }
-    if (what & WW_RECORD_INITIAL_WEIGHTS)
-        record.initial_weights = &source;
-    if (what & WW_RECORD_BATCHES) {
-        const int64_t rows = self->member->layout.steps;
-        const int64_t batch = self->problem.batch;
-        batches =
-            ww_allocate((size_t)(rows * batch), sizeof *batches, "the record of batches", error);
-        if (batches == NULL)
-            status = WW_FAILED;
-        for (int64_t step = 0; batches != NULL && step < rows; step++)
-            ww_batches_at(self->batches, step, batches + step * batch);
-        record.batches = batches;
-    }
-    status = ww_agree(self->parallel, status, error);
-    if (status == WW_OK)
-        status = ww_store_write_record(self->store, &record, error);
-    free(batches);
-    return status;
+    const ww_replay_record record = {
+        .train_inputs = train->inputs,
+        .train_labels = train->labels,
+        .train_components = train->components,
+        .test_inputs = test->inputs,
+        .test_labels = test->labels,
+        .test_components = test->components,
+        .initial_weights = &source,
+        .batch = batch_of_step,
+        .batch_context = self,
+    };
+    return ww_store_write_record(self->store, &record, error);
 }
 
 static bool is_record_step(const member_loop *self, int64_t step)

@@ -287,6 +287,32 @@ ww_status ww_array_write_share(const ww_array *array, const void *values, int64_
     return WW_OK;
 }
 
+ww_status ww_array_write_rows(const ww_array *array,
+                              void (*row)(void *context, int64_t index, int64_t *values),
+                              void *context, int64_t block_rows, int rank, int size, uint64_t *hash,
+                              ww_error *error)
+{
+    const int64_t rows = ww_array_rows(array);
+    const int64_t row_values = ww_array_row_values(array);
+    const int64_t room = smaller(block_rows, rows);
+    int64_t first = 0;
+    int64_t end = 0;
+    share((rows + block_rows - 1) / block_rows, rank, size, &first, &end);
+    int64_t *values = ww_allocate((size_t)room * (size_t)row_values, sizeof *values,
+                                  "a block of recorded rows", error);
+    ww_status status = values == NULL ? WW_FAILED : WW_OK;
+    for (int64_t block = first; block < end && status == WW_OK; block++) {
+        const int64_t start = block * block_rows;
+        const int64_t count = smaller(block_rows, rows - start);
+        for (int64_t i = 0; i < count; i++)
+            row(context, start + i, values + i * row_values);
+        status = ww_array_write(array, 0, start, count, values, error);
+        *hash += hash_rows(array, values, start, count, block_rows);
+    }
+    free(values);
+    return status;
+}
+
 ww_status ww_array_blank(const ww_array *array, int64_t first, ww_error *error)
 {
     const int64_t rows = ww_array_rows(array);

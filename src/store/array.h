@@ -74,6 +74,13 @@ ww_status ww_array_hash(const ww_array *array, int64_t rows, int64_t block_rows,
 ww_status ww_array_write_share(const ww_array *array, const void *values, int64_t block_rows,
                                int rank, int size, uint64_t *hash, ww_error *error);
 
+/// The same for rows that are made when they are needed: `row` fills row number `index` of
+/// integers.
+ww_status ww_array_write_rows(const ww_array *array,
+                              void (*row)(void *context, int64_t index, int64_t *values),
+                              void *context, int64_t block_rows, int rank, int size, uint64_t *hash,
+                              ww_error *error);
+
 /// Fills rows from `first` on with NaN (int64: -1): what is not known.
 ww_status ww_array_blank(const ww_array *array, int64_t first, ww_error *error);
 

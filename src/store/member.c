@@ -9,11 +9,18 @@
 static const char *const recorded_names[WW_RECORDED_COUNT] = {
     [WW_RECORDED_TRAIN_INPUTS] = "train_inputs",
     [WW_RECORDED_TRAIN_LABELS] = "train_labels",
+    [WW_RECORDED_TRAIN_COMPONENTS] = "train_components",
     [WW_RECORDED_TEST_INPUTS] = "test_inputs",
     [WW_RECORDED_TEST_LABELS] = "test_labels",
+    [WW_RECORDED_TEST_COMPONENTS] = "test_components",
     [WW_RECORDED_HIDDEN_WEIGHTS] = "initial_hidden_weights",
     [WW_RECORDED_OUTPUT_WEIGHTS] = "initial_output_weights",
     [WW_RECORDED_BATCHES] = "batches"};
+
+int64_t ww_recorded_block(int which)
+{
+    return which == WW_RECORDED_BATCHES ? 64 : 1024;
+}
 
 static ww_status fail_structure(const char *file_name, const char *path, const char *what,
                                 ww_error *error)

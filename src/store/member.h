@@ -16,15 +16,18 @@
 enum {
     WW_RECORDED_TRAIN_INPUTS,
     WW_RECORDED_TRAIN_LABELS,
+    WW_RECORDED_TRAIN_COMPONENTS,
     WW_RECORDED_TEST_INPUTS,
     WW_RECORDED_TEST_LABELS,
+    WW_RECORDED_TEST_COMPONENTS,
     WW_RECORDED_HIDDEN_WEIGHTS,
     WW_RECORDED_OUTPUT_WEIGHTS,
     WW_RECORDED_BATCHES,
     WW_RECORDED_COUNT
 };
 
-enum { WW_RECORDED_BLOCK = 1024 }; ///< rows of a hash block of samples and batches
+/// Rows of a hash block of a recorded dataset: fewer of batches, whose rows may be long.
+int64_t ww_recorded_block(int which);
 
 /// A list of open datasets.
 typedef struct ww_array_list {

@@ -224,6 +224,14 @@ static ww_status add_record(ww_plan *plan, const ww_member_layout *layout, ww_er
           .extent = {layout->train},
           .description = "Labels trained on, axis [sample]; classes count from 0"}},
         {WW_RECORD_DATA,
+         "train_components",
+         {.type = WW_PLAN_INTEGER,
+          .rank = 1,
+          .extent = {layout->train},
+          .description =
+              "Component that each training sample was drawn from, class * l + component by "
+              "its true class, axis [sample]"}},
+        {WW_RECORD_DATA,
          "test_inputs",
          {.type = WW_PLAN_REAL,
           .rank = 2,
@@ -235,6 +243,13 @@ static ww_status add_record(ww_plan *plan, const ww_member_layout *layout, ww_er
           .rank = 1,
           .extent = {layout->test},
           .description = "Labels of the test samples, axis [sample]; classes count from 0"}},
+        {WW_RECORD_DATA,
+         "test_components",
+         {.type = WW_PLAN_INTEGER,
+          .rank = 1,
+          .extent = {layout->test},
+          .description = "Component that each test sample was drawn from, class * l + component by "
+                         "its true class, axis [sample]"}},
         {WW_RECORD_INITIAL_WEIGHTS,
          "initial_hidden_weights",
          {.type = WW_PLAN_REAL,
@@ -251,8 +266,9 @@ static ww_status add_record(ww_plan *plan, const ww_member_layout *layout, ww_er
          "batches",
          {.type = WW_PLAN_INTEGER,
           .rank = 2,
-          .extent = {layout->steps, layout->batch},
-          .description = "Training samples of the batch of each step, axes [step, place]"}}};
+          .extent = {layout->steps + 1, layout->batch},
+          .description = "Training samples of the batch of each step, axes [step, place]; the last "
+                         "row is the batch that the last record's batch quantities are taken on"}}};
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         if ((layout->record & table[i].bit) == 0)
             continue;

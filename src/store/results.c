@@ -65,7 +65,7 @@ static ww_status write_part(const ww_store *store, int which, const void *values
     if (!ww_array_exists(array))
         return WW_OK;
     WW_ASSERT(values != NULL);
-    return ww_array_write_share(array, values, WW_RECORDED_BLOCK, store->parallel.rank,
+    return ww_array_write_share(array, values, ww_recorded_block(which), store->parallel.rank,
                                 store->parallel.size, hash, error);
 }
 
@@ -88,7 +88,13 @@ static ww_status write_record(const ww_store *store, const ww_replay_record *rec
     WW_TRY(write_part(store, WW_RECORDED_TRAIN_LABELS, record->train_labels, hash, error));
     WW_TRY(write_part(store, WW_RECORDED_TEST_INPUTS, record->test_inputs, hash, error));
     WW_TRY(write_part(store, WW_RECORDED_TEST_LABELS, record->test_labels, hash, error));
-    WW_TRY(write_part(store, WW_RECORDED_BATCHES, record->batches, hash, error));
+    WW_TRY(write_part(store, WW_RECORDED_TRAIN_COMPONENTS, record->train_components, hash, error));
+    WW_TRY(write_part(store, WW_RECORDED_TEST_COMPONENTS, record->test_components, hash, error));
+    const ww_array *batches = &store->member.recorded[WW_RECORDED_BATCHES];
+    if (ww_array_exists(batches))
+        WW_TRY(ww_array_write_rows(batches, record->batch, record->batch_context,
+                                   ww_recorded_block(WW_RECORDED_BATCHES), store->parallel.rank,
+                                   store->parallel.size, hash, error));
     return write_initial_weights(store, record->initial_weights, hash, error);
 }
 

@@ -111,8 +111,8 @@ static ww_status hash_record(const check *at, uint64_t *hash, ww_error *error)
         else if (i == WW_RECORDED_OUTPUT_WEIGHTS)
             WW_TRY(ww_weights_read_output(array, &at->tiling, NULL, hash, error));
         else
-            WW_TRY(ww_array_hash(array, ww_array_rows(array), WW_RECORDED_BLOCK, at->parallel->rank,
-                                 at->parallel->size, hash, error));
+            WW_TRY(ww_array_hash(array, ww_array_rows(array), ww_recorded_block(i),
+                                 at->parallel->rank, at->parallel->size, hash, error));
     }
     return WW_OK;
 }

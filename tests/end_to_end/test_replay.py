@@ -26,15 +26,6 @@ import widthwise  # noqa: E402  (program.py says where it is)
 TOLERANCE = 1e-10
 SPECTRUM_TOLERANCE = 1e-12  # of the largest singular value
 
-ON_BATCH = {
-    "batch_loss",
-    "gradient_norm",
-    "pseudo_gradient_norm",
-    "pseudo_gradient_large",
-    "equal_gradient",
-}
-BY_COMPONENT = {"v_max", "v_max_mean_square"}
-
 SMALL = """
 name: small
 seed: 7
@@ -69,8 +60,6 @@ class Replayed:
         self.member = member
         record, facts = member.record, member.parameters
         labels = record["train_labels"]
-        # With true labels and one component a class the label names the component.
-        known = facts["components"] == 1 and member.setting("data.labels.kind") == "true"
         slope = member.setting("network.activation.slope")
         self.experiment = reference.Experiment(
             train_inputs=record["train_inputs"],
@@ -81,14 +70,14 @@ class Replayed:
             output_weights=record["initial_output_weights"],
             rate=float(facts["learning_rate"]),
             slope=float(slope) if slope is not None else 0.0,
-            components=labels if known else None,
+            components=record["train_components"],
             threshold=float(member.setting("measure.pseudo_gradient_threshold") or 0.0),
         )
         steps = int(facts["steps"])
         if "batches" in record:
-            batches = record["batches"][:steps]
+            batches = record["batches"]
         else:  # gradient descent
-            batches = np.tile(np.arange(len(labels)), (steps, 1))
+            batches = np.tile(np.arange(len(labels)), (steps + 1, 1))
         self.replay = reference.Replay(self.experiment, batches)
         self.rows: list[dict[str, float]] = []
         self.steps: list[int] = []
@@ -115,16 +104,12 @@ class Replayed:
         trajectory = self.member.trajectory
         np.testing.assert_array_equal(trajectory["step"], self.steps)
         for name in trajectory:
-            if name == "step" or (name in BY_COMPONENT and self.experiment.components is None):
+            if name == "step":
                 continue
-            recorded = trajectory[name]
-            rows = self.rows
-            if name in ON_BATCH and name not in rows[-1]:  # the batch after the last step
-                recorded, rows = recorded[:-1], rows[:-1]
-            self.test.assertTrue(all(name in row for row in rows), f"no reference for {name}")
-            expected = np.array([row[name] for row in rows])
+            self.test.assertTrue(all(name in row for row in self.rows), f"no reference for {name}")
+            expected = np.array([row[name] for row in self.rows])
             np.testing.assert_allclose(
-                recorded, expected, rtol=0, atol=TOLERANCE, err_msg=f"quantity {name}"
+                trajectory[name], expected, rtol=0, atol=TOLERANCE, err_msg=f"quantity {name}"
             )
 
     def check_weights(self) -> None:

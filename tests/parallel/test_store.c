@@ -295,7 +295,7 @@ static void results_record_and_snapshots(void **state)
     // The record and a snapshot, value for value.
     double *inputs = calloc((size_t)STORE_TRAIN * STORE_DIMENSION, sizeof *inputs);
     int64_t labels[STORE_TRAIN];
-    int64_t batches[STORE_STEPS * STORE_BATCH];
+    int64_t batches[(STORE_STEPS + 1) * STORE_BATCH];
     static double hidden[2][WIDE][STORE_DIMENSION];
     static double output[STORE_OUTPUTS][WIDE];
     store_peek(fixture->path, "/record/run0000/train_inputs", 0, inputs,
@@ -304,7 +304,13 @@ static void results_record_and_snapshots(void **state)
     store_peek(fixture->path, "/record/run0000/batches", 0, batches, sizeof batches);
     CHECK(memcmp(inputs, all.train_inputs, (size_t)STORE_TRAIN * STORE_DIMENSION * 8) == 0);
     CHECK(memcmp(labels, all.train_labels, sizeof labels) == 0);
-    CHECK(memcmp(batches, all.batches, sizeof batches) == 0);
+    for (int64_t step = 0; step <= STORE_STEPS; step++) {
+        int64_t expected[STORE_BATCH];
+        store_batch(NULL, step, expected);
+        CHECK(memcmp(batches + step * STORE_BATCH, expected, sizeof expected) == 0);
+    }
+    store_peek(fixture->path, "/record/run0000/train_components", 0, labels, sizeof labels);
+    CHECK(memcmp(labels, all.train_labels, sizeof labels) == 0);
     store_peek(fixture->path, "/record/run0000/test_inputs", 0, inputs,
                (size_t)STORE_TEST * STORE_DIMENSION * sizeof *inputs);
     store_peek(fixture->path, "/record/run0000/test_labels", 0, labels, (size_t)STORE_TEST * 8);

@@ -7,7 +7,7 @@ trained (Li and Liang, section 3). Everything is whole arrays, slow and plain.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Iterator, Optional
+from typing import Iterator
 
 import numpy as np
 
@@ -25,8 +25,8 @@ class Experiment:
     hidden_weights: Array  # W(0), [m, d]
     output_weights: Array  # a, [k, m]
     rate: float  # eta
+    components: Array  # [n], of the distribution each train sample came from
     slope: float = 0.0  # of the activation left of 0
-    components: Optional[Array] = None  # [n], of the distribution each train sample came from
     threshold: float = 0.01  # of large pseudo gradients
 
 
@@ -95,14 +95,14 @@ class Replay:
     """Weights at every step, and what cumulative quantities carry."""
 
     experiment: Experiment
-    batches: Array  # [T, B] of indices into the train set
+    batches: Array  # [T + 1, B] of indices into the train set; the last is only measured on
     v_max_squares: list[float] = field(default_factory=list)
 
     def trajectory(self) -> Iterator[tuple[int, Array]]:
         """(t, W(t)) for t = 0 .. T."""
         weights = self.experiment.hidden_weights.copy()
         yield 0, weights
-        for step, batch in enumerate(self.batches):
+        for step, batch in enumerate(self.batches[:-1]):
             patterns = batch_patterns(self.experiment, weights, batch)
             weights = weights - self.experiment.rate * gradient(
                 self.experiment, weights, batch, patterns
@@ -115,8 +115,7 @@ class Replay:
         measured = self._outputs(*now)
         measured.update(self._movement(weights))
         measured.update(self._coupling(weights, *now))
-        if step < len(self.batches):
-            measured.update(self._gradients(weights, self.batches[step]))
+        measured.update(self._gradients(weights, self.batches[step]))
         return measured
 
     def _inputs(self) -> tuple[Array, Array]:
@@ -135,15 +134,14 @@ class Replay:
             "test_loss": mean_loss(test, experiment.test_labels),
             "test_accuracy": accuracy(test, experiment.test_labels),
         }
-        if experiment.components is not None:
-            v = v_values(train, experiment.train_labels)
-            largest = max(
-                float(np.abs(v[experiment.components == component].sum(axis=0)).max()) / len(v)
-                for component in np.unique(experiment.components)
-            )
-            self.v_max_squares.append(largest**2)
-            measured["v_max"] = largest
-            measured["v_max_mean_square"] = float(np.mean(self.v_max_squares))
+        v = v_values(train, experiment.train_labels)
+        largest = max(
+            float(np.abs(v[experiment.components == component].sum(axis=0)).max()) / len(v)
+            for component in np.unique(experiment.components)
+        )
+        self.v_max_squares.append(largest**2)
+        measured["v_max"] = largest
+        measured["v_max_mean_square"] = float(np.mean(self.v_max_squares))
         return measured
 
     def _movement(self, weights: Array) -> dict[str, float]:

@@ -310,9 +310,17 @@ static inline ww_status store_restore(ww_store *store, const ww_tiling *tiling, 
 typedef struct store_record {
     store_weights weights;
     double *train_inputs, *test_inputs;
-    int64_t *train_labels, *test_labels, *batches;
+    int64_t *train_labels, *test_labels;
     ww_replay_record record;
 } store_record;
+
+/// Samples in the batch of a step, by a rule.
+static inline void store_batch(void *context, int64_t step, int64_t *indices)
+{
+    (void)context;
+    for (int64_t i = 0; i < STORE_BATCH; i++)
+        indices[i] = 3 * (step * STORE_BATCH + i) % STORE_TRAIN;
+}
 
 static inline void store_record_begin(store_record *all, const ww_tiling *tiling)
 {
@@ -321,7 +329,6 @@ static inline void store_record_begin(store_record *all, const ww_tiling *tiling
     all->test_inputs = calloc((size_t)STORE_TEST * STORE_DIMENSION, sizeof(double));
     all->train_labels = calloc(STORE_TRAIN, sizeof(int64_t));
     all->test_labels = calloc(STORE_TEST, sizeof(int64_t));
-    all->batches = calloc((size_t)STORE_STEPS * STORE_BATCH, sizeof(int64_t));
     for (int64_t i = 0; i < STORE_TRAIN * STORE_DIMENSION; i++)
         all->train_inputs[i] = 0.5 * (double)i;
     for (int64_t i = 0; i < STORE_TEST * STORE_DIMENSION; i++)
@@ -330,14 +337,14 @@ static inline void store_record_begin(store_record *all, const ww_tiling *tiling
         all->train_labels[i] = i % STORE_OUTPUTS;
     for (int64_t i = 0; i < STORE_TEST; i++)
         all->test_labels[i] = 2 - i % STORE_OUTPUTS;
-    for (int64_t i = 0; i < STORE_STEPS * STORE_BATCH; i++)
-        all->batches[i] = 3 * i % STORE_TRAIN;
     all->record = (ww_replay_record){.train_inputs = all->train_inputs,
                                      .train_labels = all->train_labels,
                                      .test_inputs = all->test_inputs,
                                      .test_labels = all->test_labels,
+                                     .train_components = all->train_labels,
+                                     .test_components = all->test_labels,
                                      .initial_weights = &all->weights.source,
-                                     .batches = all->batches};
+                                     .batch = store_batch};
 }
 
 static inline void store_record_end(store_record *all)
@@ -347,7 +354,6 @@ static inline void store_record_end(store_record *all)
     free(all->test_inputs);
     free(all->train_labels);
     free(all->test_labels);
-    free(all->batches);
 }
 
 /// Place of a dataset in the file, by HDF5 itself; -1 when it is not there.
