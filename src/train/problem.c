@@ -5,8 +5,9 @@
 
 #include <cblas.h>
 
-// Outputs of a run on raw pixels reach 2^30 with the rates of the papers; above 2^40 it has diverged. The
-// quantum of their sums is 2^-60 up to 4096 tiles, 2^-56 at most, below the rounding of outputs near 1.
+// Outputs of a run on raw pixels reach 2^30 with the rates of the papers; above 2^40 it has
+// diverged. The quantum of their sums is 2^-60 up to 4096 tiles, 2^-56 at most, below the rounding
+// of outputs near 1.
 static const int OUTPUT_RANGE = 40;
 
 ww_status ww_problem_make(const ww_config *config, const ww_dataset *data,
