@@ -1,5 +1,6 @@
 #include "app/options.h"
 
+#include "widthwise/memory.h"
 #include "widthwise/text.h"
 
 #include <errno.h>
@@ -104,4 +105,15 @@ ww_status ww_options_parse(const char *command, const ww_option *options, size_t
         WW_TRY(take_value(command, option, equals != NULL ? equals + 1 : words[++i], error));
     }
     return WW_OK;
+}
+
+char *ww_command_text(const char *command, int count, char **words, ww_error *error)
+{
+    char *text = ww_format(error, "widthwise %s", command);
+    for (int i = 0; text != NULL && i < count; i++) {
+        char *longer = ww_format(error, "%s %s", text, words[i]);
+        free(text);
+        text = longer;
+    }
+    return text;
 }

@@ -29,4 +29,7 @@ ww_status ww_options_parse(const char *command, const ww_option *options, size_t
                            int count, char **words, const char **operands, size_t most_operands,
                            ww_error *error);
 
+/// The command line in one text, for the record. Free with free(); NULL when memory is short.
+char *ww_command_text(const char *command, int count, char **words, ww_error *error);
+
 #endif

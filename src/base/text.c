@@ -1,5 +1,7 @@
 #include "widthwise/text.h"
 
+#include "widthwise/memory.h"
+
 #include <string.h>
 
 // Names are short: a longer word is near to none of them.
@@ -52,4 +54,12 @@ const char *ww_nearest(const char *word, const char *const *candidates, size_t c
         }
     }
     return nearest;
+}
+
+char *ww_folder_of(const char *path, ww_error *error)
+{
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL)
+        return ww_copy_text(".", error);
+    return ww_format(error, "%.*s", slash == path ? 1 : (int)(slash - path), path);
 }

@@ -66,6 +66,13 @@ void ww_hdf5_reason(char *reason, size_t size)
     }
 }
 
+ww_status ww_fail_writing(const char *file_name, const char *what, ww_error *error)
+{
+    char reason[WW_REASON_SIZE];
+    ww_hdf5_reason(reason, sizeof reason);
+    return ww_fail(error, WW_FAILED, "%s: cannot write %s: %s", file_name, what, reason);
+}
+
 void ww_error_advise(ww_error *error, const char *format, ...)
 {
     if (error == NULL)

@@ -28,6 +28,9 @@ void ww_quiet_end(const ww_quiet *quiet);
 /// failing one.
 void ww_hdf5_reason(char *reason, size_t size);
 
+/// Says that `what` could not be written to the file, with the reason of ww_hdf5_reason.
+ww_status ww_fail_writing(const char *file_name, const char *what, ww_error *error);
+
 /// Puts a half sentence behind the message in `error`, to say what to do.
 void ww_error_advise(ww_error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

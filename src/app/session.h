@@ -1,0 +1,38 @@
+/// The members of a file that this job runs, one after the other, all ranks on each.
+#ifndef WIDTHWISE_APP_SESSION_H
+#define WIDTHWISE_APP_SESSION_H
+
+#include "app/member.h"
+#include "widthwise/config.h"
+#include "widthwise/parallel.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/// All members that are to run, prepared, and the data set of the last one. Starts as zeroes but
+/// for `parallel`, `path` and what the command line gave.
+typedef struct ww_session {
+    const ww_parallel *parallel;
+    ww_experiment experiment;
+    ww_app_member *members; ///< [count]
+    size_t count;
+    ww_data_cache cache;
+    const char *path; ///< of the file, borrowed
+    int64_t until;    ///< step to stop after, -1: none
+    bool quiet;
+} ww_session;
+
+void ww_session_free(ww_session *self);
+
+/// Prepares `count` members of the experiment, from number `first` on, but those to `skip` (may be
+/// NULL) [count]; `indices` [count] are their numbers in the file. Loads every data set, so that
+/// whatever is wrong with it is said before anything is written. Collective.
+ww_status ww_session_prepare(ww_session *self, size_t first, size_t count, const int64_t *indices,
+                             const bool *skip, ww_error *error);
+
+/// Runs the prepared members. One that fails or diverges does not stop the others. Returns the
+/// worst outcome, `outcome` of those skipped included. Collective.
+ww_status ww_session_run(ww_session *self, const bool *skip, ww_status outcome, ww_error *error);
+
+#endif

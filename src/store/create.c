@@ -1,0 +1,49 @@
+/// Making the file of an experiment, with all datasets of all members.
+
+#include "store/page.h"
+#include "store/place.h"
+#include "store/plan.h"
+#include "store/provenance.h"
+#include "store/skeleton.h"
+#include "widthwise/memory.h"
+#include "widthwise/store.h"
+
+#include <stdlib.h>
+
+static ww_status build(void *context, hid_t file, const char *file_name, ww_error *error)
+{
+    const ww_plan *plan = context;
+    WW_TRY(ww_skeleton_root(file, file_name, "widthwise", error));
+    return ww_skeleton_add_all(file, file_name, plan, error);
+}
+
+static ww_status create(const char *path, bool force, const ww_provenance *provenance,
+                        const ww_member_layout *members, size_t member_count, ww_error *error)
+{
+    int64_t pages[WW_PAGES][WW_PAGE_WORDS] = {0}; // the second does not check: it is all zeroes
+    const ww_page first = ww_page_first();
+    ww_page_encode(&first, pages[0]);
+    ww_provenance_table *table = ww_provenance_table_make(provenance, error);
+    if (table == NULL)
+        return WW_FAILED;
+    ww_plan plan = {0};
+    ww_status status = ww_provenance_plan(table, &plan, error);
+    for (size_t i = 0; i < member_count && status == WW_OK; i++)
+        status = ww_plan_add_member(&plan, &members[i], pages[0], error);
+    const ww_file_builder builder = {.bytes = plan.bytes, .build = build, .context = &plan};
+    if (status == WW_OK)
+        status = ww_place_file(path, force, &builder, error);
+    ww_plan_free(&plan);
+    free(table);
+    return status;
+}
+
+ww_status ww_store_create(const char *path, bool force, const ww_provenance *provenance,
+                          const ww_member_layout *members, size_t member_count,
+                          const ww_parallel *parallel, ww_error *error)
+{
+    ww_status status = WW_OK;
+    if (parallel->rank == 0)
+        status = create(path, force, provenance, members, member_count, error);
+    return ww_agree(parallel, status, error);
+}
