@@ -26,13 +26,20 @@ static const command commands[] = {
      "  --set KEY=VALUE      override a key, e.g. --set network.width=100000; repeatable\n"
      "  --member I           run member I of a sweep alone (default file: NAME-IIII.h5)\n"
      "  --until STEP         stop after that step with a checkpoint (exit code 75)\n"
+     "  --wall-time TIME     end with a checkpoint before TIME is over: MINUTES, H:MM:SS, "
+     "D-HH:MM:SS;\n"
+     "                       default: what Slurm tells of the job's end; none: no limit\n"
      "  --force              replace a file that exists\n"
      "  -q, --quiet          no progress\n"
+     "\n"
+     "A run ends early, with a checkpoint and exit code 75, on SIGTERM, SIGUSR1 or Ctrl-C, before "
+     "its\n"
+     "wall time is over, and when a file named `stop` is made or touched beside the output.\n"
      "\n"
      "`widthwise list keys` is the reference of all keys.\n",
      ww_app_run},
     {"resume", "go on with a file after a stop or a death, on any number of ranks",
-     "usage: widthwise resume FILE [--until STEP] [-q]\n"
+     "usage: widthwise resume FILE [options]\n"
      "       mpirun -n RANKS widthwise resume FILE\n"
      "\n"
      "Every run in the file that has not ended goes on from its newest good checkpoint. The "
@@ -40,7 +47,14 @@ static const command commands[] = {
      "have the same bits as those of a run that was never stopped, on any number of ranks.\n"
      "\n"
      "  --until STEP         stop after that step with a checkpoint (exit code 75)\n"
-     "  -q, --quiet          no progress\n",
+     "  --wall-time TIME     end with a checkpoint before TIME is over: MINUTES, H:MM:SS, "
+     "D-HH:MM:SS;\n"
+     "                       default: what Slurm tells of the job's end; none: no limit\n"
+     "  -q, --quiet          no progress\n"
+     "\n"
+     "It ends early, with a checkpoint and exit code 75, on SIGTERM, SIGUSR1 or Ctrl-C, before "
+     "its\n"
+     "wall time is over, and when a file named `stop` is made or touched beside the output.\n",
      ww_app_resume},
     {"show", "tell on one screen what a file holds and how far it is",
      "usage: widthwise show FILE\n"

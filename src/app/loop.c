@@ -12,6 +12,7 @@
 // Wishes that a rank sends along with a step; counts of ranks in separate fields of one word.
 static const int64_t WISH_CHECKPOINT = INT64_C(1);
 static const int64_t WISH_COMMIT_ROWS = INT64_C(1) << 20;
+static const int64_t WISH_END = INT64_C(1) << 40;
 static const int64_t WISH_MASK = (INT64_C(1) << 20) - 1;
 // Rows are committed this often (seconds), so that a reader of a running job sees them.
 static const double COMMIT_SECONDS = 2.0;
@@ -22,6 +23,7 @@ typedef struct member_loop {
     const ww_dataset *data;
     const ww_parallel *parallel;
     ww_progress *progress;
+    ww_ending *ending;
     ww_problem problem;
     ww_engine *engine;
     ww_batches *batches;
@@ -32,6 +34,7 @@ typedef struct member_loop {
     const ww_stop_rule *stopped_by;
     double batch_loss;
     double last_checkpoint, last_commit; // times, rank 0 decides by them
+    int64_t checkpoint_step;             // of the newest checkpoint, -1 without one
 } member_loop;
 
 static ww_weights_source weights_of(const member_loop *self)
@@ -47,8 +50,11 @@ static ww_weights_source weights_of(const member_loop *self)
 static ww_status checkpoint(member_loop *self, ww_run_state state, ww_error *error)
 {
     const ww_weights_source source = weights_of(self);
+    const double began = ww_seconds();
     WW_TRY(ww_store_checkpoint(self->store, ww_engine_steps(self->engine), &source, state, error));
     self->last_checkpoint = self->last_commit = ww_seconds();
+    self->checkpoint_step = ww_engine_steps(self->engine);
+    ww_ending_checkpointed(self->ending, self->last_checkpoint - began);
     return WW_OK;
 }
 
@@ -79,9 +85,19 @@ static ww_status write_record(member_loop *self, ww_error *error)
     return ww_store_write_record(self->store, &record, error);
 }
 
+static ww_status record(member_loop *self, ww_error *error)
+{
+    WW_TRY(ww_measure_record(self->member->plan, &self->problem, self->engine, self->batches,
+                             self->carry, self->values, error));
+    self->has_values = true;
+    WW_TRY(ww_store_append(self->store, ww_engine_steps(self->engine), self->values, error));
+    self->stopped_by = ww_measure_stop(self->member->plan, self->config, self->values);
+    return WW_OK;
+}
+
 static bool is_record_step(const member_loop *self, int64_t step)
 {
-    return step % self->config->measure.every == 0 || step == self->config->training.steps;
+    return step % self->config->measure.every == 0;
 }
 
 // What belongs to the state after `step` steps: a row, and a snapshot. Both come before a
@@ -89,13 +105,8 @@ static bool is_record_step(const member_loop *self, int64_t step)
 static ww_status record_step(member_loop *self, ww_error *error)
 {
     const int64_t step = ww_engine_steps(self->engine);
-    if (is_record_step(self, step)) {
-        WW_TRY(ww_measure_record(self->member->plan, &self->problem, self->engine, self->batches,
-                                 self->carry, self->values, error));
-        self->has_values = true;
-        WW_TRY(ww_store_append(self->store, step, self->values, error));
-        self->stopped_by = ww_measure_stop(self->member->plan, self->config, self->values);
-    }
+    if (is_record_step(self, step))
+        WW_TRY(record(self, error));
     for (size_t i = 0; i < self->member->layout.snapshot_count; i++) {
         if (self->member->layout.snapshot_steps[i] != step)
             continue;
@@ -109,8 +120,7 @@ static ww_status record_step(member_loop *self, ww_error *error)
 static ww_status recall_values(member_loop *self, ww_error *error)
 {
     const int64_t rows = ww_store_rows(self->store);
-    const int64_t step = ww_engine_steps(self->engine);
-    if (rows == 0 || !is_record_step(self, step))
+    if (rows == 0 || !is_record_step(self, ww_engine_steps(self->engine)))
         return WW_OK;
     double *column = ww_allocate((size_t)rows, sizeof *column, "a column of the trajectory", error);
     ww_status status = ww_agree(self->parallel, column != NULL ? WW_OK : WW_FAILED, error);
@@ -136,6 +146,7 @@ static ww_status begin_or_restore(member_loop *self, ww_error *error)
     WW_TRY(ww_store_restore(self->store, &target, &step, notice, sizeof notice, error));
     if (notice[0] != '\0')
         ww_progress_say(self->progress, "%s", notice);
+    self->checkpoint_step = step;
     if (step >= 0) {
         ww_engine_restored(self->engine, step);
         WW_TRY(recall_values(self, error));
@@ -149,39 +160,58 @@ static ww_status begin_or_restore(member_loop *self, ww_error *error)
     }
     ww_progress_begin(self->progress, self->progress->name, ww_engine_steps(self->engine));
     self->last_checkpoint = self->last_commit = ww_seconds();
+    const ww_member_layout *layout = &self->member->layout;
+    ww_ending_member(self->ending, layout->width * (layout->dimension + layout->outputs) *
+                                       (int64_t)sizeof(double));
     return WW_OK;
 }
 
-static int64_t wishes(const member_loop *self)
+static int64_t wishes(member_loop *self)
 {
+    int64_t wish = ww_ending_wanted(self->ending) ? WISH_END : 0;
     if (self->parallel->rank != 0)
-        return 0;
+        return wish;
     const double now = ww_seconds();
     const double minutes = self->config->output.checkpoint_minutes;
-    int64_t wish = 0;
-    if (minutes > 0.0 && now - self->last_checkpoint >= 60.0 * minutes)
+    if ((minutes > 0.0 && now - self->last_checkpoint >= 60.0 * minutes) ||
+        ww_ending_wants_measurement(self->ending))
         wish += WISH_CHECKPOINT;
     if (now - self->last_commit >= COMMIT_SECONDS)
         wish += WISH_COMMIT_ROWS;
     return wish;
 }
 
-// Steps until the end, a stop rule or `until`. WW_STOPPED for the last, with a checkpoint.
-static ww_status make_steps(member_loop *self, int64_t until, ww_error *error)
+// Ends early, with a checkpoint of the step at hand.
+static ww_status stop(member_loop *self, const char *reason, ww_error *error)
+{
+    WW_TRY(checkpoint(self, WW_RUN_STOPPED, error));
+    return ww_fail(error, WW_STOPPED, "stopped after step %lld with a checkpoint%s%s",
+                   (long long)ww_engine_steps(self->engine), reason[0] != '\0' ? ": " : "", reason);
+}
+
+static const char *reason_of(const ww_ending *ending)
+{
+    return ending->reason[0] != '\0' ? ending->reason : "a signal to one of the ranks";
+}
+
+// Steps until the end, a stop rule, or whatever asks for an early end: WW_STOPPED for that.
+static ww_status make_steps(member_loop *self, ww_error *error)
 {
     const int64_t steps = self->config->training.steps;
     const int64_t every = self->config->output.checkpoint_every;
+    const int64_t until = self->ending->until;
     while (ww_engine_steps(self->engine) < steps && self->stopped_by == NULL) {
-        if (until >= 0 && ww_engine_steps(self->engine) >= until) {
-            WW_TRY(checkpoint(self, WW_RUN_STOPPED, error));
-            return ww_fail(error, WW_STOPPED, "stopped after step %lld with a checkpoint",
-                           (long long)ww_engine_steps(self->engine));
-        }
+        if (until >= 0 && ww_engine_steps(self->engine) >= until)
+            return stop(self, "", error);
         int64_t wished = 0;
         WW_TRY(ww_engine_step(self->engine, wishes(self), &wished, &self->batch_loss, error));
         WW_TRY(record_step(self, error));
         const int64_t step = ww_engine_steps(self->engine);
         const bool ends = step == steps || self->stopped_by != NULL;
+        if (wished >= WISH_END) {
+            self->ending->agreed = true;
+            return stop(self, reason_of(self->ending), error);
+        }
         if (!ends && ((every > 0 && step % every == 0) || (wished & WISH_MASK) != 0)) {
             WW_TRY(checkpoint(self, WW_RUN_RUNNING, error));
         } else if (!ends && wished >= WISH_COMMIT_ROWS) {
@@ -245,11 +275,26 @@ static ww_status write_results(member_loop *self, ww_error *error)
     return status;
 }
 
-static ww_status run_to_end(member_loop *self, int64_t until, ww_error *error)
+// The end of training: the final weights in a checkpoint, should results fail or take too long.
+static ww_status end_training(member_loop *self, ww_error *error)
+{
+    WW_TRY(ww_ending_agree(self->ending, self->parallel, error));
+    if (self->ending->agreed)
+        return stop(self, reason_of(self->ending), error);
+    if (self->checkpoint_step != ww_engine_steps(self->engine))
+        WW_TRY(checkpoint(self, WW_RUN_RUNNING, error));
+    // A last record between two of the grid comes after the last checkpoint, which therefore does
+    // not know of it: a run that is made longer has the same rows as one that always was.
+    if (is_record_step(self, ww_engine_steps(self->engine)))
+        return WW_OK;
+    return record(self, error);
+}
+
+static ww_status run_to_end(member_loop *self, ww_error *error)
 {
     WW_TRY(begin_or_restore(self, error));
-    WW_TRY(make_steps(self, until, error));
-    WW_TRY(checkpoint(self, WW_RUN_RUNNING, error)); // the final weights, should results fail
+    WW_TRY(make_steps(self, error));
+    WW_TRY(end_training(self, error));
     return write_results(self, error);
 }
 
@@ -272,7 +317,7 @@ static void say_outcome(member_loop *self, ww_status status, const ww_error *err
 }
 
 ww_status ww_app_member_run(const char *path, const ww_app_member *member, const ww_dataset *data,
-                            const ww_parallel *parallel, int64_t until, ww_progress *progress,
+                            const ww_parallel *parallel, ww_ending *ending, ww_progress *progress,
                             ww_error *error)
 {
     member_loop self = {
@@ -281,6 +326,8 @@ ww_status ww_app_member_run(const char *path, const ww_app_member *member, const
         .data = data,
         .parallel = parallel,
         .progress = progress,
+        .ending = ending,
+        .checkpoint_step = -1,
     };
     ww_progress_begin(progress, member->label[0] != '\0' ? member->label : member->config->name, 0);
     self.carry = ww_allocate(ww_measure_carry_count(), sizeof *self.carry, "carried values", error);
@@ -298,7 +345,7 @@ ww_status ww_app_member_run(const char *path, const ww_app_member *member, const
         status = ww_store_open(path, &member->layout, parallel, &self.problem.tiling, &self.store,
                                error);
     if (status == WW_OK)
-        status = run_to_end(&self, until, error);
+        status = run_to_end(&self, error);
     if (status == WW_DIVERGED && self.store != NULL) {
         // The rows up to here count; the last good checkpoint stays as it is.
         ww_error commit_error = {0};

@@ -2,6 +2,7 @@
 #ifndef WIDTHWISE_APP_MEMBER_H
 #define WIDTHWISE_APP_MEMBER_H
 
+#include "app/ending.h"
 #include "app/progress.h"
 #include "widthwise/data.h"
 #include "widthwise/measure.h"
@@ -39,11 +40,11 @@ ww_status ww_data_cache_get(ww_data_cache *cache, const ww_config *config,
                             const ww_parallel *parallel, ww_error *error);
 void ww_data_cache_free(ww_data_cache *cache);
 
-/// Runs a member, from its newest checkpoint or from the start, until its end or until step `until`
-/// (-1: no such limit), and reports its outcome. WW_DIVERGED and WW_STOPPED are outcomes; other
+/// Runs a member, from its newest checkpoint or from the start, until its end or until `ending`
+/// asks for an early one, and reports its outcome. WW_DIVERGED and WW_STOPPED are outcomes; other
 /// failures leave the last checkpoint in the file. Collective.
 ww_status ww_app_member_run(const char *path, const ww_app_member *member, const ww_dataset *data,
-                            const ww_parallel *parallel, int64_t until, ww_progress *progress,
+                            const ww_parallel *parallel, ww_ending *ending, ww_progress *progress,
                             ww_error *error);
 
 #endif

@@ -93,9 +93,10 @@ static ww_status resume_members(ww_session *self, const ww_file_summary *summary
 ww_status ww_app_resume(const ww_parallel *parallel, int count, char **words, ww_error *error)
 {
     const char *operands[1] = {NULL};
-    ww_session self = {.parallel = parallel, .until = -1};
+    ww_session self = {.parallel = parallel, .ending = {.until = -1}};
     const ww_option options[] = {
-        {"--until", NULL, WW_OPTION_INTEGER, &self.until},
+        {"--until", NULL, WW_OPTION_INTEGER, &self.ending.until},
+        {"--wall-time", NULL, WW_OPTION_TEXT, &self.ending.wall_time},
         {"--quiet", "-q", WW_OPTION_FLAG, &self.quiet},
     };
     char *command = ww_command_text("resume", count, words, error);
@@ -112,6 +113,8 @@ ww_status ww_app_resume(const ww_parallel *parallel, int count, char **words, ww
     ww_store_lock lock = {.descriptor = -1};
     ww_file_summary summary = {0};
     if (status == WW_OK)
+        status = ww_ending_begin(&self.ending, self.path, parallel, error);
+    if (status == WW_OK)
         status = ww_store_lock_take(self.path, parallel, &lock, error);
     if (status == WW_OK)
         status = ww_store_summarize_all(self.path, parallel, &summary, error);
@@ -119,6 +122,7 @@ ww_status ww_app_resume(const ww_parallel *parallel, int count, char **words, ww
         status = resume_members(&self, &summary, command, error);
     ww_store_unlock(&lock);
     ww_file_summary_free(&summary);
+    ww_ending_end(&self.ending);
     ww_session_free(&self);
     free(command);
     return status;

@@ -57,13 +57,14 @@ ww_status ww_app_run(const ww_parallel *parallel, int count, char **words, ww_er
     ww_option_texts settings = {0};
     int64_t member = ALL_MEMBERS;
     bool force = false;
-    ww_session self = {.parallel = parallel, .until = -1};
+    ww_session self = {.parallel = parallel, .ending = {.until = -1}};
     const ww_option options[] = {
         {"--output", "-o", WW_OPTION_TEXT, &output},
         {"--set", NULL, WW_OPTION_TEXTS, &settings},
         {"--member", NULL, WW_OPTION_INTEGER, &member},
         {"--force", NULL, WW_OPTION_FLAG, &force},
-        {"--until", NULL, WW_OPTION_INTEGER, &self.until},
+        {"--until", NULL, WW_OPTION_INTEGER, &self.ending.until},
+        {"--wall-time", NULL, WW_OPTION_TEXT, &self.ending.wall_time},
         {"--quiet", "-q", WW_OPTION_FLAG, &self.quiet},
     };
     char *default_output = NULL;
@@ -85,7 +86,10 @@ ww_status ww_app_run(const ww_parallel *parallel, int count, char **words, ww_er
     }
     self.path = output;
     if (status == WW_OK)
+        status = ww_ending_begin(&self.ending, self.path, parallel, error);
+    if (status == WW_OK)
         status = create_and_run(&self, member, force, command, error);
+    ww_ending_end(&self.ending);
     ww_session_free(&self);
     free(settings.texts);
     free(default_output);

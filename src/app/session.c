@@ -98,7 +98,7 @@ static ww_status run_member(ww_session *self, const ww_app_member *member, ww_pr
     WW_TRY(ww_data_cache_get(&self->cache, member->config, self->parallel, error));
     if (self->cache.data.hash != member->data_hash)
         return ww_fail(error, WW_FAILED, "the data files have changed since this job began");
-    return ww_app_member_run(self->path, member, &self->cache.data, self->parallel, self->until,
+    return ww_app_member_run(self->path, member, &self->cache.data, self->parallel, &self->ending,
                              progress, error);
 }
 
@@ -115,6 +115,13 @@ ww_status ww_session_run(ww_session *self, const bool *skip, ww_status outcome, 
         if (skip != NULL && skip[i])
             continue;
         ww_error member_error = {0};
+        if (!self->ending.agreed)
+            (void)ww_ending_agree(&self->ending, self->parallel, &member_error);
+        if (self->ending.agreed) { // this one and the rest wait for `resume`
+            some_stopped = true;
+            outcome = worse(outcome, WW_STOPPED);
+            break;
+        }
         const ww_status status = run_member(self, &self->members[i], &progress, &member_error);
         some_stopped = some_stopped || status == WW_STOPPED;
         if (!is_outcome(status))

@@ -2,6 +2,7 @@
 #ifndef WIDTHWISE_APP_SESSION_H
 #define WIDTHWISE_APP_SESSION_H
 
+#include "app/ending.h"
 #include "app/member.h"
 #include "widthwise/config.h"
 #include "widthwise/parallel.h"
@@ -19,7 +20,7 @@ typedef struct ww_session {
     size_t count;
     ww_data_cache cache;
     const char *path; ///< of the file, borrowed
-    int64_t until;    ///< step to stop after, -1: none
+    ww_ending ending; ///< begun by the command once it holds the file
     bool quiet;
 } ww_session;
 
@@ -31,8 +32,9 @@ void ww_session_free(ww_session *self);
 ww_status ww_session_prepare(ww_session *self, size_t first, size_t count, const int64_t *indices,
                              const bool *skip, ww_error *error);
 
-/// Runs the prepared members. One that fails or diverges does not stop the others. Returns the
-/// worst outcome, `outcome` of those skipped included. Collective.
+/// Runs the prepared members. One that fails or diverges does not stop the others; when the job is
+/// to end early, those that follow wait for `resume`. Returns the worst outcome, `outcome` of those
+/// skipped included. Collective.
 ww_status ww_session_run(ww_session *self, const bool *skip, ww_status outcome, ww_error *error);
 
 #endif

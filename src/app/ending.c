@@ -1,0 +1,243 @@
+#include "app/ending.h"
+
+#include "widthwise/clock.h"
+#include "widthwise/memory.h"
+#include "widthwise/text.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+// The margin before the deadline is this many times the longest checkpoint and step so far ...
+static const double SAFETY = 2.0;
+// ... and at least this for the rest (closing the file, leaving MPI), seconds, or this share of the
+// wall time where that is less.
+static const double REST_SECONDS = 10.0;
+static const double REST_SHARE = 0.05;
+// Until a checkpoint is measured it is taken to be written at this many bytes a second; when this
+// share of the wall time has passed without one, one is made.
+static const double ASSUMED_BYTES_PER_SECOND = 1e8;
+static const double MEASURE_SHARE = 0.1;
+// How often the stop file is looked for, seconds: a question to the file system.
+static const double LOOK_SECONDS = 1.0;
+
+static const int signals[WW_ENDING_SIGNALS] = {SIGTERM, SIGUSR1, SIGINT};
+static const char *const signal_names[WW_ENDING_SIGNALS] = {"SIGTERM", "SIGUSR1", "SIGINT"};
+
+// A handler can reach nothing else: which of the signals came, by position, from 1 on.
+static volatile sig_atomic_t caught;
+
+static void catch_signal(int number)
+{
+    for (int i = 0; i < WW_ENDING_SIGNALS; i++)
+        if (signals[i] == number)
+            caught = i + 1;
+}
+
+static ww_file_mark mark_file(const char *path)
+{
+    struct stat found;
+    if (stat(path, &found) != 0)
+        return (ww_file_mark){0};
+    return (ww_file_mark){.exists = true,
+                          .device = (uint64_t)found.st_dev,
+                          .inode = (uint64_t)found.st_ino,
+                          .seconds = (int64_t)found.st_mtim.tv_sec,
+                          .nanoseconds = (int64_t)found.st_mtim.tv_nsec};
+}
+
+static bool same_mark(const ww_file_mark *a, const ww_file_mark *b)
+{
+    return a->exists == b->exists && a->device == b->device && a->inode == b->inode &&
+           a->seconds == b->seconds && a->nanoseconds == b->nanoseconds;
+}
+
+// One of the numbers between the colons: at least one digit, nothing else.
+static bool take_number(const char **text, double *number)
+{
+    if (**text < '0' || **text > '9')
+        return false;
+    *number = 0.0;
+    for (; **text >= '0' && **text <= '9'; (*text)++)
+        *number = 10.0 * *number + (**text - '0');
+    return true;
+}
+
+ww_status ww_wall_time_parse(const char *text, double *seconds, ww_error *error)
+{
+    *seconds = INFINITY;
+    if (strcmp(text, "none") == 0)
+        return WW_OK;
+    const char *position = text;
+    double parts[3] = {0.0};
+    double days = 0.0;
+    bool right = take_number(&position, &parts[0]);
+    const bool has_days = right && *position == '-';
+    if (has_days) {
+        days = parts[0];
+        position++;
+        right = take_number(&position, &parts[0]);
+    }
+    int count = 1;
+    while (right && *position == ':' && count < 3) {
+        position++;
+        right = take_number(&position, &parts[count++]);
+    }
+    if (!right || *position != '\0')
+        return ww_fail(error, WW_USAGE,
+                       "--wall-time %s: a duration is wanted as MINUTES, MINUTES:SECONDS, "
+                       "HOURS:MINUTES:SECONDS, DAYS-HOURS[:MINUTES[:SECONDS]], or none",
+                       text);
+    if (has_days || count == 3)
+        *seconds = 86400.0 * days + 3600.0 * parts[0] + 60.0 * parts[1] + parts[2];
+    else
+        *seconds = 60.0 * parts[0] + parts[1];
+    if (*seconds > 0.0)
+        return WW_OK;
+    return ww_fail(error, WW_USAGE,
+                   "--wall-time %s: the job needs some time; leave it out, or say "
+                   "none, where there is no limit",
+                   text);
+}
+
+// What Slurm tells of the end of its job: seconds from now, infinite where it tells nothing.
+static double scheduler_seconds(void)
+{
+    const char *text = getenv("SLURM_JOB_END_TIME");
+    if (text == NULL)
+        return INFINITY;
+    double end = 0.0;
+    if (!take_number(&text, &end) || *text != '\0' || end <= 0.0)
+        return INFINITY;
+    return end - (double)time(NULL);
+}
+
+static ww_status find_stop_file(ww_ending *ending, const char *path, ww_error *error)
+{
+    char *folder = ww_folder_of(path, error);
+    ending->stop_file = folder != NULL ? ww_format(error, "%s/stop", folder) : NULL;
+    free(folder);
+    if (ending->stop_file == NULL)
+        return WW_FAILED;
+    ending->stop_mark = mark_file(ending->stop_file);
+    if (ending->decides && ending->stop_mark.exists)
+        fprintf(stderr,
+                "widthwise: %s was there before this start and does not count; touch it to end "
+                "this job\n",
+                ending->stop_file);
+    return WW_OK;
+}
+
+ww_status ww_ending_begin(ww_ending *ending, const char *path, const ww_parallel *parallel,
+                          ww_error *error)
+{
+    ending->decides = parallel->rank == 0;
+    ending->began = ending->last_look = ww_seconds();
+    double seconds = INFINITY;
+    ww_status status = WW_OK;
+    if (ending->wall_time != NULL)
+        status = ww_wall_time_parse(ending->wall_time, &seconds, error);
+    else
+        seconds = scheduler_seconds();
+    ending->deadline = ending->began + seconds;
+    if (status == WW_OK)
+        status = find_stop_file(ending, path, error);
+    caught = 0;
+    for (int i = 0; i < WW_ENDING_SIGNALS; i++) {
+        struct sigaction action = {.sa_handler = catch_signal};
+        // A write that a signal comes upon goes on. An impatient second Ctrl-C kills at once.
+        action.sa_flags = SA_RESTART | (signals[i] == SIGINT ? (int)SA_RESETHAND : 0);
+        sigemptyset(&action.sa_mask);
+        sigaction(signals[i], &action, &ending->replaced[i]);
+    }
+    ending->catches = true;
+    return ww_agree(parallel, status, error);
+}
+
+void ww_ending_end(ww_ending *ending)
+{
+    for (int i = 0; ending->catches && i < WW_ENDING_SIGNALS; i++)
+        sigaction(signals[i], &ending->replaced[i], NULL);
+    ending->catches = false;
+    free(ending->stop_file);
+    ending->stop_file = NULL;
+}
+
+void ww_ending_member(ww_ending *ending, int64_t bytes)
+{
+    ending->assumed_checkpoint = (double)bytes / ASSUMED_BYTES_PER_SECOND;
+    ending->longest_checkpoint = ending->longest_step = 0.0;
+    ending->step_began = ww_seconds();
+}
+
+void ww_ending_checkpointed(ww_ending *ending, double seconds)
+{
+    if (seconds > ending->longest_checkpoint)
+        ending->longest_checkpoint = seconds;
+    ending->step_began += seconds; // not part of the step
+}
+
+static void note_reason(ww_ending *ending, const char *format, const char *what)
+{
+    (void)snprintf(ending->reason, sizeof ending->reason, format, what);
+}
+
+static bool time_is_up(const ww_ending *ending, double now)
+{
+    if (isinf(ending->deadline))
+        return false;
+    const double checkpoint =
+        ending->longest_checkpoint > 0.0 ? ending->longest_checkpoint : ending->assumed_checkpoint;
+    const double rest = fmin(REST_SECONDS, REST_SHARE * (ending->deadline - ending->began));
+    return now + SAFETY * (checkpoint + ending->longest_step) + rest >= ending->deadline;
+}
+
+// Whether something asks this rank to end now.
+static bool is_asked(ww_ending *ending)
+{
+    if (caught != 0) {
+        note_reason(ending, "%s", signal_names[caught - 1]);
+        return true;
+    }
+    if (!ending->decides)
+        return false;
+    const double now = ww_seconds();
+    if (time_is_up(ending, now)) {
+        note_reason(ending, "%s", "the end of the wall time");
+        return true;
+    }
+    if (now - ending->last_look < LOOK_SECONDS)
+        return false;
+    ending->last_look = now;
+    const ww_file_mark mark = mark_file(ending->stop_file);
+    if (!mark.exists || same_mark(&mark, &ending->stop_mark))
+        return false;
+    note_reason(ending, "the file %s", "`stop`");
+    return true;
+}
+
+bool ww_ending_wanted(ww_ending *ending)
+{
+    const double now = ww_seconds();
+    if (now - ending->step_began > ending->longest_step)
+        ending->longest_step = now - ending->step_began;
+    ending->step_began = now;
+    return is_asked(ending);
+}
+
+bool ww_ending_wants_measurement(const ww_ending *ending)
+{
+    return ending->decides && !isinf(ending->deadline) && ending->longest_checkpoint <= 0.0 &&
+           ww_seconds() - ending->began > MEASURE_SHARE * (ending->deadline - ending->began);
+}
+
+ww_status ww_ending_agree(ww_ending *ending, const ww_parallel *parallel, ww_error *error)
+{
+    int64_t asked = is_asked(ending) ? 1 : 0;
+    WW_TRY(ww_sum_words(parallel, &asked, 1, error));
+    ending->agreed = ending->agreed || asked > 0;
+    return WW_OK;
+}
