@@ -180,6 +180,18 @@ char *ww_config_to_yaml(const ww_config *config, ww_error *error);
 /// key alone, for messages.
 void ww_config_where(const ww_config *config, const char *key, char *buffer, size_t size);
 
+/// What differs between a run as it was begun and as a restart is asked to go on with it.
+typedef enum ww_config_change {
+    WW_CONFIG_SAME,
+    WW_CONFIG_CONDUCT, ///< how it is run (checkpoints), nothing that comes out of it
+    WW_CONFIG_RESULTS  ///< how long it goes on, or its final results
+} ww_config_change;
+
+/// Compares. WW_USAGE names a key that a restart may not change, and lists those that it may, or
+/// one that the sweep of the file varies, by the run's `label`. Pure.
+ww_status ww_config_compare(const ww_config *before, const ww_config *after, const char *label,
+                            ww_config_change *change, ww_error *error);
+
 /// Learning rate eta after rate_scaling.
 double ww_config_learning_rate(const ww_config *config);
 /// Standard deviation of an initial hidden weight after scaling (sigma of LL A3).

@@ -19,7 +19,7 @@
 
 enum {
     WW_SCHEMA_VERSION = 1,
-    WW_PROVENANCE_ROWS = 256, ///< starts and restarts that a file has room for
+    WW_PROVENANCE_ROWS = 256, ///< starts and restarts that a new file has room for
     WW_PROVENANCE_TEXT = 256  ///< bytes of one text in a provenance row
 };
 
@@ -41,6 +41,7 @@ typedef struct ww_fact {
     const char *description;
     const char *units;
     bool is_text, is_integer; ///< neither: a double
+    bool changes;             ///< ww_store_reshape may give it another value
     double real;
     int64_t integer;
     const char *text;
@@ -133,15 +134,43 @@ ww_status ww_store_visit_scalars(const char *path, int64_t index, ww_scalar_visi
                                  void *context, ww_error *error);
 
 /// Takes the lock of the only writer on rank 0; WW_FAILED with a sentence when another job has it.
-/// The lock ends with ww_store_unlock or with the process. Collective.
+/// Undoes a change of structure that was cut short. The lock ends with ww_store_unlock or with the
+/// process. Collective.
 typedef struct ww_store_lock {
     int descriptor; ///< on rank 0, else -1
+    bool recovered; ///< a change that was cut short has been undone; on rank 0
 } ww_store_lock;
 ww_status ww_store_lock_take(const char *path, const ww_parallel *parallel, ww_store_lock *lock,
                              ww_error *error);
 void ww_store_unlock(ww_store_lock *lock);
 
-/// Adds a provenance row for a restart. WW_FAILED when all rows are in use. Collective.
+/// Puts a file back to what it was when a change of its structure was cut short (FILE.undo stands
+/// beside it); `*recovered` tells whether there was one. Takes the lock for as long as that takes:
+/// WW_FAILED when another job has it. ww_store_lock_take does the same on its way. Collective.
+ww_status ww_store_recover(const char *path, const ww_parallel *parallel, bool *recovered,
+                           ww_error *error);
+
+/// New layouts for members that are in the file.
+typedef struct ww_store_changes {
+    const ww_member_layout *layouts; ///< [count]
+    size_t count;
+    /// Batch of step `step` of layout number `member`, into indices [B]: for record/batches, whose
+    /// rows follow the steps. Called on rank 0.
+    void (*batch)(void *context, size_t member, int64_t step, int64_t *indices);
+    void *batch_context;
+} ww_store_changes;
+
+/// Brings members to new layouts, all of them or none: more or fewer steps, other final results,
+/// another resolved configuration. Rows stay, results and predictions count no more, a member that
+/// was done is as if stopped early. Weights are neither copied nor touched. Refused with WW_USAGE:
+/// fewer steps than a member has made, quantities that its rows lack; with WW_FAILED: whatever else
+/// differs from the file. The caller holds the lock, and nothing has the file open. Collective;
+/// rank 0 works.
+ww_status ww_store_reshape(const char *path, const ww_store_changes *changes,
+                           const ww_parallel *parallel, ww_error *error);
+
+/// Adds a provenance row for a restart; the caller holds the lock, and nothing has the file open.
+/// Where all rows are in use their number is doubled first. Collective.
 ww_status ww_store_add_attempt(const char *path, const ww_provenance *provenance,
                                const ww_parallel *parallel, ww_error *error);
 

@@ -10,91 +10,188 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Reads the members' configurations back from the file.
-static ww_status recall_experiment(ww_session *self, const ww_file_summary *summary,
-                                   ww_error *error)
+// What a restart finds in the file, and what it is to do with each member.
+typedef struct recalled {
+    const ww_file_summary *summary;
+    size_t count;
+    int64_t *indices;          // [count]
+    bool *skip;                // [count] nothing is left to do
+    ww_config_change *changes; // [count] against the configuration in the file
+    ww_status outcome;         // of those that are skipped
+    size_t first;              // that is not skipped; count: none
+} recalled;
+
+// Configuration of member `i`, as it is in the file and with `settings` on top.
+static ww_status recall_member(ww_session *self, recalled *found, size_t i,
+                               const ww_option_texts *settings, ww_error *error)
 {
-    const size_t count = (size_t)summary->member_count;
+    const ww_member_summary *member = &found->summary->members[i];
+    ww_experiment before = {0};
+    ww_experiment after = {0};
+    ww_experiment *experiment = &self->experiment;
+    WW_TRY(ww_experiment_parse(member->config_text, self->path, ".", NULL, 0, &before, error));
+    ww_status status = ww_experiment_parse(member->config_text, self->path, ".", settings->texts,
+                                           settings->count, &after, error);
+    if (status == WW_OK && after.count != 1)
+        status = ww_fail(error, WW_USAGE,
+                         "--set sweep: a restart goes on with the members that the "
+                         "file has; start a new run for others");
+    if (status == WW_OK)
+        status = ww_config_compare(&before.members[0], &after.members[0], member->label,
+                                   &found->changes[i], error);
+    ww_experiment_free(&before);
+    if (status == WW_OK) {
+        experiment->labels[i] = ww_copy_text(member->label, error);
+        status = experiment->labels[i] == NULL ? WW_FAILED : WW_OK;
+    }
+    if (status == WW_OK) { // moved from one experiment to the other
+        experiment->members[i] = after.members[0];
+        experiment->count = i + 1;
+        after.members[0] = (ww_config){0};
+    }
+    ww_experiment_free(&after);
+    return status;
+}
+
+static ww_status recall_members(ww_session *self, recalled *found, const ww_option_texts *settings,
+                                ww_error *error)
+{
+    const size_t count = found->count;
     ww_experiment *experiment = &self->experiment;
     experiment->members = ww_allocate(count, sizeof *experiment->members, "the members", error);
     experiment->labels = ww_allocate(count, sizeof *experiment->labels, "the members", error);
-    if (experiment->members == NULL || experiment->labels == NULL)
+    found->skip = ww_allocate(count, sizeof *found->skip, "the members", error);
+    found->indices = ww_allocate(count, sizeof *found->indices, "the members", error);
+    found->changes = ww_allocate(count, sizeof *found->changes, "the members", error);
+    if (experiment->members == NULL || experiment->labels == NULL || found->skip == NULL ||
+        found->indices == NULL || found->changes == NULL)
         return WW_FAILED;
+    found->first = count;
     for (size_t i = 0; i < count; i++) {
-        ww_experiment one = {0};
-        WW_TRY(ww_experiment_parse(summary->members[i].config_text, self->path, ".", NULL, 0, &one,
-                                   error));
-        WW_ASSERT(one.count == 1);
-        experiment->members[i] = one.members[0];
-        experiment->count = i + 1;
-        free(one.members);
-        free(one.labels[0]);
-        free(one.labels);
-        experiment->labels[i] = ww_copy_text(summary->members[i].label, error);
-        if (experiment->labels[i] == NULL)
-            return WW_FAILED;
+        const ww_member_summary *member = &found->summary->members[i];
+        WW_TRY(recall_member(self, found, i, settings, error));
+        found->indices[i] = member->index;
+        found->skip[i] = member->state == WW_RUN_DIVERGED ||
+                         (member->state == WW_RUN_DONE && found->changes[i] != WW_CONFIG_RESULTS);
+        if (member->state == WW_RUN_DIVERGED)
+            found->outcome = WW_DIVERGED;
+        if (!found->skip[i] && found->first == count)
+            found->first = i;
     }
     return WW_OK;
 }
 
-static ww_status resume_members(ww_session *self, const ww_file_summary *summary,
-                                const char *command, ww_error *error)
+static int64_t newest_checkpoint(const ww_member_summary *member)
 {
-    const size_t count = (size_t)summary->member_count;
-    bool *skip = ww_allocate(count, sizeof *skip, "the members", error);
-    int64_t *indices = ww_allocate(count, sizeof *indices, "the members", error);
-    ww_status status = skip != NULL && indices != NULL ? WW_OK : WW_FAILED;
-    if (status == WW_OK)
-        status = recall_experiment(self, summary, error);
-    status = ww_agree(self->parallel, status, error);
-    ww_status outcome = WW_OK;
-    int64_t first_run = -1;
-    int64_t first_step = 0;
-    for (size_t i = 0; status == WW_OK && i < count; i++) {
-        const ww_member_summary *member = &summary->members[i];
-        indices[i] = member->index;
-        skip[i] = member->state == WW_RUN_DONE || member->state == WW_RUN_DIVERGED;
-        if (member->state == WW_RUN_DIVERGED)
-            outcome = WW_DIVERGED;
-        if (!skip[i] && first_run < 0) {
-            first_run = member->index;
-            for (int slot = 0; slot < 2; slot++)
-                if (member->slot_valid[slot] && member->slot_step[slot] > first_step)
-                    first_step = member->slot_step[slot];
-        }
+    int64_t step = 0;
+    for (int slot = 0; slot < 2; slot++)
+        if (member->slot_valid[slot] && member->slot_step[slot] > step)
+            step = member->slot_step[slot];
+    return step;
+}
+
+// Batches of the members that change, for the record.
+typedef struct changed_batches {
+    ww_batches **batches; // [count]
+    size_t count;
+} changed_batches;
+
+static void batch_of_member(void *context, size_t member, int64_t step, int64_t *indices)
+{
+    const changed_batches *self = context;
+    ww_batches_at(self->batches[member], step, indices);
+}
+
+static ww_status make_batches(const ww_app_member *member, ww_batches **batches, ww_error *error)
+{
+    // Which samples make a batch depends on their number alone: the data need not be there.
+    const ww_dataset counted = {.train = {.count = member->layout.train}};
+    const ww_problem problem = {
+        .config = member->config, .data = &counted, .batch = member->layout.batch};
+    return ww_batches_create(&problem, batches, error);
+}
+
+// Brings the file to the configurations that differ from those in it.
+static ww_status change_members(const ww_session *self, const recalled *found, ww_error *error)
+{
+    changed_batches batches = {0};
+    ww_member_layout *layouts =
+        ww_allocate(found->count, sizeof *layouts, "the members that change", error);
+    batches.batches =
+        ww_allocate(found->count, sizeof(ww_batches *), "the members that change", error);
+    ww_status status = layouts == NULL || batches.batches == NULL ? WW_FAILED : WW_OK;
+    for (size_t i = 0; i < found->count && status == WW_OK; i++) {
+        if (found->skip[i] || found->changes[i] == WW_CONFIG_SAME)
+            continue;
+        layouts[batches.count] = self->members[i].layout;
+        status = make_batches(&self->members[i], &batches.batches[batches.count++], error);
     }
-    if (status == WW_OK && first_run < 0) {
+    status = ww_agree(self->parallel, status, error);
+    const ww_store_changes changes = {.layouts = layouts,
+                                      .count = batches.count,
+                                      .batch = batch_of_member,
+                                      .batch_context = &batches};
+    if (status == WW_OK && changes.count > 0)
+        status = ww_store_reshape(self->path, &changes, self->parallel, error);
+    for (size_t i = 0; i < batches.count; i++)
+        ww_batches_free(batches.batches[i]);
+    free(batches.batches);
+    free(layouts);
+    return status;
+}
+
+static void warn_of_other_arithmetic(const recalled *found, const ww_provenance *provenance)
+{
+    if (strcmp(provenance->arithmetic, found->summary->first.arithmetic) != 0)
+        fprintf(stderr,
+                "widthwise: warning: this file was begun with `%s`, now it is `%s`: what "
+                "follows is right, but its last bits may differ from a run never stopped\n",
+                found->summary->first.arithmetic, provenance->arithmetic);
+}
+
+static ww_status go_on(ww_session *self, const recalled *found, const char *command,
+                       ww_error *error)
+{
+    const ww_member_summary *first = &found->summary->members[found->first];
+    ww_provenance provenance;
+    WW_TRY(ww_session_prepare(self, 0, found->count, found->indices, found->skip, error));
+    WW_TRY(ww_provenance_make(self->parallel, command, first->index, newest_checkpoint(first),
+                              &provenance, error));
+    if (self->parallel->rank == 0)
+        warn_of_other_arithmetic(found, &provenance);
+    WW_TRY(change_members(self, found, error));
+    WW_TRY(ww_store_add_attempt(self->path, &provenance, self->parallel, error));
+    return ww_session_run(self, found->skip, found->outcome, error);
+}
+
+static ww_status resume_members(ww_session *self, const ww_file_summary *summary,
+                                const ww_option_texts *settings, const char *command,
+                                ww_error *error)
+{
+    recalled found = {.summary = summary, .count = (size_t)summary->member_count};
+    ww_status status =
+        ww_agree(self->parallel, recall_members(self, &found, settings, error), error);
+    if (status == WW_OK && found.first == found.count) {
         if (self->parallel->rank == 0)
             printf("%s: nothing left to do%s\n", self->path,
-                   outcome == WW_DIVERGED ? "; a run diverged" : "");
-        status = outcome;
+                   found.outcome == WW_DIVERGED ? "; a run diverged" : "");
+        status = found.outcome;
     } else if (status == WW_OK) {
-        status = ww_session_prepare(self, 0, count, indices, skip, error);
-        ww_provenance provenance;
-        if (status == WW_OK)
-            status = ww_provenance_make(self->parallel, command, first_run, first_step, &provenance,
-                                        error);
-        if (status == WW_OK && self->parallel->rank == 0 &&
-            strcmp(provenance.arithmetic, summary->first.arithmetic) != 0)
-            fprintf(stderr,
-                    "widthwise: warning: this file was begun with `%s`, now it is `%s`: what "
-                    "follows is right, but its last bits may differ from a run never stopped\n",
-                    summary->first.arithmetic, provenance.arithmetic);
-        if (status == WW_OK)
-            status = ww_store_add_attempt(self->path, &provenance, self->parallel, error);
-        if (status == WW_OK)
-            status = ww_session_run(self, skip, outcome, error);
+        status = go_on(self, &found, command, error);
     }
-    free(skip);
-    free(indices);
+    free(found.skip);
+    free(found.indices);
+    free(found.changes);
     return status;
 }
 
 ww_status ww_app_resume(const ww_parallel *parallel, int count, char **words, ww_error *error)
 {
     const char *operands[1] = {NULL};
+    ww_option_texts settings = {0};
     ww_session self = {.parallel = parallel, .ending = {.until = -1}};
     const ww_option options[] = {
+        {"--set", NULL, WW_OPTION_TEXTS, &settings},
         {"--until", NULL, WW_OPTION_INTEGER, &self.ending.until},
         {"--wall-time", NULL, WW_OPTION_TEXT, &self.ending.wall_time},
         {"--quiet", "-q", WW_OPTION_FLAG, &self.quiet},
@@ -116,14 +213,19 @@ ww_status ww_app_resume(const ww_parallel *parallel, int count, char **words, ww
         status = ww_ending_begin(&self.ending, self.path, parallel, error);
     if (status == WW_OK)
         status = ww_store_lock_take(self.path, parallel, &lock, error);
+    if (lock.recovered)
+        fprintf(stderr,
+                "widthwise: %s: a change of its structure that was cut short has been undone\n",
+                self.path);
     if (status == WW_OK)
         status = ww_store_summarize_all(self.path, parallel, &summary, error);
     if (status == WW_OK)
-        status = resume_members(&self, &summary, command, error);
+        status = resume_members(&self, &summary, &settings, command, error);
     ww_store_unlock(&lock);
     ww_file_summary_free(&summary);
     ww_ending_end(&self.ending);
     ww_session_free(&self);
+    free(settings.texts);
     free(command);
     return status;
 }

@@ -115,7 +115,10 @@ ww_status ww_app_show(const ww_parallel *parallel, int count, char **words, ww_e
     ww_status status = ww_options_parse("show", NULL, 0, count, words, operands, 1, error);
     if (status == WW_OK && operands[0] == NULL)
         status = ww_fail(error, WW_USAGE, "show wants the file to tell of: widthwise show FILE");
-    if (status == WW_OK && parallel->rank == 0)
+    WW_TRY(ww_agree(parallel, status, error));
+    bool recovered = false; // what is half changed cannot be read
+    WW_TRY(ww_store_recover(operands[0], parallel, &recovered, error));
+    if (parallel->rank == 0)
         status = show(operands[0], error);
     return ww_agree(parallel, status, error);
 }

@@ -13,6 +13,10 @@ ww_status ww_app_verify(const ww_parallel *parallel, int count, char **words, ww
     if (status == WW_OK && operands[0] == NULL)
         status = ww_fail(error, WW_USAGE, "verify wants the file to check: widthwise verify FILE");
     WW_TRY(ww_agree(parallel, status, error));
+    bool recovered = false;
+    WW_TRY(ww_store_recover(operands[0], parallel, &recovered, error));
+    if (recovered)
+        printf("%s: a change of its structure that was cut short has been undone\n", operands[0]);
     WW_TRY(ww_store_verify(operands[0], parallel, parallel->rank == 0 ? stdout : NULL, error));
     if (parallel->rank == 0)
         printf("%s: good\n", operands[0]);

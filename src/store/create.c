@@ -5,10 +5,9 @@
 #include "store/plan.h"
 #include "store/provenance.h"
 #include "store/skeleton.h"
+#include "store/transaction.h"
 #include "widthwise/memory.h"
 #include "widthwise/store.h"
-
-#include <stdlib.h>
 
 static ww_status build(void *context, hid_t file, const char *file_name, ww_error *error)
 {
@@ -27,14 +26,17 @@ static ww_status create(const char *path, bool force, const ww_provenance *prove
     if (table == NULL)
         return WW_FAILED;
     ww_plan plan = {0};
+    int64_t mark[2];
     ww_status status = ww_provenance_plan(table, &plan, error);
+    if (status == WW_OK)
+        status = ww_transaction_plan_mark(&plan, mark, error);
     for (size_t i = 0; i < member_count && status == WW_OK; i++)
         status = ww_plan_add_member(&plan, &members[i], pages[0], error);
     const ww_file_builder builder = {.bytes = plan.bytes, .build = build, .context = &plan};
     if (status == WW_OK)
         status = ww_place_file(path, force, &builder, error);
     ww_plan_free(&plan);
-    free(table);
+    ww_provenance_table_free(table);
     return status;
 }
 

@@ -1,5 +1,6 @@
 #include "store/lock.h"
 
+#include "store/journal.h"
 #include "widthwise/memory.h"
 #include "widthwise/store.h"
 
@@ -63,10 +64,32 @@ ww_status ww_lock_acquire(const char *path, int *descriptor, ww_error *error)
 ww_status ww_store_lock_take(const char *path, const ww_parallel *parallel, ww_store_lock *lock,
                              ww_error *error)
 {
-    lock->descriptor = -1;
+    *lock = (ww_store_lock){.descriptor = -1};
     ww_status status = WW_OK;
-    if (parallel->rank == 0)
+    if (parallel->rank == 0) {
         status = ww_lock_acquire(path, &lock->descriptor, error);
+        if (status == WW_OK)
+            status = ww_journal_recover(path, &lock->recovered, error);
+    }
+    status = ww_agree(parallel, status, error);
+    if (status != WW_OK)
+        ww_store_unlock(lock);
+    return status;
+}
+
+ww_status ww_store_recover(const char *path, const ww_parallel *parallel, bool *recovered,
+                           ww_error *error)
+{
+    *recovered = false;
+    ww_status status = WW_OK;
+    if (parallel->rank == 0 && ww_journal_exists(path)) {
+        int descriptor = -1;
+        status = ww_lock_acquire(path, &descriptor, error);
+        if (status == WW_OK)
+            status = ww_journal_recover(path, recovered, error);
+        if (descriptor >= 0)
+            close(descriptor);
+    }
     return ww_agree(parallel, status, error);
 }
 

@@ -1,9 +1,10 @@
 #include "store/place.h"
 
+#include "store/disk.h"
 #include "store/hdf5_tools.h"
+#include "store/journal.h"
 #include "store/lock.h"
 #include "widthwise/memory.h"
-#include "widthwise/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 /// Fills the temporary file and brings it to the disk.
@@ -19,10 +19,7 @@ static ww_status build_file(const char *temporary, int descriptor, const ww_file
                             ww_error *error)
 {
     const ww_quiet quiet = ww_quiet_begin();
-    const hid_t access = ww_file_access();
-#if H5_VERSION_GE(1, 10, 7)
-    H5Pset_file_locking(access, false, true);
-#endif
+    const hid_t access = ww_file_access_serial();
     const hid_t creation = H5Pcreate(H5P_FILE_CREATE);
     errno = 0;
     const hid_t file = H5Fcreate(temporary, H5F_ACC_TRUNC, creation, access);
@@ -104,22 +101,6 @@ static ww_status open_temporary(const char *path, const char *temporary, int *de
                    path, temporary);
 }
 
-static ww_status check_space(const char *path, int descriptor, int64_t bytes, int64_t freed,
-                             ww_error *error)
-{
-    struct statvfs system;
-    if (fstatvfs(descriptor, &system) != 0)
-        return WW_OK; // unknown: writing will tell
-    const double gibibyte = 1024.0 * 1024.0 * 1024.0;
-    const double available = (double)system.f_bavail * (double)system.f_frsize + (double)freed;
-    if ((double)bytes <= available)
-        return WW_OK;
-    return ww_fail(error, WW_FAILED,
-                   "%s needs %.3f GiB and its file system has %.3f GiB free; write to another one "
-                   "with -o, or keep less (output.record, measure.snapshots)",
-                   path, (double)bytes / gibibyte, available / gibibyte);
-}
-
 /// Gives the temporary file its name in one step. Without `force` a file of that name, even one
 /// made this very moment, is not replaced.
 static ww_status move_into_place(const char *temporary, const char *path, bool force,
@@ -150,23 +131,6 @@ static ww_status move_into_place(const char *temporary, const char *path, bool f
                    temporary, path, strerror(errno));
 }
 
-ww_status ww_sync_folder_of(const char *path, ww_error *error)
-{
-    char *folder = ww_folder_of(path, error);
-    if (folder == NULL)
-        return WW_FAILED;
-    ww_status status = WW_OK;
-    const int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    // Some file systems cannot sync a folder and say EINVAL; the rename stands all the same.
-    if (descriptor < 0 || (fsync(descriptor) != 0 && errno != EINVAL))
-        status = ww_fail(error, WW_FAILED, "cannot bring the folder %s to the disk: %s", folder,
-                         strerror(errno));
-    if (descriptor >= 0)
-        close(descriptor);
-    free(folder);
-    return status;
-}
-
 ww_status ww_place_file(const char *path, bool force, const ww_file_builder *builder,
                         ww_error *error)
 {
@@ -179,7 +143,7 @@ ww_status ww_place_file(const char *path, bool force, const ww_file_builder *bui
     if (status == WW_OK)
         status = open_temporary(path, temporary, &descriptor, error);
     if (status == WW_OK) {
-        status = check_space(path, descriptor, builder->bytes, freed, error);
+        status = ww_check_space(path, descriptor, builder->bytes, freed, error);
         if (status == WW_OK) {
             status = build_file(temporary, descriptor, builder, error);
             if (status != WW_OK)
@@ -191,7 +155,8 @@ ww_status ww_place_file(const char *path, bool force, const ww_file_builder *bui
         if (status != WW_OK)
             (void)unlink(temporary);
         else
-            status = ww_sync_folder_of(path, error);
+            // One that was left by the file that stood here before. It ends with the folder synced.
+            status = ww_journal_remove(path, error);
         close(descriptor);
     }
     free(temporary);

@@ -23,8 +23,4 @@ typedef struct ww_file_builder {
 ww_status ww_place_file(const char *path, bool force, const ww_file_builder *builder,
                         ww_error *error);
 
-/// Brings the folder that holds `path` to the disk: a name made, changed or removed in it lasts.
-/// Not collective.
-ww_status ww_sync_folder_of(const char *path, ww_error *error);
-
 #endif

@@ -44,6 +44,14 @@ ww_status ww_plan_add(ww_plan *plan, ww_plan_item item, char *path, ww_error *er
     return WW_OK;
 }
 
+int64_t ww_plan_item_bytes(const ww_plan_item *item)
+{
+    int64_t bytes = item->type == WW_PLAN_TEXT ? (int64_t)item->text_size : WW_VALUE_BYTES;
+    for (int axis = 0; axis < item->rank; axis++)
+        bytes *= item->extent[axis]; // ww_plan_add has checked that it fits
+    return bytes;
+}
+
 void ww_plan_free(ww_plan *plan)
 {
     for (size_t i = 0; i < plan->count; i++)
@@ -53,14 +61,15 @@ void ww_plan_free(ww_plan *plan)
 }
 
 static ww_status add_text(ww_plan *plan, char *path, const char *text, const char *description,
-                          ww_error *error)
+                          bool changes, ww_error *error)
 {
     const ww_plan_item item = {.type = WW_PLAN_TEXT,
                                .text_size = strlen(text) + 1,
                                .description = description,
                                .units = "text",
                                .fill = WW_PLAN_VALUE,
-                               .value = text};
+                               .value = text,
+                               .changes = changes};
     return ww_plan_add(plan, item, path, error);
 }
 
@@ -71,14 +80,15 @@ static ww_status add_facts(ww_plan *plan, const ww_member_layout *layout, ww_err
         char *path =
             ww_format(error, "/runs/run%04" PRId64 "/parameters/%s", layout->index, fact->name);
         if (fact->is_text) {
-            WW_TRY(add_text(plan, path, fact->text, fact->description, error));
+            WW_TRY(add_text(plan, path, fact->text, fact->description, fact->changes, error));
             continue;
         }
         ww_plan_item item = {.type = WW_PLAN_REAL,
                              .description = fact->description,
                              .units = fact->units,
                              .fill = WW_PLAN_VALUE,
-                             .value = &fact->real};
+                             .value = &fact->real,
+                             .changes = fact->changes};
         if (fact->is_integer) {
             item.type = WW_PLAN_INTEGER;
             item.value = &fact->integer;
@@ -116,10 +126,10 @@ static ww_status add_results(ww_plan *plan, const ww_member_layout *layout, ww_e
     const int64_t index = layout->index;
     WW_TRY(add_text(
         plan, ww_format(error, "/runs/run%04" PRId64 "/config", index), layout->config_text,
-        "Resolved configuration of this run, every key with its value, as YAML", error));
+        "Resolved configuration of this run, every key with its value, as YAML", true, error));
     WW_TRY(add_text(plan, ww_format(error, "/runs/run%04" PRId64 "/label", index), layout->label,
                     "What sets this run apart from the others of its sweep, as key=value words",
-                    error));
+                    false, error));
     WW_TRY(add_facts(plan, layout, error));
     const ww_plan_item step = {
         .type = WW_PLAN_INTEGER,

@@ -29,6 +29,7 @@ typedef struct ww_plan_item {
     const char *description, *units, *source; ///< borrowed
     ww_plan_fill fill;
     const void *value; ///< borrowed
+    bool changes;      ///< a change of layout may give it another value
 } ww_plan_item;
 
 /// Starts as zeroes ({0}). Free with ww_plan_free, also after a failure.
@@ -41,6 +42,9 @@ typedef struct ww_plan {
 /// Adds a copy of `item` with `path`, which is taken over; NULL is a failed allocation before.
 ww_status ww_plan_add(ww_plan *plan, ww_plan_item item, char *path, ww_error *error);
 void ww_plan_free(ww_plan *plan);
+
+/// Bytes of the data of one dataset of a plan.
+int64_t ww_plan_item_bytes(const ww_plan_item *item);
 
 /// Adds all datasets of one member. Texts and `first_pages` [2][512] are borrowed.
 ww_status ww_plan_add_member(ww_plan *plan, const ww_member_layout *layout,

@@ -2,6 +2,7 @@
 
 #include "store/array.h"
 #include "store/hdf5_tools.h"
+#include "store/transaction.h"
 #include "widthwise/memory.h"
 
 #include <errno.h>
@@ -15,8 +16,9 @@
 enum { TEXTS = 8, NUMBERS = 3, RANKS = 0 };
 
 struct ww_provenance_table {
-    char texts[TEXTS][WW_PROVENANCE_ROWS][WW_PROVENANCE_TEXT];
-    int64_t numbers[NUMBERS][WW_PROVENANCE_ROWS];
+    int64_t rows;
+    char *texts[TEXTS];        ///< [rows][WW_PROVENANCE_TEXT]
+    int64_t *numbers[NUMBERS]; ///< [rows]
 };
 
 typedef struct column {
@@ -63,22 +65,60 @@ static int64_t number(const ww_provenance *provenance, size_t offset)
     return value;
 }
 
-ww_provenance_table *ww_provenance_table_make(const ww_provenance *provenance, ww_error *error)
+static void fill_row(ww_provenance_table *table, int64_t row, const ww_provenance *provenance)
 {
-    WW_ASSERT(provenance->ranks > 0);
+    for (size_t i = 0; i < TEXTS; i++)
+        copy_text(provenance, text_columns[i].offset, table->texts[i] + row * WW_PROVENANCE_TEXT);
+    for (size_t i = 0; i < NUMBERS; i++)
+        table->numbers[i][row] = number(provenance, number_columns[i].offset);
+}
+
+static ww_provenance_table *make_table(int64_t rows, ww_error *error)
+{
     ww_provenance_table *table = ww_allocate(1, sizeof *table, "the provenance table", error);
     if (table == NULL)
         return NULL;
-    for (size_t i = 0; i < TEXTS; i++)
-        copy_text(provenance, text_columns[i].offset, table->texts[i][0]);
-    for (size_t i = 0; i < NUMBERS; i++)
-        table->numbers[i][0] = number(provenance, number_columns[i].offset);
+    table->rows = rows;
+    bool made = true;
+    for (size_t i = 0; i < TEXTS && made; i++) {
+        table->texts[i] =
+            ww_allocate((size_t)rows, WW_PROVENANCE_TEXT, "the provenance table", error);
+        made = table->texts[i] != NULL;
+    }
+    for (size_t i = 0; i < NUMBERS && made; i++) {
+        table->numbers[i] =
+            ww_allocate((size_t)rows, sizeof *table->numbers[i], "the provenance table", error);
+        made = table->numbers[i] != NULL;
+    }
+    if (made)
+        return table;
+    ww_provenance_table_free(table);
+    return NULL;
+}
+
+ww_provenance_table *ww_provenance_table_make(const ww_provenance *provenance, ww_error *error)
+{
+    WW_ASSERT(provenance->ranks > 0);
+    ww_provenance_table *table = make_table(WW_PROVENANCE_ROWS, error);
+    if (table != NULL)
+        fill_row(table, 0, provenance);
     return table;
+}
+
+void ww_provenance_table_free(ww_provenance_table *table)
+{
+    if (table == NULL)
+        return;
+    for (size_t i = 0; i < TEXTS; i++)
+        free(table->texts[i]);
+    for (size_t i = 0; i < NUMBERS; i++)
+        free(table->numbers[i]);
+    free(table);
 }
 
 ww_status ww_provenance_plan(const ww_provenance_table *table, ww_plan *plan, ww_error *error)
 {
-    ww_plan_item item = {.rank = 1, .extent = {WW_PROVENANCE_ROWS}, .fill = WW_PLAN_VALUE};
+    ww_plan_item item = {.rank = 1, .extent = {table->rows}, .fill = WW_PLAN_VALUE};
     for (size_t i = 0; i < TEXTS; i++) {
         item.type = WW_PLAN_TEXT;
         item.text_size = WW_PROVENANCE_TEXT;
@@ -97,31 +137,43 @@ ww_status ww_provenance_plan(const ww_provenance_table *table, ww_plan *plan, ww
     return WW_OK;
 }
 
-/// Opens a column of numbers and checks its length.
+/// Opens a column of numbers and checks that it is one.
 static ww_status open_numbers(hid_t file, const char *path, size_t i, ww_array *array,
                               ww_error *error)
 {
     WW_TRY(ww_array_open(file, path, ww_copy_text(number_columns[i].path, error), 0, array, error));
-    if (array->integer && array->rank == 1 && array->extent[0] == WW_PROVENANCE_ROWS)
+    if (array->integer && array->rank == 1 && array->extent[0] > 0)
         return WW_OK;
     ww_array_close(array);
-    return ww_fail(error, WW_FAILED,
-                   "%s: %s is not a list of %d integers; the file is damaged, restore it from a "
-                   "backup",
-                   path, number_columns[i].path, (int)WW_PROVENANCE_ROWS);
+    return ww_fail(
+        error, WW_FAILED,
+        "%s: %s is not a list of integers; the file is damaged, restore it from a backup", path,
+        number_columns[i].path);
+}
+
+/// Rows that are there, and rows in use.
+static ww_status count_rows(hid_t file, const char *path, int64_t *rows, int64_t *used,
+                            ww_error *error)
+{
+    *used = 0;
+    ww_array ranks;
+    WW_TRY(open_numbers(file, path, RANKS, &ranks, error));
+    *rows = ranks.extent[0];
+    int64_t *values = ww_allocate((size_t)*rows, sizeof *values, "the list of starts", error);
+    ww_status status = values == NULL ? WW_FAILED : WW_OK;
+    if (status == WW_OK)
+        status = ww_array_read(&ranks, 0, 0, *rows, values, error);
+    while (status == WW_OK && *used < *rows && values[*used] > 0)
+        (*used)++;
+    free(values);
+    ww_array_close(&ranks);
+    return status;
 }
 
 ww_status ww_provenance_count(hid_t file, const char *path, int64_t *count, ww_error *error)
 {
-    *count = 0;
-    ww_array ranks;
-    WW_TRY(open_numbers(file, path, RANKS, &ranks, error));
-    int64_t values[WW_PROVENANCE_ROWS] = {0};
-    const ww_status status = ww_array_read(&ranks, 0, 0, WW_PROVENANCE_ROWS, values, error);
-    ww_array_close(&ranks);
-    while (status == WW_OK && *count < WW_PROVENANCE_ROWS && values[*count] > 0)
-        (*count)++;
-    return status;
+    int64_t rows = 0;
+    return count_rows(file, path, &rows, count, error);
 }
 
 ww_status ww_provenance_read(hid_t file, const char *path, int64_t row, ww_provenance *provenance,
@@ -166,16 +218,9 @@ static ww_status sync_descriptor(int descriptor, const char *path, ww_error *err
 }
 
 /// Texts and numbers first, made durable; then the number that makes the row count.
-static ww_status write_row(hid_t file, int descriptor, const char *path,
+static ww_status write_row(hid_t file, int descriptor, const char *path, int64_t row,
                            const ww_provenance *provenance, ww_error *error)
 {
-    int64_t row = 0;
-    WW_TRY(ww_provenance_count(file, path, &row, error));
-    if (row == WW_PROVENANCE_ROWS)
-        return ww_fail(error, WW_FAILED,
-                       "%s has room for %d starts and all are used; start anew with another output "
-                       "file and fewer, longer jobs",
-                       path, (int)WW_PROVENANCE_ROWS);
     for (size_t i = 0; i < TEXTS; i++) {
         char text[WW_PROVENANCE_TEXT];
         copy_text(provenance, text_columns[i].offset, text);
@@ -188,20 +233,71 @@ static ww_status write_row(hid_t file, int descriptor, const char *path,
     return sync_descriptor(descriptor, path, error);
 }
 
-static ww_status add_attempt(const char *path, const ww_provenance *provenance, ww_error *error)
+static ww_status replace_columns(void *context, hid_t file, const char *file_name, ww_error *error)
+{
+    const ww_plan *plan = context;
+    for (size_t i = 0; i < plan->count; i++)
+        WW_TRY(ww_transaction_replace(file, file_name, &plan->items[i], false, error));
+    return WW_OK;
+}
+
+/// Makes room for as many rows again, in a transaction.
+static ww_status double_rows(const char *path, const ww_provenance_table *table, ww_error *error)
+{
+    ww_plan plan = {0};
+    const char *touched[TEXTS + NUMBERS];
+    ww_status status = ww_provenance_plan(table, &plan, error);
+    for (size_t i = 0; i < plan.count; i++)
+        touched[i] = plan.items[i].path;
+    const ww_transaction transaction = {.touched = touched,
+                                        .count = plan.count,
+                                        .bytes = 2 * plan.bytes,
+                                        .work = replace_columns,
+                                        .context = &plan};
+    if (status == WW_OK)
+        status = ww_transaction_run(path, &transaction, error);
+    ww_plan_free(&plan);
+    return status;
+}
+
+/// Finds the row to write, and makes room where all are in use.
+static ww_status find_row(const char *path, int64_t *row, ww_error *error)
 {
     hid_t file = H5I_INVALID_HID;
-    // For its clear sentences: MPI-IO gives poorer ones.
     WW_TRY(ww_file_open_reading(path, &file, error));
+    int64_t rows = 0;
+    ww_status status = count_rows(file, path, &rows, row, error);
+    ww_provenance_table *larger = NULL;
+    if (status == WW_OK && *row == rows) {
+        larger = make_table(2 * rows, error);
+        status = larger == NULL ? WW_FAILED : WW_OK;
+        for (int64_t i = 0; i < rows && status == WW_OK; i++) {
+            ww_provenance provenance;
+            status = ww_provenance_read(file, path, i, &provenance, error);
+            if (status == WW_OK)
+                fill_row(larger, i, &provenance);
+        }
+    }
     ww_file_close(&file);
+    if (status == WW_OK && larger != NULL)
+        status = double_rows(path, larger, error);
+    ww_provenance_table_free(larger);
+    return status;
+}
+
+static ww_status add_attempt(const char *path, const ww_provenance *provenance, ww_error *error)
+{
+    int64_t row = 0;
+    WW_TRY(find_row(path, &row, error));
     const int descriptor = open(path, O_RDWR | O_CLOEXEC);
     if (descriptor < 0)
         return ww_fail(error, WW_FAILED, "cannot open %s for writing: %s; check its permissions",
                        path, strerror(errno));
+    hid_t file = H5I_INVALID_HID;
     // Through MPI-IO although alone: the serial driver would ask for a lock that any reader denies.
     ww_status status = ww_file_open_writing(path, MPI_COMM_SELF, &file, error);
     if (status == WW_OK)
-        status = write_row(file, descriptor, path, provenance, error);
+        status = write_row(file, descriptor, path, row, provenance, error);
     ww_file_close(&file);
     close(descriptor);
     return status;

@@ -9,11 +9,13 @@
 #include <hdf5.h>
 #include <stdint.h>
 
-/// Values of all columns, for the skeleton: row 0 in use, the rest zeroes. Big; allocate it.
+/// Values of all columns, for the skeleton: row 0 in use, the rest zeroes.
 typedef struct ww_provenance_table ww_provenance_table;
 
-/// A table whose first row is `provenance`. Free with free().
+/// A table whose first row is `provenance`. Free with ww_provenance_table_free.
 ww_provenance_table *ww_provenance_table_make(const ww_provenance *provenance, ww_error *error);
+
+void ww_provenance_table_free(ww_provenance_table *table);
 
 /// Adds the columns with the table's values, which are borrowed.
 ww_status ww_provenance_plan(const ww_provenance_table *table, ww_plan *plan, ww_error *error);

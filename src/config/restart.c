@@ -1,0 +1,65 @@
+// What a restart may change.
+#include "widthwise/config.h"
+
+#include "config/keys.h"
+#include "config/value.h"
+
+#include <stdio.h>
+#include <string.h>
+
+// "training.steps, training.stop, ..." into `text` [size].
+static void list_changeable(char *text, size_t size)
+{
+    size_t used = 0;
+    text[0] = '\0';
+    for (size_t i = 0; i < ww_key_count() && used < size; i++) {
+        const ww_key *key = ww_key_at(i);
+        if (key->restart)
+            used +=
+                (size_t)snprintf(text + used, size - used, "%s%s", used > 0 ? ", " : "", key->path);
+    }
+}
+
+// True when `label` ("network.width=500 seed=2") names the key.
+static bool is_swept(const char *label, const char *path)
+{
+    const size_t length = strlen(path);
+    for (const char *word = label; word != NULL; word = strchr(word, ' ')) {
+        word += *word == ' ';
+        if (strncmp(word, path, length) == 0 && word[length] == '=')
+            return true;
+    }
+    return false;
+}
+
+ww_status ww_config_compare(const ww_config *before, const ww_config *after, const char *label,
+                            ww_config_change *change, ww_error *error)
+{
+    static const char quiet[] = "output.";
+    *change = WW_CONFIG_SAME;
+    for (size_t i = 0; i < ww_key_count(); i++) {
+        const ww_key *key = ww_key_at(i);
+        const bool used = ww_key_in_use(key, before);
+        if (used == ww_key_in_use(key, after) && (!used || ww_value_equal(key, before, after)))
+            continue;
+        char where[512];
+        ww_config_where(after, key->path, where, sizeof where);
+        if (!key->restart) {
+            char changeable[1024];
+            list_changeable(changeable, sizeof changeable);
+            return ww_fail(error, WW_USAGE,
+                           "%s: a restart cannot change this, the run would not be the one that "
+                           "was begun; what may change is %s; for anything else start a new run",
+                           where, changeable);
+        }
+        if (is_swept(label, key->path))
+            return ww_fail(error, WW_USAGE,
+                           "%s: the sweep of this file varies this key, so a restart cannot set it",
+                           where);
+        if (strncmp(key->path, quiet, sizeof quiet - 1) != 0)
+            *change = WW_CONFIG_RESULTS;
+        else if (*change == WW_CONFIG_SAME)
+            *change = WW_CONFIG_CONDUCT;
+    }
+    return WW_OK;
+}

@@ -1,0 +1,43 @@
+#include "store/disk.h"
+
+#include "widthwise/text.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+ww_status ww_check_space(const char *path, int descriptor, int64_t bytes, int64_t freed,
+                         ww_error *error)
+{
+    struct statvfs system;
+    if (fstatvfs(descriptor, &system) != 0)
+        return WW_OK; // unknown: writing will tell
+    const double gibibyte = 1024.0 * 1024.0 * 1024.0;
+    const double available = (double)system.f_bavail * (double)system.f_frsize + (double)freed;
+    if ((double)bytes <= available)
+        return WW_OK;
+    return ww_fail(error, WW_FAILED,
+                   "%s needs %.3f GiB and its file system has %.3f GiB free; write to another one "
+                   "with -o, or keep less (output.record, measure.snapshots)",
+                   path, (double)bytes / gibibyte, available / gibibyte);
+}
+
+ww_status ww_sync_folder_of(const char *path, ww_error *error)
+{
+    char *folder = ww_folder_of(path, error);
+    if (folder == NULL)
+        return WW_FAILED;
+    ww_status status = WW_OK;
+    const int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    // Some file systems cannot sync a folder and say EINVAL; the rename stands all the same.
+    if (descriptor < 0 || (fsync(descriptor) != 0 && errno != EINVAL))
+        status = ww_fail(error, WW_FAILED, "cannot bring the folder %s to the disk: %s", folder,
+                         strerror(errno));
+    if (descriptor >= 0)
+        close(descriptor);
+    free(folder);
+    return status;
+}

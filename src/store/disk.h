@@ -1,0 +1,17 @@
+/// Questions to the file system that a file lies on. Not collective.
+#ifndef WIDTHWISE_STORE_DISK_H
+#define WIDTHWISE_STORE_DISK_H
+
+#include "widthwise/error.h"
+
+#include <stdint.h>
+
+/// WW_FAILED when the file system of the open file has less than `bytes` free, `freed` not counted.
+ww_status ww_check_space(const char *path, int descriptor, int64_t bytes, int64_t freed,
+                         ww_error *error);
+
+/// Brings the folder that holds `path` to the disk: a name made, changed or removed in it lasts.
+/// Not collective.
+ww_status ww_sync_folder_of(const char *path, ww_error *error);
+
+#endif

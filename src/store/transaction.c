@@ -1,0 +1,248 @@
+#include "store/transaction.h"
+
+#include "store/disk.h"
+#include "store/hdf5_tools.h"
+#include "store/journal.h"
+#include "store/skeleton.h"
+#include "widthwise/memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+enum {
+    LARGE_BYTES = 1 << 16, // datasets from this size on are not kept in the journal
+    COPY_BYTES = 16 << 20
+};
+
+ww_status ww_transaction_plan_mark(ww_plan *plan, int64_t *words, ww_error *error)
+{
+    if (getrandom(words, 2 * sizeof *words, 0) != (ssize_t)(2 * sizeof *words))
+        return ww_fail(error, WW_FAILED, "the system gives no random numbers: %s", strerror(errno));
+    const ww_plan_item item = {
+        .type = WW_PLAN_INTEGER,
+        .rank = 1,
+        .extent = {2},
+        .description = "Two random words that tell this file and its copies from all others",
+        .units = "1",
+        .fill = WW_PLAN_VALUE,
+        .value = words};
+    return ww_plan_add(plan, item, ww_copy_text(WW_FILE_MARK_PATH, error), error);
+}
+
+/// The extents of large datasets that stay as they are.
+typedef struct extent_search {
+    const ww_transaction *transaction;
+    ww_extent *extents;
+    size_t count, capacity;
+    bool short_of_memory;
+} extent_search;
+
+static bool is_touched(const ww_transaction *transaction, const char *path)
+{
+    for (size_t i = 0; i < transaction->count; i++)
+        if (strcmp(transaction->touched[i], path) == 0)
+            return true;
+    return false;
+}
+
+static bool keep_extent(extent_search *search, const ww_extent *extent)
+{
+    if (search->count == search->capacity) {
+        const size_t capacity = search->capacity == 0 ? 64 : 2 * search->capacity;
+        ww_extent *grown = realloc(search->extents, capacity * sizeof *grown);
+        if (grown == NULL)
+            return false;
+        search->extents = grown;
+        search->capacity = capacity;
+    }
+    search->extents[search->count++] = *extent;
+    return true;
+}
+
+static herr_t visit_object(hid_t root, const char *name, const H5O_info_t *info, void *context)
+{
+    extent_search *search = context;
+    if (info->type != H5O_TYPE_DATASET)
+        return 0;
+    const hid_t dataset = H5Dopen2(root, name, H5P_DEFAULT);
+    if (dataset < 0)
+        return -1;
+    const haddr_t offset = H5Dget_offset(dataset);
+    const hsize_t bytes = H5Dget_storage_size(dataset);
+    H5Dclose(dataset);
+    if (offset == HADDR_UNDEF || bytes < LARGE_BYTES)
+        return 0;
+    char *path = ww_format(NULL, "/%s", name);
+    search->short_of_memory = path == NULL;
+    if (path != NULL && !is_touched(search->transaction, path)) {
+        const ww_extent extent = {.offset = (int64_t)offset, .bytes = (int64_t)bytes};
+        search->short_of_memory = !keep_extent(search, &extent);
+    }
+    free(path);
+    return search->short_of_memory ? -1 : 0;
+}
+
+static int compare_extents(const void *a, const void *b)
+{
+    const ww_extent *x = a;
+    const ww_extent *y = b;
+    return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+static ww_status read_mark(hid_t file, const char *path, ww_journal_mark *mark, ww_error *error)
+{
+    ww_array array;
+    WW_TRY(ww_array_open(file, path, ww_copy_text(WW_FILE_MARK_PATH, error), 0, &array, error));
+    ww_status status = WW_OK;
+    if (!array.integer || array.rank != 1 || array.extent[0] != 2)
+        status =
+            ww_fail(error, WW_FAILED,
+                    "%s: %s is not two integers; the file is damaged, restore it from a backup",
+                    path, WW_FILE_MARK_PATH);
+    else
+        status = ww_array_read(&array, 0, 0, 2, mark->words, error);
+    mark->offset = (int64_t)H5Dget_offset(array.id);
+    ww_array_close(&array);
+    return status;
+}
+
+/// Finds out what the journal has to keep, and writes it.
+static ww_status write_journal(const char *path, const ww_transaction *transaction, ww_error *error)
+{
+    hid_t file = H5I_INVALID_HID;
+    WW_TRY(ww_file_open_reading(path, &file, error));
+    ww_journal_mark mark = {0};
+    ww_status status = read_mark(file, path, &mark, error);
+    extent_search search = {.transaction = transaction};
+    const ww_quiet quiet = ww_quiet_begin();
+    if (status == WW_OK && H5Ovisit(file, H5_INDEX_NAME, H5_ITER_NATIVE, visit_object, &search) < 0)
+        status = ww_fail(error, WW_FAILED, "%s: %s", path,
+                         search.short_of_memory
+                             ? "out of memory for the list of its datasets"
+                             : "its datasets cannot be listed; the file is damaged, restore it "
+                               "from a backup");
+    ww_quiet_end(&quiet);
+    ww_file_close(&file);
+    if (status == WW_OK) {
+        if (search.count > 0)
+            qsort(search.extents, search.count, sizeof *search.extents, compare_extents);
+        status = ww_journal_write(path, search.extents, search.count, &mark, error);
+    }
+    free(search.extents);
+    return status;
+}
+
+/// Opens the file with the serial driver, does the work, and brings it to the disk.
+static ww_status change_file(const char *path, const ww_transaction *transaction, ww_error *error)
+{
+    hid_t file = H5I_INVALID_HID;
+    WW_TRY(ww_file_open_changing(path, &file, error));
+    const ww_quiet quiet = ww_quiet_begin();
+    ww_status status = transaction->work(transaction->context, file, path, error);
+    errno = 0;
+    if (H5Fclose(file) < 0 && status == WW_OK)
+        status = ww_fail_writing(path, "the change of its structure", error);
+    ww_quiet_end(&quiet);
+    const int descriptor = open(path, O_RDWR | O_CLOEXEC);
+    if (status == WW_OK && (descriptor < 0 || fsync(descriptor) != 0))
+        status =
+            ww_fail(error, WW_FAILED, "cannot bring %s to the disk: %s", path, strerror(errno));
+    if (descriptor >= 0)
+        close(descriptor);
+    return status;
+}
+
+ww_status ww_transaction_run(const char *path, const ww_transaction *transaction, ww_error *error)
+{
+    const int descriptor = open(path, O_RDWR | O_CLOEXEC);
+    if (descriptor < 0)
+        return ww_fail(error, WW_FAILED, "cannot open %s for writing: %s; check its permissions",
+                       path, strerror(errno));
+    ww_status status = ww_check_space(path, descriptor, transaction->bytes, 0, error);
+    close(descriptor);
+    if (status == WW_OK)
+        status = write_journal(path, transaction, error);
+    if (status != WW_OK) {
+        ww_error_advise(error, "; nothing was changed");
+        return status;
+    }
+    status = change_file(path, transaction, error);
+    // HDF5 may still hold what it could not write, and write it when the program ends: so what was
+    // begun is undone by the next start, not here.
+    if (status != WW_OK)
+        ww_error_advise(error, "; `widthwise resume %s` puts the file back as it was", path);
+    return status == WW_OK ? ww_journal_remove(path, error) : status;
+}
+
+/// The rows that both datasets have, from one to the other.
+static ww_status copy_rows(const ww_array *from, const ww_array *to, ww_error *error)
+{
+    const int64_t from_rows = ww_array_rows(from);
+    const int64_t rows = from_rows < ww_array_rows(to) ? from_rows : ww_array_rows(to);
+    const int64_t row_bytes = ww_array_row_values(to) * WW_VALUE_BYTES;
+    WW_ASSERT(ww_array_row_values(from) == ww_array_row_values(to) && from->integer == to->integer);
+    if (rows == 0 || row_bytes == 0)
+        return WW_OK;
+    int64_t chunk = COPY_BYTES / row_bytes;
+    chunk = chunk < 1 ? 1 : chunk > rows ? rows : chunk;
+    void *buffer = ww_allocate((size_t)chunk, (size_t)row_bytes, "rows to be copied", error);
+    if (buffer == NULL)
+        return WW_FAILED;
+    ww_status status = WW_OK;
+    for (int64_t row = 0; row < rows && status == WW_OK; row += chunk) {
+        const int64_t count = rows - row < chunk ? rows - row : chunk;
+        status = ww_array_read(from, 0, row, count, buffer, error);
+        if (status == WW_OK)
+            status = ww_array_write(to, 0, row, count, buffer, error);
+    }
+    free(buffer);
+    return status;
+}
+
+static ww_status copy_dataset(hid_t file, const char *file_name, const char *from, const char *to,
+                              ww_error *error)
+{
+    ww_array source;
+    ww_array target;
+    WW_TRY(ww_array_open(file, file_name, ww_copy_text(from, error), 0, &source, error));
+    ww_status status = ww_array_open(file, file_name, ww_copy_text(to, error), 0, &target, error);
+    if (status == WW_OK) {
+        status = copy_rows(&source, &target, error);
+        ww_array_close(&target);
+    }
+    ww_array_close(&source);
+    return status;
+}
+
+ww_status ww_transaction_remove(hid_t file, const char *file_name, const char *path,
+                                ww_error *error)
+{
+    errno = 0;
+    if (H5Ldelete(file, path, H5P_DEFAULT) < 0)
+        return ww_fail_writing(file_name, path, error);
+    return WW_OK;
+}
+
+ww_status ww_transaction_replace(hid_t file, const char *file_name, const ww_plan_item *item,
+                                 bool copies, ww_error *error)
+{
+    char *before = ww_format(error, "%s__before", item->path);
+    if (before == NULL)
+        return WW_FAILED;
+    errno = 0;
+    ww_status status = WW_OK;
+    if (H5Lmove(file, item->path, file, before, H5P_DEFAULT, H5P_DEFAULT) < 0)
+        status = ww_fail_writing(file_name, item->path, error);
+    if (status == WW_OK)
+        status = ww_skeleton_add(file, file_name, item, error);
+    if (status == WW_OK && copies)
+        status = copy_dataset(file, file_name, before, item->path, error);
+    if (status == WW_OK)
+        status = ww_transaction_remove(file, file_name, before, error);
+    free(before);
+    return status;
+}
