@@ -147,6 +147,7 @@ typedef struct ww_config {
     struct {
         int64_t checkpoint_every;  ///< steps; 0: only by time and at the end
         double checkpoint_minutes; ///< 0: only by steps and at the end
+        double commit_seconds;     ///< between two commits of records without a checkpoint
         int record;                ///< bits WW_RECORD_*
     } output;
 

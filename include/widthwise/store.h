@@ -212,7 +212,7 @@ ww_status ww_store_restore(ww_store *store, const ww_weights_target *target, int
 /// all ranks. It is kept in memory until the next commit. Collective.
 ww_status ww_store_append(ww_store *store, int64_t step, const double *values, ww_error *error);
 
-/// Writes and commits the rows appended so far. Collective.
+/// Writes and commits the rows appended since the last commit, if there are any. Collective.
 ww_status ww_store_commit_rows(ww_store *store, ww_error *error);
 
 /// Writes a checkpoint of `step` into the older slot and commits it with all rows, as `state`.

@@ -14,8 +14,6 @@ static const int64_t WISH_CHECKPOINT = INT64_C(1);
 static const int64_t WISH_COMMIT_ROWS = INT64_C(1) << 20;
 static const int64_t WISH_END = INT64_C(1) << 40;
 static const int64_t WISH_MASK = (INT64_C(1) << 20) - 1;
-// Rows are committed this often (seconds), so that a reader of a running job sees them.
-static const double COMMIT_SECONDS = 2.0;
 
 typedef struct member_loop {
     const ww_app_member *member;
@@ -176,7 +174,7 @@ static int64_t wishes(member_loop *self)
     if ((minutes > 0.0 && now - self->last_checkpoint >= 60.0 * minutes) ||
         ww_ending_wants_measurement(self->ending))
         wish += WISH_CHECKPOINT;
-    if (now - self->last_commit >= COMMIT_SECONDS)
+    if (now - self->last_commit >= self->config->output.commit_seconds)
         wish += WISH_COMMIT_ROWS;
     return wish;
 }

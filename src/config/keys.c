@@ -172,6 +172,11 @@ static const ww_key keys[] = {
     KEY(output.checkpoint_minutes, REAL,
         "Time between two checkpoints; 0: only by steps and at the end.", NOT_NEGATIVE, FROM("0.0"),
         .unit = "minutes", .restart = true),
+    KEY(output.commit_seconds, REAL,
+        "Time after which records are committed also without a checkpoint, for readers of a "
+        "running "
+        "job; 0: after every step.",
+        NOT_NEGATIVE, FROM("2.0"), .unit = "seconds", .restart = true),
     KEY(output.record, CHOICE_LIST,
         "What the file keeps besides, for an outside check that replays the run.",
         .choices = records, FROM("[]")),

@@ -288,6 +288,8 @@ ww_status ww_store_publish(ww_store *store, const ww_page *next, ww_status statu
 
 ww_status ww_store_commit_rows(ww_store *store, ww_error *error)
 {
+    if (store->rows.count == 0) // the same on all ranks
+        return WW_OK;
     ww_page next = ww_store_next_page(store);
     next.state = WW_RUN_RUNNING;
     return ww_store_publish(store, &next, WW_OK, error);

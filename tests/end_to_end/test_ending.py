@@ -14,7 +14,8 @@ from typing import Callable, Mapping, Optional
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from compare import result_differences  # noqa: E402
-from program import ProgramTest, environment, mpi, program  # noqa: E402
+from processes import ranks_of, start  # noqa: E402
+from program import ProgramTest  # noqa: E402
 
 import widthwise  # noqa: E402
 
@@ -36,19 +37,6 @@ output: {checkpoint_every: 0}
 Act = Callable[[subprocess.Popen[str], Path], None]
 
 
-def children(process: int) -> list[int]:
-    """The processes that a process has begun: for a launcher, the ranks."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = entry.read_text(encoding="ascii", errors="replace").rsplit(")", 1)[1].split()
-        except OSError:
-            continue  # it has ended meanwhile
-        if int(fields[1]) == process:
-            found.append(int(entry.parent.name))
-    return sorted(found)
-
-
 def signal_launcher(number: signal.Signals) -> Act:
     """Sends a signal to what was started: the program, or the launcher above it."""
     return lambda process, folder: process.send_signal(number)
@@ -56,7 +44,7 @@ def signal_launcher(number: signal.Signals) -> Act:
 
 def signal_last_rank(number: signal.Signals) -> Act:
     """Sends a signal to one rank alone, that of the highest process number."""
-    return lambda process, folder: os.kill(children(process.pid)[-1], number)
+    return lambda process, folder: os.kill(ranks_of(process)[-1], number)
 
 
 def touch_stop(process: subprocess.Popen[str], folder: Path) -> None:
@@ -90,17 +78,7 @@ class EndingTest(ProgramTest):
         more: Optional[Mapping[str, str]] = None,
     ) -> str:
         """Starts the program, waits until it makes steps, acts, and expects exit code 75."""
-        launcher = [] if ranks is None else mpi(ranks)
-        command = [*launcher, program(), *arguments]
-        with subprocess.Popen(
-            command,
-            cwd=self.folder,
-            env=environment(more),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        ) as process:
+        with start(*arguments, folder=self.folder, ranks=ranks, more=more) as process:
             try:
                 self.wait_for_steps()
                 act(process, self.folder)
@@ -141,9 +119,9 @@ class EndingTest(ProgramTest):
     ) -> None:
         """Ends a run, then its restart, the same way; the result is that of a run of such length."""
         self.generation = -1
-        start = ("run", str(self.config), "-o", str(self.file))
+        begin = ("run", str(self.config), "-o", str(self.file))
         self.assertIn(
-            reason, self.ended(act, *start, *options(), ranks=ranks, more=more())
+            reason, self.ended(act, *begin, *options(), ranks=ranks, more=more())
         )
         first = self.committed_step()
         self.assertGreater(first, 0)

@@ -1,0 +1,30 @@
+"""A crash after every single write, with several draws of what survives."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+
+from crash import LoggedRun, check  # noqa: E402
+
+
+class EveryCrashTest(unittest.TestCase):
+    """All states of one run."""
+
+    def test_every_write(self) -> None:
+        """Every record of the log, every mode, three draws."""
+        with tempfile.TemporaryDirectory(prefix="widthwise-") as scratch:
+            findings = check(LoggedRun(Path(scratch)), every=1, seeds=3)
+        print(f"\n{findings.table()}")
+        self.assertEqual(findings.failures, [])
+        self.assertEqual(findings.total("lost"), 0)
+        self.assertEqual(findings.total("equal"), findings.total("states"))
+        self.assertGreater(findings.total("states"), 5000)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,33 @@
+"""Jobs that are killed at random moments lose nothing that was acknowledged."""
+
+from __future__ import annotations
+
+import sys
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+
+from kills import Chains  # noqa: E402
+from program import ProgramTest  # noqa: E402
+
+
+class KillsTest(ProgramTest):
+    """SIGKILL to a whole job or to one of its ranks."""
+
+    def test_kills(self) -> None:
+        """A few kills; test_kills_long.py tries hundreds."""
+        self.check(kills=20, seed=1)
+
+    def check(self, kills: int, seed: int) -> None:
+        """Chains of kills and restarts end with the bits of a run that was left alone."""
+        tally = Chains(self.folder, seed).run(kills)
+        print(f"\n{tally.table()}")
+        self.assertEqual(tally.failures, [])
+        self.assertEqual(tally.lost, 0)
+        self.assertEqual(tally.equal, tally.chains)
+        self.assertEqual(tally.opened + tally.before_the_file, tally.kills)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,178 @@
+"""Chains of jobs that are killed at random moments and resumed on other numbers of ranks."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Optional
+
+from compare import result_differences
+from processes import kill, kill_all, start, wait_for_ranks
+from program import run_program
+
+import widthwise
+
+# Commits after every step and many checkpoints: a random moment is often one of a write.
+CONFIG = """
+name: kills
+data: {train: 60, test: 30, mixture: {dimension: 40, classes: 4, components: 2}}
+network: {width: 600}
+training: {batch: 8, steps: 90, rate: 1.0}
+measure:
+  every: 2
+  quantities: all
+  final: [update_spectrum, accuracy_target]
+  snapshots: [0, 30]
+output: {checkpoint_every: 3, commit_seconds: 0, record: [data, initial-weights, batches]}
+"""
+LONGER = "training.steps=125"
+
+
+@dataclass
+class Tally:
+    """What was tried, and what came of it."""
+
+    kills: int = 0
+    before_the_file: int = 0
+    of_one_rank: int = 0
+    while_lengthening: int = 0
+    opened: int = 0
+    lost: int = 0
+    chains: int = 0
+    equal: int = 0
+    failures: list[str] = field(default_factory=list)
+
+    def table(self) -> str:
+        """Two lines."""
+        heads = {
+            "kills": self.kills,
+            "of one rank": self.of_one_rank,
+            "lengthening": self.while_lengthening,
+            "before the file": self.before_the_file,
+            "files that opened": self.opened,
+            "checkpoints lost": self.lost,
+            "runs": self.chains,
+            "equal bits": self.equal,
+        }
+        widths = [max(len(head), 6) + 2 for head in heads]
+        return "\n".join(
+            "".join(f"{word:>{width}}" for word, width in zip(words, widths))
+            for words in (heads.keys(), heads.values())
+        )
+
+
+def newest_checkpoint(path: Path) -> int:
+    """Step of the newest checkpoint that the file vouches for, -1 without one."""
+    try:
+        with widthwise.open(path) as file:
+            checkpoint = file.members[0].checkpoint()
+            return -1 if checkpoint is None else int(checkpoint.step)
+    except (OSError, widthwise.FormatError, KeyError):
+        return -1  # not there yet, or in the middle of a change
+
+
+class Chains:
+    """Runs chains in a folder until a number of kills is reached."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self.folder = folder
+        self.random = random.Random(seed)
+        self.tally = Tally()
+        self.config = folder / "kills.yaml"
+        self.config.write_text(CONFIG, encoding="utf-8")
+        self.reference = folder / "reference.h5"
+        began = time.monotonic()
+        done = run_program(
+            *("run", self.config, "-o", self.reference, "-q", "--set", LONGER),
+            folder=folder,
+            ranks=2,
+        )
+        if done.code != 0:
+            raise AssertionError(done.text)
+        self.seconds = time.monotonic() - began
+
+    def run(self, kills: int) -> Tally:
+        """Chains until so many kills; the last chain is brought to its end."""
+        while self.tally.kills < kills and len(self.tally.failures) < 3:
+            self._chain()
+        return self.tally
+
+    def _fail(self, what: str, text: str) -> None:
+        self.tally.failures.append(f"{what}\n{text}")
+
+    def _chain(self) -> None:
+        path = self.folder / f"chain{self.tally.chains}.h5"
+        self.tally.chains += 1
+        lengthened = False
+        lives = self.random.randint(4, 9)  # kills of this chain
+        while True:
+            if not path.exists():
+                arguments = ["run", self.config, "-o", path]
+            elif lengthened:
+                arguments = ["resume", path, "--set", LONGER]
+            else:
+                arguments = ["resume", path]
+            code, text = self._start(arguments, path, may_die=lives > 0, lengthened=lengthened)
+            if code is None:
+                lives -= 1
+                continue
+            if code != 0:
+                self._fail(f"exit code {code}", text)
+                return
+            if lengthened:
+                break
+            lengthened = True
+        differences = result_differences(self.reference, path)
+        if differences:
+            self._fail("bits differ", str(differences))
+        else:
+            self.tally.equal += 1
+        path.unlink()
+
+    def _start(
+        self, arguments: list[object], path: Path, may_die: bool, lengthened: bool
+    ) -> tuple[Optional[int], str]:
+        """Exit code and output; None for one that was killed and left all in order."""
+        ranks = self.random.randint(1, 4)
+        with start(*arguments, folder=self.folder, ranks=ranks) as process:
+            below = wait_for_ranks(process, ranks)
+            moment = self.random.uniform(0.0, self.seconds)
+            deadline = time.monotonic() + moment
+            while may_die and time.monotonic() < deadline and process.poll() is None:
+                time.sleep(0.002)
+            if not may_die or process.poll() is not None:
+                text, _ = process.communicate(timeout=120)
+                return process.returncode, text
+            acknowledged = newest_checkpoint(path)
+            self.tally.kills += 1
+            self.tally.while_lengthening += lengthened
+            if ranks > 1 and self.random.random() < 0.3:
+                self.tally.of_one_rank += 1
+                kill(self.random.choice(below))
+                text, _ = process.communicate(timeout=60)  # the others have to end as well
+                if process.returncode == 0 and "complete" not in text:
+                    self._fail("a rank was killed and the job says that all is well", text)
+            else:
+                kill_all(process)
+        self._look(path, acknowledged)
+        return None, ""
+
+    def _look(self, path: Path, acknowledged: int) -> None:
+        """What a kill left: a good file that knows the newest checkpoint, or none."""
+        if not path.exists():
+            self.tally.before_the_file += 1
+            if acknowledged >= 0:
+                self._fail("the file is gone", "")
+            return
+        done = run_program("verify", path, folder=self.folder)
+        if done.code != 0:
+            self._fail("verify finds fault", done.text)
+            return
+        self.tally.opened += 1
+        found = re.search(r"newest good checkpoint: slot \d, step (\d+)", done.text)
+        if (int(found[1]) if found else -1) < acknowledged:
+            self.tally.lost += 1
+            self._fail(f"the checkpoint of step {acknowledged} is lost", done.text)
