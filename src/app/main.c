@@ -1,5 +1,6 @@
 #include "app/app.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -8,6 +9,10 @@ int main(int count, char **words)
     // Shared file pointers, which nothing here uses: two of Open MPI's ways to have them put files
     // beside the output, and a job that is killed leaves them there.
     setenv("OMPI_MCA_sharedfp", "^lockedfile,individual", 0);
+    // A limit on the size of files, or a pager that was closed, is an error of the call that meets
+    // it and gets its sentence; the signals would end this rank without one.
+    signal(SIGXFSZ, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
     if (MPI_Init(&count, &words) != MPI_SUCCESS) {
         fprintf(stderr, "widthwise: MPI could not be started\n");
         return WW_FAILED;

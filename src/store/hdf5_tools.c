@@ -94,15 +94,6 @@ hid_t ww_file_access(void)
     return access;
 }
 
-hid_t ww_file_access_serial(void)
-{
-    const hid_t access = ww_file_access();
-#if H5_VERSION_GE(1, 10, 7)
-    H5Pset_file_locking(access, false, true);
-#endif
-    return access;
-}
-
 static bool read_attribute(hid_t file, const char *name, H5T_class_t class, void *buffer,
                            size_t size)
 {
@@ -192,15 +183,6 @@ static ww_status open_checked(const char *path, unsigned flags, hid_t access, hi
     return status;
 }
 
-/// With the serial driver and without HDF5's lock.
-static ww_status open_serial(const char *path, unsigned flags, hid_t *file, ww_error *error)
-{
-    const hid_t access = ww_file_access_serial();
-    const ww_status status = open_checked(path, flags, access, file, error);
-    H5Pclose(access);
-    return status;
-}
-
 ww_status ww_file_open_reading(const char *path, hid_t *file, ww_error *error)
 {
     *file = H5I_INVALID_HID;
@@ -222,19 +204,25 @@ ww_status ww_file_open_reading(const char *path, hid_t *file, ww_error *error)
             path, path, path, path);
     const ww_quiet quiet = ww_quiet_begin();
     ww_status status = WW_OK;
-    if (H5Fis_hdf5(path) <= 0)
+    if (H5Fis_hdf5(path) <= 0) {
         status = ww_fail(error, WW_USAGE,
                          "%s is not an HDF5 file; give a file that `widthwise run` made", path);
-    else
-        status = open_serial(path, H5F_ACC_RDONLY, file, error);
+    } else {
+        const hid_t access = ww_file_access();
+#if H5_VERSION_GE(1, 10, 7)
+        H5Pset_file_locking(access, false, true);
+#endif
+        status = open_checked(path, H5F_ACC_RDONLY, access, file, error);
+        H5Pclose(access);
+    }
     ww_quiet_end(&quiet);
     return status;
 }
 
-ww_status ww_file_open_changing(const char *path, hid_t *file, ww_error *error)
+ww_status ww_file_open_changing(const char *path, hid_t access, hid_t *file, ww_error *error)
 {
     const ww_quiet quiet = ww_quiet_begin();
-    const ww_status status = open_serial(path, H5F_ACC_RDWR, file, error);
+    const ww_status status = open_checked(path, H5F_ACC_RDWR, access, file, error);
     ww_quiet_end(&quiet);
     return status;
 }

@@ -45,9 +45,9 @@ ww_status ww_file_open_reading(const char *path, hid_t *file, ww_error *error);
 ww_status ww_file_open_writing(const char *path, MPI_Comm communicator, hid_t *file,
                                ww_error *error);
 
-/// Opens a file of this program to change its structure, with the serial driver and without HDF5's
-/// lock: readers must not be able to refuse it. Only inside a transaction.
-ww_status ww_file_open_changing(const char *path, hid_t *file, ww_error *error);
+/// Opens a file of this program to change its structure, with the `access` of a ww_driver. Only
+/// inside a transaction.
+ww_status ww_file_open_changing(const char *path, hid_t access, hid_t *file, ww_error *error);
 
 /// Closes what is open; nothing happens for H5I_INVALID_HID.
 void ww_file_close(hid_t *file);
@@ -55,9 +55,6 @@ void ww_file_close(hid_t *file);
 /// Access properties that both drivers share: bounds of the format (no consistency flag, which
 /// would lock out readers after a kill), alignment of large datasets to pages.
 hid_t ww_file_access(void);
-
-/// The same for the serial driver, without HDF5's own lock.
-hid_t ww_file_access_serial(void);
 
 /// Reads the root attribute schema_version. -1 where it is missing.
 int64_t ww_file_schema_version(hid_t file);

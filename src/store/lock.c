@@ -38,6 +38,9 @@ ww_status ww_lock_acquire(const char *path, int *descriptor, ww_error *error)
     if (file < 0 && errno == ENOENT)
         return ww_fail(error, WW_USAGE, "cannot open %s: %s; check its name", path,
                        strerror(ENOENT));
+    if (file < 0 && errno == EISDIR)
+        return ww_fail(error, WW_USAGE, "%s is a folder; give a file that `widthwise run` made",
+                       path);
     if (file >= 0 && whole_file_is_locked(file)) {
         close(file);
         char *beside = ww_format(error, "%s.lock", path);

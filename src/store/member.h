@@ -109,6 +109,7 @@ struct ww_store {
     ww_tiling tiling;
     hid_t file;
     int descriptor; ///< this rank's own, to sync
+    int64_t size;   ///< bytes of the file when it was opened: it never shrinks
     ww_member member;
     int64_t row_values; ///< doubles in one row of the trajectory
     int64_t carry_count;
@@ -124,6 +125,10 @@ struct ww_store {
 /// The page of the next commit: generation, pending rows and snapshots counted, nothing else
 /// changed.
 ww_page ww_store_next_page(const ww_store *store);
+
+/// Checks on rank 0 that the file is still the one that was opened: not removed, replaced or cut
+/// off by someone else. Not collective; to be agreed on.
+ww_status ww_store_check_place(const ww_store *store, ww_error *error);
 
 /// Agreement on what each rank wrote; a failure gets a half sentence on what to do. Collective.
 ww_status ww_store_agree_written(const ww_store *store, ww_status status, ww_error *error);

@@ -1,6 +1,7 @@
 #include "store/place.h"
 
 #include "store/disk.h"
+#include "store/driver.h"
 #include "store/hdf5_tools.h"
 #include "store/journal.h"
 #include "store/lock.h"
@@ -19,22 +20,21 @@ static ww_status build_file(const char *temporary, int descriptor, const ww_file
                             ww_error *error)
 {
     const ww_quiet quiet = ww_quiet_begin();
-    const hid_t access = ww_file_access_serial();
-    const hid_t creation = H5Pcreate(H5P_FILE_CREATE);
-    errno = 0;
-    const hid_t file = H5Fcreate(temporary, H5F_ACC_TRUNC, creation, access);
+    ww_driver driver;
+    ww_driver_begin(&driver);
+    const hid_t file = H5Fcreate(temporary, H5F_ACC_TRUNC, H5P_DEFAULT, driver.access);
     ww_status status = WW_OK;
     if (file < 0) {
         status = ww_fail_writing(temporary, "an HDF5 file", error);
     } else {
         status = builder->build(builder->context, file, temporary, error);
-        errno = 0;
         if (H5Fclose(file) < 0 && status == WW_OK)
             status = ww_fail_writing(temporary, "the end of the file", error);
     }
-    H5Pclose(creation);
-    H5Pclose(access);
+    const ww_status written = ww_driver_end(&driver, temporary, error);
     ww_quiet_end(&quiet);
+    if (status == WW_OK || written != WW_OK)
+        status = written;
     if (status == WW_OK && fsync(descriptor) != 0)
         status = ww_fail(error, WW_FAILED, "cannot bring %s to the disk: %s", temporary,
                          strerror(errno));

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /// Checks the open file against the layout and opens the member.
@@ -81,6 +82,31 @@ static ww_status open_descriptor(ww_store *store, ww_error *error)
                        "rank %d cannot open %s for writing: %s; check its permissions, and that "
                        "all nodes see the folder",
                        store->parallel.rank, store->path, strerror(errno));
+    struct stat opened;
+    if (fstat(store->descriptor, &opened) == 0)
+        store->size = (int64_t)opened.st_size;
+    return WW_OK;
+}
+
+ww_status ww_store_check_place(const ww_store *store, ww_error *error)
+{
+    static const char advice[] = "what this job writes now would be lost, so it ends";
+    struct stat opened;
+    struct stat named;
+    if (store->parallel.rank != 0 || fstat(store->descriptor, &opened) != 0)
+        return WW_OK;
+    if (stat(store->path, &named) != 0)
+        return ww_fail(error, WW_FAILED, "%s was removed or renamed while the job wrote it: %s",
+                       store->path, advice);
+    if (named.st_ino != opened.st_ino || named.st_dev != opened.st_dev)
+        return ww_fail(error, WW_FAILED,
+                       "%s was replaced by another file while the job wrote it: %s", store->path,
+                       advice);
+    if ((int64_t)opened.st_size < store->size)
+        return ww_fail(error, WW_FAILED,
+                       "%s was cut off from %" PRId64 " to %" PRId64
+                       " bytes while the job wrote it: %s; restore it from a backup",
+                       store->path, store->size, (int64_t)opened.st_size, advice);
     return WW_OK;
 }
 
@@ -276,6 +302,7 @@ ww_status ww_store_publish(ww_store *store, const ww_page *next, ww_status statu
         status = sync_own(store, error);
     // All data of all ranks are on the disk before the page that says so.
     WW_TRY(ww_store_agree_written(store, status, error));
+    WW_TRY(ww_agree(&store->parallel, ww_store_check_place(store, error), error));
     if (store->parallel.rank == 0)
         status = write_page(store, next, error);
     WW_TRY(ww_store_agree_written(store, status, error));

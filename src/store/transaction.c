@@ -1,6 +1,7 @@
 #include "store/transaction.h"
 
 #include "store/disk.h"
+#include "store/driver.h"
 #include "store/hdf5_tools.h"
 #include "store/journal.h"
 #include "store/skeleton.h"
@@ -136,18 +137,24 @@ static ww_status write_journal(const char *path, const ww_transaction *transacti
     return status;
 }
 
-/// Opens the file with the serial driver, does the work, and brings it to the disk.
+/// Opens the file, does the work, and brings it to the disk.
 static ww_status change_file(const char *path, const ww_transaction *transaction, ww_error *error)
 {
-    hid_t file = H5I_INVALID_HID;
-    WW_TRY(ww_file_open_changing(path, &file, error));
     const ww_quiet quiet = ww_quiet_begin();
-    ww_status status = transaction->work(transaction->context, file, path, error);
-    errno = 0;
-    if (H5Fclose(file) < 0 && status == WW_OK)
-        status = ww_fail_writing(path, "the change of its structure", error);
+    ww_driver driver;
+    ww_driver_begin(&driver);
+    hid_t file = H5I_INVALID_HID;
+    ww_status status = ww_file_open_changing(path, driver.access, &file, error);
+    if (status == WW_OK) {
+        status = transaction->work(transaction->context, file, path, error);
+        if (H5Fclose(file) < 0 && status == WW_OK)
+            status = ww_fail_writing(path, "the change of its structure", error);
+    }
+    const ww_status written = ww_driver_end(&driver, path, error);
     ww_quiet_end(&quiet);
-    const int descriptor = open(path, O_RDWR | O_CLOEXEC);
+    if (status == WW_OK || written != WW_OK)
+        status = written;
+    const int descriptor = status == WW_OK ? open(path, O_RDWR | O_CLOEXEC) : -1;
     if (status == WW_OK && (descriptor < 0 || fsync(descriptor) != 0))
         status =
             ww_fail(error, WW_FAILED, "cannot bring %s to the disk: %s", path, strerror(errno));
@@ -171,11 +178,14 @@ ww_status ww_transaction_run(const char *path, const ww_transaction *transaction
         return status;
     }
     status = change_file(path, transaction, error);
-    // HDF5 may still hold what it could not write, and write it when the program ends: so what was
-    // begun is undone by the next start, not here.
-    if (status != WW_OK)
+    if (status == WW_OK)
+        return ww_journal_remove(path, error);
+    bool recovered = false;
+    if (ww_journal_recover(path, &recovered, NULL) == WW_OK)
+        ww_error_advise(error, "; nothing was changed");
+    else
         ww_error_advise(error, "; `widthwise resume %s` puts the file back as it was", path);
-    return status == WW_OK ? ww_journal_remove(path, error) : status;
+    return status;
 }
 
 /// The rows that both datasets have, from one to the other.

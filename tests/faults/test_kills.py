@@ -17,7 +17,7 @@ class KillsTest(ProgramTest):
 
     def test_kills(self) -> None:
         """A few kills; test_kills_long.py tries hundreds."""
-        self.check(kills=20, seed=1)
+        self.check(kills=15, seed=1)
 
     def check(self, kills: int, seed: int) -> None:
         """Chains of kills and restarts end with the bits of a run that was left alone."""

@@ -1,0 +1,213 @@
+"""Files that were damaged on the disk: what is damaged is found and said, what is whole is used."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import sys
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+
+import h5py  # noqa: E402
+from compare import result_differences  # noqa: E402
+from program import ProgramTest, run_program  # noqa: E402
+
+import widthwise  # noqa: E402
+
+STOPPED = 75
+
+CONFIG = """
+name: damage
+data: {train: 60, test: 30, mixture: {dimension: 40, classes: 4, components: 2}}
+network: {width: 300}
+training: {batch: 8, steps: 60, rate: 1.0}
+measure: {every: 10, quantities: [loss, distance], final: [update_spectrum]}
+output: {checkpoint_every: 10, record: [data]}
+"""
+
+
+class DamageTest(ProgramTest):
+    """One bit at a time, and ends that are cut off."""
+
+    FLIPS = 40
+    CUTS = 12
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.whole = self.train(CONFIG, "whole.h5", ranks=2)
+        self.pristine = self.folder / "pristine.h5"
+        config = self.folder / "whole.h5.yaml"
+        self.succeed("run", config, "-o", self.pristine, "-q", "--until", "35", code=STOPPED)
+        self.file = self.folder / "run.h5"
+        shutil.copy(self.pristine, self.file)
+        with widthwise.open(self.file) as file:
+            page = file.members[0].page
+            self.newest = page.newest_slot()
+            self.newest_step = page.slots[self.newest].step
+            self.older_step = page.slots[1 - self.newest].step
+            self.newest_page = page.generation % 2
+        with h5py.File(self.file, "r", locking=False) as file:
+            self.extents: dict[str, tuple[int, int]] = {}
+            file.visititems(self.note_extent)
+
+    def note_extent(self, name: str, item: object) -> None:
+        """Where a dataset lies in the file."""
+        if isinstance(item, h5py.Dataset) and item.id.get_offset() is not None:
+            self.extents[f"/{name}"] = (item.id.get_offset(), item.id.get_storage_size())
+
+    def flip(self, place: int, bit: int = 4) -> None:
+        """Turns one bit of the file round."""
+        with self.file.open("r+b") as file:
+            file.seek(place)
+            byte = file.read(1)[0]
+            file.seek(place)
+            file.write(bytes([byte ^ (1 << bit)]))
+
+    def flip_in(self, dataset: str, skip: int = 1000) -> None:
+        """Turns one bit of a dataset round."""
+        offset, size = self.extents[dataset]
+        self.flip(offset + skip % size)
+
+    def slot(self, number: int) -> str:
+        """The hidden weights of a checkpoint slot."""
+        return f"/state/run0000/checkpoint{number}/hidden_weights"
+
+    def test_newest_checkpoint(self) -> None:
+        """The other slot is used, and that is said; the end has the same bits."""
+        self.flip_in(self.slot(self.newest))
+        result = self.succeed("verify", self.file, ranks=2, code=1)
+        self.assertIn(f"step {self.newest_step}) DAMAGED", result.output)
+        self.assertIn(f"newest good checkpoint: slot {1 - self.newest}", result.output)
+        result = self.succeed("resume", self.file, ranks=3)
+        self.assertIn("fails its checksum", result.errors)
+        self.assertIn(f"going on from step {self.older_step} ", result.errors)
+        self.assertEqual(result_differences(self.whole, self.file), [])
+
+    def test_older_checkpoint(self) -> None:
+        """A spare slot that is damaged does not matter."""
+        self.flip_in(self.slot(1 - self.newest))
+        result = self.succeed("verify", self.file)
+        self.assertIn("not whole", result.output)
+        result = self.succeed("resume", self.file, ranks=2)
+        self.assertIn(f"going on from step {self.newest_step} ", result.errors)
+        self.assertEqual(result_differences(self.whole, self.file), [])
+
+    def test_both_checkpoints(self) -> None:
+        """Nothing is left to go on from: said, and nothing is touched."""
+        for number in (0, 1):
+            self.flip_in(self.slot(number))
+        before = self.file.read_bytes()
+        result = self.succeed("resume", self.file, ranks=3, code=1)
+        self.assertEqual(result.errors.count("no checkpoint of run0000 is whole"), 1)
+        self.succeed("verify", self.file, code=1)
+        after = bytearray(self.file.read_bytes())
+        offset, size = self.extents["/provenance/attempts/ranks"][0], 0
+        del offset, size
+        with widthwise.open(self.file) as file:  # but for the note that a start was tried
+            self.assertEqual(len(file.provenance), 2)
+        self.assertEqual(len(before), len(after))
+
+    def test_carry_and_output_weights(self) -> None:
+        """Every part of a checkpoint is under its hash."""
+        for part in ("carry", "output_weights"):
+            with self.subTest(part):
+                shutil.copy(self.pristine, self.file)
+                self.flip_in(f"/state/run0000/checkpoint{self.newest}/{part}", 3)
+                result = self.succeed("resume", self.file, "-q", "--until", "36", code=STOPPED)
+                del result
+                shutil.copy(self.pristine, self.file)
+                self.flip_in(f"/state/run0000/checkpoint{self.newest}/{part}", 3)
+                result = self.succeed("resume", self.file)
+                self.assertIn("fails its checksum", result.errors)
+                self.assertEqual(result_differences(self.whole, self.file), [])
+
+    def test_commit_pages(self) -> None:
+        """The other page counts; without any nothing can be trusted."""
+        commit = "/state/run0000/commit"
+        self.flip_in(commit, 4096 * self.newest_page + 40)
+        result = self.succeed("verify", self.file, ranks=2)
+        self.assertIn("one commit page does not check", result.output)
+        result = self.succeed("resume", self.file, ranks=2)
+        self.assertIn("one of the two commit pages", result.errors)
+        self.assertEqual(result_differences(self.whole, self.file), [])
+        for number in (0, 1):
+            self.flip_in(commit, 4096 * number + 100)
+        for command in ("resume", "verify"):
+            result = self.succeed(command, self.file, ranks=2, code=1)
+            self.assertEqual(result.errors.count("widthwise: "), 1, result.errors)
+
+    def test_rows_results_and_record(self) -> None:
+        """What was measured is under a hash as well."""
+        for dataset in (
+            "/runs/run0000/trajectory/loss",
+            "/runs/run0000/trajectory/step",
+            "/runs/run0000/final/update_spectrum",
+            "/record/run0000/train_inputs",
+        ):
+            with self.subTest(dataset):
+                shutil.copy(self.whole, self.file)
+                self.succeed("verify", self.file)
+                with h5py.File(self.file, "r", locking=False) as file:
+                    offset = file[dataset].id.get_offset()
+                self.flip(offset + 17)
+                result = self.succeed("verify", self.file, ranks=2, code=1)
+                self.assertIn("DAMAGED", result.output)
+
+    def test_rows_before_a_restart(self) -> None:
+        """The run goes on, and says that a record is damaged."""
+        self.flip_in("/runs/run0000/trajectory/loss", 9)
+        result = self.succeed("resume", self.file, ranks=2)
+        self.assertIn("fail their checksum", result.errors)
+
+    def test_bits_of_the_structure(self) -> None:
+        """Bits of HDF5's own structures: never a crash or a hang, never wrong numbers."""
+        draw = random.Random(1)
+        spans = sorted(self.extents.values())
+        size = self.pristine.stat().st_size
+        places = [
+            place
+            for place in range(size)
+            if not any(offset <= place < offset + length for offset, length in spans)
+        ]
+        with self.pristine.open("rb") as file:
+            content = file.read()
+        places = [place for place in places if content[place] != 0] or places
+        outcomes: dict[int, int] = {}
+        for _ in range(self.FLIPS):
+            shutil.copy(self.pristine, self.file)
+            place, bit = draw.choice(places), draw.randrange(8)
+            self.flip(place, bit)
+            with self.subTest(place=place, bit=bit):
+                for command in ("verify", "show"):
+                    result = run_program(command, self.file, folder=self.folder, timeout=60)
+                    self.assertIn(result.code, (0, 1, 2), result.text)
+                    if result.code != 0:
+                        self.assertEqual(result.errors.count("widthwise: "), 1, result.errors)
+                result = run_program("resume", self.file, "-q", folder=self.folder, timeout=60)
+                self.assertIn(result.code, (0, 1, 2), result.text)
+                outcomes[result.code] = outcomes.get(result.code, 0) + 1
+                if result.code == 0:
+                    found = result_differences(self.whole, self.file)
+                    found = [path for path in found if "attributes" not in path]
+                    self.assertEqual(found, [])
+        print(f"\nflips in the structure: {self.FLIPS}, exit codes {outcomes}")
+
+    def test_cut_off(self) -> None:
+        """Files that lost their end."""
+        size = self.pristine.stat().st_size
+        draw = random.Random(2)
+        for length in [1, 100, 2048, size - 1, *(draw.randrange(size) for _ in range(self.CUTS))]:
+            shutil.copy(self.pristine, self.file)
+            with self.file.open("r+b") as file:
+                file.truncate(length)
+            with self.subTest(length=length):
+                for command in ("verify", "show", "resume"):
+                    result = run_program(command, self.file, folder=self.folder, timeout=60)
+                    self.assertIn(result.code, (1, 2), result.text)
+                    self.assertEqual(result.errors.count("widthwise: "), 1, result.errors)
+
+
+if __name__ == "__main__":
+    unittest.main()
