@@ -144,6 +144,11 @@ ww_status ww_store_lock_take(const char *path, const ww_parallel *parallel, ww_s
                              ww_error *error);
 void ww_store_unlock(ww_store_lock *lock);
 
+/// Holds everything in the file that is not data (the structure that HDF5 reads) against its
+/// checksum: before anything is written to a file from an earlier job, since a damaged address
+/// would lead the writes astray. WW_USAGE and WW_FAILED as ww_store_summarize. Collective.
+ww_status ww_store_check_structure(const char *path, const ww_parallel *parallel, ww_error *error);
+
 /// Puts a file back to what it was when a change of its structure was cut short (FILE.undo stands
 /// beside it); `*recovered` tells whether there was one. Takes the lock for as long as that takes:
 /// WW_FAILED when another job has it. ww_store_lock_take does the same on its way. Collective.

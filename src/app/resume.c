@@ -218,6 +218,8 @@ ww_status ww_app_resume(const ww_parallel *parallel, int count, char **words, ww
                 "widthwise: %s: a change of its structure that was cut short has been undone\n",
                 self.path);
     if (status == WW_OK)
+        status = ww_store_check_structure(self.path, parallel, error);
+    if (status == WW_OK)
         status = ww_store_summarize_all(self.path, parallel, &summary, error);
     if (status == WW_OK)
         status = resume_members(&self, &summary, &settings, command, error);

@@ -5,6 +5,7 @@
 #include "store/plan.h"
 #include "store/provenance.h"
 #include "store/skeleton.h"
+#include "store/structure.h"
 #include "store/transaction.h"
 #include "widthwise/memory.h"
 #include "widthwise/store.h"
@@ -30,9 +31,12 @@ static ww_status create(const char *path, bool force, const ww_provenance *prove
     ww_status status = ww_provenance_plan(table, &plan, error);
     if (status == WW_OK)
         status = ww_transaction_plan_mark(&plan, mark, error);
+    if (status == WW_OK)
+        status = ww_structure_plan(&plan, error);
     for (size_t i = 0; i < member_count && status == WW_OK; i++)
         status = ww_plan_add_member(&plan, &members[i], pages[0], error);
-    const ww_file_builder builder = {.bytes = plan.bytes, .build = build, .context = &plan};
+    const ww_file_builder builder = {
+        .bytes = plan.bytes, .seals = true, .build = build, .context = &plan};
     if (status == WW_OK)
         status = ww_place_file(path, force, &builder, error);
     ww_plan_free(&plan);

@@ -183,7 +183,7 @@ static ww_status open_checked(const char *path, unsigned flags, hid_t access, hi
     return status;
 }
 
-ww_status ww_file_open_reading(const char *path, hid_t *file, ww_error *error)
+ww_status ww_file_open_inside(const char *path, hid_t *file, ww_error *error)
 {
     *file = H5I_INVALID_HID;
     const int descriptor = open(path, O_RDONLY | O_CLOEXEC);
@@ -195,13 +195,6 @@ ww_status ww_file_open_reading(const char *path, hid_t *file, ww_error *error)
     if (!readable)
         return ww_fail(error, WW_USAGE, "cannot read %s: %s; check the name of the file", path,
                        strerror(reason));
-    if (ww_journal_exists(path))
-        return ww_fail(
-            error, WW_FAILED,
-            "the structure of %s is being changed, or such a change was cut short: "
-            "while a job is at it wait a moment, else `widthwise verify %s` or `widthwise "
-            "resume %s` puts the file back as it was (from %s.undo)",
-            path, path, path, path);
     const ww_quiet quiet = ww_quiet_begin();
     ww_status status = WW_OK;
     if (H5Fis_hdf5(path) <= 0) {
@@ -217,6 +210,19 @@ ww_status ww_file_open_reading(const char *path, hid_t *file, ww_error *error)
     }
     ww_quiet_end(&quiet);
     return status;
+}
+
+ww_status ww_file_open_reading(const char *path, hid_t *file, ww_error *error)
+{
+    *file = H5I_INVALID_HID;
+    if (ww_journal_exists(path))
+        return ww_fail(
+            error, WW_FAILED,
+            "the structure of %s is being changed, or such a change was cut short: "
+            "while a job is at it wait a moment, else `widthwise verify %s` or `widthwise "
+            "resume %s` puts the file back as it was (from %s.undo)",
+            path, path, path, path);
+    return ww_file_open_inside(path, file, error);
 }
 
 ww_status ww_file_open_changing(const char *path, hid_t access, hid_t *file, ww_error *error)

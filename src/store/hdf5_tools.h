@@ -40,6 +40,9 @@ void ww_error_advise(ww_error *error, const char *format, ...)
 /// schema. WW_FAILED: damaged or cut off.
 ww_status ww_file_open_reading(const char *path, hid_t *file, ww_error *error);
 
+/// The same inside a transaction, where a journal stands beside the file.
+ww_status ww_file_open_inside(const char *path, hid_t *file, ww_error *error);
+
 /// Opens a file of this program for raw writes through MPI-IO. Collective over `communicator`,
 /// which must have agreed before that all its ranks can open the file.
 ww_status ww_file_open_writing(const char *path, MPI_Comm communicator, hid_t *file,

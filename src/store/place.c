@@ -5,6 +5,7 @@
 #include "store/hdf5_tools.h"
 #include "store/journal.h"
 #include "store/lock.h"
+#include "store/structure.h"
 #include "widthwise/memory.h"
 
 #include <errno.h>
@@ -35,6 +36,8 @@ static ww_status build_file(const char *temporary, int descriptor, const ww_file
     ww_quiet_end(&quiet);
     if (status == WW_OK || written != WW_OK)
         status = written;
+    if (status == WW_OK && builder->seals)
+        status = ww_structure_seal(temporary, error);
     if (status == WW_OK && fsync(descriptor) != 0)
         status = ww_fail(error, WW_FAILED, "cannot bring %s to the disk: %s", temporary,
                          strerror(errno));

@@ -5,6 +5,7 @@
 #include "store/hdf5_tools.h"
 #include "store/journal.h"
 #include "store/skeleton.h"
+#include "store/structure.h"
 #include "widthwise/memory.h"
 
 #include <errno.h>
@@ -34,66 +35,6 @@ ww_status ww_transaction_plan_mark(ww_plan *plan, int64_t *words, ww_error *erro
     return ww_plan_add(plan, item, ww_copy_text(WW_FILE_MARK_PATH, error), error);
 }
 
-/// The extents of large datasets that stay as they are.
-typedef struct extent_search {
-    const ww_transaction *transaction;
-    ww_extent *extents;
-    size_t count, capacity;
-    bool short_of_memory;
-} extent_search;
-
-static bool is_touched(const ww_transaction *transaction, const char *path)
-{
-    for (size_t i = 0; i < transaction->count; i++)
-        if (strcmp(transaction->touched[i], path) == 0)
-            return true;
-    return false;
-}
-
-static bool keep_extent(extent_search *search, const ww_extent *extent)
-{
-    if (search->count == search->capacity) {
-        const size_t capacity = search->capacity == 0 ? 64 : 2 * search->capacity;
-        ww_extent *grown = realloc(search->extents, capacity * sizeof *grown);
-        if (grown == NULL)
-            return false;
-        search->extents = grown;
-        search->capacity = capacity;
-    }
-    search->extents[search->count++] = *extent;
-    return true;
-}
-
-static herr_t visit_object(hid_t root, const char *name, const H5O_info_t *info, void *context)
-{
-    extent_search *search = context;
-    if (info->type != H5O_TYPE_DATASET)
-        return 0;
-    const hid_t dataset = H5Dopen2(root, name, H5P_DEFAULT);
-    if (dataset < 0)
-        return -1;
-    const haddr_t offset = H5Dget_offset(dataset);
-    const hsize_t bytes = H5Dget_storage_size(dataset);
-    H5Dclose(dataset);
-    if (offset == HADDR_UNDEF || bytes < LARGE_BYTES)
-        return 0;
-    char *path = ww_format(NULL, "/%s", name);
-    search->short_of_memory = path == NULL;
-    if (path != NULL && !is_touched(search->transaction, path)) {
-        const ww_extent extent = {.offset = (int64_t)offset, .bytes = (int64_t)bytes};
-        search->short_of_memory = !keep_extent(search, &extent);
-    }
-    free(path);
-    return search->short_of_memory ? -1 : 0;
-}
-
-static int compare_extents(const void *a, const void *b)
-{
-    const ww_extent *x = a;
-    const ww_extent *y = b;
-    return x->offset < y->offset ? -1 : x->offset > y->offset;
-}
-
 static ww_status read_mark(hid_t file, const char *path, ww_journal_mark *mark, ww_error *error)
 {
     ww_array array;
@@ -118,22 +59,14 @@ static ww_status write_journal(const char *path, const ww_transaction *transacti
     WW_TRY(ww_file_open_reading(path, &file, error));
     ww_journal_mark mark = {0};
     ww_status status = read_mark(file, path, &mark, error);
-    extent_search search = {.transaction = transaction};
-    const ww_quiet quiet = ww_quiet_begin();
-    if (status == WW_OK && H5Ovisit(file, H5_INDEX_NAME, H5_ITER_NATIVE, visit_object, &search) < 0)
-        status = ww_fail(error, WW_FAILED, "%s: %s", path,
-                         search.short_of_memory
-                             ? "out of memory for the list of its datasets"
-                             : "its datasets cannot be listed; the file is damaged, restore it "
-                               "from a backup");
-    ww_quiet_end(&quiet);
+    ww_extent_list kept = {0};
+    if (status == WW_OK)
+        status = ww_extents_find(file, path, LARGE_BYTES, transaction->touched, transaction->count,
+                                 &kept, error);
     ww_file_close(&file);
-    if (status == WW_OK) {
-        if (search.count > 0)
-            qsort(search.extents, search.count, sizeof *search.extents, compare_extents);
-        status = ww_journal_write(path, search.extents, search.count, &mark, error);
-    }
-    free(search.extents);
+    if (status == WW_OK)
+        status = ww_journal_write(path, kept.extents, kept.count, &mark, error);
+    free(kept.extents);
     return status;
 }
 
@@ -154,6 +87,8 @@ static ww_status change_file(const char *path, const ww_transaction *transaction
     ww_quiet_end(&quiet);
     if (status == WW_OK || written != WW_OK)
         status = written;
+    if (status == WW_OK)
+        status = ww_structure_seal(path, error);
     const int descriptor = status == WW_OK ? open(path, O_RDWR | O_CLOEXEC) : -1;
     if (status == WW_OK && (descriptor < 0 || fsync(descriptor) != 0))
         status =

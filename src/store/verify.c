@@ -3,6 +3,7 @@
 #include "store/hdf5_tools.h"
 #include "store/member.h"
 #include "store/members.h"
+#include "store/structure.h"
 #include "store/weights.h"
 #include "widthwise/memory.h"
 
@@ -315,14 +316,29 @@ static ww_status verify(hid_t file, const char *path, const ww_parallel *paralle
                    path, bad, count, first_bad, first_finding);
 }
 
+ww_status ww_store_check_structure(const char *path, const ww_parallel *parallel, ww_error *error)
+{
+    ww_status status = WW_OK;
+    if (parallel->rank == 0) {
+        hid_t file = H5I_INVALID_HID;
+        status = ww_file_open_reading(path, &file, error); // for its sentences
+        ww_file_close(&file);
+        if (status == WW_OK)
+            status = ww_structure_check(path, error);
+    }
+    return ww_agree(parallel, status, error);
+}
+
 ww_status ww_store_verify(const char *path, const ww_parallel *parallel, FILE *report,
                           ww_error *error)
 {
     hid_t file = H5I_INVALID_HID;
     int64_t *indices = NULL;
     size_t count = 0;
+    ww_status status = ww_store_check_structure(path, parallel, error);
     // Each rank opens the file on its own: no collective call that one rank could miss.
-    ww_status status = ww_file_open_reading(path, &file, error);
+    if (status == WW_OK)
+        status = ww_file_open_reading(path, &file, error);
     if (status == WW_OK)
         status = ww_members_list(file, path, &indices, &count, error);
     status = ww_agree(parallel, status, error);

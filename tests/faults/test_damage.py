@@ -31,8 +31,8 @@ output: {checkpoint_every: 10, record: [data]}
 class DamageTest(ProgramTest):
     """One bit at a time, and ends that are cut off."""
 
-    FLIPS = 40
-    CUTS = 12
+    FLIPS = 16  # test_damage_long.py takes more of both
+    CUTS = 4
 
     def setUp(self) -> None:
         super().setUp()
@@ -98,25 +98,18 @@ class DamageTest(ProgramTest):
         """Nothing is left to go on from: said, and nothing is touched."""
         for number in (0, 1):
             self.flip_in(self.slot(number))
-        before = self.file.read_bytes()
         result = self.succeed("resume", self.file, ranks=3, code=1)
         self.assertEqual(result.errors.count("no checkpoint of run0000 is whole"), 1)
         self.succeed("verify", self.file, code=1)
-        after = bytearray(self.file.read_bytes())
-        offset, size = self.extents["/provenance/attempts/ranks"][0], 0
-        del offset, size
-        with widthwise.open(self.file) as file:  # but for the note that a start was tried
+        with widthwise.open(self.file) as file:  # all that was written is that a start was tried
             self.assertEqual(len(file.provenance), 2)
-        self.assertEqual(len(before), len(after))
+            self.assertEqual(file.members[0].state, widthwise.State.STOPPED)
+            self.assertEqual(file.members[0].checkpoint().step, self.newest_step)
 
     def test_carry_and_output_weights(self) -> None:
         """Every part of a checkpoint is under its hash."""
         for part in ("carry", "output_weights"):
             with self.subTest(part):
-                shutil.copy(self.pristine, self.file)
-                self.flip_in(f"/state/run0000/checkpoint{self.newest}/{part}", 3)
-                result = self.succeed("resume", self.file, "-q", "--until", "36", code=STOPPED)
-                del result
                 shutil.copy(self.pristine, self.file)
                 self.flip_in(f"/state/run0000/checkpoint{self.newest}/{part}", 3)
                 result = self.succeed("resume", self.file)
@@ -162,7 +155,7 @@ class DamageTest(ProgramTest):
         self.assertIn("fail their checksum", result.errors)
 
     def test_bits_of_the_structure(self) -> None:
-        """Bits of HDF5's own structures: never a crash or a hang, never wrong numbers."""
+        """Bits of HDF5's own structures: found before anything is written, never a crash or a hang."""
         draw = random.Random(1)
         spans = sorted(self.extents.values())
         size = self.pristine.stat().st_size
@@ -173,25 +166,20 @@ class DamageTest(ProgramTest):
         ]
         with self.pristine.open("rb") as file:
             content = file.read()
-        places = [place for place in places if content[place] != 0] or places
+        places = [place for place in places if content[place] != 0]
         outcomes: dict[int, int] = {}
         for _ in range(self.FLIPS):
             shutil.copy(self.pristine, self.file)
             place, bit = draw.choice(places), draw.randrange(8)
             self.flip(place, bit)
             with self.subTest(place=place, bit=bit):
-                for command in ("verify", "show"):
+                before = self.file.read_bytes()
+                for command in ("verify", "resume"):
                     result = run_program(command, self.file, folder=self.folder, timeout=60)
-                    self.assertIn(result.code, (0, 1, 2), result.text)
-                    if result.code != 0:
-                        self.assertEqual(result.errors.count("widthwise: "), 1, result.errors)
-                result = run_program("resume", self.file, "-q", folder=self.folder, timeout=60)
-                self.assertIn(result.code, (0, 1, 2), result.text)
-                outcomes[result.code] = outcomes.get(result.code, 0) + 1
-                if result.code == 0:
-                    found = result_differences(self.whole, self.file)
-                    found = [path for path in found if "attributes" not in path]
-                    self.assertEqual(found, [])
+                    self.assertIn(result.code, (1, 2), result.text)
+                    self.assertEqual(result.errors.count("widthwise: "), 1, result.errors)
+                    outcomes[result.code] = outcomes.get(result.code, 0) + 1
+                self.assertEqual(self.file.read_bytes(), before)
         print(f"\nflips in the structure: {self.FLIPS}, exit codes {outcomes}")
 
     def test_cut_off(self) -> None:
