@@ -1,0 +1,98 @@
+"""What the tests under Slurm share: a cluster, a run that lasts, and comparisons."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import time
+import unittest
+from pathlib import Path
+from typing import Optional
+
+import slurm
+from compare import result_differences
+from program import SOURCE, run_program
+
+import widthwise
+
+# Lasts as long as the number of steps says; rows and checkpoints come often.
+CONFIG = """
+name: job
+data: {{train: 200, test: 100, mixture: {{dimension: 200, classes: 4, components: 2}}}}
+network: {{width: 1000}}
+training: {{batch: 16, steps: {steps}, rate: 1.0}}
+measure: {{every: 500, quantities: [loss, distance], final: [update_spectrum]}}
+output: {{checkpoint_every: 500}}
+"""
+
+
+class SlurmTest(unittest.TestCase):
+    """A cluster for all tests of a class."""
+
+    cluster: slurm.Cluster
+    folder: Path
+    NODES = 3
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        """Starts the cluster, or skips all."""
+        reason = slurm.why_not()
+        if reason is not None:
+            raise unittest.SkipTest(reason)
+        scratch = tempfile.TemporaryDirectory(prefix="widthwise-slurm-", ignore_cleanup_errors=True)
+        cls.addClassCleanup(scratch.cleanup)
+        cls.folder = Path(scratch.name)
+        cls.cluster = slurm.Cluster(cls.folder, nodes=cls.NODES)
+        cls.addClassCleanup(cls.cluster.stop)
+
+    def write_config(self, name: str, steps: int, more: str = "") -> Path:
+        """A configuration in the folder that jobs are submitted from."""
+        path = self.folder / f"{name}.yaml"
+        path.write_text(CONFIG.format(steps=steps) + more, encoding="utf-8")
+        return path
+
+    def wait_for_checkpoint(self, path: Path, beyond: int = 0, seconds: float = 90) -> int:
+        """Waits until a file has a checkpoint of a step beyond a given one; its step."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            step = self.checkpoint(path)
+            if step is not None and step > beyond:
+                return step
+            time.sleep(0.1)
+        self.fail(f"{path.name} never had a checkpoint beyond step {beyond}")
+
+    @staticmethod
+    def checkpoint(path: Path) -> Optional[int]:
+        """Step of the newest checkpoint."""
+        try:
+            with widthwise.open(path) as file:
+                found = file.members[0].checkpoint()
+                return None if found is None else int(found.step)
+        except (OSError, KeyError):
+            return None
+
+    def log_of(self, job: str, name: str = "widthwise") -> str:
+        """The log of a job."""
+        path = self.folder / f"{name}-{job}.log"
+        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+
+    def assert_complete(self, config: Path, output: Path, *more: str, log: str = "") -> None:
+        """The file is as one that was made without Slurm, in one go."""
+        whole = output.with_name(f"whole-{output.name}")
+        done = run_program("run", config, "-o", whole, "-q", *more, folder=self.folder, ranks=2)
+        self.assertEqual(done.code, 0, done.text)
+        self.assertEqual(result_differences(whole, output), [], log)
+
+    def run_script(self, script: str, *arguments: object) -> str:
+        """Runs a script of jobs/ that is not itself a job."""
+        done = subprocess.run(
+            [str(SOURCE / "jobs" / script), *map(str, arguments)],
+            cwd=self.folder,
+            env=self.cluster.variables(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return done.stdout
