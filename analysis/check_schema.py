@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Holds files of Widthwise against hdf5-schema/schema.json.
+"""Holds files of Widthwise against hdf5-schema/schema.json, and exports against export.json.
 
     python3 analysis/check_schema.py results/figure1.h5 ...
 
@@ -21,7 +21,8 @@ import numpy as np
 from h5py import h5d, h5t
 
 import commit_page
-from schema import Pattern, Schema, fill
+import widthwise
+from schema import EXPORT_PATH, SCHEMA_PATH, Pattern, Schema, fill
 
 Object = Union[h5py.Group, h5py.Dataset]
 
@@ -92,13 +93,15 @@ class Checker:
         self.symbols: dict[str, dict[str, int]] = {run: self._facts(run) for run in self.runs}
 
     def _facts(self, run: str) -> dict[str, int]:
-        """Symbols whose values are facts of the run; extents are held against them."""
+        """Symbols whose values are in the file; extents are held against them."""
         values = {}
         for symbol, entry in self.schema["symbols"].items():
-            fact = entry.get("fact")
-            if fact is None:
+            if "fact" in entry:
+                path = f"/runs/{run}/parameters/{entry['fact']}"
+            elif "dataset" in entry:
+                path = fill(entry["dataset"], {"run": run})
+            else:
                 continue
-            path = f"/runs/{run}/parameters/{fact}"
             if path in self.objects:
                 values[symbol] = int(self.objects[path][()])
             else:
@@ -289,12 +292,18 @@ def named_words(layout: dict[str, Any]) -> set[int]:
     return named
 
 
-def check_file(path: str, schema: Optional[Schema] = None) -> Findings:
-    """Holds one file against the schema."""
+def schema_of(file: h5py.File) -> Schema:
+    """The schema that a file ought to hold to."""
+    is_export = widthwise.plain(file.attrs.get("format", b"")) == widthwise.EXPORT_FORMAT
+    return Schema(EXPORT_PATH if is_export else SCHEMA_PATH)
+
+
+def check_file(path: str) -> Findings:
+    """Holds one file against its schema."""
     findings = Findings()
     try:
         with h5py.File(path, "r", locking=False) as file:
-            Checker(file, schema or Schema(), findings).check()
+            Checker(file, schema_of(file), findings).check()
     except OSError as error:
         findings.violations.append(f"does not open: {error}")
     return findings
@@ -305,10 +314,9 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     parser = argparse.ArgumentParser(description="Holds Widthwise files against the schema.")
     parser.add_argument("files", metavar="FILE", nargs="+")
     options = parser.parse_args(arguments)
-    schema = Schema()
     failed = False
     for path in options.files:
-        findings = check_file(path, schema)
+        findings = check_file(path)
         for violation in findings.violations:
             print(f"{path}: {violation}")
         if findings.violations:

@@ -1,4 +1,8 @@
-"""The machine-readable schema, hdf5-schema/schema.json, and how paths match its patterns."""
+"""The machine-readable schemas in hdf5-schema/, and how paths match their patterns.
+
+schema.json is that of the files that the program works on, export.json that of plain copies, told as
+what differs.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Mapping, Optional, Union
 
-SCHEMA_PATH = Path(__file__).resolve().parent.parent / "hdf5-schema" / "schema.json"
+_FOLDER = Path(__file__).resolve().parent.parent / "hdf5-schema"
+SCHEMA_PATH = _FOLDER / "schema.json"
+EXPORT_PATH = _FOLDER / "export.json"
 
 Extent = Union[int, str]  # a number, a symbol, or "..." for any further axes
 
@@ -43,12 +49,30 @@ def fill(path: str, values: Mapping[str, str]) -> str:
     return _PLACEHOLDER.sub(lambda name: values.get(name[1], name[0]), path)
 
 
+def _load(path: Path) -> dict[str, Any]:
+    """A schema as it stands in its file; one that is based on another is put together with it."""
+    with path.open(encoding="utf-8") as file:
+        content: dict[str, Any] = json.load(file)
+    if "based_on" not in content:
+        return content
+    base = _load(path.parent / content["based_on"])
+    base["symbols"].update(content["symbols"])
+    base["format"] = content["format"]
+    replaced = {entry["path"] for entry in content["objects"]}
+    base["objects"] = content["objects"] + [
+        entry
+        for entry in base["objects"]
+        if entry["path"] not in replaced
+        and not any(entry["path"].startswith(prefix) for prefix in content["without"])
+    ]
+    return base
+
+
 class Schema:
-    """The schema as it stands in the file, with its patterns ready to match."""
+    """A schema with its patterns ready to match."""
 
     def __init__(self, path: Path = SCHEMA_PATH) -> None:
-        with path.open(encoding="utf-8") as file:
-            self.content: dict[str, Any] = json.load(file)
+        self.content = _load(path)
         self.patterns = [self._pattern(entry) for entry in self.content["objects"]]
 
     def __getitem__(self, name: str) -> Any:

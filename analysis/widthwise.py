@@ -12,6 +12,7 @@ A file may be read while a job is still writing it: only what the newest commit 
 handed out, so a trajectory ends at its last committed row and results appear when they are
 complete. What was read when the file was opened stays; open it again to see what came since.
 Weights are read only when asked for. Their hashes are checked by `widthwise verify`, not here.
+Copies that `widthwise export` made are read in the same way.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ import resolved
 from commit_page import CommitPage, State
 
 FORMAT = "widthwise"
+EXPORT_FORMAT = "widthwise-export"
 SCHEMA_VERSION = 1
 
 Value = Union[int, float, str]
@@ -129,10 +131,57 @@ class Checkpoint:
         """a, [k, m]."""
         return self.group["output_weights"][()]
 
-    @property
-    def carry(self) -> np.ndarray:
-        """What cumulative quantities keep between two steps."""
-        return self.group["carry"][()]
+
+@dataclass(frozen=True)
+class _Committed:
+    """What counts of one run: as its commit page says, or all that an export holds."""
+
+    state: State
+    rows: int
+    final: bool
+    theory: bool
+    record: bool
+    snapshots: int
+    checkpoint: Optional[Checkpoint]
+
+
+def _committed(file: h5py.File, name: str) -> tuple[_Committed, CommitPage]:
+    """What the commit pages of a run say."""
+    page = commit_page.newest(file[f"/state/{name}/commit"][()])
+    if page is None:
+        raise FormatError(
+            f"{file.filename}: neither commit page of {name} checks; "
+            "`widthwise verify` says what is left of the file"
+        )
+    slot = page.newest_slot()
+    checkpoint = None
+    if slot is not None:
+        checkpoint = Checkpoint(page.slots[slot].step, file[f"/state/{name}/checkpoint{slot}"])
+    found = _Committed(
+        page.state,
+        page.rows,
+        page.final_valid,
+        page.theory_valid,
+        page.record_valid,
+        page.snapshots,
+        checkpoint,
+    )
+    return found, page
+
+
+def _exported(file: h5py.File, name: str) -> _Committed:
+    """All that an export holds of a run."""
+    weights = file.get(f"/weights/{name}")
+    snapshots = file.get(f"/snapshots/{name}/step")
+    return _Committed(
+        State(int(file[f"/runs/{name}/state_number"][()])),
+        int(file[f"/runs/{name}/rows"][()]),
+        True,
+        True,
+        True,
+        0 if snapshots is None else len(snapshots),
+        None if weights is None else Checkpoint(int(weights["step"][()]), weights),
+    )
 
 
 class Member:
@@ -149,31 +198,30 @@ class Member:
     theory      Table of what the papers predict for this run, empty until it is committed
     record      Table of what an outside check needs to replay the run, empty until committed
     snapshots   Snapshots
+    page        the CommitPage that says so, None in an export
     """
 
-    def __init__(self, file: h5py.File, name: str) -> None:
-        self._file = file
+    def __init__(self, file: h5py.File, name: str, is_export: bool = False) -> None:
         self.name = name
-        page = commit_page.newest(file[f"/state/{name}/commit"][()])
-        if page is None:
-            raise FormatError(
-                f"{file.filename}: neither commit page of {name} checks; "
-                "`widthwise verify` says what is left of the file"
-            )
-        self.page: CommitPage = page
+        self.page: Optional[CommitPage] = None
+        if is_export:
+            found = _exported(file, name)
+        else:
+            found, self.page = _committed(file, name)
+        self._checkpoint = found.checkpoint
         group = file[f"/runs/{name}"]
         self.label = str(plain(group["label"][()]))
         self.config = str(plain(group["config"][()]))
         self.parameters: dict[str, Value] = {
             fact: plain(dataset[()]) for fact, dataset in group["parameters"].items()
         }
-        self.state = page.state
-        self.rows = page.rows
-        self.trajectory = Table(group.get("trajectory"), page.rows)
-        self.final = Table(group.get("final") if page.final_valid else None)
-        self.theory = Table(group.get("theory") if page.theory_valid else None)
-        self.record = Table(file.get(f"/record/{name}") if page.record_valid else None)
-        self.snapshots = Snapshots(file.get(f"/snapshots/{name}"), page.snapshots)
+        self.state = found.state
+        self.rows = found.rows
+        self.trajectory = Table(group.get("trajectory"), found.rows)
+        self.final = Table(group.get("final") if found.final else None)
+        self.theory = Table(group.get("theory") if found.theory else None)
+        self.record = Table(file.get(f"/record/{name}") if found.record else None)
+        self.snapshots = Snapshots(file.get(f"/snapshots/{name}"), found.snapshots)
 
     def setting(self, key: str) -> Optional[str]:
         """Value of a key of the resolved configuration as text, None where it has none."""
@@ -185,12 +233,8 @@ class Member:
         return int(self.name[len("run") :])
 
     def checkpoint(self) -> Optional[Checkpoint]:
-        """The newest checkpoint, None before the first."""
-        slot = self.page.newest_slot()
-        if slot is None:
-            return None
-        group = self._file[f"/state/{self.name}/checkpoint{slot}"]
-        return Checkpoint(self.page.slots[slot].step, group)
+        """The newest checkpoint, None before the first and in an export without weights."""
+        return self._checkpoint
 
     def __repr__(self) -> str:
         return f"<{self.name} {self.label or 'single run'}: {self.state.name}, {self.rows} rows>"
@@ -211,7 +255,7 @@ class File:
         try:
             self._check()
             self.members = [
-                Member(self._file, name)
+                Member(self._file, name, self.is_export)
                 for name in sorted(self._file["/runs"], key=lambda name: int(name[len("run") :]))
             ]
         except BaseException:
@@ -220,7 +264,9 @@ class File:
 
     def _check(self) -> None:
         attributes = self._file.attrs
-        if plain(attributes.get("format", b"")) != FORMAT:
+        file_format = plain(attributes.get("format", b""))
+        self.is_export = file_format == EXPORT_FORMAT
+        if file_format not in (FORMAT, EXPORT_FORMAT):
             raise FormatError(f"{self.path}: an HDF5 file, but not one of Widthwise")
         self.schema_version = int(attributes["schema_version"])
         if self.schema_version > SCHEMA_VERSION:

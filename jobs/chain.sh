@@ -24,16 +24,15 @@ done
 [ $# -ge 2 ] || usage
 shift
 
-export WIDTHWISE_CHAIN=yes # a job that ends early leaves the rest to the next one
+# A job that ends early leaves the rest to the next one; the one that ends the run drops those after it,
+# which it knows by this word in their comments.
+export WIDTHWISE_CHAIN=widthwise-chain-$$-$(date +%s)
 PREVIOUS=
 for ((i = 0; i < COUNT; i++)); do
-    # A job that ends with exit code 0 has completed the run: then the next one can never start, and is
-    # dropped.
     DEPENDENCY=()
-    [ -z "$PREVIOUS" ] ||
-        DEPENDENCY=(--dependency "afternotok:$PREVIOUS" --kill-on-invalid-dep=yes)
-    PREVIOUS=$(sbatch --parsable --no-requeue "${DEPENDENCY[@]}" "${OPTIONS[@]}" \
-        "$HERE/run.sbatch" "$@")
+    [ -z "$PREVIOUS" ] || DEPENDENCY=(--dependency "afternotok:$PREVIOUS")
+    PREVIOUS=$(sbatch --parsable --no-requeue --comment "$WIDTHWISE_CHAIN" "${DEPENDENCY[@]}" \
+        "${OPTIONS[@]}" "$HERE/run.sbatch" "$@")
     PREVIOUS=${PREVIOUS%%;*}
     echo "job $PREVIOUS"
 done

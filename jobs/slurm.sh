@@ -31,14 +31,23 @@ changed_at() {
     stat --format %Y "$1" 2>/dev/null || echo 0
 }
 
+# Drops the jobs that would go on after this one: the run is over.
+drop_chain() {
+    local job comment
+    while read -r job comment; do
+        [ "$comment" != "$WIDTHWISE_CHAIN" ] || [ "$job" = "$SLURM_JOB_ID" ] || scancel "$job"
+    done < <(squeue --noheader --user "$(id -un)" --format '%i %k')
+}
+
 # How far a file is, as one text to compare.
 progress_of() {
     "$WIDTHWISE" show "$1" 2>/dev/null | grep --extended-regexp '^ +(run[0-9]+|checkpoint)' || true
 }
 
-# run_or_resume OUTPUT CONFIG [OPTION...]: options are those of `widthwise run`.
+# run_or_resume OUTPUT CONFIG [OPTION...]: options are those of `widthwise run`; of these a restart takes
+# the ones that are about a start and not about the run.
 run_or_resume() {
-    local output=$1 config=$2 began before code=0 was_told=no command
+    local output=$1 config=$2 began before code=0 was_told=no command word keep=no
     shift 2
     began=$(date +%s)
     # The ranks catch the signals; this shell only has to live until they are done.
@@ -46,6 +55,16 @@ run_or_resume() {
     trap 'true' USR1
     if [ -e "$output" ]; then
         command=(resume "$output")
+        for word in "$@"; do
+            case $word in
+                --wall-time | --until) keep=value && command+=("$word") ;;
+                --wall-time=* | --until=* | -q | --quiet) command+=("$word") ;;
+                *)
+                    [ $keep = no ] || command+=("$word")
+                    keep=no
+                    ;;
+            esac
+        done
     else
         command=(run "$config" -o "$output" "$@")
     fi
@@ -62,12 +81,15 @@ run_or_resume() {
         kill -0 "$launched" 2>/dev/null || break # a signal ended the wait, not the program
     done
     say "exit code $code"
+    if [ -n "${WIDTHWISE_CHAIN:-}" ]; then
+        case $code in 0 | 2 | 3) drop_chain ;; esac # complete, refused or diverged
+    fi
     [ $code -eq 75 ] || return $code
     if [ "$(changed_at "$(dirname "$output")/stop")" -ge "$began" ]; then
         say "stopped on request; submit again to go on"
     elif [ $was_told = yes ] || ! is_running; then
         say "ended by Slurm, which puts the job back itself where that is to be"
-    elif [ "${WIDTHWISE_CHAIN:-no}" = yes ]; then
+    elif [ -n "${WIDTHWISE_CHAIN:-}" ]; then
         say "the next job of the chain goes on"
     elif [ "$before" = "$(progress_of "$output")" ]; then
         say "no step was made since the last start: give the job more time"

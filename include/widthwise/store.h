@@ -266,6 +266,21 @@ ww_status ww_store_read_scalar(ww_store *store, size_t field, double *values, ww
 ww_status ww_store_read_steps(ww_store *store, int64_t *steps, ww_error *error);
 int64_t ww_store_rows(const ww_store *store);
 
+/// What ww_store_export takes besides trajectories and results.
+typedef struct ww_export_choice {
+    bool weights; ///< of the newest good checkpoint, and snapshots
+    bool record;  ///< what an outside check needs to replay the run
+} ww_export_choice;
+
+/// Makes a plain copy of a file for programs that load whole files: only what is committed, rows of
+/// trajectories cut to their number, no checkpoint slots (hdf5-schema/ has its layout). What is
+/// copied is held against its hashes; damage is WW_FAILED with what is damaged, and no copy. Where
+/// the newest checkpoint is damaged the older one is taken, which a line in `report` says. Safe
+/// while a job writes. Until the copy is complete there is no file at `target`; one that exists is
+/// refused (WW_USAGE) unless `force`. Serial. Not collective.
+ww_status ww_store_export(const char *path, const char *target, bool force,
+                          const ww_export_choice *choice, FILE *report, ww_error *error);
+
 /// Checks everything that a file says of itself: structure, pages, rows, results, records,
 /// snapshots and both checkpoints against their hashes. Prints a line for each member to `report`
 /// (rank 0 only) and names the newest good checkpoint. WW_FAILED when a member has neither a good

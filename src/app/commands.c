@@ -72,6 +72,20 @@ static const command commands[] = {
      "\n"
      "Exit code 0 when all that counts is good, 1 with a sentence when it is not.\n",
      ww_app_verify},
+    {"export", "make a plain copy for programs that load whole files",
+     "usage: widthwise export FILE [-o COPY] [options]\n"
+     "\n"
+     "The copy holds committed rows and results only, without room for more and without "
+     "checkpoint\n"
+     "slots: small, and right for Octave's `load`. What is copied is held against its checksums. "
+     "Safe\n"
+     "while a job writes FILE.\n"
+     "\n"
+     "  -o, --output COPY    the file to make (default: FILE without .h5, and -export.h5)\n"
+     "  --weights            with the weights of the newest good checkpoint, and snapshots\n"
+     "  --record             with what is recorded for an outside check\n"
+     "  --force              replace a file that exists\n",
+     ww_app_export},
     {"list", "list quantities, results, keys, models or sources",
      "usage: widthwise list quantities|results|keys|models|sources\n"
      "\n"

@@ -213,6 +213,39 @@ ww_status ww_array_write_columns(const ww_array *array, int64_t first, int64_t c
     return transfer(array, start, box, NULL, values, error);
 }
 
+/// One plane of ww_array_copy.
+static ww_status copy_plane(const ww_array *from, const ww_array *to, int64_t plane, int64_t rows,
+                            int64_t chunk, void *buffer, ww_error *error)
+{
+    for (int64_t row = 0; row < rows; row += chunk) {
+        const int64_t count = rows - row < chunk ? rows - row : chunk;
+        WW_TRY(ww_array_read(from, plane, row, count, buffer, error));
+        WW_TRY(ww_array_write(to, plane, row, count, buffer, error));
+    }
+    return WW_OK;
+}
+
+ww_status ww_array_copy(const ww_array *from, const ww_array *to, int64_t count, ww_error *error)
+{
+    WW_ASSERT(ww_array_row_values(from) == ww_array_row_values(to) &&
+              from->integer == to->integer && from->row_axis == to->row_axis);
+    const int64_t planes = from->row_axis == 1 ? count : 1;
+    const int64_t rows = from->row_axis == 1 ? ww_array_rows(from) : count;
+    const int64_t row_bytes = ww_array_row_values(to) * WW_VALUE_BYTES;
+    if (rows == 0 || row_bytes == 0)
+        return WW_OK;
+    int64_t chunk = CHUNK_BYTES / row_bytes;
+    chunk = chunk < 1 ? 1 : chunk > rows ? rows : chunk;
+    void *buffer = ww_allocate((size_t)chunk, (size_t)row_bytes, "rows to be copied", error);
+    if (buffer == NULL)
+        return WW_FAILED;
+    ww_status status = WW_OK;
+    for (int64_t plane = 0; plane < planes && status == WW_OK; plane++)
+        status = copy_plane(from, to, plane, rows, chunk, buffer, error);
+    free(buffer);
+    return status;
+}
+
 /// Contiguous share of `count` things for `rank` of `size`.
 static void share(int64_t count, int rank, int size, int64_t *first, int64_t *end)
 {

@@ -63,6 +63,10 @@ ww_status ww_array_read_columns(const ww_array *array, int64_t first, int64_t co
 ww_status ww_array_write_columns(const ww_array *array, int64_t first, int64_t count,
                                  const double *values, ww_error *error);
 
+/// Copies the first `count` rows (planes where `row_axis` is 1) of `from` to `to`, which has the
+/// same type and row values, a few MiB at a time.
+ww_status ww_array_copy(const ww_array *from, const ww_array *to, int64_t count, ww_error *error);
+
 /// Adds this rank's share of the hash of the first `rows` rows to `*hash`: the sum of the hashes of
 /// blocks of `block_rows` rows, keyed by the index of the block. Blocks are divided over `size`
 /// ranks. Reads the file, a few blocks at a time.

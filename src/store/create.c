@@ -36,7 +36,7 @@ static ww_status create(const char *path, bool force, const ww_provenance *prove
     for (size_t i = 0; i < member_count && status == WW_OK; i++)
         status = ww_plan_add_member(&plan, &members[i], pages[0], error);
     const ww_file_builder builder = {
-        .bytes = plan.bytes, .seals = true, .build = build, .context = &plan};
+        .bytes = plan.bytes, .resumes = true, .build = build, .context = &plan};
     if (status == WW_OK)
         status = ww_place_file(path, force, &builder, error);
     ww_plan_free(&plan);

@@ -131,8 +131,13 @@ static ww_status check_format(hid_t file, const char *path, ww_error *error)
 {
     char format[32] = "";
     char features[128] = "";
-    if (!read_attribute(file, "format", H5T_STRING, format, sizeof format) ||
-        strcmp(format, "widthwise") != 0)
+    const bool known = read_attribute(file, "format", H5T_STRING, format, sizeof format);
+    if (known && strcmp(format, WW_EXPORT_FORMAT) == 0)
+        return ww_fail(error, WW_USAGE,
+                       "%s is an export, made by `widthwise export` for other programs to read; "
+                       "give the file that it was made from",
+                       path);
+    if (!known || strcmp(format, "widthwise") != 0)
         return ww_fail(error, WW_USAGE,
                        "%s is an HDF5 file of another program (its attribute `format` is not "
                        "\"widthwise\"); give a file that `widthwise run` made",
@@ -372,6 +377,35 @@ ww_status ww_text_read(hid_t file, const char *path, const char *dataset, int64_
     }
     ww_quiet_end(&quiet);
     return status;
+}
+
+bool ww_is_text(hid_t file, const char *dataset)
+{
+    const ww_quiet quiet = ww_quiet_begin();
+    text_handles handles;
+    const bool is_text = open_text(file, dataset, -1, &handles);
+    if (is_text)
+        close_text(&handles);
+    ww_quiet_end(&quiet);
+    return is_text;
+}
+
+char *ww_attribute_text(hid_t object, const char *name, ww_error *error)
+{
+    const ww_quiet quiet = ww_quiet_begin();
+    size_t size = 1;
+    const hid_t attribute = H5Aopen(object, name, H5P_DEFAULT);
+    if (attribute >= 0) {
+        const hid_t type = H5Aget_type(attribute);
+        size += H5Tget_size(type);
+        H5Tclose(type);
+        H5Aclose(attribute);
+    }
+    char *text = ww_allocate(size, 1, name, error);
+    if (text != NULL && !read_attribute(object, name, H5T_STRING, text, size))
+        text[0] = '\0';
+    ww_quiet_end(&quiet);
+    return text;
 }
 
 ww_status ww_text_write(hid_t file, const char *path, const char *dataset, int64_t row,

@@ -8,10 +8,14 @@
 
 #include <hdf5.h>
 #include <mpi.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum { WW_REASON_SIZE = 512 };
+
+/// Root attribute `format` of an export; a file that the program works on has "widthwise".
+#define WW_EXPORT_FORMAT "widthwise-export"
 
 /// HDF5 prints its error stack unless told otherwise. What was set before, to put it back: the
 /// setting belongs to the program, which may use HDF5 too.
@@ -75,6 +79,13 @@ void ww_names_free(ww_names *names);
 /// Reads a scalar text (`row` < 0) or one row of an array of texts as a new string.
 ww_status ww_text_read(hid_t file, const char *path, const char *dataset, int64_t row, char **text,
                        ww_error *error);
+
+/// Whether a dataset is there and holds fixed-length text.
+bool ww_is_text(hid_t file, const char *dataset);
+
+/// Reads a text attribute of an open object as a new string, "" where it has none. NULL: out of
+/// memory.
+char *ww_attribute_text(hid_t object, const char *name, ww_error *error);
 
 /// Writes one row of an array of texts of `size` bytes.
 ww_status ww_text_write(hid_t file, const char *path, const char *dataset, int64_t row,

@@ -299,12 +299,3 @@ ww_status ww_member_fail_pages(const char *file_name, int64_t index, ww_error *e
                    "start anew with another output file",
                    file_name, index);
 }
-
-ww_status ww_member_hash_rows(const ww_member *member, int64_t rows, int rank, int size,
-                              uint64_t *hash, ww_error *error)
-{
-    WW_TRY(ww_array_hash(&member->step, rows, 1, rank, size, hash, error));
-    for (size_t i = 0; i < member->trajectory.count; i++)
-        WW_TRY(ww_array_hash(&member->trajectory.arrays[i], rows, 1, rank, size, hash, error));
-    return WW_OK;
-}

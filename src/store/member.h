@@ -84,10 +84,6 @@ ww_status ww_member_read_pages(const ww_member *member, ww_page pages[WW_PAGES],
 /// One sentence for a member of which no page is good.
 ww_status ww_member_fail_pages(const char *file_name, int64_t index, ww_error *error);
 
-/// Adds this rank's share of the hash of the first `rows` records to `*hash`.
-ww_status ww_member_hash_rows(const ww_member *member, int64_t rows, int rank, int size,
-                              uint64_t *hash, ww_error *error);
-
 /// Rows that wait for the next commit. Values are kept on rank 0 alone.
 typedef struct ww_pending_rows {
     int64_t count, capacity;

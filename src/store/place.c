@@ -36,7 +36,7 @@ static ww_status build_file(const char *temporary, int descriptor, const ww_file
     ww_quiet_end(&quiet);
     if (status == WW_OK || written != WW_OK)
         status = written;
-    if (status == WW_OK && builder->seals)
+    if (status == WW_OK && builder->resumes)
         status = ww_structure_seal(temporary, error);
     if (status == WW_OK && fsync(descriptor) != 0)
         status = ww_fail(error, WW_FAILED, "cannot bring %s to the disk: %s", temporary,
@@ -44,8 +44,13 @@ static ww_status build_file(const char *temporary, int descriptor, const ww_file
     return status;
 }
 
-static ww_status fail_existing(const char *path, ww_error *error)
+static ww_status fail_existing(const char *path, bool resumes, ww_error *error)
 {
+    if (!resumes)
+        return ww_fail(error, WW_USAGE,
+                       "%s exists already; choose another name with -o, or overwrite it with "
+                       "--force",
+                       path);
     return ww_fail(error, WW_USAGE,
                    "%s exists already; choose another name with -o, go on with `widthwise resume "
                    "%s`, or overwrite it with --force",
@@ -54,7 +59,7 @@ static ww_status fail_existing(const char *path, ww_error *error)
 
 /// What stands at `path` may be replaced: nothing, or with `force` a file that no job writes. Its
 /// lock is then held through `*guard`, and `*freed` is what the disk gains when it goes.
-static ww_status check_place(const char *path, bool force, int *guard, int64_t *freed,
+static ww_status check_place(const char *path, bool force, bool resumes, int *guard, int64_t *freed,
                              ww_error *error)
 {
     *guard = -1;
@@ -63,7 +68,7 @@ static ww_status check_place(const char *path, bool force, int *guard, int64_t *
     if (lstat(path, &existing) != 0)
         return WW_OK;
     if (!force)
-        return fail_existing(path, error);
+        return fail_existing(path, resumes, error);
     struct stat target;
     if (stat(path, &target) != 0)
         return WW_OK; // a link that leads nowhere
@@ -106,7 +111,7 @@ static ww_status open_temporary(const char *path, const char *temporary, int *de
 
 /// Gives the temporary file its name in one step. Without `force` a file of that name, even one
 /// made this very moment, is not replaced.
-static ww_status move_into_place(const char *temporary, const char *path, bool force,
+static ww_status move_into_place(const char *temporary, const char *path, bool force, bool resumes,
                                  ww_error *error)
 {
     int result = 0;
@@ -122,14 +127,14 @@ static ww_status move_into_place(const char *temporary, const char *path, bool f
         if (result != 0 && (errno == EPERM || errno == ENOTSUP || errno == ENOSYS)) {
             struct stat existing; // a file system that has neither: the best that can be done
             if (lstat(path, &existing) == 0)
-                return fail_existing(path, error);
+                return fail_existing(path, resumes, error);
             result = rename(temporary, path);
         }
     }
     if (result == 0)
         return WW_OK;
     if (errno == EEXIST)
-        return fail_existing(path, error);
+        return fail_existing(path, resumes, error);
     return ww_fail(error, WW_FAILED, "cannot rename %s to %s: %s; check the folder's permissions",
                    temporary, path, strerror(errno));
 }
@@ -139,7 +144,7 @@ ww_status ww_place_file(const char *path, bool force, const ww_file_builder *bui
 {
     int guard = -1;
     int64_t freed = 0;
-    WW_TRY(check_place(path, force, &guard, &freed, error));
+    WW_TRY(check_place(path, force, builder->resumes, &guard, &freed, error));
     int descriptor = -1;
     char *temporary = ww_format(error, "%s.tmp", path);
     ww_status status = temporary == NULL ? WW_FAILED : WW_OK;
@@ -149,12 +154,12 @@ ww_status ww_place_file(const char *path, bool force, const ww_file_builder *bui
         status = ww_check_space(path, descriptor, builder->bytes, freed, error);
         if (status == WW_OK) {
             status = build_file(temporary, descriptor, builder, error);
-            if (status != WW_OK)
+            if (status != WW_OK && builder->resumes) // that of an export may be about its source
                 ww_error_advise(error, "; nothing was made: check free space and quota, or choose "
                                        "another place with -o");
         }
         if (status == WW_OK)
-            status = move_into_place(temporary, path, force, error);
+            status = move_into_place(temporary, path, force, builder->resumes, error);
         if (status != WW_OK)
             (void)unlink(temporary);
         else

@@ -12,7 +12,9 @@
 /// What fills a new file.
 typedef struct ww_file_builder {
     int64_t bytes; ///< that it will need, to refuse a disk that is too small beforehand
-    bool seals;    ///< the structure is sealed when it is filled
+    /// It is one that a run goes on with: its fixed part is sealed, and one of its name that exists
+    /// could be resumed.
+    bool resumes;
     /// Fills the open file; `file_name` is its name, for messages.
     ww_status (*build)(void *context, hid_t file, const char *file_name, ww_error *error);
     void *context;

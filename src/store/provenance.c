@@ -199,6 +199,23 @@ ww_status ww_provenance_read(hid_t file, const char *path, int64_t row, ww_prove
     return WW_OK;
 }
 
+ww_provenance_table *ww_provenance_table_read(hid_t file, const char *path, int64_t rows,
+                                              int64_t used, ww_error *error)
+{
+    WW_ASSERT(used <= rows);
+    ww_provenance_table *table = make_table(rows, error);
+    for (int64_t i = 0; i < used && table != NULL; i++) {
+        ww_provenance provenance;
+        if (ww_provenance_read(file, path, i, &provenance, error) == WW_OK) {
+            fill_row(table, i, &provenance);
+        } else {
+            ww_provenance_table_free(table);
+            table = NULL;
+        }
+    }
+    return table;
+}
+
 static ww_status write_number(hid_t file, const char *path, size_t i, int64_t row,
                               const ww_provenance *provenance, ww_error *error)
 {
@@ -269,14 +286,8 @@ static ww_status find_row(const char *path, int64_t *row, ww_error *error)
     ww_status status = count_rows(file, path, &rows, row, error);
     ww_provenance_table *larger = NULL;
     if (status == WW_OK && *row == rows) {
-        larger = make_table(2 * rows, error);
+        larger = ww_provenance_table_read(file, path, 2 * rows, rows, error);
         status = larger == NULL ? WW_FAILED : WW_OK;
-        for (int64_t i = 0; i < rows && status == WW_OK; i++) {
-            ww_provenance provenance;
-            status = ww_provenance_read(file, path, i, &provenance, error);
-            if (status == WW_OK)
-                fill_row(larger, i, &provenance);
-        }
     }
     ww_file_close(&file);
     if (status == WW_OK && larger != NULL)

@@ -15,6 +15,10 @@ typedef struct ww_provenance_table ww_provenance_table;
 /// A table whose first row is `provenance`. Free with ww_provenance_table_free.
 ww_provenance_table *ww_provenance_table_make(const ww_provenance *provenance, ww_error *error);
 
+/// A table of `rows` rows, of which the first `used` are read from a file. NULL on failure.
+ww_provenance_table *ww_provenance_table_read(hid_t file, const char *path, int64_t rows,
+                                              int64_t used, ww_error *error);
+
 void ww_provenance_table_free(ww_provenance_table *table);
 
 /// Adds the columns with the table's values, which are borrowed.

@@ -1,5 +1,6 @@
 /// Going back to the newest checkpoint that is whole.
 
+#include "store/contents.h"
 #include "store/member.h"
 #include "store/weights.h"
 #include "widthwise/hash.h"
@@ -150,8 +151,10 @@ static ww_status check_rows(const ww_store *store, const ww_page *page, char *no
 {
     uint64_t hash = 0;
     ww_error unreadable = {0};
-    const ww_status status = ww_member_hash_rows(&store->member, page->rows, store->parallel.rank,
-                                                 store->parallel.size, &hash, &unreadable);
+    const ww_share share =
+        ww_share_make(&store->member, store->parallel.rank, store->parallel.size);
+    const ww_status status =
+        ww_contents_hash_rows(&store->member, page->rows, &share, &hash, &unreadable);
     int64_t words[2] = {(int64_t)hash, status != WW_OK};
     WW_TRY(ww_sum_words(&store->parallel, words, 2, error));
     if (words[1] != 0 || (uint64_t)words[0] != page->rows_hash)

@@ -13,7 +13,11 @@
 
 #define SEAL_PATH "/provenance/structure"
 
-enum { CHUNK_BYTES = 1 << 20, SEAL_WORDS = 2 }; // hash, number of bytes
+enum {
+    CHUNK_BYTES = 1 << 20,
+    SEAL_WORDS = 2, // hash, number of bytes
+    PATH_SIZE = 1024
+};
 
 static const int64_t unsealed[SEAL_WORDS] = {0, 0};
 
@@ -23,8 +27,8 @@ ww_status ww_structure_plan(ww_plan *plan, ww_error *error)
         .type = WW_PLAN_INTEGER,
         .rank = 1,
         .extent = {SEAL_WORDS},
-        .description = "Hash of all bytes of this file that are not data of a dataset, and their "
-                       "number",
+        .description = "Hash of all bytes of this file but for the data that a run writes, and "
+                       "their number",
         .units = "1",
         .fill = WW_PLAN_VALUE,
         .value = unsealed};
@@ -32,20 +36,12 @@ ww_status ww_structure_plan(ww_plan *plan, ww_error *error)
 }
 
 typedef struct extent_search {
-    int64_t least;
-    const char *const *without;
-    size_t without_count, capacity;
+    ww_extent_filter filter;
+    const void *context;
+    size_t capacity;
     ww_extent_list *list;
     bool short_of_memory;
 } extent_search;
-
-static bool is_without(const extent_search *search, const char *name)
-{
-    for (size_t i = 0; i < search->without_count; i++)
-        if (strcmp(search->without[i] + 1, name) == 0) // they begin with a slash, `name` does not
-            return true;
-    return false;
-}
 
 static bool add_extent(extent_search *search, const ww_extent *extent)
 {
@@ -72,9 +68,13 @@ static herr_t visit_object(hid_t root, const char *name, const H5O_info_t *info,
         return -1;
     const haddr_t offset = H5Dget_offset(dataset);
     const hsize_t bytes = H5Dget_storage_size(dataset);
+    char path[PATH_SIZE];
+    const ssize_t length = H5Iget_name(dataset, path, sizeof path);
     H5Dclose(dataset);
-    if (offset == HADDR_UNDEF || bytes == 0 || (int64_t)bytes < search->least ||
-        is_without(search, name))
+    if (length <= 0 || length >= (ssize_t)sizeof path)
+        return -1;
+    if (offset == HADDR_UNDEF || bytes == 0 ||
+        !search->filter(search->context, path, (int64_t)bytes))
         return 0;
     const ww_extent extent = {.offset = (int64_t)offset, .bytes = (int64_t)bytes};
     search->short_of_memory = !add_extent(search, &extent);
@@ -88,13 +88,11 @@ static int compare_extents(const void *a, const void *b)
     return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
-ww_status ww_extents_find(hid_t file, const char *file_name, int64_t least,
-                          const char *const *without, size_t without_count, ww_extent_list *list,
-                          ww_error *error)
+ww_status ww_extents_find(hid_t file, const char *file_name, ww_extent_filter filter,
+                          const void *context, ww_extent_list *list, ww_error *error)
 {
     *list = (ww_extent_list){0};
-    extent_search search = {
-        .least = least, .without = without, .without_count = without_count, .list = list};
+    extent_search search = {.filter = filter, .context = context, .list = list};
     const ww_quiet quiet = ww_quiet_begin();
     const herr_t visited = H5Ovisit(file, H5_INDEX_NAME, H5_ITER_NATIVE, visit_object, &search);
     ww_quiet_end(&quiet);
@@ -112,8 +110,8 @@ ww_status ww_extents_find(hid_t file, const char *file_name, int64_t least,
 static ww_status fail_damaged(const char *path, ww_error *error)
 {
     return ww_fail(error, WW_FAILED,
-                   "%s: the structure of the file is damaged: it fails its checksum, so nothing in "
-                   "it can be trusted; restore it from a backup",
+                   "%s: the structure or the configuration of the file is damaged: it fails its "
+                   "checksum, so nothing in it can be trusted; restore it from a backup",
                    path);
 }
 
@@ -171,6 +169,21 @@ static ww_status hash_structure(int descriptor, const char *path, const ww_exten
     return status;
 }
 
+/// Whether the data of a dataset is written after the file was made. What a run is (configuration,
+/// label, facts) is not, and belongs to the fixed part.
+static bool is_written(const void *context, const char *path, int64_t bytes)
+{
+    (void)context;
+    (void)bytes;
+    if (strcmp(path, WW_FILE_MARK_PATH) == 0)
+        return false;
+    if (strncmp(path, "/runs/", 6) != 0)
+        return true;
+    const char *part = strchr(path + 6, '/');
+    return part == NULL || (strcmp(part, "/config") != 0 && strcmp(part, "/label") != 0 &&
+                            strncmp(part, "/parameters/", 12) != 0);
+}
+
 /// Reads the seal and its place, and computes what it ought to be.
 static ww_status examine(const char *path, int descriptor, int64_t sealed[SEAL_WORDS],
                          int64_t *offset, int64_t computed[SEAL_WORDS], ww_error *error)
@@ -179,7 +192,7 @@ static ww_status examine(const char *path, int descriptor, int64_t sealed[SEAL_W
     WW_TRY(ww_file_open_inside(path, &file, error));
     ww_extent_list list;
     ww_array seal;
-    ww_status status = ww_extents_find(file, path, 0, NULL, 0, &list, error);
+    ww_status status = ww_extents_find(file, path, is_written, NULL, &list, error);
     if (status == WW_OK)
         status = ww_array_open(file, path, ww_copy_text(SEAL_PATH, error), 0, &seal, error);
     if (status == WW_OK) {

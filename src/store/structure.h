@@ -1,6 +1,7 @@
-/// The structure of a file: every byte that is not data of a dataset. It is written when the file
-/// is made or changed and never otherwise, so its hash tells whether it was damaged: HDF5 itself
-/// has no checksums in the formats that all its versions read, and would follow a damaged address.
+/// The fixed part of a file: every byte but for the data of datasets that a run writes. It is
+/// written when the file is made or changed and never otherwise, so its hash tells whether it was
+/// damaged: HDF5 itself has no checksums in the formats that all its versions read, and would
+/// follow a damaged address; and a configuration with one digit changed would be another run.
 #ifndef WIDTHWISE_STORE_STRUCTURE_H
 #define WIDTHWISE_STORE_STRUCTURE_H
 
@@ -13,6 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/// Path of the dataset that tells a file from all others: two random words, never touched again.
+#define WW_FILE_MARK_PATH "/provenance/file_mark"
+
 /// Adds the dataset that holds the hash to the plan of a new file.
 ww_status ww_structure_plan(ww_plan *plan, ww_error *error);
 
@@ -22,16 +26,17 @@ typedef struct ww_extent_list {
     size_t count;
 } ww_extent_list;
 
-/// Finds the extents of all datasets of at least `least` bytes but for those named in `without`
-/// [without_count]. Not collective.
-ww_status ww_extents_find(hid_t file, const char *file_name, int64_t least,
-                          const char *const *without, size_t without_count, ww_extent_list *list,
-                          ww_error *error);
+/// Which datasets are looked for. `path` begins with a slash.
+typedef bool (*ww_extent_filter)(const void *context, const char *path, int64_t bytes);
+
+/// Finds the extents of all datasets that the filter wants. Not collective.
+ww_status ww_extents_find(hid_t file, const char *file_name, ww_extent_filter filter,
+                          const void *context, ww_extent_list *list, ww_error *error);
 
 /// Computes the hash of a file that nothing has open, and writes it into its place. Not collective.
 ww_status ww_structure_seal(const char *path, ww_error *error);
 
-/// WW_FAILED when the structure is not what was sealed. Serial; safe while a job writes data.
+/// WW_FAILED when it is not what was sealed. Serial; safe while a job writes data.
 ww_status ww_structure_check(const char *path, ww_error *error);
 
 #endif

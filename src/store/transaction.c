@@ -52,6 +52,16 @@ static ww_status read_mark(hid_t file, const char *path, ww_journal_mark *mark, 
     return status;
 }
 
+/// Whether the journal leaves a dataset alone: a large one that is not touched.
+static bool is_left_alone(const void *context, const char *path, int64_t bytes)
+{
+    const ww_transaction *transaction = context;
+    for (size_t i = 0; i < transaction->count; i++)
+        if (strcmp(transaction->touched[i], path) == 0)
+            return false;
+    return bytes >= LARGE_BYTES;
+}
+
 /// Finds out what the journal has to keep, and writes it.
 static ww_status write_journal(const char *path, const ww_transaction *transaction, ww_error *error)
 {
@@ -61,8 +71,7 @@ static ww_status write_journal(const char *path, const ww_transaction *transacti
     ww_status status = read_mark(file, path, &mark, error);
     ww_extent_list kept = {0};
     if (status == WW_OK)
-        status = ww_extents_find(file, path, LARGE_BYTES, transaction->touched, transaction->count,
-                                 &kept, error);
+        status = ww_extents_find(file, path, is_left_alone, transaction, &kept, error);
     ww_file_close(&file);
     if (status == WW_OK)
         status = ww_journal_write(path, kept.extents, kept.count, &mark, error);
@@ -124,30 +133,6 @@ ww_status ww_transaction_run(const char *path, const ww_transaction *transaction
 }
 
 /// The rows that both datasets have, from one to the other.
-static ww_status copy_rows(const ww_array *from, const ww_array *to, ww_error *error)
-{
-    const int64_t from_rows = ww_array_rows(from);
-    const int64_t rows = from_rows < ww_array_rows(to) ? from_rows : ww_array_rows(to);
-    const int64_t row_bytes = ww_array_row_values(to) * WW_VALUE_BYTES;
-    WW_ASSERT(ww_array_row_values(from) == ww_array_row_values(to) && from->integer == to->integer);
-    if (rows == 0 || row_bytes == 0)
-        return WW_OK;
-    int64_t chunk = COPY_BYTES / row_bytes;
-    chunk = chunk < 1 ? 1 : chunk > rows ? rows : chunk;
-    void *buffer = ww_allocate((size_t)chunk, (size_t)row_bytes, "rows to be copied", error);
-    if (buffer == NULL)
-        return WW_FAILED;
-    ww_status status = WW_OK;
-    for (int64_t row = 0; row < rows && status == WW_OK; row += chunk) {
-        const int64_t count = rows - row < chunk ? rows - row : chunk;
-        status = ww_array_read(from, 0, row, count, buffer, error);
-        if (status == WW_OK)
-            status = ww_array_write(to, 0, row, count, buffer, error);
-    }
-    free(buffer);
-    return status;
-}
-
 static ww_status copy_dataset(hid_t file, const char *file_name, const char *from, const char *to,
                               ww_error *error)
 {
@@ -156,7 +141,9 @@ static ww_status copy_dataset(hid_t file, const char *file_name, const char *fro
     WW_TRY(ww_array_open(file, file_name, ww_copy_text(from, error), 0, &source, error));
     ww_status status = ww_array_open(file, file_name, ww_copy_text(to, error), 0, &target, error);
     if (status == WW_OK) {
-        status = copy_rows(&source, &target, error);
+        const int64_t rows = ww_array_rows(&source);
+        const int64_t room = ww_array_rows(&target);
+        status = ww_array_copy(&source, &target, rows < room ? rows : room, error);
         ww_array_close(&target);
     }
     ww_array_close(&source);

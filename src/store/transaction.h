@@ -13,9 +13,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// Path of the dataset that tells a file from all others: two random words, never touched again.
-#define WW_FILE_MARK_PATH "/provenance/file_mark"
-
 /// Adds that dataset to the plan of a new file. `words` [2] are filled, and borrowed by the plan.
 ww_status ww_transaction_plan_mark(ww_plan *plan, int64_t *words, ww_error *error);
 

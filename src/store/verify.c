@@ -1,10 +1,10 @@
 /// Holding everything in a file against its checksums.
 
+#include "store/contents.h"
 #include "store/hdf5_tools.h"
 #include "store/member.h"
 #include "store/members.h"
 #include "store/structure.h"
-#include "store/weights.h"
 #include "widthwise/memory.h"
 
 #include <inttypes.h>
@@ -18,7 +18,7 @@ enum { LINE_SIZE = 2048, TRIES = 5 };
 typedef struct check {
     const ww_parallel *parallel;
     ww_member member;
-    ww_tiling tiling;
+    ww_share share;
     ww_page pages[WW_PAGES];
     bool valid[WW_PAGES];
     int newest;           ///< page
@@ -68,24 +68,12 @@ static ww_status check_rows(check *at, const ww_page *page, ww_error *error)
     }
     uint64_t hash = 0;
     ww_error local = {0};
-    const ww_status status = ww_member_hash_rows(&at->member, page->rows, at->parallel->rank,
-                                                 at->parallel->size, &hash, &local);
+    const ww_status status =
+        ww_contents_hash_rows(&at->member, page->rows, &at->share, &hash, &local);
     char what[64];
     (void)snprintf(what, sizeof what, "%" PRId64 " records to step %" PRId64, page->rows,
                    page->last_step);
     return judge(at, what, status, hash, page->rows_hash, error);
-}
-
-static ww_status hash_list(const check *at, const ww_array_list *list, uint64_t *hash,
-                           ww_error *error)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        const int64_t rows = ww_array_rows(&list->arrays[i]);
-        if (rows > 0)
-            WW_TRY(ww_array_hash(&list->arrays[i], rows, rows, at->parallel->rank,
-                                 at->parallel->size, hash, error));
-    }
-    return WW_OK;
 }
 
 static ww_status check_results(check *at, const char *what, const ww_array_list *list, bool valid,
@@ -97,25 +85,8 @@ static ww_status check_results(check *at, const char *what, const ww_array_list 
     }
     uint64_t hash = 0;
     ww_error local = {0};
-    const ww_status status = hash_list(at, list, &hash, &local);
+    const ww_status status = ww_contents_hash_list(list, &at->share, &hash, &local);
     return judge(at, what, status, hash, expected, error);
-}
-
-static ww_status hash_record(const check *at, uint64_t *hash, ww_error *error)
-{
-    for (int i = 0; i < WW_RECORDED_COUNT; i++) {
-        const ww_array *array = &at->member.recorded[i];
-        if (!ww_array_exists(array))
-            continue;
-        if (i == WW_RECORDED_HIDDEN_WEIGHTS)
-            WW_TRY(ww_weights_hash_hidden(array, 0, &at->tiling, hash, error));
-        else if (i == WW_RECORDED_OUTPUT_WEIGHTS)
-            WW_TRY(ww_weights_read_output(array, &at->tiling, NULL, hash, error));
-        else
-            WW_TRY(ww_array_hash(array, ww_array_rows(array), ww_recorded_block(i),
-                                 at->parallel->rank, at->parallel->size, hash, error));
-    }
-    return WW_OK;
 }
 
 static ww_status check_record(check *at, const ww_page *page, ww_error *error)
@@ -131,17 +102,8 @@ static ww_status check_record(check *at, const ww_page *page, ww_error *error)
     }
     uint64_t hash = 0;
     ww_error local = {0};
-    const ww_status status = hash_record(at, &hash, &local);
+    const ww_status status = ww_contents_hash_record(&at->member, &at->share, &hash, &local);
     return judge(at, "record", status, hash, page->record_hash, error);
-}
-
-static ww_status hash_snapshots(const check *at, int64_t count, uint64_t *hash, ww_error *error)
-{
-    WW_TRY(ww_array_hash(&at->member.snapshot_step, count, 1, at->parallel->rank,
-                         at->parallel->size, hash, error));
-    for (int64_t i = 0; i < count; i++)
-        WW_TRY(ww_weights_hash_hidden(&at->member.snapshot_weights, i, &at->tiling, hash, error));
-    return WW_OK;
 }
 
 static ww_status check_snapshots(check *at, const ww_page *page, ww_error *error)
@@ -150,21 +112,12 @@ static ww_status check_snapshots(check *at, const ww_page *page, ww_error *error
         return WW_OK;
     uint64_t hash = 0;
     ww_error local = {0};
-    const ww_status status = hash_snapshots(at, page->snapshots, &hash, &local);
+    const ww_status status =
+        ww_contents_hash_snapshots(&at->member, page->snapshots, &at->share, &hash, &local);
     char what[64];
     (void)snprintf(what, sizeof what, "%" PRId64 " of %" PRId64 " snapshots", page->snapshots,
                    ww_array_rows(&at->member.snapshot_step));
     return judge(at, what, status, hash, page->snapshots_hash, error);
-}
-
-static ww_status hash_slot(const check *at, const ww_slot_arrays *slot, uint64_t *hash,
-                           ww_error *error)
-{
-    WW_TRY(ww_weights_hash_hidden(&slot->hidden_weights, 0, &at->tiling, hash, error));
-    WW_TRY(ww_weights_read_output(&slot->output_weights, &at->tiling, NULL, hash, error));
-    const int64_t rows = ww_array_rows(&slot->carry);
-    return ww_array_hash(&slot->carry, rows, rows, at->parallel->rank, at->parallel->size, hash,
-                         error);
 }
 
 /// Both slots, and which of them a restart would take. A spare slot may be damaged: a job that dies
@@ -180,7 +133,8 @@ static ww_status check_checkpoints(check *at, const ww_page *page, ww_error *err
     bool readable[WW_SLOTS] = {false};
     for (int s = 0; s < WW_SLOTS; s++) {
         ww_error local = {0};
-        const ww_status status = hash_slot(at, &at->member.slot[s], &hash[s], &local);
+        const ww_status status =
+            ww_contents_hash_slot(&at->member.slot[s], &at->share, &hash[s], &local);
         WW_TRY(sum(at, status, &hash[s], &readable[s], error));
     }
     int number = 0;
@@ -280,8 +234,7 @@ static ww_status verify_member(hid_t file, const char *path, const ww_parallel *
         say(at, "STRUCTURE DAMAGED: %.*s", LINE_SIZE / 2, structure.message);
         status = WW_OK; // said in the report; the other members are checked all the same
     } else {
-        at->tiling = ww_tiling_make(ww_array_rows(&at->member.slot[0].hidden_weights),
-                                    parallel->rank, parallel->size);
+        at->share = ww_share_make(&at->member, parallel->rank, parallel->size);
         status = check_member(at, error);
     }
     *good = status == WW_OK && at->good;

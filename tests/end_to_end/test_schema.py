@@ -18,7 +18,7 @@ from program import SOURCE, ProgramTest, execute  # noqa: E402
 
 import check_schema  # noqa: E402
 import widthwise  # noqa: E402
-from schema import Schema  # noqa: E402
+from schema import EXPORT_PATH, SCHEMA_PATH, Schema  # noqa: E402
 
 SMALL = """
 name: small
@@ -186,12 +186,12 @@ class SchemaTest(ProgramTest):
 
     def test_patterns_exclude_each_other(self) -> None:
         """No path that a file may have is of two forms."""
-        schema = Schema()
         examples = {"run": "run0012", "slot": "1", "fact": "width", "quantity": "loss",
                     "result": "update_gap", "prediction": "coupling_bound"}
-        for pattern in schema.patterns:
-            path = re.sub(r"\{([a-z]+)\}", lambda name: examples[name[1]], pattern.path)
-            self.assertEqual([other.path for other in schema.matching(path)], [pattern.path])
+        for schema in (Schema(SCHEMA_PATH), Schema(EXPORT_PATH)):
+            for pattern in schema.patterns:
+                path = re.sub(r"\{([a-z]+)\}", lambda name: examples[name[1]], pattern.path)
+                self.assertEqual([other.path for other in schema.matching(path)], [pattern.path])
 
     def test_reader_of_a_running_job_sees_committed_rows(self) -> None:
         """With the newest page torn the reader takes the one before."""
@@ -213,9 +213,10 @@ class SchemaTest(ProgramTest):
         (self.folder / "results").mkdir()
         shutil.move(self.folder / "figure1.h5", self.folder / "results" / "figure1.h5")
         os.symlink(SOURCE / "analysis", self.folder / "analysis")
+        self.succeed("export", "results/figure1.h5", "--weights")
         text = (SOURCE / "hdf5-schema" / "README.md").read_text(encoding="utf-8")
         examples = re.findall(r"```(python|octave)\n(.*?)```", text, flags=re.DOTALL)
-        self.assertEqual([kind for kind, _ in examples], ["python", "python", "octave"])
+        self.assertEqual([kind for kind, _ in examples], ["python", "python", "octave", "octave"])
         for kind, code in examples:
             if kind == "octave":
                 if shutil.which("octave-cli") is None:

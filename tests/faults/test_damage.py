@@ -154,6 +154,16 @@ class DamageTest(ProgramTest):
         result = self.succeed("resume", self.file, ranks=2)
         self.assertIn("fail their checksum", result.errors)
 
+    def test_what_the_run_is(self) -> None:
+        """A configuration or a fact with one bit turned round would be another run."""
+        for dataset in ("config", "label", "parameters/learning_rate", "parameters/model"):
+            with self.subTest(dataset):
+                shutil.copy(self.pristine, self.file)
+                self.flip_in(f"/runs/run0000/{dataset}", 0)
+                for command in ("verify", "resume", "export"):
+                    result = self.succeed(command, self.file, code=1)
+                    self.assertIn("configuration of the file is damaged", result.errors)
+
     def test_bits_of_the_structure(self) -> None:
         """Bits of HDF5's own structures: found before anything is written, never a crash or a hang."""
         draw = random.Random(1)

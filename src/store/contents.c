@@ -1,0 +1,67 @@
+#include "store/contents.h"
+
+#include "store/weights.h"
+
+ww_share ww_share_make(const ww_member *member, int rank, int size)
+{
+    const int64_t width = ww_array_rows(&member->slot[0].hidden_weights);
+    return (ww_share){.tiling = ww_tiling_make(width, rank, size), .rank = rank, .size = size};
+}
+
+ww_status ww_contents_hash_rows(const ww_member *member, int64_t rows, const ww_share *share,
+                                uint64_t *hash, ww_error *error)
+{
+    WW_TRY(ww_array_hash(&member->step, rows, 1, share->rank, share->size, hash, error));
+    for (size_t i = 0; i < member->trajectory.count; i++)
+        WW_TRY(ww_array_hash(&member->trajectory.arrays[i], rows, 1, share->rank, share->size, hash,
+                             error));
+    return WW_OK;
+}
+
+ww_status ww_contents_hash_list(const ww_array_list *list, const ww_share *share, uint64_t *hash,
+                                ww_error *error)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        const int64_t rows = ww_array_rows(&list->arrays[i]);
+        if (rows > 0)
+            WW_TRY(
+                ww_array_hash(&list->arrays[i], rows, rows, share->rank, share->size, hash, error));
+    }
+    return WW_OK;
+}
+
+ww_status ww_contents_hash_record(const ww_member *member, const ww_share *share, uint64_t *hash,
+                                  ww_error *error)
+{
+    for (int i = 0; i < WW_RECORDED_COUNT; i++) {
+        const ww_array *array = &member->recorded[i];
+        if (!ww_array_exists(array))
+            continue;
+        if (i == WW_RECORDED_HIDDEN_WEIGHTS)
+            WW_TRY(ww_weights_hash_hidden(array, 0, &share->tiling, hash, error));
+        else if (i == WW_RECORDED_OUTPUT_WEIGHTS)
+            WW_TRY(ww_weights_read_output(array, &share->tiling, NULL, hash, error));
+        else
+            WW_TRY(ww_array_hash(array, ww_array_rows(array), ww_recorded_block(i), share->rank,
+                                 share->size, hash, error));
+    }
+    return WW_OK;
+}
+
+ww_status ww_contents_hash_snapshots(const ww_member *member, int64_t count, const ww_share *share,
+                                     uint64_t *hash, ww_error *error)
+{
+    WW_TRY(ww_array_hash(&member->snapshot_step, count, 1, share->rank, share->size, hash, error));
+    for (int64_t i = 0; i < count; i++)
+        WW_TRY(ww_weights_hash_hidden(&member->snapshot_weights, i, &share->tiling, hash, error));
+    return WW_OK;
+}
+
+ww_status ww_contents_hash_slot(const ww_slot_arrays *slot, const ww_share *share, uint64_t *hash,
+                                ww_error *error)
+{
+    WW_TRY(ww_weights_hash_hidden(&slot->hidden_weights, 0, &share->tiling, hash, error));
+    WW_TRY(ww_weights_read_output(&slot->output_weights, &share->tiling, NULL, hash, error));
+    const int64_t rows = ww_array_rows(&slot->carry);
+    return ww_array_hash(&slot->carry, rows, rows, share->rank, share->size, hash, error);
+}

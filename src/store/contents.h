@@ -1,0 +1,43 @@
+/// Hashes of what a member holds, as its commit pages have them.
+///
+/// Each function adds this rank's share to `*hash`; the sum over ranks is the hash of the whole,
+/// however many ranks there are. None is collective. WW_FAILED: data cannot be read.
+#ifndef WIDTHWISE_STORE_CONTENTS_H
+#define WIDTHWISE_STORE_CONTENTS_H
+
+#include "store/member.h"
+#include "widthwise/error.h"
+#include "widthwise/parallel.h"
+
+#include <stdint.h>
+
+/// The part of a rank.
+typedef struct ww_share {
+    ww_tiling tiling; ///< of its units
+    int rank, size;
+} ww_share;
+
+/// The part of `rank` of `size` in an open member.
+ww_share ww_share_make(const ww_member *member, int rank, int size);
+
+/// The first `rows` records of the trajectory.
+ww_status ww_contents_hash_rows(const ww_member *member, int64_t rows, const ww_share *share,
+                                uint64_t *hash, ww_error *error);
+
+/// All datasets of a list: final results or predictions.
+ww_status ww_contents_hash_list(const ww_array_list *list, const ww_share *share, uint64_t *hash,
+                                ww_error *error);
+
+/// What is recorded for an outside check.
+ww_status ww_contents_hash_record(const ww_member *member, const ww_share *share, uint64_t *hash,
+                                  ww_error *error);
+
+/// The first `count` snapshots.
+ww_status ww_contents_hash_snapshots(const ww_member *member, int64_t count, const ww_share *share,
+                                     uint64_t *hash, ww_error *error);
+
+/// One checkpoint slot.
+ww_status ww_contents_hash_slot(const ww_slot_arrays *slot, const ww_share *share, uint64_t *hash,
+                                ww_error *error);
+
+#endif

@@ -1,0 +1,89 @@
+"""The shipped job scripts under a real Slurm, where time limits strike; they have a grain of a minute."""
+
+from __future__ import annotations
+
+import sys
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+
+from program import run_program  # noqa: E402
+from slurm_case import SlurmTest  # noqa: E402
+
+# Checkpoints are so far apart that most of the work is lost unless the end is announced.
+SELDOM = "".join(
+    (
+        "name: limit\n",
+        "data: {train: 200, test: 100, ",
+        "mixture: {dimension: 200, classes: 4, components: 2}}\n",
+        "network: {width: 1000}\n",
+        "training: {batch: 16, steps: STEPS, rate: 1.0}\n",
+        "measure: {every: 5000, quantities: [loss, distance], final: [update_spectrum]}\n",
+        "output: {checkpoint_every: 1000000}\n",
+    )
+)
+
+
+class TimeLimitTest(SlurmTest):
+    """Three jobs at once, each longer than its time limit of a minute."""
+
+    NODES = 3
+    LIMIT = ("--time=1", "--ntasks=1", "--nodes=1")
+
+    def steps_of(self, seconds: float) -> int:
+        """Steps that one run, alone, makes here in about so much time."""
+        config = self.write_seldom("measure", 100_000_000)
+        done = run_program(
+            *("run", config, "-o", "measure.h5", "-q", "--wall-time", "0:0:10"), folder=self.folder
+        )
+        self.assertEqual(done.code, 75, done.text)
+        steps = self.checkpoint(self.folder / "measure.h5")
+        assert steps is not None
+        return int(steps * seconds / 10)
+
+    def write_seldom(self, name: str, steps: int) -> Path:
+        """A configuration with one checkpoint at the end only."""
+        path = self.folder / f"{name}.yaml"
+        path.write_text(SELDOM.replace("STEPS", str(steps)), encoding="utf-8")
+        return path
+
+    def test_the_limit_strikes(self) -> None:
+        """A signal before it, the end of the time the program knows of, and a chain."""
+        steps = self.steps_of(100)
+        told = self.write_seldom("told", steps)
+        knows = self.write_seldom("knows", steps)
+        chained = self.write_seldom("chained", steps)
+        # Slurm sends a signal up to a minute early, so that one of 20 s comes within the minute.
+        signal = self.cluster.submit(
+            *("run.sbatch", told, "--wall-time", "none"),
+            options=(*self.LIMIT, "--signal=USR1@20"),
+        )
+        timed = self.cluster.submit(
+            "run.sbatch", knows, options=(*self.LIMIT, "--signal=USR1@0")
+        )
+        chain = self.run_script("chain.sh", 9, *self.LIMIT, "--signal=USR1@0", "--", chained)
+        links = [line.split()[1] for line in chain.splitlines()]
+        self.assertEqual(len(links), 9)
+
+        for job, config in ((signal, told), (timed, knows)):
+            self.assertEqual(self.cluster.wait_for(job, seconds=1200), "COMPLETED", self.log_of(job))
+            log = self.log_of(job)
+            self.assertGreaterEqual(log.count("back into the queue"), 2, log)
+            self.assertEqual(log.count(": start "), 1 + log.count("back into the queue"), log)
+            self.assert_complete(config, self.folder / f"{config.stem}.h5", log=log)
+        self.assertRegex(self.log_of(signal), "SIGUSR1|a signal to one of the ranks")
+        self.assertIn("wall time", self.log_of(timed))
+
+        states = [self.cluster.wait_for(job, seconds=1200) for job in links]
+        logs = "\n".join(self.log_of(job) for job in links)
+        done = states.index("COMPLETED")
+        self.assertGreaterEqual(done, 2, logs)
+        self.assertEqual(set(states[:done]), {"FAILED"}, logs)
+        self.assertEqual(set(states[done + 1 :]), {"CANCELLED"}, logs)
+        self.assertIn("the next job of the chain goes on", logs)
+        self.assert_complete(chained, self.folder / "chained.h5", log=logs)
+
+
+if __name__ == "__main__":
+    unittest.main()
