@@ -38,8 +38,29 @@ ww_status ww_dataset_load(const ww_config *config, const ww_parallel *parallel, 
                           ww_error *error);
 void ww_dataset_free(ww_dataset *dataset);
 
+/// The shape of that data set: dimension, classes, components and numbers of samples, without the
+/// samples themselves, whose pointers are NULL. Files are read as far as that takes (headers and
+/// labels). Errors as above. Collective.
+ww_status ww_dataset_describe(const ww_config *config, const ww_parallel *parallel,
+                              ww_dataset *dataset, ww_error *error);
+
+/// Bytes that a data set of that shape takes on each rank. Pure.
+int64_t ww_dataset_bytes(const ww_dataset *shape);
+
 /// Names of the sources with a sentence each. For `list sources`.
 void ww_data_print_sources(FILE *stream);
+
+/// Samples that no network without bias tells apart: equal up to a positive factor.
+typedef struct ww_coincidence {
+    int64_t samples;       ///< that coincide with one before them
+    int64_t first, second; ///< the first such pair; -1 without one
+    int64_t unlike[2];     ///< the first such pair with different labels; -1 without one
+} ww_coincidence;
+
+/// Finds samples that coincide, in about n d + n log n work. Zero vectors coincide with each other.
+/// WW_FAILED: memory is short. Not collective.
+ww_status ww_coincidence_find(const ww_samples *samples, int64_t dimension, ww_coincidence *found,
+                              ww_error *error);
 
 /// Separation of a labelled sample (LL A1), empirical.
 typedef struct ww_separation {
@@ -49,6 +70,11 @@ typedef struct ww_separation {
     double lambda_limit; ///< 1 / (8 l): LL A1 asks for lambda <= this
     double nearest;      ///< phi: smallest distance between any two samples
 } ww_separation;
+
+/// Bytes that ww_separation_measure allocates on a rank, and additions and multiplications that a
+/// rank of `ranks` makes. Pure.
+void ww_separation_cost(int64_t samples, int64_t dimension, int ranks, int64_t *bytes,
+                        double *flops);
 
 /// Measures the separation of `samples` by their components (true classes). n^2 d work, rows
 /// divided over ranks. Collective. delta is infinite with one class only.

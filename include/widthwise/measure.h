@@ -42,6 +42,20 @@ ww_status ww_measure_record(const ww_measure_plan *plan, const ww_problem *probl
                             ww_engine *engine, ww_batches *batches, double *carry, double *values,
                             ww_error *error);
 
+/// What measuring needs on this rank beside data and engine.
+typedef struct ww_measure_cost {
+    int64_t record_bytes; ///< most that a record has allocated at one time
+    double record_flops;  ///< additions and multiplications of its matrix products
+    int64_t final_bytes;  ///< the same of the results at the end
+    double final_flops;
+} ww_measure_cost;
+
+/// The cost of ww_measure_record and ww_measure_finish. Needs the shape of the problem only; its
+/// `parallel` may be one of ranks that are not there. WW_USAGE: too large for BLAS or MPI. Not
+/// collective.
+ww_status ww_measure_cost_of(const ww_measure_plan *plan, const ww_problem *problem,
+                             ww_measure_cost *cost, ww_error *error);
+
 /// Value of the scalar quantity `name` among `values`, NAN when it is not measured. Pure.
 double ww_measure_value(const ww_measure_plan *plan, const double *values, const char *name);
 

@@ -15,6 +15,20 @@
 /// when the product overflows or memory is short. Free with free().
 void *ww_allocate(size_t count, size_t size, const char *what, ww_error *error);
 
+/// One array that a struct points to.
+typedef struct ww_allocation {
+    size_t offset; ///< of the pointer in the struct
+    size_t count, size;
+    const char *what;
+} ww_allocation;
+
+/// Allocates all arrays of a list and puts them into `object`, as ww_allocate does. On WW_FAILED
+/// those that were had are in `object`, and the rest is as before: its owner frees them.
+ww_status ww_allocate_all(void *object, const ww_allocation *list, size_t count, ww_error *error);
+
+/// Bytes of all arrays of a list, to tell them without allocating.
+int64_t ww_allocation_bytes(const ww_allocation *list, size_t count);
+
 /// `a * b` in `*product`, or WW_USAGE naming `what` when it does not fit in an int64_t. Both >= 0.
 ww_status ww_multiply(int64_t a, int64_t b, const char *what, int64_t *product, ww_error *error);
 
@@ -26,6 +40,10 @@ int ww_int(int64_t value);
 
 /// Most memory that this process has had resident so far, in bytes.
 int64_t ww_peak_memory(void);
+
+/// Memory that this process has resident now, in bytes, after what is free was given back. 0 where
+/// the system does not tell.
+int64_t ww_resident_memory(void);
 
 /// A copy of `text`, or NULL with a sentence in `error`. Free with free().
 char *ww_copy_text(const char *text, ww_error *error);

@@ -29,6 +29,8 @@ typedef struct ww_loss {
     /// Whether the label is predicted: f_y > f_j for every j != y (LL theorem 4.1: ties are
     /// errors).
     bool (*correct)(const double *outputs, int64_t k, int64_t label);
+    /// Largest eigenvalue that the second derivative by the outputs can have.
+    double curvature;
 } ww_loss;
 
 /// The loss of a configuration. Cross entropy over the softmax (LL section 3) is done stably: the

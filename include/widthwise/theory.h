@@ -5,6 +5,7 @@
 #include "widthwise/config.h"
 #include "widthwise/data.h"
 #include "widthwise/field.h"
+#include "widthwise/network.h"
 
 enum { WW_THEORY_FIELDS = 8 };
 
@@ -19,6 +20,19 @@ int64_t ww_theory_values(const ww_field *fields, size_t count);
 /// it was not measured; records past `rows` become NaN. `values` [ww_theory_values]. Pure.
 void ww_theory_compute(const ww_config *config, const ww_dataset *data, const double *row_movement,
                        int64_t rows, int64_t records, double *values);
+
+/// E[s'(u) s'(v)] for Gaussian u and v of that correlation, s a ReLU with `slope` left of zero: how
+/// alike two samples at an angle are to the gradients of the network (arc-cosine kernel of order
+/// 0, AR section 3). Pure.
+double ww_theory_same_side(double cosine, double slope);
+
+/// Largest curvature lambda of the mean train loss in W at the start, that of the infinitely wide
+/// network: c m E[a^2] times the largest eigenvalue of the Gram matrix H of the samples (AR section
+/// 3), divided by n; c bounds the second derivative of the loss by outputs. Gradient descent with a
+/// step above 2 / lambda may grow where the linearised network ought to shrink (AR theorem 4.1 asks
+/// for less). Of more than `most` samples as many are taken, evenly spread. Not collective.
+ww_status ww_theory_curvature(const ww_config *config, const ww_dataset *data, int64_t most,
+                              double *curvature, ww_error *error);
 
 /// LL lemma B.1: the share of units that are not coupled on one point is at most 10 tau / sigma,
 /// here with tau = movement, at most 1.

@@ -33,10 +33,18 @@ typedef struct ww_problem {
 ww_status ww_problem_make(const ww_config *config, const ww_dataset *data,
                           const ww_parallel *parallel, ww_problem *problem, ww_error *error);
 
+/// The same without checks, on a data set of which only the shape needs to be known, for rank
+/// `parallel->rank` of `parallel->size` whatever its communicator: to tell what a run will need.
+/// Pure.
+void ww_problem_describe(const ww_config *config, const ww_dataset *data,
+                         const ww_parallel *parallel, ww_problem *problem);
+
 /// Which samples make the batch of a step: a pure function of (seed, step). Not collective.
 typedef struct ww_batches ww_batches;
 ww_status ww_batches_create(const ww_problem *problem, ww_batches **batches, ww_error *error);
 void ww_batches_free(ww_batches *batches);
+/// Bytes that they take. Pure.
+int64_t ww_batches_bytes(const ww_problem *problem);
 /// Indices of the train samples in the batch of step `step`, [B].
 ///   permutation: epoch e = step / (n / B) goes through a permutation drawn for e; what does not
 ///                fill a batch is dropped. replacement: B independent uniform draws. gd: 0 .. n
@@ -57,6 +65,16 @@ typedef struct ww_engine ww_engine;
 /// Draws the initial weights. Collective.
 ww_status ww_engine_create(const ww_problem *problem, ww_engine **engine, ww_error *error);
 void ww_engine_free(ww_engine *engine);
+
+/// What an engine needs on this rank.
+typedef struct ww_engine_cost {
+    int64_t weights;   ///< bytes of hidden and output weights
+    int64_t work;      ///< bytes of all else that it allocates
+    double step_flops; ///< additions and multiplications of a step, those of matrix products
+} ww_engine_cost;
+
+/// The cost of the engine that ww_engine_create would make. Pure.
+ww_engine_cost ww_engine_cost_of(const ww_problem *problem);
 
 /// Makes one step. `request` is any small number of this rank; `*requests` is the sum over ranks:
 /// it travels with the outputs, so that ranks agree on a checkpoint or an end at no cost.

@@ -60,6 +60,22 @@ static const command commands[] = {
      "its\n"
      "wall time is over, and when a file named `stop` is made or touched beside the output.\n",
      ww_app_resume},
+    {"plan", "tell beforehand what a configuration will need",
+     "usage: widthwise plan [CONFIG] [--set KEY=VALUE]... [options]\n"
+     "       mpirun -n RANKS widthwise plan ...\n"
+     "\n"
+     "Memory of a rank by purpose, bytes of the file, work, time, and where a condition of the "
+     "theory is\n"
+     "not met. The time is an estimate from about two seconds of training, measuring and writing "
+     "on the\n"
+     "ranks it is started on.\n"
+     "\n"
+     "  --set KEY=VALUE      override a key\n"
+     "  -n, --ranks N        for a run on N ranks (default: those it is started on)\n"
+     "  --memory-per-node G  the smallest number of ranks that fits into nodes of G gigabytes\n"
+     "  --ranks-per-node R   ranks on such a node (default: processors of this machine)\n"
+     "  --no-calibration     no time, and memory without that of program and libraries\n",
+     ww_app_plan},
     {"show", "tell on one screen what a file holds and how far it is",
      "usage: widthwise show FILE\n"
      "\n"

@@ -10,8 +10,39 @@
 
 static const size_t MOST_CONFIG_BYTES = (size_t)1 << 24;
 
-// Reads the whole of a text file on rank 0 and copies it to all ranks. Collective. Free with
-// free().
+// The whole of a text file of at most 16 MiB, in memory that grows with it. Free `*text` always.
+static ww_status read_file(const char *path, char **text, size_t *bytes, ww_error *error)
+{
+    *text = NULL;
+    *bytes = 0;
+    FILE *file = fopen(path, "rb");
+    if (file == NULL)
+        return ww_fail(error, WW_USAGE, "cannot read the configuration %s: %s", path,
+                       strerror(errno));
+    ww_status status = WW_OK;
+    for (size_t room = 1 << 12; status == WW_OK && !feof(file) && !ferror(file); room *= 2) {
+        char *grown = realloc(*text, room);
+        if (grown == NULL) {
+            status = ww_fail(error, WW_FAILED, "out of memory for the configuration %s", path);
+            break;
+        }
+        *text = grown;
+        *bytes += fread(*text + *bytes, 1, room - *bytes, file);
+        if (*bytes > MOST_CONFIG_BYTES)
+            status = ww_fail(error, WW_USAGE,
+                             "the configuration %s is larger than 16 MiB: is it YAML?", path);
+    }
+    if (status == WW_OK && ferror(file))
+        status =
+            ww_fail(error, WW_USAGE, "cannot read the configuration %s: %s", path, strerror(errno));
+    if (status == WW_OK && memchr(*text, '\0', *bytes) != NULL)
+        status =
+            ww_fail(error, WW_USAGE, "the configuration %s holds a zero byte: is it YAML?", path);
+    fclose(file);
+    return status;
+}
+
+// Reads a configuration on rank 0 and copies it to all ranks. Collective. Free with free().
 static ww_status read_text(const ww_parallel *parallel, const char *path, char **text,
                            ww_error *error)
 {
@@ -20,27 +51,9 @@ static ww_status read_text(const ww_parallel *parallel, const char *path, char *
     char *read = NULL;
     uint64_t bytes = 0;
     if (parallel->rank == 0) {
-        FILE *file = fopen(path, "rb");
-        read = file != NULL ? ww_allocate(MOST_CONFIG_BYTES + 1, 1, path, error) : NULL;
-        if (file == NULL)
-            status = ww_fail(error, WW_USAGE, "cannot read the configuration %s: %s", path,
-                             strerror(errno));
-        else if (read == NULL)
-            status = WW_FAILED;
-        else {
-            bytes = fread(read, 1, MOST_CONFIG_BYTES + 1, file);
-            if (ferror(file))
-                status = ww_fail(error, WW_USAGE, "cannot read the configuration %s: %s", path,
-                                 strerror(errno));
-            else if (bytes > MOST_CONFIG_BYTES)
-                status = ww_fail(error, WW_USAGE,
-                                 "the configuration %s is larger than 16 MiB: is it YAML?", path);
-            else if (memchr(read, '\0', bytes) != NULL)
-                status = ww_fail(error, WW_USAGE,
-                                 "the configuration %s holds a zero byte: is it YAML?", path);
-        }
-        if (file != NULL)
-            fclose(file);
+        size_t length = 0;
+        status = read_file(path, &read, &length, error);
+        bytes = length;
     }
     status = ww_agree(parallel, status, error);
     if (status == WW_OK)

@@ -1,11 +1,13 @@
 #include "widthwise/memory.h"
 
 #include <limits.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 enum { ALIGNMENT = 64 };
 
@@ -28,6 +30,25 @@ void *ww_allocate(size_t count, size_t size, const char *what, ww_error *error)
     }
     memset(memory, 0, bytes);
     return memory;
+}
+
+ww_status ww_allocate_all(void *object, const ww_allocation *list, size_t count, ww_error *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        void *memory = ww_allocate(list[i].count, list[i].size, list[i].what, error);
+        if (memory == NULL)
+            return WW_FAILED;
+        memcpy((char *)object + list[i].offset, &memory, sizeof memory);
+    }
+    return WW_OK;
+}
+
+int64_t ww_allocation_bytes(const ww_allocation *list, size_t count)
+{
+    int64_t bytes = 0;
+    for (size_t i = 0; i < count; i++)
+        bytes += (int64_t)(list[i].count * list[i].size);
+    return bytes;
 }
 
 ww_status ww_multiply(int64_t a, int64_t b, const char *what, int64_t *product, ww_error *error)
@@ -61,6 +82,19 @@ int64_t ww_peak_memory(void)
     if (getrusage(RUSAGE_SELF, &usage) != 0)
         return 0;
     return (int64_t)usage.ru_maxrss * 1024; // Linux counts in KiB
+}
+
+int64_t ww_resident_memory(void)
+{
+    (void)malloc_trim(0);
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (file == NULL)
+        return 0;
+    long long all = 0;
+    long long resident = 0;
+    const bool read = fscanf(file, "%lld %lld", &all, &resident) == 2;
+    fclose(file);
+    return read ? resident * sysconf(_SC_PAGESIZE) : 0;
 }
 
 char *ww_copy_text(const char *text, ww_error *error)

@@ -77,6 +77,12 @@ ww_status ww_samples_allocate(ww_samples *samples, int64_t count, int64_t dimens
     return samples->components == NULL ? WW_FAILED : WW_OK;
 }
 
+void ww_dataset_set_counts(ww_dataset *dataset, int64_t train, int64_t test)
+{
+    dataset->train.count = train;
+    dataset->test.count = test;
+}
+
 void ww_samples_free(ww_samples *samples)
 {
     free(samples->inputs);
@@ -188,7 +194,7 @@ static uint64_t hash_of(const ww_dataset *dataset)
 static ww_status prepare(const ww_config *config, ww_dataset *dataset, ww_error *error)
 {
     WW_ASSERT((size_t)config->data.source < SOURCE_COUNT);
-    WW_TRY(sources[config->data.source].load(config, dataset, error));
+    WW_TRY(sources[config->data.source].load(config, true, dataset, error));
     check_source(dataset);
     WW_TRY(check_sizes(config, dataset, error));
     WW_TRY(check_finite(config, dataset, "", error));
@@ -210,22 +216,35 @@ static ww_status share_samples(const ww_parallel *parallel, int64_t dimension, w
                         error);
 }
 
-/// Copies the data set of rank 0 to all others. Ranks agree that all have the memory before any
-/// waits for the arrays.
-static ww_status share(const ww_parallel *parallel, ww_dataset *dataset, ww_error *error)
+/// Gives the shape and the hash of rank 0 to all others.
+static ww_status share_shape(const ww_parallel *parallel, ww_dataset *dataset, ww_error *error)
 {
     int64_t shape[] = {dataset->dimension,   dataset->classes,    dataset->components,
                        dataset->train.count, dataset->test.count, (int64_t)dataset->hash};
     WW_TRY(ww_broadcast(parallel, shape, sizeof shape, 0, error));
+    if (parallel->rank == 0)
+        return WW_OK;
+    *dataset = (ww_dataset){.dimension = shape[0],
+                            .classes = shape[1],
+                            .components = shape[2],
+                            .hash = (uint64_t)shape[5]};
+    ww_dataset_set_counts(dataset, shape[3], shape[4]);
+    return WW_OK;
+}
+
+/// Copies the data set of rank 0 to all others. Ranks agree that all have the memory before any
+/// waits for the arrays.
+static ww_status share(const ww_parallel *parallel, ww_dataset *dataset, ww_error *error)
+{
+    WW_TRY(share_shape(parallel, dataset, error));
     ww_status status = WW_OK;
     if (parallel->rank != 0) {
-        *dataset = (ww_dataset){.dimension = shape[0],
-                                .classes = shape[1],
-                                .components = shape[2],
-                                .hash = (uint64_t)shape[5]};
-        status = ww_samples_allocate(&dataset->train, shape[3], shape[0], "the train set", error);
+        const int64_t d = dataset->dimension;
+        status =
+            ww_samples_allocate(&dataset->train, dataset->train.count, d, "the train set", error);
         if (status == WW_OK)
-            status = ww_samples_allocate(&dataset->test, shape[4], shape[0], "the test set", error);
+            status =
+                ww_samples_allocate(&dataset->test, dataset->test.count, d, "the test set", error);
     }
     WW_TRY(ww_agree(parallel, status, error));
     WW_TRY(share_samples(parallel, dataset->dimension, &dataset->train, error));
@@ -243,6 +262,28 @@ ww_status ww_dataset_load(const ww_config *config, const ww_parallel *parallel, 
     if (status != WW_OK)
         ww_dataset_free(dataset);
     return status;
+}
+
+ww_status ww_dataset_describe(const ww_config *config, const ww_parallel *parallel,
+                              ww_dataset *dataset, ww_error *error)
+{
+    *dataset = (ww_dataset){0};
+    ww_status status = WW_OK;
+    if (parallel->rank == 0) {
+        WW_ASSERT((size_t)config->data.source < SOURCE_COUNT);
+        status = sources[config->data.source].load(config, false, dataset, error);
+        if (status == WW_OK)
+            status = check_sizes(config, dataset, error);
+    }
+    WW_TRY(ww_agree(parallel, status, error));
+    return share_shape(parallel, dataset, error);
+}
+
+int64_t ww_dataset_bytes(const ww_dataset *shape)
+{
+    return (shape->train.count + shape->test.count) *
+           (shape->dimension * (int64_t)sizeof *shape->train.inputs +
+            (int64_t)(sizeof *shape->train.labels + sizeof *shape->train.components));
 }
 
 void ww_data_print_sources(FILE *stream)

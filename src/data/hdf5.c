@@ -265,7 +265,8 @@ static ww_status check_part(const hdf5_keys *keys, const hdf5_array *inputs,
 
 static ww_status load_part(const ww_config *config, hid_t file, const hdf5_keys *keys,
                            const char *inputs_name, const char *labels_name, int64_t asked,
-                           ww_dataset *dataset, ww_samples *samples, ww_error *error)
+                           bool with_samples, ww_dataset *dataset, ww_samples *samples,
+                           ww_error *error)
 {
     hdf5_array inputs = {.set = H5I_INVALID_HID}, labels = {.set = H5I_INVALID_HID};
     int64_t count = 0;
@@ -282,13 +283,16 @@ static ww_status load_part(const ww_config *config, hid_t file, const hdf5_keys 
                               (long long)dataset->dimension);
     if (status == WW_OK) {
         dataset->dimension = inputs.row_values;
-        status = ww_samples_allocate(samples, count, inputs.row_values, keys->name, error);
+        samples->count = count;
+        if (with_samples)
+            status = ww_samples_allocate(samples, count, inputs.row_values, keys->name, error);
     }
     if (status == WW_OK)
-        status = read_labels(&labels, count, samples->labels, &dataset->classes, error);
-    if (status == WW_OK)
+        status = read_labels(&labels, with_samples ? count : 0, samples->labels, &dataset->classes,
+                             error);
+    if (status == WW_OK && with_samples)
         status = array_read(&inputs, 0, count, H5T_NATIVE_DOUBLE, samples->inputs, error);
-    if (status == WW_OK)
+    if (status == WW_OK && with_samples)
         memcpy(samples->components, samples->labels, (size_t)count * sizeof *samples->labels);
     array_close(&labels);
     array_close(&inputs);
@@ -311,7 +315,8 @@ static ww_status open_file(const ww_config *config, hid_t *file, ww_error *error
         "'%s' is not an HDF5 file that can be read (HDF5: %s); check it with h5dump", path, cause);
 }
 
-ww_status ww_source_hdf5(const ww_config *config, ww_dataset *dataset, ww_error *error)
+ww_status ww_source_hdf5(const ww_config *config, bool samples, ww_dataset *dataset,
+                         ww_error *error)
 {
     // HDF5 prints its own account of every failure unless told not to; ours is one sentence.
     H5E_auto2_t print = NULL;
@@ -323,11 +328,11 @@ ww_status ww_source_hdf5(const ww_config *config, ww_dataset *dataset, ww_error 
     ww_status status = open_file(config, &file, error);
     if (status == WW_OK)
         status = load_part(config, file, &train_keys, config->data.hdf5.train_inputs,
-                           config->data.hdf5.train_labels, config->data.train, dataset,
+                           config->data.hdf5.train_labels, config->data.train, samples, dataset,
                            &dataset->train, error);
     if (status == WW_OK)
         status = load_part(config, file, &test_keys, config->data.hdf5.test_inputs,
-                           config->data.hdf5.test_labels, config->data.test, dataset,
+                           config->data.hdf5.test_labels, config->data.test, samples, dataset,
                            &dataset->test, error);
     if (file >= 0)
         (void)H5Fclose(file);

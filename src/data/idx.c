@@ -241,7 +241,7 @@ static ww_status read_images(const ww_config *config, idx_part *part, const idx_
     return status;
 }
 
-static ww_status load_parts(const ww_config *config, idx_part *train, idx_part *test,
+static ww_status load_parts(const ww_config *config, bool samples, idx_part *train, idx_part *test,
                             ww_dataset *dataset, ww_error *error)
 {
     WW_TRY(part_open(config, &train_keys, config->data.idx.train_images,
@@ -264,14 +264,17 @@ static ww_status load_parts(const ww_config *config, idx_part *train, idx_part *
     dataset->dimension = train->images.item_bytes;
     dataset->classes = choice.classes;
     dataset->components = 1;
+    ww_dataset_set_counts(dataset, train->count, test->count);
+    if (!samples)
+        return WW_OK;
     WW_TRY(read_images(config, train, &choice, &train_keys, &dataset->train, error));
     return read_images(config, test, &choice, &test_keys, &dataset->test, error);
 }
 
-ww_status ww_source_idx(const ww_config *config, ww_dataset *dataset, ww_error *error)
+ww_status ww_source_idx(const ww_config *config, bool samples, ww_dataset *dataset, ww_error *error)
 {
     idx_part train = {0}, test = {0};
-    const ww_status status = load_parts(config, &train, &test, dataset, error);
+    const ww_status status = load_parts(config, samples, &train, &test, dataset, error);
     part_close(&train);
     part_close(&test);
     return status;

@@ -68,7 +68,8 @@ static void draw_samples(const ww_config *config, ww_purpose components_purpose,
     }
 }
 
-ww_status ww_source_mixture(const ww_config *config, ww_dataset *dataset, ww_error *error)
+ww_status ww_source_mixture(const ww_config *config, bool samples, ww_dataset *dataset,
+                            ww_error *error)
 {
     WW_TRY(ww_drawn_count(config, "data.train", config->data.train, error));
     WW_TRY(ww_drawn_count(config, "data.test", config->data.test, error));
@@ -86,6 +87,9 @@ ww_status ww_source_mixture(const ww_config *config, ww_dataset *dataset, ww_err
                             "has %zu values; give one for each of the %lld components, class by "
                             "class",
                             probabilities->count, (long long)component_count);
+    ww_dataset_set_counts(dataset, config->data.train, config->data.test);
+    if (!samples)
+        return WW_OK;
     WW_TRY(ww_samples_allocate(&dataset->train, config->data.train, dataset->dimension,
                                "the train set", error));
     WW_TRY(ww_samples_allocate(&dataset->test, config->data.test, dataset->dimension,

@@ -14,7 +14,8 @@ static ww_status check_count(const ww_config *config, const char *key, int64_t a
                         (long long)points, (long long)asked);
 }
 
-ww_status ww_source_points(const ww_config *config, ww_dataset *dataset, ww_error *error)
+ww_status ww_source_points(const ww_config *config, bool samples, ww_dataset *dataset,
+                           ww_error *error)
 {
     dataset->dimension = config->data.points.dimension;
     dataset->classes = config->data.points.classes;
@@ -24,6 +25,9 @@ ww_status ww_source_points(const ww_config *config, ww_dataset *dataset, ww_erro
                        "data.points.classes x data.points.components", &count, error));
     WW_TRY(check_count(config, "data.train", config->data.train, count, error));
     WW_TRY(check_count(config, "data.test", config->data.test, count, error));
+    ww_dataset_set_counts(dataset, count, count);
+    if (!samples)
+        return WW_OK;
     ww_samples *train = &dataset->train;
     WW_TRY(ww_samples_allocate(train, count, dataset->dimension, "the train set", error));
     ww_draw_means(config, count, dataset->dimension, config->data.points.separation, train->inputs);

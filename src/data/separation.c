@@ -159,6 +159,14 @@ static ww_status allocate(pair_scan *scan, ww_error *error)
     return scan->products == NULL ? WW_FAILED : WW_OK;
 }
 
+void ww_separation_cost(int64_t samples, int64_t dimension, int ranks, int64_t *bytes,
+                        double *flops)
+{
+    const double n = (double)samples;
+    *bytes = (2 * dimension * BLOCK + BLOCK * BLOCK) * (int64_t)sizeof(double);
+    *flops = n * n * (double)dimension / (double)ranks; // each pair once
+}
+
 /// Exponent e such that inputs times 2^-e have magnitude at most 1: no square leaves the range.
 static int scale_exponent(const ww_samples *samples, int64_t dimension)
 {

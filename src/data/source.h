@@ -9,9 +9,12 @@
 
 #include "widthwise/data.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
-typedef ww_status (*ww_source_function)(const ww_config *config, ww_dataset *dataset,
+///
+/// Without `samples` it fills the shape alone: counts, and no arrays.
+typedef ww_status (*ww_source_function)(const ww_config *config, bool samples, ww_dataset *dataset,
                                         ww_error *error);
 
 /// One line of the table of sources (dataset.c).
@@ -21,15 +24,20 @@ typedef struct ww_source_entry {
 } ww_source_entry;
 
 /// k classes of l Gaussians each (LL 3 and 7). mixture.c
-ww_status ww_source_mixture(const ww_config *config, ww_dataset *dataset, ww_error *error);
+ww_status ww_source_mixture(const ww_config *config, bool samples, ww_dataset *dataset,
+                            ww_error *error);
 /// Two classes of two discs each, not linearly separable (LL figure 3). xor_balls.c
-ww_status ww_source_xor_balls(const ww_config *config, ww_dataset *dataset, ww_error *error);
+ww_status ww_source_xor_balls(const ww_config *config, bool samples, ww_dataset *dataset,
+                              ww_error *error);
 /// One point a component, train = test (LL 5.1, assumption S). points.c
-ww_status ww_source_points(const ww_config *config, ww_dataset *dataset, ww_error *error);
+ww_status ww_source_points(const ww_config *config, bool samples, ww_dataset *dataset,
+                           ww_error *error);
 /// Images and labels in IDX files, plain or gzip. idx.c
-ww_status ww_source_idx(const ww_config *config, ww_dataset *dataset, ww_error *error);
+ww_status ww_source_idx(const ww_config *config, bool samples, ww_dataset *dataset,
+                        ww_error *error);
 /// Inputs and labels from datasets of an HDF5 file. hdf5.c
-ww_status ww_source_hdf5(const ww_config *config, ww_dataset *dataset, ww_error *error);
+ww_status ww_source_hdf5(const ww_config *config, bool samples, ww_dataset *dataset,
+                         ww_error *error);
 
 /// The centres of `count` components: N(0, separation^2/d I), into means [count, dimension]. The
 /// same for every source that has such centres. mixture.c
@@ -41,6 +49,9 @@ void ww_draw_labels(const ww_config *config, ww_dataset *dataset);
 
 /// Brings inputs to the sphere or into the ball as data.normalize has it. normalize.c
 ww_status ww_normalize_inputs(const ww_config *config, ww_dataset *dataset, ww_error *error);
+
+/// Sets the numbers of samples of a shape. dataset.c
+void ww_dataset_set_counts(ww_dataset *dataset, int64_t train, int64_t test);
 
 /// Arrays for `count` samples of `dimension` inputs; `what` names them in messages. dataset.c
 ww_status ww_samples_allocate(ww_samples *samples, int64_t count, int64_t dimension,

@@ -33,13 +33,17 @@ static void draw_samples(const ww_config *config, ww_purpose components_purpose,
     }
 }
 
-ww_status ww_source_xor_balls(const ww_config *config, ww_dataset *dataset, ww_error *error)
+ww_status ww_source_xor_balls(const ww_config *config, bool samples, ww_dataset *dataset,
+                              ww_error *error)
 {
     WW_TRY(ww_drawn_count(config, "data.train", config->data.train, error));
     WW_TRY(ww_drawn_count(config, "data.test", config->data.test, error));
     dataset->dimension = DIMENSION;
     dataset->classes = CLASSES;
     dataset->components = COMPONENTS;
+    ww_dataset_set_counts(dataset, config->data.train, config->data.test);
+    if (!samples)
+        return WW_OK;
     WW_TRY(ww_samples_allocate(&dataset->train, config->data.train, DIMENSION, "the train set",
                                error));
     WW_TRY(

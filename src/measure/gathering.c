@@ -4,6 +4,7 @@
 #include "widthwise/memory.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +22,9 @@ void ww_gathering_free(ww_gathering *self)
     free(self->movement_terms);
 }
 
-ww_status ww_gathering_create(ww_gathering *self, ww_error *error)
+enum { ROOM_ARRAYS = 10 };
+
+static void list_room(const ww_gathering *self, ww_allocation list[ROOM_ARRAYS])
 {
     const ww_problem *problem = self->problem;
     const size_t tile = (size_t)problem->tiling.tile_units;
@@ -30,23 +33,36 @@ ww_status ww_gathering_create(ww_gathering *self, ww_error *error)
     const size_t initial = self->needs_initial ? tile * d : 0;
     const size_t early = self->needs_initial ? tile * block : 0;
     const size_t rows = self->needs & WW_NEED_GRADIENTS ? tile * d : 0;
+    const size_t outputs = block * (size_t)problem->outputs;
+    const size_t terms = 2 * (size_t)problem->tiling.local_tiles;
     const char *what = "a survey of the network";
-    self->initial = ww_allocate(initial, sizeof(double), what, error);
-    self->difference = ww_allocate(tile, sizeof(double), what, error);
-    self->preactivations = ww_allocate(tile * block, sizeof(double), what, error);
-    self->early = ww_allocate(early, sizeof(double), what, error);
-    self->partial = ww_allocate(block * (size_t)problem->outputs, sizeof(double), what, error);
-    self->rows = ww_allocate(rows, sizeof(double), what, error);
-    self->active = ww_allocate(tile * block, 1, what, error);
-    self->early_active = ww_allocate(tile * block, 1, what, error);
-    self->unit_changed = ww_allocate(tile, 1, what, error);
-    self->movement_terms =
-        ww_allocate((size_t)(2 * problem->tiling.local_tiles), sizeof(double), what, error);
-    return self->initial && self->difference && self->preactivations && self->early &&
-                   self->partial && self->rows && self->active && self->early_active &&
-                   self->unit_changed && self->movement_terms
-               ? WW_OK
-               : WW_FAILED;
+    const ww_allocation arrays[ROOM_ARRAYS] = {
+        {offsetof(ww_gathering, initial), initial, sizeof(double), what},
+        {offsetof(ww_gathering, difference), tile, sizeof(double), what},
+        {offsetof(ww_gathering, preactivations), tile * block, sizeof(double), what},
+        {offsetof(ww_gathering, early), early, sizeof(double), what},
+        {offsetof(ww_gathering, partial), outputs, sizeof(double), what},
+        {offsetof(ww_gathering, rows), rows, sizeof(double), what},
+        {offsetof(ww_gathering, active), tile * block, 1, what},
+        {offsetof(ww_gathering, early_active), tile * block, 1, what},
+        {offsetof(ww_gathering, unit_changed), tile, 1, what},
+        {offsetof(ww_gathering, movement_terms), terms, sizeof(double), what},
+    };
+    memcpy(list, arrays, sizeof arrays);
+}
+
+ww_status ww_gathering_create(ww_gathering *self, ww_error *error)
+{
+    ww_allocation list[ROOM_ARRAYS];
+    list_room(self, list);
+    return ww_allocate_all(self, list, ROOM_ARRAYS, error);
+}
+
+int64_t ww_gathering_bytes(const ww_gathering *self)
+{
+    ww_allocation list[ROOM_ARRAYS];
+    list_room(self, list);
+    return ww_allocation_bytes(list, ROOM_ARRAYS);
 }
 
 // Compares patterns with those at t = 0 on one block of samples.

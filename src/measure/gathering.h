@@ -27,6 +27,8 @@ typedef struct ww_gathering {
 /// Room for what `self->needs` asks for; frees it. A failed creation is freed too. Not collective.
 ww_status ww_gathering_create(ww_gathering *self, ww_error *error);
 void ww_gathering_free(ww_gathering *self);
+/// Bytes of that room. Pure.
+int64_t ww_gathering_bytes(const ww_gathering *self);
 
 /// Adds the outputs of one tile of units on all of `set` to `outputs`; with the bits of `wants` (in
 /// the terms of the test set) also compares patterns with t = 0 and sums the pseudo network's
@@ -39,5 +41,7 @@ void ww_gather_samples(ww_gathering *self, int64_t local_tile, const double *wei
 /// of all units. Collective.
 ww_status ww_survey_gradients(ww_gathering *self, ww_batches *batches, ww_survey *survey,
                               ww_error *error);
+/// Adds the bytes it allocates, and the additions and multiplications of its products. Pure.
+void ww_survey_gradients_cost(const ww_problem *problem, int64_t *bytes, double *flops);
 
 #endif

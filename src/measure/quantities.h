@@ -47,6 +47,9 @@ typedef struct ww_result {
         *requires; ///< quantities that must be measured for it, ended by NULL; or NULL
     size_t field_count;
     ww_field fields[WW_RESULT_FIELDS]; ///< extents of -1 stand for min(m, d)
+    /// Bytes it allocates and additions and multiplications it makes on this rank; NULL: next to
+    /// none. Not collective.
+    ww_status (*cost)(const ww_problem *problem, int64_t *bytes, double *flops, ww_error *error);
     /// Values of all fields one after the other. Collective.
     ww_status (*compute)(const ww_problem *problem, ww_engine *engine, const double *carry,
                          double *values, ww_error *error);

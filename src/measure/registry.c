@@ -258,6 +258,24 @@ const ww_stop_rule *ww_measure_stop(const ww_measure_plan *plan, const ww_config
     return NULL;
 }
 
+ww_status ww_measure_cost_of(const ww_measure_plan *plan, const ww_problem *problem,
+                             ww_measure_cost *cost, ww_error *error)
+{
+    *cost = (ww_measure_cost){0};
+    ww_survey_cost(problem, plan->needs, &cost->record_bytes, &cost->record_flops);
+    for (size_t i = 0; i < plan->result_count; i++) {
+        if (plan->results[i]->cost == NULL)
+            continue;
+        int64_t bytes = 0; // freed before the next result begins
+        double flops = 0.0;
+        WW_TRY(plan->results[i]->cost(problem, &bytes, &flops, error));
+        cost->final_bytes = bytes > cost->final_bytes ? bytes : cost->final_bytes;
+        cost->final_flops += flops;
+    }
+    cost->final_bytes += ww_measure_final_values(plan) * (int64_t)sizeof(double);
+    return WW_OK;
+}
+
 ww_status ww_measure_finish(const ww_measure_plan *plan, const ww_problem *problem,
                             ww_engine *engine, const double *carry, double *values, ww_error *error)
 {

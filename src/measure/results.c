@@ -41,6 +41,13 @@ static ww_status spectrum(const ww_problem *problem, ww_engine *engine, bool upd
                               problem->parallel, values, error);
 }
 
+static ww_status spectrum_cost(const ww_problem *problem, int64_t *bytes, double *flops,
+                               ww_error *error)
+{
+    return ww_singular_values_cost(&problem->tiling, problem->dimension, problem->parallel, bytes,
+                                   flops, error);
+}
+
 // How many values stand out, and by what factor. A ratio between neighbours counts only above the
 // accuracy of the values, 1e-14 of the largest: below there is rounding.
 static void find_gap(const double *values, int64_t count, double *outliers, double *gap)
@@ -99,6 +106,15 @@ static ww_status separation(const ww_problem *problem, ww_engine *engine, const 
     return WW_OK;
 }
 
+static ww_status separation_cost(const ww_problem *problem, int64_t *bytes, double *flops,
+                                 ww_error *error)
+{
+    (void)error;
+    ww_separation_cost(problem->data->train.count, problem->dimension, problem->parallel->size,
+                       bytes, flops);
+    return WW_OK;
+}
+
 static const char *const accuracy_target_requires[] = {"test_accuracy", "distance", NULL};
 
 const ww_result ww_results[] = {
@@ -116,6 +132,7 @@ const ww_result ww_results[] = {
                                 "neighbours; means little where update_gap is near 1."),
                 WW_SCALAR_FIELD("update_gap", "1", "LL section 7, figure 1d",
                                 "That largest ratio of two neighbouring singular values.")},
+     .cost = spectrum_cost,
      .compute = update_spectrum},
     {.name = "weight_spectrum",
      .description = "singular values of W(T)",
@@ -126,6 +143,7 @@ const ww_result ww_results[] = {
                  .source = "LL section 7, figure 1d",
                  .rank = 1,
                  .extent = {-1}}},
+     .cost = spectrum_cost,
      .compute = weight_spectrum},
     {.name = "accuracy_target",
      .description = "steps to measure.accuracy_target on the test set, and the distance there",
@@ -150,6 +168,7 @@ const ww_result ww_results[] = {
                                 "1 / (8 l): assumption A1 holds where lambda is not above it."),
                 WW_SCALAR_FIELD("separation_nearest", "1", "ZG assumption 3.2",
                                 "Smallest distance phi between any two train samples.")},
+     .cost = separation_cost,
      .compute = separation},
 };
 const size_t ww_result_count = sizeof ww_results / sizeof ww_results[0];

@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -283,8 +284,10 @@ static ww_status describe(reduction *tree, int *chunk_rows)
     return WW_OK;
 }
 
-/// All memory that this rank will need.
-static ww_status allocate(reduction *tree, int chunk_rows)
+enum { TREE_ARRAYS = 4 };
+
+/// Goes through the tree to count, and lists the memory that this rank will need for it.
+static ww_status plan_memory(reduction *tree, ww_allocation list[TREE_ARRAYS])
 {
     tree->planning = true;
     reduce_all(tree);
@@ -292,21 +295,28 @@ static ww_status allocate(reduction *tree, int chunk_rows)
     int ignored = 0;
     WW_TRY(ww_to_int(tree->message_count, "the number of messages of the singular values", &ignored,
                      tree->error));
-
     const char *what = "the triangles of the singular values";
     const int64_t columns = triangle_columns(tree, 0, tree->chunk_count);
     const size_t size = (size_t)ww_triangle_size(tree->dimension, columns);
     const size_t most = (size_t)tree->most_triangles;
     const size_t lent = (size_t)units_in_tiles(tree, tree->tiling->first_tile, tree->lent_end);
-    tree->triangles = ww_allocate(most, size * sizeof(double), what, tree->error);
-    tree->unused = ww_allocate(most, sizeof *tree->unused, what, tree->error);
-    tree->messages =
-        ww_allocate((size_t)tree->message_count, sizeof(MPI_Request), what, tree->error);
-    tree->lent_rows =
-        ww_allocate(lent, (size_t)tree->dimension * sizeof(double), what, tree->error);
-    if (tree->triangles == NULL || tree->unused == NULL || tree->messages == NULL ||
-        tree->lent_rows == NULL)
-        return WW_FAILED;
+    const size_t messages = (size_t)tree->message_count;
+    const ww_allocation arrays[TREE_ARRAYS] = {
+        {offsetof(reduction, triangles), most, size * sizeof(double), what},
+        {offsetof(reduction, unused), most, sizeof *tree->unused, what},
+        {offsetof(reduction, messages), messages, sizeof(MPI_Request), what},
+        {offsetof(reduction, lent_rows), lent, (size_t)tree->dimension * sizeof(double), what},
+    };
+    memcpy(list, arrays, sizeof arrays);
+    return WW_OK;
+}
+
+/// All memory that this rank will need.
+static ww_status allocate(reduction *tree, int chunk_rows)
+{
+    ww_allocation list[TREE_ARRAYS];
+    WW_TRY(plan_memory(tree, list));
+    WW_TRY(ww_allocate_all(tree, list, TREE_ARRAYS, tree->error));
     for (int i = 0; i < tree->most_triangles; ++i)
         tree->unused[i] = i;
     for (int64_t i = 0; i < tree->message_count; ++i)
@@ -360,4 +370,29 @@ ww_status ww_singular_values(const ww_tiling *tiling, int64_t dimension, ww_rows
     WW_TRY(status);
     return ww_broadcast(parallel, values, (size_t)least(tiling->width, dimension) * sizeof *values,
                         chunk_owner(&tree, 0), error);
+}
+
+ww_status ww_singular_values_cost(const ww_tiling *tiling, int64_t dimension,
+                                  const ww_parallel *parallel, int64_t *bytes, double *flops,
+                                  ww_error *error)
+{
+    reduction tree = {
+        .tiling = tiling, .parallel = parallel, .dimension = dimension, .error = error};
+    int chunk_rows = 0;
+    WW_TRY(describe(&tree, &chunk_rows));
+    ww_allocation list[TREE_ARRAYS];
+    WW_TRY(plan_memory(&tree, list));
+    const double d = (double)dimension;
+    const double chunks = (double)(tree.own_end - tree.own_begin);
+    *bytes = ww_allocation_bytes(list, TREE_ARRAYS);
+    *flops = 0.0;
+    if (chunks <= 0.0)
+        return WW_OK;
+    *bytes += ww_triangle_work_bytes((int)dimension, chunk_rows);
+    // Householder QR of a chunk of r rows takes 2 r d^2 - 2 d^3 / 3, that of two triangles 2 d^3 /
+    // 3 (done without use of all their zeroes, by up to 2 d^3), bidiagonalisation at the end 8 d^3
+    // / 3.
+    *flops = chunks * (2.0 * chunk_rows * d * d - 2.0 / 3.0 * d * d * d + 2.0 * d * d * d) +
+             8.0 / 3.0 * d * d * d;
+    return WW_OK;
 }

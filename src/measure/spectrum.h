@@ -28,4 +28,11 @@ ww_status ww_singular_values(const ww_tiling *tiling, int64_t dimension, ww_rows
                              void *context, const ww_parallel *parallel, double *values,
                              ww_error *error);
 
+/// Bytes that ww_singular_values allocates on this rank, and about as many additions and
+/// multiplications as it makes. `parallel` may be of ranks that are not there. WW_USAGE: too large
+/// for LAPACK or MPI. Not collective.
+ww_status ww_singular_values_cost(const ww_tiling *tiling, int64_t dimension,
+                                  const ww_parallel *parallel, int64_t *bytes, double *flops,
+                                  ww_error *error);
+
 #endif

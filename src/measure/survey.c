@@ -73,39 +73,76 @@ static double largest_v(const ww_problem *problem, const double *outputs, double
     return largest;
 }
 
+// Room for one set of samples beside its outputs.
+typedef struct set_room {
+    ww_output_sum outputs, pseudo;
+    double *norms; // [n] of inputs
+} set_room;
+
+// Room for what is wanted of `set`, which has no arrays yet. Norms are needed wherever anything is.
+static ww_status set_room_create(set_room *room, const ww_problem *problem, unsigned wants,
+                                 ww_surveyed_samples *set, ww_error *error)
+{
+    if (wants == 0)
+        return WW_OK;
+    const size_t values = (size_t)(set->samples->count * problem->outputs);
+    WW_TRY(ww_output_sum_create(&room->outputs, problem, set->samples->count, error));
+    room->norms = input_norms_of(set->samples, problem->dimension, error);
+    set->outputs = ww_allocate(values, sizeof(double), "the outputs of the network", error);
+    if (room->norms == NULL || set->outputs == NULL)
+        return WW_FAILED;
+    if ((wants & WW_NEED_PSEUDO_OUTPUTS) == 0)
+        return WW_OK;
+    WW_TRY(ww_output_sum_create(&room->pseudo, problem, set->samples->count, error));
+    set->pseudo_outputs =
+        ww_allocate(values, sizeof(double), "the outputs of the pseudo network", error);
+    return set->pseudo_outputs != NULL ? WW_OK : WW_FAILED;
+}
+
+// Bytes of the outputs alone, and of all that set_room_create makes.
+static int64_t set_output_bytes(const ww_problem *problem, unsigned wants,
+                                const ww_samples *samples)
+{
+    const int64_t networks = (wants != 0) + ((wants & WW_NEED_PSEUDO_OUTPUTS) != 0);
+    return networks * samples->count * problem->outputs * (int64_t)sizeof(double);
+}
+
+static int64_t set_room_bytes(const ww_problem *problem, unsigned wants, const ww_samples *samples)
+{
+    if (wants == 0)
+        return 0;
+    const int64_t sums = ww_output_sum_bytes(problem, samples->count);
+    return set_output_bytes(problem, wants, samples) +
+           (wants & WW_NEED_PSEUDO_OUTPUTS ? 2 * sums : sums) +
+           samples->count * (int64_t)sizeof(double);
+}
+
+static void set_room_free(set_room *room)
+{
+    ww_output_sum_free(&room->outputs);
+    ww_output_sum_free(&room->pseudo);
+    free(room->norms);
+}
+
+// [components, k] sums and [k] room of v_max; quantities themselves never allocate: one rank alone
+// that fails at a record would leave the others waiting.
+static size_t component_values(const ww_problem *problem)
+{
+    return (size_t)((problem->data->classes * problem->data->components + 1) * problem->outputs);
+}
+
 // Tiles of this rank: movement, and outputs and patterns on both sets.
 static ww_status survey_units(ww_gathering *self, ww_survey *survey, ww_error *error)
 {
     const ww_problem *problem = self->problem;
     ww_surveyed_samples *sets[2] = {&survey->train, &survey->test};
-    ww_output_sum outputs[2] = {{0}};
-    ww_output_sum pseudo = {0};
-    double *norms[2] = {NULL, NULL};
+    set_room rooms[2] = {{.norms = NULL}, {.norms = NULL}};
     ww_status status = ww_gathering_create(self, error);
-    for (int which = 0; which < 2 && status == WW_OK; which++) {
-        const int64_t values = sets[which]->samples->count * problem->outputs;
-        if (wants_of(self->needs, which == 0) == 0)
-            continue;
-        status = ww_output_sum_create(&outputs[which], problem, sets[which]->samples->count, error);
-        norms[which] = input_norms_of(sets[which]->samples, problem->dimension, error);
-        sets[which]->outputs =
-            ww_allocate((size_t)values, sizeof(double), "the outputs of the network", error);
-        if (norms[which] == NULL || sets[which]->outputs == NULL)
-            status = WW_FAILED;
-    }
-    if (status == WW_OK && self->needs & WW_NEED_PSEUDO_OUTPUTS) {
-        status = ww_output_sum_create(&pseudo, problem, survey->test.samples->count, error);
-        survey->test.pseudo_outputs =
-            ww_allocate((size_t)(survey->test.samples->count * problem->outputs), sizeof(double),
-                        "the outputs of the pseudo network", error);
-        if (survey->test.pseudo_outputs == NULL)
-            status = WW_FAILED;
-    }
-    // [components, k] sums and [k] room; quantities themselves never allocate: one rank alone that
-    // fails at a record would leave the others waiting.
-    double *component_sums = ww_allocate(
-        (size_t)((problem->data->classes * problem->data->components + 1) * problem->outputs),
-        sizeof *component_sums, "v_max", error);
+    for (int which = 0; which < 2 && status == WW_OK; which++)
+        status = set_room_create(&rooms[which], problem, wants_of(self->needs, which == 0),
+                                 sets[which], error);
+    double *component_sums =
+        ww_allocate(component_values(problem), sizeof *component_sums, "v_max", error);
     if (component_sums == NULL)
         status = WW_FAILED;
     status = ww_agree(problem->parallel, status, error);
@@ -121,23 +158,22 @@ static ww_status survey_units(ww_gathering *self, ww_survey *survey, ww_error *e
         for (int which = 0; which < 2; which++) {
             const unsigned wants = wants_of(self->needs, which == 0);
             if (wants != 0)
-                ww_gather_samples(self, tile, weights, units, wants, norms[which], sets[which],
-                                  &outputs[which], &pseudo);
+                ww_gather_samples(self, tile, weights, units, wants, rooms[which].norms,
+                                  sets[which], &rooms[which].outputs, &rooms[which].pseudo);
         }
     }
     for (int which = 0; which < 2 && status == WW_OK; which++)
         if (wants_of(self->needs, which == 0) & WW_NEED_TEST_OUTPUTS)
-            status = ww_output_sum_finish(&outputs[which], 0, NULL, sets[which]->outputs, error);
+            status =
+                ww_output_sum_finish(&rooms[which].outputs, 0, NULL, sets[which]->outputs, error);
     if (status == WW_OK && self->needs & WW_NEED_PSEUDO_OUTPUTS)
-        status = ww_output_sum_finish(&pseudo, 0, NULL, survey->test.pseudo_outputs, error);
+        status =
+            ww_output_sum_finish(&rooms[1].pseudo, 0, NULL, survey->test.pseudo_outputs, error);
     if (status == WW_OK && self->needs & WW_NEED_V_MAX)
         survey->v_max = largest_v(problem, survey->train.outputs, component_sums);
     free(component_sums);
-    for (int which = 0; which < 2; which++) {
-        ww_output_sum_free(&outputs[which]);
-        free(norms[which]);
-    }
-    ww_output_sum_free(&pseudo);
+    for (int which = 0; which < 2; which++)
+        set_room_free(&rooms[which]);
     return status;
 }
 
@@ -165,6 +201,37 @@ static ww_status sum_over_ranks(const ww_gathering *self, ww_survey *survey, ww_
     return ww_maximum(parallel, &survey->row_movement, 1, error);
 }
 
+// Whether W(0) has to be drawn again.
+static bool needs_initial(unsigned needs)
+{
+    return (needs & ~(unsigned)(WW_NEED_TRAIN_OUTPUTS | WW_NEED_TEST_OUTPUTS | WW_NEED_V_MAX)) != 0;
+}
+
+void ww_survey_cost(const ww_problem *problem, unsigned needs, int64_t *bytes, double *flops)
+{
+    const ww_samples *sets[2] = {&problem->data->train, &problem->data->test};
+    const ww_gathering room = {
+        .problem = problem, .needs = needs, .needs_initial = needs_initial(needs)};
+    const double by_inputs = 2.0 * (double)problem->dimension;
+    const double by_outputs = 2.0 * (double)problem->outputs;
+    *flops = 0.0;
+    int64_t most = (int64_t)(component_values(problem) * sizeof(double)); // over units
+    int64_t later = 0; // over the batch, when the sums are gone and the outputs are not
+    for (int which = 0; which < 2; which++) {
+        const unsigned wants = wants_of(needs, which == 0);
+        most += set_room_bytes(problem, wants, sets[which]);
+        later += set_output_bytes(problem, wants, sets[which]);
+        double pair = wants != 0 ? by_inputs : 0.0;
+        pair += wants & WW_NEED_TEST_OUTPUTS ? by_outputs : 0.0;
+        pair += wants & WW_NEED_PSEUDO_OUTPUTS ? by_outputs : 0.0;
+        pair += wants & (WW_NEED_TEST_PATTERNS | WW_NEED_PSEUDO_OUTPUTS) ? by_inputs : 0.0;
+        *flops += pair * (double)problem->tiling.local_units * (double)sets[which]->count;
+    }
+    if (needs & WW_NEED_GRADIENTS)
+        ww_survey_gradients_cost(problem, &later, flops);
+    *bytes = ww_gathering_bytes(&room) + (later > most ? later : most);
+}
+
 ww_status ww_survey_make(const ww_problem *problem, ww_engine *engine, ww_batches *batches,
                          unsigned needs, ww_survey *survey, ww_error *error)
 {
@@ -178,8 +245,7 @@ ww_status ww_survey_make(const ww_problem *problem, ww_engine *engine, ww_batche
         .problem = problem,
         .engine = engine,
         .needs = needs,
-        .needs_initial = (needs & ~(unsigned)(WW_NEED_TRAIN_OUTPUTS | WW_NEED_TEST_OUTPUTS |
-                                              WW_NEED_V_MAX)) != 0,
+        .needs_initial = needs_initial(needs),
     };
     ww_status status = survey_units(&self, survey, error);
     if (status == WW_OK)

@@ -47,4 +47,8 @@ ww_status ww_survey_make(const ww_problem *problem, ww_engine *engine, ww_batche
                          unsigned needs, ww_survey *survey, ww_error *error);
 void ww_survey_free(ww_survey *survey);
 
+/// Bytes that such a survey has allocated at most, and additions and multiplications of its matrix
+/// products, both on this rank. Needs the shape of the problem only. Pure.
+void ww_survey_cost(const ww_problem *problem, unsigned needs, int64_t *bytes, double *flops);
+
 #endif

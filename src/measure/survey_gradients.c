@@ -5,6 +5,7 @@
 #include "widthwise/memory.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,27 +33,52 @@ static void batch_room_free(batch_room *room)
     ww_output_sum_free(&room->sum);
 }
 
+enum { ROOM_ARRAYS = 7 };
+
+static void list_room(const ww_problem *problem, ww_allocation list[ROOM_ARRAYS])
+{
+    const bool in_place = problem->config->training.method == WW_METHOD_GD;
+    const size_t batch = (size_t)problem->batch;
+    const size_t inputs = in_place ? 0 : batch * (size_t)problem->dimension;
+    const size_t k = (size_t)problem->outputs;
+    const size_t tile = (size_t)problem->tiling.tile_units;
+    const size_t terms = 2 * (size_t)problem->tiling.local_tiles;
+    const char *what = "the gradients on a batch";
+    const ww_allocation arrays[ROOM_ARRAYS] = {
+        {offsetof(batch_room, batch.inputs), inputs, sizeof(double), what},
+        {offsetof(batch_room, batch.labels), batch, sizeof(int64_t), what},
+        {offsetof(batch_room, indices), batch, sizeof(int64_t), what},
+        {offsetof(batch_room, outputs), batch * k, sizeof(double), what},
+        {offsetof(batch_room, gradients), batch * k, sizeof(double), what},
+        {offsetof(batch_room, terms), terms, sizeof(double), what},
+        {offsetof(batch_room, equal), tile, 1, what},
+    };
+    memcpy(list, arrays, sizeof arrays);
+}
+
 static ww_status batch_room_create(batch_room *room, const ww_problem *problem, ww_error *error)
 {
-    const size_t batch = (size_t)problem->batch;
-    const size_t k = (size_t)problem->outputs;
-    const char *what = "the gradients on a batch";
-    *room = (batch_room){.in_place = problem->config->training.method == WW_METHOD_GD,
-                         .batch = {.count = problem->batch}};
-    room->batch.inputs = room->in_place ? problem->data->train.inputs
-                                        : ww_allocate(batch * (size_t)problem->dimension,
-                                                      sizeof(double), what, error);
-    room->batch.labels = ww_allocate(batch, sizeof(int64_t), what, error);
-    room->indices = ww_allocate(batch, sizeof(int64_t), what, error);
-    room->outputs = ww_allocate(batch * k, sizeof(double), what, error);
-    room->gradients = ww_allocate(batch * k, sizeof(double), what, error);
-    room->terms =
-        ww_allocate((size_t)(2 * problem->tiling.local_tiles), sizeof(double), what, error);
-    room->equal = ww_allocate((size_t)problem->tiling.tile_units, 1, what, error);
-    if (!room->batch.inputs || !room->batch.labels || !room->indices || !room->outputs ||
-        !room->gradients || !room->terms || !room->equal)
-        return WW_FAILED;
+    *room = (batch_room){.batch = {.count = problem->batch}};
+    ww_allocation list[ROOM_ARRAYS];
+    list_room(problem, list);
+    WW_TRY(ww_allocate_all(room, list, ROOM_ARRAYS, error));
+    if (problem->config->training.method == WW_METHOD_GD) {
+        free(room->batch.inputs); // empty
+        room->batch.inputs = problem->data->train.inputs;
+        room->in_place = true;
+    }
     return ww_output_sum_create(&room->sum, problem, problem->batch, error);
+}
+
+void ww_survey_gradients_cost(const ww_problem *problem, int64_t *bytes, double *flops)
+{
+    ww_allocation list[ROOM_ARRAYS];
+    list_room(problem, list);
+    *bytes += ww_allocation_bytes(list, ROOM_ARRAYS) + ww_output_sum_bytes(problem, problem->batch);
+    const double pairs = (double)problem->tiling.local_units * (double)problem->batch;
+    // By the inputs: outputs, patterns three times, gradient rows twice; by the output weights:
+    // outputs, and coefficients twice.
+    *flops += pairs * (12.0 * (double)problem->dimension + 6.0 * (double)problem->outputs);
 }
 
 // Patterns [units, samples] of `weights` on a block of inputs.

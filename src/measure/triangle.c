@@ -4,6 +4,7 @@
 #include "widthwise/memory.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,25 +47,42 @@ static int scratch_needed(int dimension, int most_rows)
     return ww_int((int64_t)fmax(combine_size, fmax(lq_size, svd_size)));
 }
 
+enum { WORK_ARRAYS = 4 };
+
+static void list_work(int dimension, int most_rows, int scratch_size,
+                      ww_allocation list[WORK_ARRAYS])
+{
+    const size_t d = (size_t)dimension;
+    const char *what = "a step of the singular values";
+    const ww_allocation arrays[WORK_ARRAYS] = {
+        {offsetof(ww_triangle_work, stage), (size_t)most_rows, d * sizeof(double),
+         "the rows of one step of the singular values"},
+        {offsetof(ww_triangle_work, scales), d, sizeof(double), what},
+        {offsetof(ww_triangle_work, blocks), (size_t)block_size(dimension), d * sizeof(double),
+         what},
+        {offsetof(ww_triangle_work, scratch), (size_t)scratch_size, sizeof(double), what},
+    };
+    memcpy(list, arrays, sizeof arrays);
+}
+
 ww_status ww_triangle_work_create(int dimension, int most_rows, ww_triangle_work *work,
                                   ww_error *error)
 {
-    const size_t d = (size_t)dimension;
     *work = (ww_triangle_work){.dimension = dimension,
                                .scratch_size = scratch_needed(dimension, most_rows)};
-    work->stage = ww_allocate((size_t)most_rows, d * sizeof(double),
-                              "the rows of one step of the singular values", error);
-    work->scales = ww_allocate(d, sizeof(double), "a step of the singular values", error);
-    work->blocks = ww_allocate((size_t)block_size(dimension), d * sizeof(double),
-                               "a step of the singular values", error);
-    work->scratch = ww_allocate((size_t)work->scratch_size, sizeof(double),
-                                "a step of the singular values", error);
-    if (work->stage == NULL || work->scales == NULL || work->blocks == NULL ||
-        work->scratch == NULL) {
+    ww_allocation list[WORK_ARRAYS];
+    list_work(dimension, most_rows, work->scratch_size, list);
+    const ww_status status = ww_allocate_all(work, list, WORK_ARRAYS, error);
+    if (status != WW_OK)
         ww_triangle_work_free(work);
-        return WW_FAILED;
-    }
-    return WW_OK;
+    return status;
+}
+
+int64_t ww_triangle_work_bytes(int dimension, int most_rows)
+{
+    ww_allocation list[WORK_ARRAYS];
+    list_work(dimension, most_rows, scratch_needed(dimension, most_rows), list);
+    return ww_allocation_bytes(list, WORK_ARRAYS);
 }
 
 void ww_triangle_work_free(ww_triangle_work *work)

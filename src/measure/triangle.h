@@ -28,6 +28,8 @@ typedef struct ww_triangle_work {
 /// is 2 d or more.
 ww_status ww_triangle_work_create(int dimension, int most_rows, ww_triangle_work *work,
                                   ww_error *error);
+/// Bytes of that memory. Pure.
+int64_t ww_triangle_work_bytes(int dimension, int most_rows);
 void ww_triangle_work_free(ww_triangle_work *work);
 
 /// Doubles in a packed triangle of `columns` columns. Pure.

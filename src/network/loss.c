@@ -57,7 +57,7 @@ const ww_loss *ww_loss_of(const ww_config *config)
 {
     static const ww_loss losses[] = {
         [WW_LOSS_CROSS_ENTROPY] = {"cross-entropy", cross_entropy_value, cross_entropy_gradient,
-                                   largest_is_label},
+                                   largest_is_label, 0.5},
     };
     return &losses[config->loss];
 }

@@ -82,6 +82,13 @@ static int64_t group_tiles(const ww_tiling *tiling, int64_t outputs)
     return tiles < 1 ? 1 : tiles;
 }
 
+int64_t ww_weights_room_bytes(int64_t outputs, const ww_tiling *tiling)
+{
+    const int64_t tiles = group_tiles(tiling, outputs);
+    const int64_t used = tiles < tiling->local_tiles ? tiles : tiling->local_tiles;
+    return (used + 1) * tiling->tile_units * outputs * WW_VALUE_BYTES;
+}
+
 static ww_status turn_begin(turn *work, const ww_array *output, const ww_tiling *tiling,
                             ww_error *error)
 {

@@ -29,6 +29,9 @@ ww_status ww_weights_read_hidden(const ww_array *hidden, const ww_tiling *tiling
 ww_status ww_weights_read_output(const ww_array *output, const ww_tiling *tiling, double *values,
                                  uint64_t *hash, ww_error *error);
 
+/// Bytes that output weights on their way take. Pure.
+int64_t ww_weights_room_bytes(int64_t outputs, const ww_tiling *tiling);
+
 /// Reads hidden weights of plane `plane` only to hash them, a tile at a time.
 ww_status ww_weights_hash_hidden(const ww_array *hidden, int64_t plane, const ww_tiling *tiling,
                                  uint64_t *hash, ww_error *error);

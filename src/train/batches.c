@@ -38,6 +38,13 @@ ww_status ww_batches_create(const ww_problem *problem, ww_batches **batches, ww_
     return WW_OK;
 }
 
+int64_t ww_batches_bytes(const ww_problem *problem)
+{
+    const bool permutes = problem->config->training.method == WW_METHOD_SGD &&
+                          problem->config->training.sampling == WW_SAMPLING_PERMUTATION;
+    return permutes ? problem->data->train.count * (int64_t)sizeof(int64_t) : 0;
+}
+
 void ww_batches_free(ww_batches *batches)
 {
     if (batches == NULL)

@@ -9,6 +9,7 @@
 #include "widthwise/memory.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,9 +54,16 @@ static void dense_destroy(void *state)
     free(self);
 }
 
-static bool allocate_arrays(dense *self, ww_error *error)
+enum { WEIGHT_ARRAYS = 2, MOST_ARRAYS = 13 };
+
+static int64_t bytes_of_patterns(const ww_problem *problem)
 {
-    const ww_problem *problem = self->problem;
+    return (problem->batch + 7) / 8;
+}
+
+// All arrays of the engine, the weights first.
+static void list_arrays(const ww_problem *problem, ww_allocation list[MOST_ARRAYS])
+{
     const size_t units = (size_t)problem->tiling.local_units;
     const size_t tile = (size_t)problem->tiling.tile_units;
     const size_t d = (size_t)problem->dimension;
@@ -63,32 +71,39 @@ static bool allocate_arrays(dense *self, ww_error *error)
     const size_t batch = (size_t)problem->batch;
     const size_t block = (size_t)ww_block_size(problem->batch, 0);
     const size_t gathered = problem->config->training.method == WW_METHOD_GD ? 0 : batch * d;
-    const struct {
-        void *array;
-        size_t count, size;
-        const char *what;
-    } arrays[] = {
-        {&self->weights, units * d, sizeof(double), "the hidden weights W"},
-        {&self->output_weights, units * k, sizeof(double), "the output weights"},
-        {&self->patterns, units * (size_t)self->pattern_bytes, 1, "the patterns of a batch"},
-        {&self->indices, batch, sizeof(int64_t), "the indices of a batch"},
-        {&self->labels, batch, sizeof(int64_t), "the labels of a batch"},
-        {&self->gathered, gathered, sizeof(double), "the inputs of a batch"},
-        {&self->previous, gathered, sizeof(double), "the inputs of the last batch"},
-        {&self->outputs, batch * k, sizeof(double), "the outputs of a batch"},
-        {&self->gradients, batch * k, sizeof(double), "the output gradients of a batch"},
-        {&self->preactivations, tile * block, sizeof(double), "the pre-activations of a tile"},
-        {&self->partial, block * k, sizeof(double), "the outputs of a tile"},
-        {&self->active, tile * block, 1, "the patterns of a tile"},
-        {&self->stale, (size_t)problem->tiling.local_tiles, sizeof(bool), "the marks of tiles"},
+    const size_t patterns = units * (size_t)bytes_of_patterns(problem);
+    const size_t tiles = (size_t)problem->tiling.local_tiles;
+    const ww_allocation arrays[MOST_ARRAYS] = {
+        {offsetof(dense, weights), units * d, sizeof(double), "the hidden weights W"},
+        {offsetof(dense, output_weights), units * k, sizeof(double), "the output weights"},
+        {offsetof(dense, patterns), patterns, 1, "the patterns of a batch"},
+        {offsetof(dense, indices), batch, sizeof(int64_t), "the indices of a batch"},
+        {offsetof(dense, labels), batch, sizeof(int64_t), "the labels of a batch"},
+        {offsetof(dense, gathered), gathered, sizeof(double), "the inputs of a batch"},
+        {offsetof(dense, previous), gathered, sizeof(double), "the inputs of the last batch"},
+        {offsetof(dense, outputs), batch * k, sizeof(double), "the outputs of a batch"},
+        {offsetof(dense, gradients), batch * k, sizeof(double), "the output gradients of a batch"},
+        {offsetof(dense, preactivations), tile * block, sizeof(double),
+         "the pre-activations of a tile"},
+        {offsetof(dense, partial), block * k, sizeof(double), "the outputs of a tile"},
+        {offsetof(dense, active), tile * block, 1, "the patterns of a tile"},
+        {offsetof(dense, stale), tiles, sizeof(bool), "the marks of tiles"},
     };
-    for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) {
-        void *memory = ww_allocate(arrays[i].count, arrays[i].size, arrays[i].what, error);
-        memcpy(arrays[i].array, &memory, sizeof memory);
-        if (memory == NULL)
-            return false;
-    }
-    return true;
+    memcpy(list, arrays, sizeof arrays);
+}
+
+static ww_engine_cost dense_cost(const ww_problem *problem)
+{
+    ww_allocation list[MOST_ARRAYS];
+    list_arrays(problem, list);
+    const double pairs = (double)problem->tiling.local_units * (double)problem->batch;
+    return (ww_engine_cost){
+        .weights = ww_allocation_bytes(list, WEIGHT_ARRAYS),
+        .work = ww_allocation_bytes(list + WEIGHT_ARRAYS, MOST_ARRAYS - WEIGHT_ARRAYS) +
+                ww_batches_bytes(problem) + ww_output_sum_bytes(problem, problem->batch),
+        // Forward and update are each two products: by the inputs and by the output weights.
+        .step_flops = 4.0 * pairs * (double)(problem->dimension + problem->outputs),
+    };
 }
 
 static ww_status dense_create(const ww_problem *problem, void **state, ww_error *error)
@@ -97,8 +112,10 @@ static ww_status dense_create(const ww_problem *problem, void **state, ww_error 
     if (self == NULL)
         return WW_FAILED;
     self->problem = problem;
-    self->pattern_bytes = (problem->batch + 7) / 8;
-    if (!allocate_arrays(self, error) ||
+    self->pattern_bytes = bytes_of_patterns(problem);
+    ww_allocation list[MOST_ARRAYS];
+    list_arrays(problem, list);
+    if (ww_allocate_all(self, list, MOST_ARRAYS, error) != WW_OK ||
         ww_batches_create(problem, &self->batches, error) != WW_OK ||
         ww_output_sum_create(&self->sum, problem, problem->batch, error) != WW_OK) {
         dense_destroy(self);
@@ -257,6 +274,7 @@ static void dense_restored(void *state)
 
 const ww_engine_methods ww_engine_dense = {
     .name = "dense",
+    .cost = dense_cost,
     .create = dense_create,
     .destroy = dense_destroy,
     .step = dense_step,

@@ -21,6 +21,11 @@ static const ww_engine_methods *choose(const ww_config *config)
     return &ww_engine_dense;
 }
 
+ww_engine_cost ww_engine_cost_of(const ww_problem *problem)
+{
+    return choose(problem->config)->cost(problem);
+}
+
 ww_status ww_engine_create(const ww_problem *problem, ww_engine **engine, ww_error *error)
 {
     *engine = NULL;

@@ -7,6 +7,7 @@
 /// What an engine does. `state` is its own. The meaning of each is that of ww_engine_* in train.h.
 typedef struct ww_engine_methods {
     const char *name;
+    ww_engine_cost (*cost)(const ww_problem *problem);
     ww_status (*create)(const ww_problem *problem, void **state, ww_error *error);
     void (*destroy)(void *state);
     ww_status (*step)(void *state, int64_t step, int64_t request, int64_t *requests,

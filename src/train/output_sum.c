@@ -6,11 +6,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+static size_t count_words(const ww_problem *problem, int64_t samples)
+{
+    return (size_t)(2 * samples * problem->outputs + 2);
+}
+
+int64_t ww_output_sum_bytes(const ww_problem *problem, int64_t samples)
+{
+    return (int64_t)(count_words(problem, samples) * sizeof(int64_t));
+}
+
 ww_status ww_output_sum_create(ww_output_sum *sum, const ww_problem *problem, int64_t samples,
                                ww_error *error)
 {
     *sum = (ww_output_sum){.problem = problem, .samples = samples};
-    sum->word_count = (size_t)(2 * samples * problem->outputs + 2);
+    sum->word_count = count_words(problem, samples);
     sum->words = ww_allocate(sum->word_count, sizeof *sum->words, "the sums of the outputs", error);
     return sum->words != NULL ? WW_OK : WW_FAILED;
 }

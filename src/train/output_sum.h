@@ -15,6 +15,8 @@ typedef struct ww_output_sum {
 /// A sum of nothing for `samples` samples. Not collective.
 ww_status ww_output_sum_create(ww_output_sum *sum, const ww_problem *problem, int64_t samples,
                                ww_error *error);
+/// Bytes that it takes. Pure.
+int64_t ww_output_sum_bytes(const ww_problem *problem, int64_t samples);
 void ww_output_sum_free(ww_output_sum *sum);
 void ww_output_sum_clear(ww_output_sum *sum);
 

@@ -10,11 +10,9 @@
 // of outputs near 1.
 static const int OUTPUT_RANGE = 40;
 
-ww_status ww_problem_make(const ww_config *config, const ww_dataset *data,
-                          const ww_parallel *parallel, ww_problem *problem, ww_error *error)
+void ww_problem_describe(const ww_config *config, const ww_dataset *data,
+                         const ww_parallel *parallel, ww_problem *problem)
 {
-    // Threads change the order of summation inside BLAS, and so the bits.
-    openblas_set_num_threads(1);
     *problem = (ww_problem){
         .config = config,
         .data = data,
@@ -29,6 +27,14 @@ ww_status ww_problem_make(const ww_config *config, const ww_dataset *data,
         .loss = ww_loss_of(config),
     };
     problem->output_format = ww_sum_format_make(problem->tiling.tile_count, OUTPUT_RANGE);
+}
+
+ww_status ww_problem_make(const ww_config *config, const ww_dataset *data,
+                          const ww_parallel *parallel, ww_problem *problem, ww_error *error)
+{
+    // Threads change the order of summation inside BLAS, and so the bits.
+    openblas_set_num_threads(1);
+    ww_problem_describe(config, data, parallel, problem);
     int checked = 0;
     ww_status status = ww_to_int(data->dimension, "the dimension of the data", &checked, error);
     if (status == WW_OK)

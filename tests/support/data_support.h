@@ -20,6 +20,23 @@
 #include <unistd.h>
 #include <zlib.h>
 
+/// The shape that is told without the samples is that of the loaded data set.
+static inline void check_shape(const ww_config *config, const ww_parallel *parallel,
+                               const ww_dataset *loaded)
+{
+    ww_dataset shape = {0};
+    ww_error error = {0};
+    if (ww_dataset_describe(config, parallel, &shape, &error) != WW_OK)
+        fail_msg("the shape is refused: %s", error.message);
+    assert_null(shape.train.inputs);
+    assert_null(shape.test.labels);
+    assert_int_equal(shape.dimension, loaded->dimension);
+    assert_int_equal(shape.classes, loaded->classes);
+    assert_int_equal(shape.components, loaded->components);
+    assert_int_equal(shape.train.count, loaded->train.count);
+    assert_int_equal(shape.test.count, loaded->test.count);
+}
+
 /// Parses `yaml` and loads its data set on all ranks. A configuration that does not parse fails the
 /// test: only what the data are to blame for is looked at here.
 static inline ww_status load_dataset(const char *yaml, ww_dataset *dataset, ww_error *error)
@@ -31,6 +48,8 @@ static inline ww_status load_dataset(const char *yaml, ww_dataset *dataset, ww_e
         fail_msg("the configuration does not parse: %s", error->message);
     assert_int_equal(ww_parallel_create(MPI_COMM_WORLD, &parallel, error), WW_OK);
     const ww_status status = ww_dataset_load(&experiment.members[0], &parallel, dataset, error);
+    if (status == WW_OK)
+        check_shape(&experiment.members[0], &parallel, dataset);
     ww_parallel_destroy(&parallel);
     ww_experiment_free(&experiment);
     return status;

@@ -2,6 +2,7 @@
 
 #include "cmocka_all.h"
 
+#include "widthwise/random.h"
 #include "widthwise/theory.h"
 
 #include <math.h>
@@ -47,11 +48,56 @@ static void test_fields_and_values_agree(void **state)
     assert_true(isnan(values[12]));
 }
 
+/// The share of a drawn pair on the same side, for several angles and slopes.
+static void test_same_side_is_an_expectation(void **state)
+{
+    (void)state;
+    enum { DRAWS = 200000 };
+    static double normals[2 * DRAWS];
+    ww_normals((ww_stream){.seed = 5, .purpose = WW_DRAW_MEANS}, 0, 2 * (size_t)DRAWS, normals);
+    for (double cosine = -1.0; cosine <= 1.0; cosine += 0.25) {
+        const double sine = sqrt(1.0 - cosine * cosine);
+        for (double slope = 0.0; slope <= 1.0; slope += 0.5) {
+            double sum = 0.0;
+            for (int i = 0; i < DRAWS; i++) {
+                const double u = normals[2 * i];
+                const double v = cosine * u + sine * normals[2 * i + 1];
+                sum += (u >= 0.0 ? 1.0 : slope) * (v >= 0.0 ? 1.0 : slope);
+            }
+            assert_true(fabs(sum / DRAWS - ww_theory_same_side(cosine, slope)) < 5e-3);
+        }
+    }
+    assert_true(ww_theory_same_side(1.0, 0.0) == 0.5);
+    assert_true(fabs(ww_theory_same_side(-0.3, 1.0) - 1.0) < 1e-15);
+}
+
+/// Two samples at a right angle have the kernel diag(|x|^2 / 2), whose largest value is known.
+static void test_curvature_of_two_samples(void **state)
+{
+    (void)state;
+    ww_error error = {0};
+    ww_config config = {.network = {.width = 300, .output = {.scale = 2.0}}};
+    double inputs[4] = {3.0, 4.0, -0.8, 0.6};
+    int64_t labels[2] = {0, 1};
+    const ww_dataset data = {.dimension = 2,
+                             .classes = 2,
+                             .components = 1,
+                             .train = {.count = 2, .inputs = inputs, .labels = labels}};
+    double curvature = 0.0;
+    assert_int_equal(ww_theory_curvature(&config, &data, 10, &curvature, &error), WW_OK);
+    assert_true(fabs(curvature / (0.5 * 300.0 * 4.0 * 12.5 / 2.0) - 1.0) < 1e-5);
+    // One sample of the two: the first.
+    assert_int_equal(ww_theory_curvature(&config, &data, 1, &curvature, &error), WW_OK);
+    assert_true(fabs(curvature / (0.5 * 300.0 * 4.0 * 12.5) - 1.0) < 1e-12);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_li_liang_formulas),
         cmocka_unit_test(test_fields_and_values_agree),
+        cmocka_unit_test(test_same_side_is_an_expectation),
+        cmocka_unit_test(test_curvature_of_two_samples),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,280 @@
+#include "app/calibrate.h"
+
+#include "app/provenance.h"
+#include "widthwise/clock.h"
+#include "widthwise/measure.h"
+#include "widthwise/memory.h"
+#include "widthwise/random.h"
+#include "widthwise/train.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { MOST_SAMPLES = 2048, MOST_BATCH = 4096, MOST_STEPS = 1000, MOST_DIMENSION = 1024 };
+static const int64_t MOST_WEIGHT_BYTES = (int64_t)64 << 20; // a rank: more than caches hold
+static const double STEP_SECONDS = 0.5;
+static const double SMALL_RATE = 1e-9; // steps that change next to nothing, at full cost
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+// A problem like that of the member, only smaller.
+typedef struct miniature {
+    const ww_parallel *parallel;
+    ww_config config; // a copy that shares all pointers
+    ww_dataset data;
+    ww_measure_plan *plan;
+    ww_problem problem;
+    ww_engine *engine;
+    ww_batches *batches;
+    double *carry, *values;
+} miniature;
+
+static ww_status draw_samples(const miniature *self, ww_purpose purpose, int64_t count,
+                              ww_samples *samples, ww_error *error)
+{
+    const int64_t d = self->data.dimension;
+    const size_t values = (size_t)(count * d);
+    samples->count = count;
+    samples->inputs = ww_allocate(values, sizeof(double), "samples to calibrate with", error);
+    samples->labels =
+        ww_allocate((size_t)count, sizeof(int64_t), "samples to calibrate with", error);
+    samples->components =
+        ww_allocate((size_t)count, sizeof(int64_t), "samples to calibrate with", error);
+    if (samples->inputs == NULL || samples->labels == NULL || samples->components == NULL)
+        return WW_FAILED;
+    ww_normals((ww_stream){.seed = 1, .purpose = (uint32_t)purpose}, 0, values, samples->inputs);
+    for (int64_t s = 0; s < count; s++) {
+        samples->labels[s] = s % self->data.classes;
+        samples->components[s] = samples->labels[s] * self->data.components;
+    }
+    return WW_OK;
+}
+
+// The miniature's own configuration and data.
+static ww_status begin(miniature *self, const ww_app_member *member, const ww_dataset *shape,
+                       int64_t width, int64_t dimension, ww_error *error)
+{
+    self->config = *member->config;
+    self->config.network.width = width;
+    self->config.training.batch = least(self->config.training.batch, MOST_BATCH);
+    int64_t train = least(shape->train.count, MOST_SAMPLES);
+    if (self->config.training.method == WW_METHOD_SGD && train < self->config.training.batch)
+        train = self->config.training.batch;
+    self->data = (ww_dataset){
+        .dimension = dimension, .classes = shape->classes, .components = shape->components};
+    ww_status status = draw_samples(self, WW_DRAW_TRAIN_INPUTS, train, &self->data.train, error);
+    if (status == WW_OK)
+        status = draw_samples(self, WW_DRAW_TEST_INPUTS, least(shape->test.count, MOST_SAMPLES),
+                              &self->data.test, error);
+    if (status == WW_OK)
+        status = ww_measure_plan_make(&self->config, dimension, &self->plan, error);
+    WW_TRY(ww_agree(self->parallel, status, error));
+    return ww_problem_make(&self->config, &self->data, self->parallel, &self->problem, error);
+}
+
+static ww_status make_engine(miniature *self, ww_error *error)
+{
+    self->problem.learning_rate = SMALL_RATE;
+    WW_TRY(ww_engine_create(&self->problem, &self->engine, error));
+    const size_t values =
+        (size_t)(ww_measure_values(self->plan) + ww_measure_final_values(self->plan));
+    ww_status status = ww_batches_create(&self->problem, &self->batches, error);
+    self->carry = ww_allocate(ww_measure_carry_count(), sizeof(double), "carried values", error);
+    self->values = ww_allocate(values, sizeof(double), "values to calibrate with", error);
+    if (self->carry == NULL || self->values == NULL)
+        status = WW_FAILED;
+    if (status == WW_OK)
+        ww_measure_carry_start(self->carry);
+    return ww_agree(self->parallel, status, error);
+}
+
+static void end(miniature *self)
+{
+    ww_engine_free(self->engine);
+    ww_batches_free(self->batches);
+    ww_measure_plan_free(self->plan);
+    ww_dataset_free(&self->data);
+    free(self->carry);
+    free(self->values);
+    *self = (miniature){.parallel = self->parallel};
+}
+
+// Lets the rank go through its first few tiles only.
+static void cut_tiling(ww_problem *problem)
+{
+    ww_tiling *tiling = &problem->tiling;
+    const int64_t tile_bytes = tiling->tile_units * problem->dimension * (int64_t)sizeof(double);
+    const int64_t tiles = 1 + MOST_WEIGHT_BYTES / tile_bytes;
+    if (tiling->local_tiles <= tiles)
+        return;
+    tiling->local_tiles = tiles;
+    tiling->local_units = tiles * tiling->tile_units;
+}
+
+// Steps for half a second; rank 0 decides when that is over, as in a run.
+static ww_status time_steps(miniature *self, double *seconds, int64_t *steps, ww_error *error)
+{
+    double loss = 0.0;
+    int64_t over = 0;
+    WW_TRY(ww_engine_step(self->engine, 0, &over, &loss, error)); // makes room in BLAS and MPI
+    const double began = ww_seconds();
+    *steps = 0;
+    while (over == 0 && *steps < MOST_STEPS) {
+        const bool enough = self->parallel->rank == 0 && ww_seconds() - began >= STEP_SECONDS;
+        WW_TRY(ww_engine_step(self->engine, enough, &over, &loss, error));
+        ++*steps;
+    }
+    *seconds = ww_seconds() - began;
+    return WW_OK;
+}
+
+// Steps and a record on a few tiles of the member's own width.
+static ww_status train(miniature *self, const ww_app_member *member, const ww_dataset *shape,
+                       ww_calibration *calibration, ww_error *error)
+{
+    WW_TRY(begin(self, member, shape, member->config->network.width, shape->dimension, error));
+    cut_tiling(&self->problem);
+    WW_TRY(make_engine(self, error));
+    double seconds = 0.0;
+    int64_t steps = 0;
+    WW_TRY(time_steps(self, &seconds, &steps, error));
+    calibration->step_rate = ww_engine_cost_of(&self->problem).step_flops * (double)steps / seconds;
+    ww_measure_cost cost;
+    WW_TRY(ww_agree(self->parallel, ww_measure_cost_of(self->plan, &self->problem, &cost, error),
+                    error));
+    const double began = ww_seconds();
+    WW_TRY(ww_measure_record(self->plan, &self->problem, self->engine, self->batches, self->carry,
+                             self->values, error));
+    if (cost.record_flops > 0.0)
+        calibration->record_rate = cost.record_flops / (ww_seconds() - began);
+    return WW_OK;
+}
+
+// Results, on a narrow network of few inputs: they take time by the cube of the dimension.
+static ww_status finish(miniature *self, const ww_app_member *member, const ww_dataset *shape,
+                        ww_calibration *calibration, ww_error *error)
+{
+    const int64_t dimension = least(shape->dimension, MOST_DIMENSION);
+    const int64_t width =
+        least(member->config->network.width, 2 * dimension * self->parallel->size);
+    WW_TRY(begin(self, member, shape, width, dimension, error));
+    ww_measure_cost cost;
+    WW_TRY(ww_agree(self->parallel, ww_measure_cost_of(self->plan, &self->problem, &cost, error),
+                    error));
+    double most = cost.final_flops; // a rank may have no part in the work
+    WW_TRY(ww_maximum(self->parallel, &most, 1, error));
+    if (most <= 0.0)
+        return WW_OK;
+    WW_TRY(make_engine(self, error));
+    const double began = ww_seconds();
+    WW_TRY(ww_measure_finish(self->plan, &self->problem, self->engine, self->carry, self->values,
+                             error));
+    calibration->final_rate = most / (ww_seconds() - began);
+    return WW_OK;
+}
+
+// Checkpoints into a file of the member's kind, with as many units as make a rank's share large
+// enough.
+typedef struct writing {
+    double *tile;
+    ww_weights_source source;
+} writing;
+
+static const double *same_tile(void *context, int64_t tile)
+{
+    (void)tile;
+    const writing *self = context;
+    return self->tile;
+}
+
+static ww_status write_checkpoints(const char *path, const ww_member_layout *layout,
+                                   const ww_parallel *parallel, ww_calibration *calibration,
+                                   ww_error *error)
+{
+    const ww_tiling tiling = ww_tiling_make(layout->width, parallel->rank, parallel->size);
+    writing self = {0};
+    const size_t tile = (size_t)(tiling.tile_units * layout->dimension);
+    const size_t outputs = (size_t)(tiling.local_units * layout->outputs);
+    self.tile = ww_allocate(tile, sizeof(double), "weights to calibrate with", error);
+    double *output_weights =
+        ww_allocate(outputs, sizeof(double), "weights to calibrate with", error);
+    double *carry = ww_allocate(layout->carry_count, sizeof(double), "carried values", error);
+    self.source = (ww_weights_source){
+        .tile = same_tile, .context = &self, .output_weights = output_weights, .carry = carry};
+    ww_status status = ww_agree(
+        parallel, self.tile != NULL && output_weights != NULL && carry != NULL ? WW_OK : WW_FAILED,
+        error);
+    ww_store *store = NULL;
+    if (status == WW_OK)
+        status = ww_store_open(path, layout, parallel, &tiling, &store, error);
+    // Both slots once, then one of them again: most checkpoints of a run write over another.
+    double began = 0.0;
+    for (int64_t step = 0; status == WW_OK && step < 3; step++) {
+        began = ww_seconds();
+        status = ww_store_checkpoint(store, step, &self.source, WW_RUN_RUNNING, error);
+    }
+    if (status == WW_OK)
+        calibration->write_rate = (double)(layout->width * (layout->dimension + layout->outputs)) *
+                                  sizeof(double) / (ww_seconds() - began);
+    const size_t counted =
+        (tile + outputs + layout->carry_count) * sizeof(double); // that are resident now
+    calibration->overhead = ww_resident_memory() - (int64_t)counted;
+    ww_store_close(store);
+    free(self.tile);
+    free(output_weights);
+    free(carry);
+    return status;
+}
+
+static ww_status write_file(const ww_app_member *member, const char *folder,
+                            const ww_parallel *parallel, ww_calibration *calibration,
+                            ww_error *error)
+{
+    ww_member_layout layout = member->layout;
+    const int64_t unit_bytes = (layout.dimension + layout.outputs) * (int64_t)sizeof(double);
+    layout.width =
+        least(layout.width, 1 + MOST_WEIGHT_BYTES / unit_bytes * (int64_t)parallel->size);
+    layout.record = 0;
+    layout.snapshot_count = 0;
+    layout.records = 1;
+    layout.final_count = layout.theory_count = 0; // some have extents of the true width
+    int64_t process = getpid();
+    ww_provenance provenance;
+    WW_TRY(ww_broadcast(parallel, &process, sizeof process, 0, error));
+    WW_TRY(ww_provenance_make(parallel, "plan", layout.index, 0, &provenance, error));
+    char *path = ww_format(error, "%s/.widthwise-plan-%lld.h5", folder, (long long)process);
+    ww_status status = ww_agree(parallel, path != NULL ? WW_OK : WW_FAILED, error);
+    ww_error ignored = {0}; // no place to write is no failure of a plan
+    if (status == WW_OK) {
+        if (ww_store_create(path, true, &provenance, &layout, 1, parallel, &ignored) == WW_OK)
+            (void)write_checkpoints(path, &layout, parallel, calibration, &ignored);
+        if (parallel->rank == 0)
+            (void)unlink(path);
+    }
+    free(path);
+    return status;
+}
+
+ww_status ww_calibrate(const ww_app_member *member, const ww_dataset *shape, const char *folder,
+                       const ww_parallel *parallel, ww_calibration *calibration, ww_error *error)
+{
+    *calibration = (ww_calibration){0};
+    const double began = ww_seconds();
+    miniature self = {.parallel = parallel};
+    ww_status status = train(&self, member, shape, calibration, error);
+    end(&self);
+    if (status == WW_OK)
+        status = finish(&self, member, shape, calibration, error);
+    end(&self);
+    calibration->overhead = ww_resident_memory();
+    if (status == WW_OK) // what it takes with a file open is put in place of that
+        status = write_file(member, folder, parallel, calibration, error);
+    calibration->seconds = ww_seconds() - began;
+    // All ranks plan with the same numbers.
+    WW_TRY(status);
+    return ww_broadcast(parallel, calibration, sizeof *calibration, 0, error);
+}

@@ -1,0 +1,88 @@
+#include "app/conditions.h"
+
+#include "widthwise/theory.h"
+
+enum { MOST_KERNEL_SAMPLES = 1024, MOST_PAIR_SAMPLES = 4096 };
+
+static ww_status check_coincidence(const ww_dataset *data, FILE *report, int *count,
+                                   ww_error *error)
+{
+    ww_coincidence found;
+    WW_TRY(ww_coincidence_find(&data->train, data->dimension, &found, error));
+    if (found.samples == 0)
+        return WW_OK;
+    ++*count;
+    fprintf(report,
+            "  coincident samples: %lld of %lld train samples have the direction of another (first "
+            "%lld and %lld, from 0);\n"
+            "    the Gram matrix H is singular, where AR theorem 4.1 and ZG assumption 3.2 ask for "
+            "distinct samples\n",
+            (long long)found.samples, (long long)data->train.count, (long long)found.first,
+            (long long)found.second);
+    if (found.unlike[0] < 0)
+        return WW_OK;
+    ++*count;
+    fprintf(report,
+            "  contradicting labels: train samples %lld and %lld coincide and are of classes %lld "
+            "and %lld;\n"
+            "    no network without bias fits both, so the train loss stays above 0\n",
+            (long long)found.unlike[0], (long long)found.unlike[1],
+            (long long)data->train.labels[found.unlike[0]],
+            (long long)data->train.labels[found.unlike[1]]);
+    return WW_OK;
+}
+
+static ww_status check_step_size(const ww_config *config, const ww_dataset *data, FILE *report,
+                                 int *count, ww_error *error)
+{
+    double curvature = 0.0;
+    WW_TRY(ww_theory_curvature(config, data, MOST_KERNEL_SAMPLES, &curvature, error));
+    const double rate = ww_config_learning_rate(config);
+    if (!(rate * curvature > 2.0))
+        return WW_OK;
+    ++*count;
+    fprintf(report,
+            "  step size: eta = %.4g is %.3g times 2 / lambda_max = %.4g, where lambda_max is the "
+            "largest curvature that\n"
+            "    the mean loss can have at the start (kernel of the infinite network",
+            rate, rate * curvature / 2.0, 2.0 / curvature);
+    if (data->train.count > MOST_KERNEL_SAMPLES)
+        fprintf(report, ", from %d of %lld samples", MOST_KERNEL_SAMPLES,
+                (long long)data->train.count);
+    fprintf(report, "); the loss may rise before it falls\n");
+    return WW_OK;
+}
+
+static ww_status check_separation(const ww_dataset *data, FILE *report, int *count, ww_error *error)
+{
+    if (data->train.count > MOST_PAIR_SAMPLES) {
+        ++*count;
+        fprintf(report,
+                "  separation (LL A1): not looked at, for more than %d samples; measure.final: "
+                "[separation] does\n",
+                MOST_PAIR_SAMPLES);
+        return WW_OK;
+    }
+    const ww_parallel alone = {.communicator = MPI_COMM_SELF, .rank = 0, .size = 1};
+    ww_separation found;
+    WW_TRY(ww_separation_measure(&data->train, data->dimension, data->components, &alone, &found,
+                                 error));
+    if (!(found.lambda > found.lambda_limit))
+        return WW_OK;
+    ++*count;
+    fprintf(report,
+            "  separation (LL A1): lambda = diameter / delta = %.3g / %.3g = %.3g, above 1 / (8 l) "
+            "= %.3g:\n"
+            "    the components are wider, or closer to other classes, than the theorem asks\n",
+            found.diameter, found.delta, found.lambda, found.lambda_limit);
+    return WW_OK;
+}
+
+ww_status ww_conditions_print(const ww_config *config, const ww_dataset *data, FILE *report,
+                              int *count, ww_error *error)
+{
+    *count = 0;
+    WW_TRY(check_step_size(config, data, report, count, error));
+    WW_TRY(check_coincidence(data, report, count, error));
+    return check_separation(data, report, count, error);
+}

@@ -1,0 +1,70 @@
+#include "app/cost.h"
+
+#include "widthwise/measure.h"
+#include "widthwise/train.h"
+
+#include <math.h>
+
+// Predictions are computed with a column of the trajectory and all their values.
+static int64_t theory_bytes(const ww_app_member *member)
+{
+    const ww_member_layout *layout = &member->layout;
+    return (ww_theory_values(layout->theory, layout->theory_count) + layout->records) *
+           (int64_t)sizeof(double);
+}
+
+// Rows that wait for a commit at most: it comes with a checkpoint, or when its time is over.
+static int64_t pending_rows(const ww_app_member *member)
+{
+    static const double MOST_RECORDS_A_SECOND = 1000.0;
+    const int64_t every = member->config->output.checkpoint_every;
+    const double records = (double)member->layout.records;
+    const double between =
+        every > 0 ? (double)(every / member->config->measure.every + 1) : records;
+    const double in_time = 16.0 + MOST_RECORDS_A_SECOND * member->config->output.commit_seconds;
+    return (int64_t)fmin(records, fmin(between, in_time));
+}
+
+ww_status ww_member_cost_of(const ww_app_member *member, const ww_dataset *shape, int rank,
+                            int ranks, ww_member_cost *cost, ww_error *error)
+{
+    const ww_parallel parallel = {.communicator = MPI_COMM_NULL, .rank = rank, .size = ranks};
+    const ww_config *config = member->config;
+    ww_problem problem;
+    ww_problem_describe(config, shape, &parallel, &problem);
+    const ww_engine_cost engine = ww_engine_cost_of(&problem);
+    ww_measure_cost measure;
+    WW_TRY(ww_measure_cost_of(member->plan, &problem, &measure, error));
+    const int64_t steps = config->training.steps;
+    const int64_t every = config->output.checkpoint_every;
+    *cost = (ww_member_cost){
+        .tiling = problem.tiling,
+        .data = ww_dataset_bytes(shape),
+        .weights = engine.weights,
+        .step = engine.work + ww_batches_bytes(&problem),
+        .record = measure.record_bytes,
+        .results = measure.final_bytes,
+        .step_flops = engine.step_flops,
+        .record_flops = measure.record_flops,
+        .final_flops = measure.final_flops,
+        .records = member->layout.records,
+        .checkpoints_by_step = 1 + (every > 0 ? (steps - 1) / every : 0),
+    };
+    const int64_t theory = theory_bytes(member);
+    cost->results = cost->results > theory ? cost->results : theory;
+    return ww_store_cost_of(&member->layout, &problem.tiling, rank == 0 ? pending_rows(member) : 0,
+                            &cost->store, error);
+}
+
+int64_t ww_member_peak(const ww_member_cost *cost)
+{
+    int64_t most = cost->record > cost->results ? cost->record : cost->results;
+    most = cost->store.memory > most ? cost->store.memory : most;
+    return cost->data + cost->weights + cost->step + most;
+}
+
+int64_t ww_member_file_bytes(const ww_member_cost *cost)
+{
+    const ww_store_cost *store = &cost->store;
+    return store->checkpoints + store->snapshots + store->record + store->results;
+}

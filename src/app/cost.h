@@ -1,0 +1,37 @@
+/// What a member will need: memory by purpose, work, bytes in the file. All of it is told by those
+/// who allocate and work, so it is as true as they are.
+#ifndef WIDTHWISE_APP_COST_H
+#define WIDTHWISE_APP_COST_H
+
+#include "app/member.h"
+#include "widthwise/data.h"
+#include "widthwise/store.h"
+
+#include <stdint.h>
+
+/// Of one rank; none has more than rank 0. Bytes but where said.
+typedef struct ww_member_cost {
+    ww_tiling tiling;
+    int64_t data;    ///< data set
+    int64_t weights; ///< hidden and output weights
+    int64_t step;    ///< all else of the engine, and the batches
+    int64_t record;  ///< most while a record is made
+    int64_t results; ///< most while results and predictions are computed
+    ww_store_cost store;
+    double step_flops, record_flops, final_flops;
+    int64_t records; ///< number
+    int64_t checkpoints_by_step;
+} ww_member_cost;
+
+/// The cost of a member on the data set of that shape, for rank `rank` of `ranks`. Not collective.
+ww_status ww_member_cost_of(const ww_app_member *member, const ww_dataset *shape, int rank,
+                            int ranks, ww_member_cost *cost, ww_error *error);
+
+/// Most bytes at one time, without program and libraries: training with the largest of record,
+/// results and writing.
+int64_t ww_member_peak(const ww_member_cost *cost);
+
+/// Bytes in the file.
+int64_t ww_member_file_bytes(const ww_member_cost *cost);
+
+#endif

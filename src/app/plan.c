@@ -1,0 +1,465 @@
+// widthwise plan.
+
+#include "app/app.h"
+#include "app/calibrate.h"
+#include "app/conditions.h"
+#include "app/cost.h"
+#include "app/experiment.h"
+#include "app/options.h"
+#include "widthwise/clock.h"
+#include "widthwise/memory.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    MOST_LINES = 12,  // of members, told one by one
+    MOST_RANKS = 4096 // looked at one by one
+};
+static const int64_t MOST_DATA_BYTES = (int64_t)2 << 30; // loaded to look at conditions
+static const double GIGABYTE = 1e9;
+
+// What is asked, and all that is found out.
+typedef struct planning {
+    const ww_parallel *parallel;
+    ww_experiment experiment;
+    int64_t ranks;          // of the run
+    int64_t ranks_per_node; // 0: as many as this machine has processors
+    double node_memory;     // gigabytes, 0: not asked
+    bool calibrates;
+    ww_dataset *shapes;     // [members]
+    ww_app_member *members; // [members]
+    ww_member_cost *costs;  // [members]
+    size_t largest;         // member with the highest peak of memory
+    ww_calibration calibration;
+} planning;
+
+static void bytes_text(double bytes, char *text, size_t size)
+{
+    static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB"};
+    size_t unit = 0;
+    while (bytes >= 999.5 && unit + 1 < sizeof units / sizeof units[0]) {
+        bytes /= 1000.0;
+        unit++;
+    }
+    (void)snprintf(text, size, unit == 0 || bytes >= 99.95 ? "%.0f %s" : "%.3g %s", bytes,
+                   units[unit]);
+}
+
+static void print_bytes(const char *what, double bytes)
+{
+    char text[32];
+    bytes_text(bytes, text, sizeof text);
+    printf("  %-38s %9s\n", what, text);
+}
+
+static int64_t rank_bytes(const planning *self, const ww_member_cost *cost)
+{
+    return ww_member_peak(cost) + self->calibration.overhead;
+}
+
+static ww_status prepare(planning *self, ww_error *error)
+{
+    const size_t count = self->experiment.count;
+    self->shapes = ww_allocate(count, sizeof *self->shapes, "the plan", error);
+    self->members = ww_allocate(count, sizeof *self->members, "the plan", error);
+    self->costs = ww_allocate(count, sizeof *self->costs, "the plan", error);
+    ww_status status =
+        self->shapes != NULL && self->members != NULL && self->costs != NULL ? WW_OK : WW_FAILED;
+    status = ww_agree(self->parallel, status, error);
+    for (size_t i = 0; i < count && status == WW_OK; i++) {
+        const ww_config *config = &self->experiment.members[i];
+        if (i > 0 && ww_config_same_data(config, &self->experiment.members[i - 1]))
+            self->shapes[i] = self->shapes[i - 1];
+        else
+            status = ww_dataset_describe(config, self->parallel, &self->shapes[i], error);
+        if (status == WW_OK)
+            status = ww_agree(self->parallel,
+                              ww_app_member_prepare(config, (int64_t)i, self->experiment.labels[i],
+                                                    &self->shapes[i], &self->members[i], error),
+                              error);
+        if (status == WW_OK)
+            status = ww_agree(self->parallel,
+                              ww_member_cost_of(&self->members[i], &self->shapes[i], 0,
+                                                ww_int(self->ranks), &self->costs[i], error),
+                              error);
+        if (status == WW_OK &&
+            ww_member_peak(&self->costs[i]) > ww_member_peak(&self->costs[self->largest]))
+            self->largest = i;
+    }
+    return status;
+}
+
+// Seconds of the parts of a member; 0 where they are not known.
+typedef struct duration {
+    double step, record, checkpoint, results; // of one
+    double checkpoints;                       // number
+    double total;
+} duration;
+
+static double divide(double work, double rate)
+{
+    return rate > 0.0 ? work / rate : 0.0;
+}
+
+static duration duration_of(const planning *self, size_t i)
+{
+    const ww_member_cost *cost = &self->costs[i];
+    const ww_calibration *rates = &self->calibration;
+    const ww_config *config = self->members[i].config;
+    duration time = {
+        .step = divide(cost->step_flops, rates->step_rate),
+        .record = divide(cost->record_flops, rates->record_rate),
+        .checkpoint = divide((double)cost->store.checkpoint, rates->write_rate),
+        .results = divide(cost->final_flops, rates->final_rate),
+    };
+    time.total = (double)config->training.steps * time.step + (double)cost->records * time.record +
+                 time.results;
+    time.checkpoints = (double)cost->checkpoints_by_step;
+    if (config->output.checkpoint_minutes > 0.0)
+        time.checkpoints += floor(time.total / (60.0 * config->output.checkpoint_minutes));
+    time.total += time.checkpoints * time.checkpoint;
+    return time;
+}
+
+// Memory of all ranks together. The last ones may have less to do than the first.
+static ww_status all_ranks_bytes(const planning *self, double *bytes, ww_error *error)
+{
+    const int64_t alike = self->ranks > MOST_RANKS ? self->ranks - MOST_RANKS : 0;
+    *bytes = (double)alike * (double)rank_bytes(self, &self->costs[self->largest]);
+    for (int64_t rank = alike; rank < self->ranks; rank++) {
+        ww_member_cost cost;
+        WW_TRY(ww_member_cost_of(&self->members[self->largest], &self->shapes[self->largest],
+                                 ww_int(rank), ww_int(self->ranks), &cost, error));
+        *bytes += (double)rank_bytes(self, &cost);
+    }
+    return WW_OK;
+}
+
+static ww_status print_memory(const planning *self, ww_error *error)
+{
+    const ww_member_cost *cost = &self->costs[self->largest];
+    printf("\nmemory of a rank at its peak%s%s\n", self->experiment.count > 1 ? ", for " : "",
+           self->members[self->largest].label);
+    print_bytes("weights", (double)cost->weights);
+    print_bytes("data set, on every rank", (double)cost->data);
+    print_bytes("room for steps", (double)cost->step);
+    const int64_t beside = ww_member_peak(cost) - cost->weights - cost->data - cost->step;
+    const char *what = beside == cost->results && cost->results > cost->record
+                           ? "room for results at the end"
+                       : beside == cost->record ? "room for records"
+                                                : "room for writing";
+    print_bytes(what, (double)beside);
+    if (self->calibrates)
+        print_bytes("program and libraries, measured here", (double)self->calibration.overhead);
+    print_bytes(self->calibrates ? "in all" : "in all, without program and libraries",
+                (double)rank_bytes(self, cost));
+    if (self->ranks == 1)
+        return WW_OK;
+    char text[64];
+    (void)snprintf(text, sizeof text, "on %lld ranks", (long long)self->ranks);
+    double all = 0.0;
+    WW_TRY(all_ranks_bytes(self, &all, error));
+    print_bytes(text, all);
+    return WW_OK;
+}
+
+static void print_file(const planning *self)
+{
+    ww_store_cost sum = {0};
+    for (size_t i = 0; i < self->experiment.count; i++) {
+        const ww_store_cost *store = &self->costs[i].store;
+        sum.checkpoints += store->checkpoints;
+        sum.snapshots += store->snapshots;
+        sum.record += store->record;
+        sum.results += store->results;
+    }
+    const int64_t common = ww_store_common_bytes();
+    printf("\nfile, all of it reserved at the start\n");
+    print_bytes("two checkpoints of each run", (double)sum.checkpoints);
+    if (sum.snapshots > 0)
+        print_bytes("snapshots", (double)sum.snapshots);
+    if (sum.record > 0)
+        print_bytes("record for an outside check", (double)sum.record);
+    print_bytes("trajectories, results, provenance", (double)(sum.results + common));
+    print_bytes("in all",
+                (double)(sum.checkpoints + sum.snapshots + sum.record + sum.results + common));
+}
+
+static void print_work(const planning *self)
+{
+    const ww_member_cost *cost = &self->costs[self->largest];
+    const double ranks = (double)cost->tiling.width / (double)cost->tiling.local_units;
+    printf("\nwork in matrix products%s%s: %.3g flop a step, %.3g a record, %.3g for results\n",
+           self->experiment.count > 1 ? ", for " : "", self->members[self->largest].label,
+           cost->step_flops * ranks, cost->record_flops * ranks, cost->final_flops * ranks);
+}
+
+static void print_part(const char *name, double number, double seconds)
+{
+    char what[64];
+    char one[32];
+    char all[32];
+    if (number <= 0.0 || seconds <= 0.0)
+        return;
+    if (seconds < 1.0)
+        (void)snprintf(one, sizeof one, "%.3g ms", 1e3 * seconds);
+    else
+        ww_duration_text(seconds, one, sizeof one);
+    ww_duration_text(number * seconds, all, sizeof all);
+    (void)snprintf(what, sizeof what, "%.0f %s", number, name);
+    printf("  %-38s %9s  (%s each)\n", what, all, one);
+}
+
+static void print_time(const planning *self)
+{
+    const ww_calibration *rates = &self->calibration;
+    char text[32];
+    double all = 0.0;
+    for (size_t i = 0; i < self->experiment.count; i++)
+        all += duration_of(self, i).total;
+    const duration time = duration_of(self, self->largest);
+    ww_duration_text(rates->seconds, text, sizeof text);
+    printf("\ntime, an estimate from a calibration of %s on %d rank%s of this machine%s%s\n", text,
+           self->parallel->size, self->parallel->size == 1 ? "" : "s",
+           self->experiment.count > 1 ? ", for " : "", self->members[self->largest].label);
+    print_part("steps", (double)self->members[self->largest].config->training.steps, time.step);
+    print_part("records", (double)self->costs[self->largest].records, time.record);
+    print_part("checkpoints", time.checkpoints, time.checkpoint);
+    if (time.results > 0.0) {
+        ww_duration_text(time.results, text, sizeof text);
+        printf("  %-38s %9s\n", "results at the end", text);
+    }
+    if (rates->write_rate <= 0.0)
+        printf("  checkpoints are left out: nothing could be written to this folder\n");
+    ww_duration_text(all, text, sizeof text);
+    printf("  %-38s %9s  (%.3g Gflop/s a rank in steps, %.3g MB/s to this folder)\n",
+           self->experiment.count > 1 ? "all runs, one after the other" : "in all", text,
+           rates->step_rate * 1e-9, rates->write_rate * 1e-6);
+    if (self->ranks != self->parallel->size)
+        printf(
+            "  scaled from %d to %lld ranks as if each were as fast as here and messages took no "
+            "time\n",
+            self->parallel->size, (long long)self->ranks);
+}
+
+static void print_members(const planning *self)
+{
+    if (self->experiment.count == 1)
+        return;
+    printf("\n%zu runs, the first %d:\n", self->experiment.count,
+           (int)(self->experiment.count < MOST_LINES ? self->experiment.count : MOST_LINES));
+    for (size_t i = 0; i < self->experiment.count && i < MOST_LINES; i++) {
+        char memory[32];
+        char file[32];
+        char time[32] = "";
+        bytes_text((double)rank_bytes(self, &self->costs[i]), memory, sizeof memory);
+        bytes_text((double)ww_member_file_bytes(&self->costs[i]), file, sizeof file);
+        if (self->calibrates)
+            ww_duration_text(duration_of(self, i).total, time, sizeof time);
+        printf("  run%04zu  %9s a rank, %9s in the file, %9s  %s\n", i, memory, file, time,
+               self->members[i].label);
+    }
+}
+
+// Memory of a full node with that many ranks in all; the largest of all members.
+static ww_status node_bytes(const planning *self, int64_t ranks, int64_t a_node, double *bytes,
+                            ww_error *error)
+{
+    *bytes = 0.0;
+    const int64_t on_node = ranks < a_node ? ranks : a_node;
+    for (size_t i = 0; i < self->experiment.count; i++) {
+        ww_member_cost cost;
+        WW_TRY(
+            ww_member_cost_of(&self->members[i], &self->shapes[i], 0, ww_int(ranks), &cost, error));
+        *bytes = fmax(*bytes, (double)on_node * (double)rank_bytes(self, &cost));
+    }
+    return WW_OK;
+}
+
+// The smallest number of ranks that fits, with `a_node` of them on a node; 0: none does.
+static ww_status smallest_ranks(const planning *self, int64_t a_node, int64_t *ranks,
+                                ww_error *error)
+{
+    const double room = self->node_memory * GIGABYTE;
+    int64_t most = 1;
+    for (size_t i = 0; i < self->experiment.count; i++)
+        most = self->costs[i].tiling.tile_count > most ? self->costs[i].tiling.tile_count : most;
+    double bytes = 0.0;
+    *ranks = 1;
+    WW_TRY(node_bytes(self, 1, a_node, &bytes, error));
+    if (bytes <= room)
+        return WW_OK;
+    // More ranks on one node only take more; from a full node on, more ranks take less of each.
+    *ranks = 0;
+    if (a_node > most)
+        return WW_OK;
+    WW_TRY(node_bytes(self, most, a_node, &bytes, error));
+    if (bytes > room)
+        return WW_OK;
+    int64_t low = a_node;
+    int64_t high = most;
+    while (low < high) {
+        const int64_t middle = low + (high - low) / 2;
+        WW_TRY(node_bytes(self, middle, a_node, &bytes, error));
+        if (bytes <= room)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    *ranks = high;
+    return WW_OK;
+}
+
+static ww_status print_ranks(const planning *self, ww_error *error)
+{
+    int64_t tiles = 0;
+    for (size_t i = 0; i < self->experiment.count; i++)
+        tiles = self->costs[i].tiling.tile_count > tiles ? self->costs[i].tiling.tile_count : tiles;
+    const ww_tiling *tiling = &self->costs[self->largest].tiling;
+    printf(
+        "\nranks: at most %lld have work (tiles of %lld units); %lld: %lld tile%s on the fullest",
+        (long long)tiles, (long long)tiling->tile_units, (long long)self->ranks,
+        (long long)tiling->local_tiles, tiling->local_tiles == 1 ? "" : "s");
+    if (self->ranks > tiling->tile_count)
+        printf(", %lld IDLE", (long long)(self->ranks - tiling->tile_count));
+    printf("\n");
+    if (self->node_memory <= 0.0)
+        return WW_OK;
+    const int64_t a_node =
+        self->ranks_per_node > 0 ? self->ranks_per_node : (int64_t)sysconf(_SC_NPROCESSORS_ONLN);
+    for (int64_t tried = a_node; tried >= 1; tried = tried > 1 ? tried / 2 : 0) {
+        int64_t ranks = 0;
+        WW_TRY(smallest_ranks(self, tried, &ranks, error));
+        if (ranks == 0)
+            continue;
+        double bytes = 0.0;
+        WW_TRY(node_bytes(self, ranks, tried, &bytes, error));
+        char text[32];
+        bytes_text(bytes, text, sizeof text);
+        printf("smallest number that fits into %.4g GB a node, %lld rank%s a node%s: %lld on %lld "
+               "node%s, at most %s a node\n",
+               self->node_memory, (long long)tried, tried == 1 ? "" : "s",
+               tried < a_node ? " (more do not fit)" : "", (long long)ranks,
+               (long long)((ranks + tried - 1) / tried), ranks > tried ? "s" : "", text);
+        return WW_OK;
+    }
+    printf("NOTHING FITS into %.4g GB a node, not even one rank a node on %lld nodes\n",
+           self->node_memory, (long long)tiles);
+    return WW_OK;
+}
+
+// Conditions of the theory, for the largest member: its data set has to be there.
+static ww_status print_conditions(const planning *self, ww_error *error)
+{
+    const ww_config *config = self->members[self->largest].config;
+    const ww_dataset *shape = &self->shapes[self->largest];
+    const int64_t bytes = ww_dataset_bytes(shape);
+    int count = 0;
+    printf("\nconditions of the theory%s%s:\n", self->experiment.count > 1 ? ", for " : "",
+           self->members[self->largest].label);
+    if (bytes > MOST_DATA_BYTES) {
+        printf("  not looked at: the data set is larger than %.3g GB\n",
+               (double)MOST_DATA_BYTES / GIGABYTE);
+        return WW_OK;
+    }
+    const ww_parallel alone = {.communicator = MPI_COMM_SELF, .rank = 0, .size = 1};
+    ww_dataset data;
+    WW_TRY(ww_dataset_load(config, &alone, &data, error));
+    const ww_status status = ww_conditions_print(config, &data, stdout, &count, error);
+    ww_dataset_free(&data);
+    if (status == WW_OK && count == 0)
+        printf("  step size, distinct samples and separation are as the papers ask\n");
+    return status;
+}
+
+static ww_status print_plan(const planning *self, ww_error *error)
+{
+    const ww_dataset *shape = &self->shapes[self->largest];
+    const ww_config *config = self->members[self->largest].config;
+    printf("%s: %zu run%s on %lld rank%s\n", config->name, self->experiment.count,
+           self->experiment.count == 1 ? "" : "s", (long long)self->ranks,
+           self->ranks == 1 ? "" : "s");
+    printf("%sm = %lld, d = %lld, k = %lld, n = %lld train and %lld test samples, B = %lld, T = "
+           "%lld\n",
+           self->experiment.count > 1 ? "largest: " : "", (long long)config->network.width,
+           (long long)shape->dimension, (long long)shape->classes, (long long)shape->train.count,
+           (long long)shape->test.count, (long long)self->members[self->largest].layout.batch,
+           (long long)config->training.steps);
+    WW_TRY(print_memory(self, error));
+    print_file(self);
+    print_work(self);
+    if (self->calibrates)
+        print_time(self);
+    print_members(self);
+    WW_TRY(print_ranks(self, error));
+    return print_conditions(self, error);
+}
+
+static ww_status plan(planning *self, ww_error *error)
+{
+    WW_TRY(prepare(self, error));
+    if (self->calibrates)
+        WW_TRY(ww_calibrate(&self->members[self->largest], &self->shapes[self->largest], ".",
+                            self->parallel, &self->calibration, error));
+    ww_status status = WW_OK;
+    if (self->parallel->rank == 0)
+        status = print_plan(self, error);
+    return ww_agree(self->parallel, status, error);
+}
+
+static ww_status parse(planning *self, const char *memory_text, ww_error *error)
+{
+    if (self->ranks == 0)
+        self->ranks = self->parallel->size;
+    int checked = 0;
+    WW_TRY(ww_to_int(self->ranks, "--ranks", &checked, error));
+    if (memory_text == NULL)
+        return WW_OK;
+    char *end_of_number = NULL;
+    self->node_memory = strtod(memory_text, &end_of_number);
+    if (end_of_number == memory_text || *end_of_number != '\0' || !(self->node_memory > 0.0) ||
+        !isfinite(self->node_memory))
+        return ww_fail(error, WW_USAGE,
+                       "--memory-per-node wants a number of gigabytes (10^9 bytes) above 0, not "
+                       "`%s`",
+                       memory_text);
+    return WW_OK;
+}
+
+ww_status ww_app_plan(const ww_parallel *parallel, int count, char **words, ww_error *error)
+{
+    const char *operands[1] = {NULL};
+    const char *memory = NULL;
+    bool quick = false;
+    ww_option_texts settings = {0};
+    planning self = {.parallel = parallel};
+    const ww_option options[] = {
+        {"--set", NULL, WW_OPTION_TEXTS, &settings},
+        {"--ranks", "-n", WW_OPTION_INTEGER, &self.ranks},
+        {"--ranks-per-node", NULL, WW_OPTION_INTEGER, &self.ranks_per_node},
+        {"--memory-per-node", NULL, WW_OPTION_TEXT, &memory},
+        {"--no-calibration", NULL, WW_OPTION_FLAG, &quick},
+    };
+    ww_status status = ww_options_parse("plan", options, sizeof options / sizeof options[0], count,
+                                        words, operands, 1, error);
+    if (status == WW_OK)
+        status = parse(&self, memory, error);
+    self.calibrates = !quick;
+    status = ww_agree(parallel, status, error);
+    if (status == WW_OK)
+        status = ww_app_read_experiment(parallel, operands[0], &settings, &self.experiment, error);
+    if (status == WW_OK)
+        status = plan(&self, error);
+    for (size_t i = 0; self.members != NULL && i < self.experiment.count; i++)
+        ww_app_member_release(&self.members[i]);
+    free(self.shapes);
+    free(self.members);
+    free(self.costs);
+    free(settings.texts);
+    ww_experiment_free(&self.experiment);
+    return status;
+}

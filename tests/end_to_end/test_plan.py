@@ -1,0 +1,263 @@
+"""`widthwise plan`: what it tells beforehand is what a run then needs."""
+
+from __future__ import annotations
+
+import re
+import sys
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+
+import h5py  # noqa: E402
+import numpy as np  # noqa: E402
+from program import FASHION, ProgramTest  # noqa: E402
+
+BASE = """
+name: planned
+data: {train: 400, test: 200, mixture: {dimension: 500, classes: 4, components: 2}}
+network: {width: 2000}
+training: {batch: 32, steps: 4, rate: 1.0}
+measure: {every: 2, quantities: [loss], final: []}
+output: {checkpoint_every: 2}
+"""
+
+# Settings that make something large beside the weights, and the numbers of ranks to try.
+KINDS = {
+    "wide": (("network.width=30000",), (1, 3)),
+    "many samples": (("data.train=12000", "data.test=4000"), (3,)),
+    "large batch": (("data.train=6000", "training.batch=6000"), (1,)),
+    "whole train set": (("data.train=8000", "training.batch=8000"), (3,)),
+    "all quantities": (("measure.quantities=[all]", "data.test=3000"), (1,)),
+    "spectra": (("measure.final=[update_spectrum]", "data.mixture.dimension=900"), (1, 3)),
+    "record": (("output.record=[data, batches, initial-weights]", "network.width=8000"), (1,)),
+}
+
+UNITS = {"B": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
+
+
+def amount(text: str) -> float:
+    """Bytes of "12.3 MB"."""
+    number, unit = text.split()
+    return float(number) * UNITS[unit]
+
+
+def section(text: str, title: str) -> dict[str, float]:
+    """Lines of bytes below a title, by what they say."""
+    lines = iter(text.splitlines())
+    for line in lines:
+        if line.startswith(title):
+            break
+    found = {}
+    for line in lines:
+        match = re.fullmatch(r"  (.*?) {2,}([\d.e+]+ [kMGT]?B)", line)
+        if match is None:
+            break
+        found[match[1]] = amount(match[2])
+    return found
+
+
+class PlanTest(ProgramTest):
+    """Plans against runs."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.config = self.folder / "base.yaml"
+        self.config.write_text(BASE, encoding="utf-8")
+
+    def plan(self, *arguments: str, settings: tuple[str, ...] = (), ranks: int = 1) -> str:
+        """What the program plans for the configuration."""
+        words = [word for setting in settings for word in ("--set", setting)]
+        return self.succeed("plan", self.config, *words, *arguments, ranks=ranks).output
+
+    def run_with(self, settings: tuple[str, ...], ranks: int) -> tuple[float, float]:
+        """Peak memory of all ranks of a run, and bytes of its file."""
+        words = [word for setting in settings for word in ("--set", setting)]
+        path = self.folder / "run.h5"
+        output = self.succeed(
+            "run", self.config, "-o", path, "-q", "--force", *words, ranks=ranks
+        ).output
+        peak = re.search(r"peak memory ([\d.e+-]+) GB", output)
+        assert peak is not None
+        return 1e9 * float(peak[1]), path.stat().st_size
+
+    def check(self, kind: str, settings: tuple[str, ...], ranks: int) -> tuple[float, float]:
+        """Holds a plan against a run: memory within a tenth, the file within its alignment."""
+        plan = self.plan(settings=settings, ranks=ranks)
+        memory = section(plan, "memory of a rank")
+        told = memory["in all"] if ranks == 1 else memory[f"on {ranks} ranks"]
+        peak, size = self.run_with(settings, ranks)
+        self.assertLess(abs(told / peak - 1.0), 0.1, f"{kind}, {ranks} ranks\n{plan}")
+        file = section(plan, "file")["in all"]
+        self.assertLess(abs(file - size), 0.005 * size + 65536, f"{kind}\n{plan}")
+        return told, peak
+
+    def test_memory_and_file(self) -> None:
+        """Each kind of large thing, on one rank and on three."""
+        print("\n  memory of all ranks: planned, measured, ratio")
+        for kind, (settings, numbers) in KINDS.items():
+            for ranks in numbers:
+                with self.subTest(kind, ranks=ranks):
+                    told, peak = self.check(kind, settings, ranks)
+                    print(
+                        f"  {kind:17} {ranks} rank{'s' if ranks > 1 else ' '} "
+                        f"{told / 1e6:7.1f} {peak / 1e6:7.1f} MB {told / peak:6.3f}"
+                    )
+        self.assertEqual(list(self.folder.glob(".widthwise*")), [])
+
+    def test_more_ranks_than_there_are(self) -> None:
+        """A plan for a cluster, made here: the weights of a rank are its share."""
+        plan = self.plan(
+            *("--ranks", "512", "--no-calibration"), settings=("network.width=10000000",)
+        )
+        memory = section(plan, "memory of a rank")
+        tiles = -(-10_000_000 // 1024)
+        units = -(-tiles // 512) * 1024
+        self.assertLess(abs(memory["weights"] / (8.0 * units * 504) - 1.0), 0.005)
+        self.assertIn("scaled from 1 to 4 ranks", self.plan("--ranks", "4"))
+
+    def test_smallest_number_of_ranks(self) -> None:
+        """The number that is told fits, and one less does not."""
+        wide = ("network.width=1000000",)  # 4 GB of weights
+
+        def node(ranks: int, a_node: int) -> float:
+            text = self.plan("--ranks", str(ranks), "--no-calibration", settings=wide)
+            return min(ranks, a_node) * section(text, "memory of a rank")[
+                "in all, without program and libraries"
+            ]
+
+        for room, a_node in ((8.0, 4), (2.0, 4), (0.5, 2)):
+            with self.subTest(room=room):
+                text = self.plan(
+                    *("--memory-per-node", str(room), "--ranks-per-node", str(a_node)),
+                    *("--no-calibration",),
+                    settings=wide,
+                )
+                found = re.search(r"smallest number that fits .*: (\d+) on (\d+) node", text)
+                assert found is not None, text
+                ranks, nodes = int(found[1]), int(found[2])
+                self.assertEqual(nodes, -(-ranks // a_node))
+                self.assertLessEqual(node(ranks, a_node), 1.005e9 * room)
+                if ranks > a_node:
+                    self.assertGreater(node(ranks - 1, a_node), 0.995e9 * room)
+        text = self.plan("--memory-per-node", "0.001", "--no-calibration", settings=wide)
+        self.assertIn("NOTHING FITS", text)
+        self.assertIn("1 IDLE", self.plan("--ranks", "17", "--no-calibration"))
+
+    def test_step_size(self) -> None:
+        """The bound is that of the kernel of the infinite network, computed by NumPy."""
+        self.train(BASE, "data.h5", "--set", "output.record=[data]")
+        with h5py.File(self.folder / "data.h5") as file:
+            inputs = file["/record/run0000/train_inputs"][()]
+        norms = np.linalg.norm(inputs, axis=1)
+        products = inputs @ inputs.T
+        angles = np.arccos(np.clip(products / np.outer(norms, norms), -1.0, 1.0))
+        np.fill_diagonal(angles, 0.0)
+        for slope in (0.0, 0.25):
+            same = (1.0 + slope**2) * (np.pi - angles) / (2.0 * np.pi) + slope * angles / np.pi
+            largest = np.linalg.eigvalsh(products * same)[-1]
+            bound = 2.0 / (0.5 * 2000 * largest / len(inputs))
+            leaky = ()
+            if slope > 0.0:
+                leaky = (
+                    *("network.activation.kind=leaky-relu",),
+                    f"network.activation.slope={slope}",
+                )
+            settings = ("training.rate_scaling=none", *leaky)
+            for factor, warned in ((0.97, False), (1.03, True)):
+                rate = (f"training.rate={factor * bound:.17g}", *settings)
+                text = self.plan("--no-calibration", settings=rate)
+                self.assertEqual("step size:" in text, warned, text)
+            found = re.search(r"2 / lambda_max = ([\d.e+-]+)", text)
+            assert found is not None
+            self.assertLess(abs(float(found[1]) / bound - 1.0), 2e-3)
+
+    def test_coincident_samples(self) -> None:
+        """Samples in one direction are found, and said to contradict where labels differ."""
+        rng = np.random.default_rng(3)
+        inputs = rng.standard_normal((300, 12))
+        labels = np.arange(300) % 3
+        inputs[120] = 2.5 * inputs[30]  # both of class 0
+        inputs[201] = inputs[77]  # of unlike classes
+        inputs[250] = -inputs[10]  # the other way round: apart
+        with h5py.File(self.folder / "made.h5", "w") as file:
+            file["x"], file["y"] = inputs, labels
+        settings = (
+            *("data.source=hdf5", f"data.hdf5.file={self.folder / 'made.h5'}"),
+            *("data.hdf5.train_inputs=x", "data.hdf5.train_labels=y"),
+            *("data.hdf5.test_inputs=x", "data.hdf5.test_labels=y"),
+            *("data.train=all", "data.test=all"),
+        )
+        self.config.write_text(
+            "network: {width: 200}\ntraining: {batch: 8, steps: 2}\n", encoding="utf-8"
+        )
+        text = self.plan("--no-calibration", settings=settings)
+        self.assertIn("n = 300 train and 300 test samples", text)
+        self.assertIn(
+            "2 of 300 train samples have the direction of another (first 30 and 120", text
+        )
+        self.assertIn("train samples 77 and 201 coincide and are of classes 2 and 0", text)
+
+    def test_gradient_descent(self) -> None:
+        """A batch of gd is the train set itself: no copies of it are planned."""
+        self.config.write_text(
+            BASE.replace("batch: 32", "method: gd").replace("train: 400", "train: 9000"),
+            encoding="utf-8",
+        )
+        told, peak = self.check("gradient descent", (), 1)
+        self.assertLess(told, 36e6 + 60e6)
+        self.assertGreater(peak, 36e6)
+
+    @unittest.skipUnless(FASHION.is_dir(), "dataset-fashion-mnist is not installed")
+    def test_files_of_images(self) -> None:
+        """The shape of compressed files is told without reading their images."""
+        self.config.write_text(
+            f"""
+data:
+  source: idx
+  train: all
+  test: all
+  idx:
+    train_images: {FASHION}/train-images-idx3-ubyte.gz
+    train_labels: {FASHION}/train-labels-idx1-ubyte.gz
+    test_images: {FASHION}/t10k-images-idx3-ubyte.gz
+    test_labels: {FASHION}/t10k-labels-idx1-ubyte.gz
+""",
+            encoding="utf-8",
+        )
+        text = self.plan("--no-calibration")
+        self.assertIn("d = 784, k = 10, n = 60000 train and 10000 test samples", text)
+        memory = section(text, "memory of a rank")
+        self.assertLess(abs(memory["data set, on every rank"] / (70000 * 786 * 8) - 1.0), 0.005)
+
+    def test_sweep(self) -> None:
+        """The largest member decides about memory, all of them about the file."""
+        self.config.write_text(
+            BASE + "sweep: {network.width: [1000, 8000, 3000]}\n", encoding="utf-8"
+        )
+        text = self.plan()
+        self.assertIn("largest: m = 8000", text)
+        self.assertIn("3 runs, the first 3", text)
+        path = self.folder / "sweep.h5"
+        self.succeed("run", self.config, "-o", path, "-q")
+        size = path.stat().st_size
+        file = section(text, "file")["in all"]
+        self.assertLess(abs(file - size), 0.005 * size + 65536, text)
+
+    def test_refusals(self) -> None:
+        """What is wrong is said in a sentence."""
+        for words, sentence in (
+            (("--memory-per-node", "much"), "--memory-per-node wants a number of gigabytes"),
+            (("--memory-per-node", "-1"), "--memory-per-node wants a number of gigabytes"),
+            (("--ranks", "99999999999"), "--ranks is 99999999999, more than"),
+            (("--set", "training.batch=500"), "more than the 400 samples of data.train"),
+            (("--set", "network.widht=5"), "did you mean network.width"),
+        ):
+            with self.subTest(words):
+                result = self.succeed("plan", self.config, *words, ranks=2, code=2)
+                self.assertEqual(result.errors.count("widthwise: "), 1)
+                self.assertIn(sentence, result.errors)
+
+
+if __name__ == "__main__":
+    unittest.main()
