@@ -5,6 +5,7 @@
 #include "widthwise/memory.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -193,6 +194,18 @@ ww_status ww_array_write(const ww_array *array, int64_t plane, int64_t first, in
                          const void *values, ww_error *error)
 {
     return ww_array_write_by(array, plane, first, count, values, WW_TRANSFER_BYTES, error);
+}
+
+void ww_array_begin_sync(const ww_array *array, int descriptor, int64_t plane, int64_t first,
+                         int64_t count)
+{
+    const haddr_t place = H5Dget_offset(array->id);
+    if (place == HADDR_UNDEF || descriptor < 0)
+        return;
+    const int64_t row_bytes = ww_array_row_values(array) * WW_VALUE_BYTES;
+    const int64_t row = plane * ww_array_rows(array) + first;
+    (void)sync_file_range(descriptor, (off64_t)place + row * row_bytes, count * row_bytes,
+                          SYNC_FILE_RANGE_WRITE);
 }
 
 ww_status ww_array_read_columns(const ww_array *array, int64_t first, int64_t count, double *values,

@@ -51,6 +51,12 @@ ww_status ww_array_read(const ww_array *array, int64_t plane, int64_t first, int
 ww_status ww_array_write(const ww_array *array, int64_t plane, int64_t first, int64_t count,
                          const void *values, ww_error *error);
 
+/// Asks the system to begin bringing rows that were written to the disk of the file, which is also
+/// open as `descriptor`, and does not wait: a sync that follows then has less to do. Changes
+/// nothing, and systems that cannot do it ignore it.
+void ww_array_begin_sync(const ww_array *array, int descriptor, int64_t plane, int64_t first,
+                         int64_t count);
+
 /// The same in transfers of at most `limit` bytes (at least one row each). For tests of the rounds.
 ww_status ww_array_read_by(const ww_array *array, int64_t plane, int64_t first, int64_t count,
                            void *values, int64_t limit, ww_error *error);

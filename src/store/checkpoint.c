@@ -29,7 +29,8 @@ static ww_status write_carry(const ww_store *store, const ww_array *carry, const
 static ww_status write_slot(const ww_store *store, const ww_slot_arrays *slot,
                             const ww_weights_source *source, uint64_t *hash, ww_error *error)
 {
-    WW_TRY(ww_weights_write_hidden(&slot->hidden_weights, 0, &store->tiling, source, hash, error));
+    WW_TRY(ww_weights_write_hidden(&slot->hidden_weights, 0, &store->tiling, source,
+                                   store->descriptor, hash, error));
     WW_TRY(ww_weights_write_output(&slot->output_weights, &store->tiling, source->output_weights,
                                    hash, error));
     if (store->parallel.rank != 0)
@@ -68,7 +69,7 @@ static ww_status write_snapshot(const ww_store *store, int64_t index,
 {
     const ww_array *steps = &store->member.snapshot_step;
     WW_TRY(ww_weights_write_hidden(&store->member.snapshot_weights, index, &store->tiling, source,
-                                   hash, error));
+                                   store->descriptor, hash, error));
     if (store->parallel.rank != 0)
         return WW_OK;
     const int64_t *step = &store->snapshot_steps[index];

@@ -77,7 +77,8 @@ static ww_status write_initial_weights(const ww_store *store, const ww_weights_s
     if (!ww_array_exists(hidden))
         return WW_OK;
     WW_ASSERT(source != NULL);
-    WW_TRY(ww_weights_write_hidden(hidden, 0, &store->tiling, source, hash, error));
+    WW_TRY(
+        ww_weights_write_hidden(hidden, 0, &store->tiling, source, store->descriptor, hash, error));
     return ww_weights_write_output(output, &store->tiling, source->output_weights, hash, error);
 }
 

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+enum { SYNC_BYTES = 32 << 20 };  // hidden weights whose way to the disk begins at once
 enum { COLUMN_BYTES = 8 << 20 }; // output weights that are turned round at once
 
 /// Key of a block of hidden weights: planes one after the other.
@@ -22,14 +23,22 @@ static uint64_t hash_tile(const ww_array *hidden, int64_t plane, const ww_tiling
 }
 
 ww_status ww_weights_write_hidden(const ww_array *hidden, int64_t plane, const ww_tiling *tiling,
-                                  const ww_weights_source *source, uint64_t *hash, ww_error *error)
+                                  const ww_weights_source *source, int descriptor, uint64_t *hash,
+                                  ww_error *error)
 {
     const int64_t end = tiling->first_tile + tiling->local_tiles;
+    const int64_t row_bytes = ww_array_row_values(hidden) * WW_VALUE_BYTES;
+    int64_t begun = tiling->first_unit; // rows before it are on their way to the disk
     for (int64_t tile = tiling->first_tile; tile < end; tile++) {
         const double *values = source->tile(source->context, tile);
-        WW_TRY(ww_array_write(hidden, plane, tile * tiling->tile_units, ww_tile_size(tiling, tile),
-                              values, error));
+        const int64_t first = tile * tiling->tile_units;
+        const int64_t next = first + ww_tile_size(tiling, tile);
+        WW_TRY(ww_array_write(hidden, plane, first, next - first, values, error));
         *hash += hash_tile(hidden, plane, tiling, tile, values);
+        if ((next - begun) * row_bytes < SYNC_BYTES)
+            continue;
+        ww_array_begin_sync(hidden, descriptor, plane, begun, next - begun);
+        begun = next;
     }
     return WW_OK;
 }

@@ -12,9 +12,11 @@
 
 #include <stdint.h>
 
-/// Writes hidden weights from `source`, tile by tile, into plane `plane`.
+/// Writes hidden weights from `source`, tile by tile, into plane `plane`. What is written is on its
+/// way to the disk early: the file is also open as `descriptor` (-1: it is not).
 ww_status ww_weights_write_hidden(const ww_array *hidden, int64_t plane, const ww_tiling *tiling,
-                                  const ww_weights_source *source, uint64_t *hash, ww_error *error);
+                                  const ww_weights_source *source, int descriptor, uint64_t *hash,
+                                  ww_error *error);
 
 /// Writes output weights, `values` [local units, k] in memory, [k, m] in the file.
 ww_status ww_weights_write_output(const ww_array *output, const ww_tiling *tiling,
