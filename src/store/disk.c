@@ -25,6 +25,15 @@ ww_status ww_check_space(const char *path, int descriptor, int64_t bytes, int64_
                    path, (double)bytes / gibibyte, available / gibibyte);
 }
 
+ww_status ww_sync_file(const char *path, int descriptor, ww_error *error)
+{
+    while (fsync(descriptor) != 0)
+        if (errno != EINTR)
+            return ww_fail(error, WW_FAILED, "%s: cannot bring data to the disk: %s", path,
+                           strerror(errno));
+    return WW_OK;
+}
+
 ww_status ww_sync_folder_of(const char *path, ww_error *error)
 {
     char *folder = ww_folder_of(path, error);
