@@ -23,6 +23,8 @@ static const double ASSUMED_BYTES_PER_SECOND = 1e8;
 static const double MEASURE_SHARE = 0.1;
 // How often the stop file is looked for, seconds: a question to the file system.
 static const double LOOK_SECONDS = 1.0;
+// And how often rank 0 of a crew looks whether another one ends.
+static const double GLANCE_SECONDS = 0.05;
 
 static const int signals[WW_ENDING_SIGNALS] = {SIGTERM, SIGUSR1, SIGINT};
 static const char *const signal_names[WW_ENDING_SIGNALS] = {"SIGTERM", "SIGUSR1", "SIGINT"};
@@ -157,6 +159,12 @@ ww_status ww_ending_begin(ww_ending *ending, const char *path, const ww_parallel
     return ww_agree(parallel, status, error);
 }
 
+void ww_ending_divide(ww_ending *ending, const ww_parallel *crew, ww_overview *overview)
+{
+    ending->decides = crew->rank == 0;
+    ending->overview = ending->decides ? overview : NULL;
+}
+
 void ww_ending_end(ww_ending *ending)
 {
     for (int i = 0; ending->catches && i < WW_ENDING_SIGNALS; i++)
@@ -208,6 +216,13 @@ static bool is_asked(ww_ending *ending)
     if (time_is_up(ending, now)) {
         note_reason(ending, "%s", "the end of the wall time");
         return true;
+    }
+    if (ending->overview != NULL && now - ending->last_glance >= GLANCE_SECONDS) {
+        ending->last_glance = now;
+        if (ww_board_look(ending->overview->board, WW_OVERVIEW_END) != 0) {
+            note_reason(ending, "%s", "what made other ranks end");
+            return true;
+        }
     }
     if (now - ending->last_look < LOOK_SECONDS)
         return false;

@@ -6,6 +6,7 @@
 #ifndef WIDTHWISE_APP_ENDING_H
 #define WIDTHWISE_APP_ENDING_H
 
+#include "app/overview.h"
 #include "widthwise/error.h"
 #include "widthwise/parallel.h"
 
@@ -28,17 +29,19 @@ typedef struct ww_ending {
     int64_t until;         ///< step after which to stop; -1: none
     const char *wall_time; ///< as the user gave it, NULL: what the scheduler tells, or none
 
-    bool agreed;     ///< all ranks end
+    ww_overview *overview; ///< tells what the other crews do, on rank 0 of a crew; NULL: alone
+
+    bool agreed;     ///< all ranks of the crew end
     char reason[64]; ///< on rank 0 what asked for it
-    bool decides;    ///< rank 0: it watches time and file
+    bool decides;    ///< rank 0 of the crew: it watches time, file and other crews
     double began;
     double deadline; ///< by ww_seconds; infinite: none
     char *stop_file;
-    ww_file_mark stop_mark; ///< a file that was there before the start does not count
-    double last_look;
-    double longest_checkpoint; ///< seconds, of this member; 0: none measured yet
-    double assumed_checkpoint; ///< seconds, until one is measured
-    double longest_step;       ///< seconds, records included, checkpoints not
+    ww_file_mark stop_mark;        ///< a file that was there before the start does not count
+    double last_look, last_glance; ///< at the file, and at the other crews
+    double longest_checkpoint;     ///< seconds, of this member; 0: none measured yet
+    double assumed_checkpoint;     ///< seconds, until one is measured
+    double longest_step;           ///< seconds, records included, checkpoints not
     double step_began;
     struct sigaction replaced[WW_ENDING_SIGNALS];
     bool catches;
@@ -49,6 +52,8 @@ typedef struct ww_ending {
 /// read. Collective. End with ww_ending_end, also after a failure.
 ww_status ww_ending_begin(ww_ending *ending, const char *path, const ww_parallel *parallel,
                           ww_error *error);
+/// Goes on with a part of the ranks, which agrees on its own.
+void ww_ending_divide(ww_ending *ending, const ww_parallel *crew, ww_overview *overview);
 /// Puts the handlers back that were there before.
 void ww_ending_end(ww_ending *ending);
 

@@ -151,6 +151,9 @@ static ww_status begin_or_restore(member_loop *self, ww_error *error)
         ww_progress_say(self->progress, "going on from step %lld of %lld on %d rank%s",
                         (long long)step, (long long)self->config->training.steps,
                         self->parallel->size, self->parallel->size == 1 ? "" : "s");
+        if (self->progress->overview != NULL && self->config->training.steps > 0)
+            ww_overview_found(self->progress->overview,
+                              (double)step / (double)self->config->training.steps);
     } else {
         ww_measure_carry_start(self->carry);
         WW_TRY(write_record(self, error));
@@ -269,7 +272,7 @@ static ww_status write_results(member_loop *self, ww_error *error)
     if (status == WW_OK)
         status = write_theory(self, error);
     if (status == WW_OK)
-        status = ww_store_finish(self->store, WW_RUN_DONE, error);
+        status = ww_store_finish(self->store, WW_RUN_DONE, "", error);
     return status;
 }
 
@@ -339,15 +342,17 @@ ww_status ww_app_member_run(const char *path, const ww_app_member *member, const
         status = ww_engine_create(&self.problem, &self.engine, error);
     if (status == WW_OK)
         status = ww_agree(parallel, ww_batches_create(&self.problem, &self.batches, error), error);
+    ww_member_layout layout = member->layout;
+    layout.data_hash = data->hash;
     if (status == WW_OK)
-        status = ww_store_open(path, &member->layout, parallel, &self.problem.tiling, &self.store,
-                               error);
+        status = ww_store_open(path, &layout, parallel, &self.problem.tiling, &self.store, error);
     if (status == WW_OK)
         status = run_to_end(&self, error);
     if (status == WW_DIVERGED && self.store != NULL) {
         // The rows up to here count; the last good checkpoint stays as it is.
         ww_error commit_error = {0};
-        const ww_status committed = ww_store_finish(self.store, WW_RUN_DIVERGED, &commit_error);
+        const ww_status committed =
+            ww_store_finish(self.store, WW_RUN_DIVERGED, error->message, &commit_error);
         if (committed != WW_OK) {
             status = committed;
             *error = commit_error;

@@ -123,8 +123,8 @@ static ww_status change_members(const ww_session *self, const recalled *found, w
     for (size_t i = 0; i < found->count && status == WW_OK; i++) {
         if (found->skip[i] || found->changes[i] == WW_CONFIG_SAME)
             continue;
-        layouts[batches.count] = self->members[i].layout;
-        status = make_batches(&self->members[i], &batches.batches[batches.count++], error);
+        layouts[batches.count] = self->members.list[i].layout;
+        status = make_batches(&self->members.list[i], &batches.batches[batches.count++], error);
     }
     status = ww_agree(self->parallel, status, error);
     const ww_store_changes changes = {.layouts = layouts,

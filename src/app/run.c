@@ -32,7 +32,7 @@ static ww_status create_and_run(ww_session *self, int64_t chosen, bool force, co
     if (status == WW_OK)
         status = ww_session_prepare(self, first, count, indices, NULL, error);
     for (size_t i = 0; status == WW_OK && i < count; i++)
-        layouts[i] = self->members[i].layout;
+        layouts[i] = self->members.list[i].layout;
     ww_provenance provenance;
     if (status == WW_OK)
         status = ww_provenance_make(self->parallel, command, (int64_t)first, 0, &provenance, error);
