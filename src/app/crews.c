@@ -143,12 +143,13 @@ static void tell_failure(crews *self, const ww_app_member *member, const ww_erro
 }
 
 static ww_status run_member(crews *self, const ww_parallel *crew, const ww_app_member *member,
-                            ww_error *error)
+                            bool *advanced, ww_error *error)
 {
     ww_session *session = self->session;
+    *advanced = false;
     WW_TRY(ww_data_cache_get(&session->cache, member->config, crew, error));
     return ww_app_member_run(session->path, member, &session->cache.data, crew, &session->ending,
-                             &self->progress, error);
+                             &self->progress, advanced, error);
 }
 
 // Runs a task on the crew, and takes down what becomes of it.
@@ -164,7 +165,8 @@ static void run_task(crews *self, const ww_parallel *crew, size_t task)
     if (leads)
         ww_overview_begin(&self->overview,
                           self->all_work > 0.0 ? self->tasks[task].work / self->all_work : 0.0);
-    const ww_status status = run_member(self, crew, member, &error);
+    bool advanced = false;
+    const ww_status status = run_member(self, crew, member, &advanced, &error);
     if (leads) {
         ww_overview_ended(&self->overview, status);
         if (session->ending.agreed && !ended_before)
@@ -179,6 +181,7 @@ static void run_task(crews *self, const ww_parallel *crew, size_t task)
                        : status == WW_STOPPED  ? &result->stopped
                                                : &result->failed;
         ++*end;
+        result->advanced += advanced;
     }
     if (!is_outcome(status) && session->members.count == 1)
         *self->error = error;
@@ -217,6 +220,7 @@ static ww_status work(crews *self, const ww_parallel *crew, size_t stage, ww_err
     ww_parallel part;
     const int size = self->division.stages[stage].ranks;
     WW_TRY(ww_parallel_split(crew, ww_crew_of_rank(crew->size, size, crew->rank), &part, error));
+    self->progress.leads = part.rank == 0;
     self->progress.speaks = part.rank == 0 && !session->quiet;
     ww_ending_divide(&self->session->ending, &part,
                      self->overview.members > 1 ? &self->overview : NULL);
@@ -244,7 +248,7 @@ static void wait_and_tell(void *context)
 static ww_status say_busy(const crews *self, ww_error *error)
 {
     const ww_parallel *parallel = self->session->parallel;
-    const double share = self->busy / (ww_seconds() - self->session->ending.began);
+    const double share = self->busy / (ww_seconds() - self->session->began);
     double *shares = ww_allocate((size_t)parallel->size, sizeof *shares, "shares", error);
     WW_TRY(ww_agree(parallel, shares == NULL ? WW_FAILED : WW_OK, error));
     WW_ASSERT(shares != NULL);
@@ -274,10 +278,14 @@ static ww_status say_busy(const crews *self, ww_error *error)
 static ww_status gather(crews *self, ww_crews_result *result, ww_error *error)
 {
     int64_t words[] = {self->result.done, self->result.failed, self->result.diverged,
-                       self->result.stopped, self->result.advanced};
+                       self->session->ending.by_time, self->result.advanced};
     const size_t count = sizeof words / sizeof words[0];
     WW_TRY(ww_sum_words(self->session->parallel, words, count, error));
-    *result = (ww_crews_result){words[0], words[1], words[2], words[3], words[4]};
+    *result = (ww_crews_result){.done = words[0],
+                                .failed = words[1],
+                                .diverged = words[2],
+                                .advanced = words[4],
+                                .by_time = words[3] > 0};
     // Those that nobody took wait for `resume`.
     result->stopped = (int64_t)self->count - result->done - result->failed - result->diverged;
     return WW_OK;
@@ -295,7 +303,7 @@ static ww_status run(crews *self, const bool *skip, ww_crews_result *result, ww_
                                    .last = ww_seconds(),
                                    .member_count = (int64_t)self->session->members.count,
                                    .overview = self->count > 1 ? &self->overview : NULL};
-    if (parallel->rank == 0 && !self->session->quiet)
+    if (parallel->rank == 0)
         warn_of_idle_ranks(self);
     const ww_status status = work(self, parallel, 0, error);
     WW_TRY(ww_wait_for_all(parallel, wait_and_tell, self, error));

@@ -10,6 +10,7 @@
 typedef struct ww_crews_result {
     int64_t done, failed, diverged, stopped;
     int64_t advanced; ///< that came on by a step at least, or ended
+    bool by_time;     ///< the wall time ended the job
 } ww_crews_result;
 
 /// Works off all prepared members but those to `skip`. What a member comes to is said, and where it

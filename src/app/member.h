@@ -61,9 +61,10 @@ void ww_data_cache_free(ww_data_cache *cache);
 
 /// Runs a member, from its newest checkpoint or from the start, until its end or until `ending`
 /// asks for an early one, and reports its outcome. WW_DIVERGED and WW_STOPPED are outcomes; other
-/// failures leave the last checkpoint in the file. Collective.
+/// failures leave the last checkpoint in the file. `*advanced`: this start made a step, or came to
+/// an end. Collective.
 ww_status ww_app_member_run(const char *path, const ww_app_member *member, const ww_dataset *data,
                             const ww_parallel *parallel, ww_ending *ending, ww_progress *progress,
-                            ww_error *error);
+                            bool *advanced, ww_error *error);
 
 #endif

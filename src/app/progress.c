@@ -106,21 +106,34 @@ void ww_progress_step(ww_progress *progress, int64_t step, int64_t steps,
     write_line(progress, line);
 }
 
-void ww_progress_say(ww_progress *progress, const char *format, ...)
+// One write a line: what launchers collect from ranks they may cut and mix at every write.
+static void write_lasting(const ww_progress *progress, const char *format, va_list arguments)
 {
-    if (!progress->speaks)
-        return;
     char member[256];
-    char text[2048];
+    char text[WW_MESSAGE_SIZE];
+    char line[WW_MESSAGE_SIZE + 512];
     member_text(progress, member, sizeof member);
-    va_list arguments;
-    va_start(arguments, format);
     (void)vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    // One write a line: what launchers collect from ranks they may cut and mix at every write.
-    char line[2400];
     (void)snprintf(line, sizeof line, "%s%s: %s\n", progress->is_terminal ? "\r\033[K" : "", member,
                    text);
     fputs(line, stderr);
     fflush(stderr);
+}
+
+void ww_progress_warn(ww_progress *progress, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    if (progress->leads)
+        write_lasting(progress, format, arguments);
+    va_end(arguments);
+}
+
+void ww_progress_say(ww_progress *progress, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    if (progress->speaks)
+        write_lasting(progress, format, arguments);
+    va_end(arguments);
 }

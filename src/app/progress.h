@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 typedef struct ww_progress {
+    bool leads;            ///< rank 0 of its crew
     bool speaks;           ///< rank 0 of its crew, and not --quiet
     bool watches;          ///< of these the one that tells how it goes in between
     bool is_terminal;      ///< of standard error
@@ -29,6 +30,10 @@ void ww_progress_wait(ww_progress *progress);
 /// NULL.
 void ww_progress_step(ww_progress *progress, int64_t step, int64_t steps,
                       const ww_measure_plan *plan, const double *values, double batch_loss);
+
+/// A line that stays also where no progress is to be told: what may be wrong.
+void ww_progress_warn(ww_progress *progress, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /// A line that stays, printf style.
 void ww_progress_say(ww_progress *progress, const char *format, ...)

@@ -4,6 +4,7 @@
 #include "app/options.h"
 #include "app/provenance.h"
 #include "app/session.h"
+#include "widthwise/clock.h"
 #include "widthwise/memory.h"
 
 #include <stdio.h>
@@ -189,7 +190,7 @@ ww_status ww_app_resume(const ww_parallel *parallel, int count, char **words, ww
 {
     const char *operands[1] = {NULL};
     ww_option_texts settings = {0};
-    ww_session self = {.parallel = parallel, .ending = {.until = -1}};
+    ww_session self = {.parallel = parallel, .began = ww_seconds(), .ending = {.until = -1}};
     const ww_option options[] = {
         {"--set", NULL, WW_OPTION_TEXTS, &settings},
         {"--until", NULL, WW_OPTION_INTEGER, &self.ending.until},

@@ -5,6 +5,7 @@
 #include "app/options.h"
 #include "app/provenance.h"
 #include "app/session.h"
+#include "widthwise/clock.h"
 #include "widthwise/memory.h"
 
 #include <stdio.h>
@@ -57,7 +58,7 @@ ww_status ww_app_run(const ww_parallel *parallel, int count, char **words, ww_er
     ww_option_texts settings = {0};
     int64_t member = ALL_MEMBERS;
     bool force = false;
-    ww_session self = {.parallel = parallel, .ending = {.until = -1}};
+    ww_session self = {.parallel = parallel, .began = ww_seconds(), .ending = {.until = -1}};
     const ww_option options[] = {
         {"--output", "-o", WW_OPTION_TEXT, &output},
         {"--set", NULL, WW_OPTION_TEXTS, &settings},

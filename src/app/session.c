@@ -52,6 +52,11 @@ ww_status ww_session_run(ww_session *self, const bool *skip, ww_status outcome, 
 {
     ww_crews_result result;
     WW_TRY(ww_crews_run(self, skip, &result, error));
+    if (result.stopped > 0 && result.by_time && result.advanced == 0)
+        return ww_fail(error, WW_FAILED,
+                       "no step was made before the end of the wall time; give the job more time, "
+                       "then go on with `widthwise resume %s`",
+                       self->path);
     if (result.stopped > 0)
         outcome = WW_STOPPED;
     else if (result.failed > 0)

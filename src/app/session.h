@@ -19,6 +19,7 @@ typedef struct ww_session {
     ww_app_members members;
     ww_data_cache cache;
     const char *path; ///< of the file, borrowed
+    double began;     ///< time that the command began
     ww_ending ending; ///< begun by the command once it holds the file
     bool quiet;
 } ww_session;
