@@ -10,8 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-// Of the memory that is free, what members may take.
-static const double MEMORY_SHARE = 0.9;
 enum { MOST_SHARES_TOLD = 8 };
 
 // What one rank knows of the work.
@@ -81,7 +79,7 @@ static ww_status plan(crews *self, const bool *skip, ww_error *error)
     const size_t members = session->members.count;
     int64_t memory = 0;
     WW_TRY(ww_memory_for_rank(parallel, &memory, error));
-    memory = memory == INT64_MAX ? memory : (int64_t)(MEMORY_SHARE * (double)memory);
+    memory = memory == INT64_MAX ? memory : (int64_t)(WW_CREW_MEMORY_SHARE * (double)memory);
     self->tasks = ww_allocate(members, sizeof *self->tasks, "the division of ranks", error);
     self->positions = ww_allocate(members, sizeof *self->positions, "the division of ranks", error);
     ww_status status = self->tasks == NULL || self->positions == NULL ? WW_FAILED : WW_OK;

@@ -6,6 +6,9 @@
 #include "app/member.h"
 #include "app/session.h"
 
+/// Of the memory that is free, what members may take.
+#define WW_CREW_MEMORY_SHARE 0.9
+
 /// Members by what became of them in this job. The same on all ranks.
 typedef struct ww_crews_result {
     int64_t done, failed, diverged, stopped;

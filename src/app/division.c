@@ -8,7 +8,7 @@
 
 // Dividing one member over twice as many ranks costs about this share of their time.
 static const double LOSS_OF_DOUBLING = 0.04;
-enum { MOST_SIZES = 24, TARGETS = 40, MOST_ROUNDS = 16, MOST_MOVES = 32 };
+enum { MOST_SIZES = 24, TARGETS = 40, MOST_ROUNDS = 16, MOST_MOVES = 32, MOST_TASKS_TRIED = 2048 };
 
 // A crew at work in the model.
 typedef struct simulated {
@@ -77,12 +77,18 @@ static void list_sizes(search *self)
         self->sizes[self->size_count++] = 1;
 }
 
+// Whether `a` takes the next task before `b`.
+static bool comes_before(const simulated *a, const simulated *b)
+{
+    return a->free_at < b->free_at || (a->free_at == b->free_at && a->ranks > b->ranks);
+}
+
 static void sift_down(simulated *heap, size_t count, size_t at)
 {
     while (true) {
         size_t least = at;
         for (size_t child = 2 * at + 1; child <= 2 * at + 2; child++)
-            if (child < count && heap[child].free_at < heap[least].free_at)
+            if (child < count && comes_before(&heap[child], &heap[least]))
                 least = child;
         if (least == at)
             return;
@@ -205,19 +211,13 @@ static ww_status try_targets(search *self, ww_error *error)
 }
 
 // Equal members rarely fill all crews evenly: lets the last few have larger crews, before the rest.
-static ww_status try_remainders(search *self, ww_error *error)
+// `start` [count] is the division that this is tried on.
+static ww_status try_remainders(search *self, const int *start, ww_error *error)
 {
     const size_t ranks = (size_t)self->ranks;
-    if (self->count > MOST_ROUNDS * ranks || self->count < 2) // then the end is of little weight
-        return WW_OK;
     const size_t stride = 1 + ranks / MOST_MOVES;
     size_t *order = ww_allocate(self->count, sizeof *order, "the division of ranks", error);
-    int *start = ww_allocate(self->count, sizeof *start, "the division of ranks", error);
-    ww_status status = order == NULL || start == NULL ? WW_FAILED : WW_OK;
-    if (status == WW_OK) {
-        memcpy(start, self->best, self->count * sizeof *start);
-        status = sort_tasks(self, start, order, error);
-    }
+    ww_status status = order == NULL ? WW_FAILED : sort_tasks(self, start, order, error);
     for (size_t s = 0; s < self->size_count && status == WW_OK; s++) {
         // Members at the end of the order have the smallest crews: those are tried with larger
         // ones.
@@ -234,6 +234,24 @@ static ww_status try_remainders(search *self, ww_error *error)
         }
     }
     free(order);
+    return status;
+}
+
+// Tries it on the smallest crews that fit, and on the best division so far.
+static ww_status try_all_remainders(search *self, ww_error *error)
+{
+    if (self->count > MOST_ROUNDS * (size_t)self->ranks || self->count > MOST_TASKS_TRIED ||
+        self->count < 2) // then the end is of little weight, or the search of much
+        return WW_OK;
+    int *start = ww_allocate(self->count, sizeof *start, "the division of ranks", error);
+    if (start == NULL)
+        return WW_FAILED;
+    memcpy(start, self->best, self->count * sizeof *start);
+    ww_status status = try_remainders(self, start, error);
+    for (size_t i = 0; i < self->count; i++)
+        start[i] = smallest_in_time(self, &self->tasks[i], INFINITY);
+    if (status == WW_OK)
+        status = try_remainders(self, start, error);
     free(start);
     return status;
 }
@@ -278,7 +296,7 @@ ww_status ww_division_make(const ww_task *tasks, size_t count, int ranks, ww_div
     if (status == WW_OK)
         status = try_targets(&self, error);
     if (status == WW_OK)
-        status = try_remainders(&self, error);
+        status = try_all_remainders(&self, error);
     if (status == WW_OK)
         status = list_stages(&self, division, error);
     free(self.ranks_of);

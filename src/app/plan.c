@@ -8,6 +8,7 @@
 #include "app/options.h"
 #include "widthwise/clock.h"
 #include "widthwise/memory.h"
+#include "widthwise/text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -36,22 +37,10 @@ typedef struct planning {
     ww_calibration calibration;
 } planning;
 
-static void bytes_text(double bytes, char *text, size_t size)
-{
-    static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB"};
-    size_t unit = 0;
-    while (bytes >= 999.5 && unit + 1 < sizeof units / sizeof units[0]) {
-        bytes /= 1000.0;
-        unit++;
-    }
-    (void)snprintf(text, size, unit == 0 || bytes >= 99.95 ? "%.0f %s" : "%.3g %s", bytes,
-                   units[unit]);
-}
-
 static void print_bytes(const char *what, double bytes)
 {
     char text[32];
-    bytes_text(bytes, text, sizeof text);
+    ww_bytes_text(bytes, text, sizeof text);
     printf("  %-38s %9s\n", what, text);
 }
 
@@ -249,8 +238,8 @@ static void print_members(const planning *self)
         char memory[32];
         char file[32];
         char time[32] = "";
-        bytes_text((double)rank_bytes(self, &self->costs[i]), memory, sizeof memory);
-        bytes_text((double)ww_member_file_bytes(&self->costs[i]), file, sizeof file);
+        ww_bytes_text((double)rank_bytes(self, &self->costs[i]), memory, sizeof memory);
+        ww_bytes_text((double)ww_member_file_bytes(&self->costs[i]), file, sizeof file);
         if (self->calibrates)
             ww_duration_text(duration_of(self, i).total, time, sizeof time);
         printf("  run%04zu  %9s a rank, %9s in the file, %9s  %s\n", i, memory, file, time,
@@ -332,7 +321,7 @@ static ww_status print_ranks(const planning *self, ww_error *error)
         double bytes = 0.0;
         WW_TRY(node_bytes(self, ranks, tried, &bytes, error));
         char text[32];
-        bytes_text(bytes, text, sizeof text);
+        ww_bytes_text(bytes, text, sizeof text);
         printf("smallest number that fits into %.4g GB a node, %lld rank%s a node%s: %lld on %lld "
                "node%s, at most %s a node\n",
                self->node_memory, (long long)tried, tried == 1 ? "" : "s",
@@ -405,29 +394,17 @@ static ww_status plan(planning *self, ww_error *error)
     return ww_agree(self->parallel, status, error);
 }
 
-static ww_status parse(planning *self, const char *memory_text, ww_error *error)
+static ww_status check_ranks(planning *self, ww_error *error)
 {
     if (self->ranks == 0)
         self->ranks = self->parallel->size;
     int checked = 0;
-    WW_TRY(ww_to_int(self->ranks, "--ranks", &checked, error));
-    if (memory_text == NULL)
-        return WW_OK;
-    char *end_of_number = NULL;
-    self->node_memory = strtod(memory_text, &end_of_number);
-    if (end_of_number == memory_text || *end_of_number != '\0' || !(self->node_memory > 0.0) ||
-        !isfinite(self->node_memory))
-        return ww_fail(error, WW_USAGE,
-                       "--memory-per-node wants a number of gigabytes (10^9 bytes) above 0, not "
-                       "`%s`",
-                       memory_text);
-    return WW_OK;
+    return ww_to_int(self->ranks, "--ranks", &checked, error);
 }
 
 ww_status ww_app_plan(const ww_parallel *parallel, int count, char **words, ww_error *error)
 {
     const char *operands[1] = {NULL};
-    const char *memory = NULL;
     bool quick = false;
     ww_option_texts settings = {0};
     planning self = {.parallel = parallel};
@@ -435,13 +412,13 @@ ww_status ww_app_plan(const ww_parallel *parallel, int count, char **words, ww_e
         {"--set", NULL, WW_OPTION_TEXTS, &settings},
         {"--ranks", "-n", WW_OPTION_INTEGER, &self.ranks},
         {"--ranks-per-node", NULL, WW_OPTION_INTEGER, &self.ranks_per_node},
-        {"--memory-per-node", NULL, WW_OPTION_TEXT, &memory},
+        {"--memory-per-node", NULL, WW_OPTION_GIGABYTES, &self.node_memory},
         {"--no-calibration", NULL, WW_OPTION_FLAG, &quick},
     };
     ww_status status = ww_options_parse("plan", options, sizeof options / sizeof options[0], count,
                                         words, operands, 1, error);
     if (status == WW_OK)
-        status = parse(&self, memory, error);
+        status = check_ranks(&self, error);
     self.calibrates = !quick;
     status = ww_agree(parallel, status, error);
     if (status == WW_OK)
