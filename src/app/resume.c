@@ -155,7 +155,7 @@ static ww_status go_on(ww_session *self, const recalled *found, const char *comm
 {
     const ww_member_summary *first = &found->summary->members[found->first];
     ww_provenance provenance;
-    WW_TRY(ww_session_prepare(self, 0, found->count, found->indices, found->skip, error));
+    WW_TRY(ww_session_prepare(self, 0, found->count, found->indices, found->skip, false, error));
     WW_TRY(ww_provenance_make(self->parallel, command, first->index, newest_checkpoint(first),
                               &provenance, error));
     if (self->parallel->rank == 0)

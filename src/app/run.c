@@ -31,7 +31,7 @@ static ww_status create_and_run(ww_session *self, int64_t chosen, bool force, co
     for (size_t i = 0; status == WW_OK && i < count; i++)
         indices[i] = (int64_t)(first + i);
     if (status == WW_OK)
-        status = ww_session_prepare(self, first, count, indices, NULL, error);
+        status = ww_session_prepare(self, first, count, indices, NULL, true, error);
     for (size_t i = 0; status == WW_OK && i < count; i++)
         layouts[i] = self->members.list[i].layout;
     ww_provenance provenance;

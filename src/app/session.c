@@ -15,21 +15,26 @@ void ww_session_free(ww_session *self)
 }
 
 ww_status ww_session_prepare(ww_session *self, size_t first, size_t count, const int64_t *indices,
-                             const bool *skip, ww_error *error)
+                             const bool *skip, bool is_new, ww_error *error)
 {
     WW_TRY(ww_app_members_prepare(&self->experiment, first, count, indices, skip, self->parallel,
                                   &self->members, error));
-    for (size_t i = 0; i < count; i++) {
-        const ww_app_member *member = &self->members.list[i];
-        if (member->config == NULL) // skipped
+    const ww_app_member *first_to_run = NULL;
+    size_t others = 0;
+    for (size_t i = count; i-- > 0;) {
+        if (self->members.list[i].config == NULL) // skipped
             continue;
-        const ww_status status =
-            ww_data_cache_get(&self->cache, member->config, self->parallel, error);
-        if (status != WW_OK)
-            ww_app_name_member(member->index, member->label, error);
-        return status;
+        others += first_to_run != NULL;
+        first_to_run = &self->members.list[i];
     }
-    return WW_OK;
+    // In a file that is there already a member without its data fails for itself.
+    if (first_to_run == NULL || (!is_new && others > 0))
+        return WW_OK;
+    const ww_status status =
+        ww_data_cache_get(&self->cache, first_to_run->config, self->parallel, error);
+    if (status != WW_OK)
+        ww_app_name_member(first_to_run->index, first_to_run->label, error);
+    return status;
 }
 
 // The last line about the file as a whole.

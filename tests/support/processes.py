@@ -73,7 +73,9 @@ def kill_all(process: subprocess.Popen[str]) -> None:
     """Kills launcher and ranks, and waits until all are gone: as a node that dies."""
     ranks = children(process.pid)
     kill(process.pid, *ranks)
-    process.communicate()
+    if process.stdout is not None and not process.stdout.closed:
+        process.communicate()
+    process.wait()
     deadline = time.monotonic() + 30
     while any(Path(f"/proc/{rank}").exists() for rank in ranks) and time.monotonic() < deadline:
         time.sleep(0.005)
