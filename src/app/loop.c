@@ -1,6 +1,6 @@
 // How one member runs: restore, steps with records, snapshots and checkpoints, results.
 
-#include "app/member.h"
+#include "app/course.h"
 
 #include "widthwise/clock.h"
 #include "widthwise/memory.h"
@@ -18,21 +18,13 @@ static const int64_t WISH_MASK = (INT64_C(1) << 20) - 1;
 typedef struct member_loop {
     const ww_app_member *member;
     const ww_config *config;
-    const ww_dataset *data;
     const ww_parallel *parallel;
     ww_progress *progress;
     ww_ending *ending;
-    ww_problem problem;
-    ww_engine *engine;
-    ww_batches *batches;
+    ww_course course;
     ww_store *store;
-    double *carry;  // [carry count]
-    double *values; // [values of a record], those of the last one
-    bool has_values;
-    const ww_stop_rule *stopped_by;
-    double results_work; // of the results at the end, in steps
-    int64_t first_step;  // at which this start began
-    double batch_loss;
+    double results_work;                 // of the results at the end, in steps
+    int64_t first_step;                  // at which this start began
     double last_checkpoint, last_commit; // times, rank 0 decides by them
     int64_t checkpoint_step;             // of the newest checkpoint, -1 without one
 } member_loop;
@@ -41,9 +33,9 @@ static ww_weights_source weights_of(const member_loop *self)
 {
     return (ww_weights_source){
         .tile = ww_engine_tile,
-        .context = self->engine,
-        .output_weights = ww_engine_output_weights(self->engine),
-        .carry = self->carry,
+        .context = self->course.engine,
+        .output_weights = ww_engine_output_weights(self->course.engine),
+        .carry = self->course.carry,
     };
 }
 
@@ -51,9 +43,9 @@ static ww_status checkpoint(member_loop *self, ww_run_state state, ww_error *err
 {
     const ww_weights_source source = weights_of(self);
     const double began = ww_seconds();
-    WW_TRY(ww_store_checkpoint(self->store, ww_engine_steps(self->engine), &source, state, error));
+    WW_TRY(ww_store_checkpoint(self->store, ww_course_step(&self->course), &source, state, error));
     self->last_checkpoint = self->last_commit = ww_seconds();
-    self->checkpoint_step = ww_engine_steps(self->engine);
+    self->checkpoint_step = ww_course_step(&self->course);
     ww_ending_checkpointed(self->ending, self->last_checkpoint - began);
     return WW_OK;
 }
@@ -61,15 +53,15 @@ static ww_status checkpoint(member_loop *self, ww_run_state state, ww_error *err
 static void batch_of_step(void *context, int64_t step, int64_t *indices)
 {
     const member_loop *self = context;
-    ww_batches_at(self->batches, step, indices);
+    ww_batches_at(self->course.batches, step, indices);
 }
 
 static ww_status write_record(member_loop *self, ww_error *error)
 {
     if (self->member->layout.record == 0 || ww_store_has_record(self->store))
         return WW_OK;
-    const ww_samples *train = &self->data->train;
-    const ww_samples *test = &self->data->test;
+    const ww_samples *train = &self->course.data->train;
+    const ww_samples *test = &self->course.data->test;
     const ww_weights_source source = weights_of(self);
     const ww_replay_record record = {
         .train_inputs = train->inputs,
@@ -88,26 +80,17 @@ static ww_status write_record(member_loop *self, ww_error *error)
 static ww_status record(member_loop *self, ww_error *error)
 {
     const double began = ww_seconds();
-    WW_TRY(ww_measure_record(self->member->plan, &self->problem, self->engine, self->batches,
-                             self->carry, self->values, error));
+    WW_TRY(ww_course_record(&self->course, error));
     ww_ending_recorded(self->ending, ww_seconds() - began);
-    self->has_values = true;
-    WW_TRY(ww_store_append(self->store, ww_engine_steps(self->engine), self->values, error));
-    self->stopped_by = ww_measure_stop(self->member->plan, self->config, self->values);
-    return WW_OK;
-}
-
-static bool is_record_step(const member_loop *self, int64_t step)
-{
-    return step % self->config->measure.every == 0;
+    return ww_store_append(self->store, ww_course_step(&self->course), self->course.values, error);
 }
 
 // What belongs to the state after `step` steps: a row, and a snapshot. Both come before a
 // checkpoint of the same step, so a restart from it finds them done.
 static ww_status record_step(member_loop *self, ww_error *error)
 {
-    const int64_t step = ww_engine_steps(self->engine);
-    if (is_record_step(self, step))
+    const int64_t step = ww_course_step(&self->course);
+    if (ww_course_is_record_step(&self->course))
         WW_TRY(record(self, error));
     for (size_t i = 0; i < self->member->layout.snapshot_count; i++) {
         if (self->member->layout.snapshot_steps[i] != step)
@@ -122,18 +105,19 @@ static ww_status record_step(member_loop *self, ww_error *error)
 static ww_status recall_values(member_loop *self, ww_error *error)
 {
     const int64_t rows = ww_store_rows(self->store);
-    if (rows == 0 || !is_record_step(self, ww_engine_steps(self->engine)))
+    if (rows == 0 || !ww_course_is_record_step(&self->course))
         return WW_OK;
     double *column = ww_allocate((size_t)rows, sizeof *column, "a column of the trajectory", error);
     ww_status status = ww_agree(self->parallel, column != NULL ? WW_OK : WW_FAILED, error);
     for (size_t i = 0; status == WW_OK && i < self->member->layout.trajectory_count; i++) {
         status = ww_store_read_scalar(self->store, i, column, error);
         if (status == WW_OK)
-            self->values[i] = column[rows - 1];
+            self->course.values[i] = column[rows - 1];
     }
     if (status == WW_OK) {
-        self->has_values = true;
-        self->stopped_by = ww_measure_stop(self->member->plan, self->config, self->values);
+        self->course.has_values = true;
+        self->course.stopped_by =
+            ww_measure_stop(self->member->plan, self->config, self->course.values);
     }
     free(column);
     return status;
@@ -142,10 +126,10 @@ static ww_status recall_values(member_loop *self, ww_error *error)
 // Work of records and results, by that of a step.
 static ww_status weigh(member_loop *self, ww_error *error)
 {
-    const ww_engine_cost engine = ww_engine_cost_of(&self->problem);
+    const ww_engine_cost engine = ww_engine_cost_of(&self->course.problem);
     ww_measure_cost measure;
     WW_TRY(ww_agree(self->parallel,
-                    ww_measure_cost_of(self->member->plan, &self->problem, &measure, error),
+                    ww_measure_cost_of(self->member->plan, &self->course.problem, &measure, error),
                     error));
     const double step =
         engine.step_flops > 0.0 ? engine.step_flops : 1.0; // a rank may have no unit
@@ -156,8 +140,8 @@ static ww_status weigh(member_loop *self, ww_error *error)
 
 static ww_status begin_or_restore(member_loop *self, ww_error *error)
 {
-    ww_weights_target target = {.carry = self->carry};
-    ww_engine_storage(self->engine, &target.hidden_weights, &target.output_weights);
+    ww_weights_target target = {.carry = self->course.carry};
+    ww_engine_storage(self->course.engine, &target.hidden_weights, &target.output_weights);
     int64_t step = -1;
     char notice[WW_MESSAGE_SIZE];
     WW_TRY(ww_store_restore(self->store, &target, &step, notice, sizeof notice, error));
@@ -165,7 +149,7 @@ static ww_status begin_or_restore(member_loop *self, ww_error *error)
         ww_progress_warn(self->progress, "%s", notice);
     self->checkpoint_step = step;
     if (step >= 0) {
-        ww_engine_restored(self->engine, step);
+        ww_engine_restored(self->course.engine, step);
         WW_TRY(recall_values(self, error));
         ww_progress_say(self->progress, "going on from step %lld of %lld on %d rank%s",
                         (long long)step, (long long)self->config->training.steps,
@@ -174,12 +158,11 @@ static ww_status begin_or_restore(member_loop *self, ww_error *error)
             ww_overview_found(self->progress->overview,
                               (double)step / (double)self->config->training.steps);
     } else {
-        ww_measure_carry_start(self->carry);
         WW_TRY(write_record(self, error));
         WW_TRY(record_step(self, error));
     }
-    ww_progress_begin(self->progress, self->progress->name, ww_engine_steps(self->engine));
-    self->first_step = ww_engine_steps(self->engine);
+    ww_progress_begin(self->progress, self->progress->name, ww_course_step(&self->course));
+    self->first_step = ww_course_step(&self->course);
     self->last_checkpoint = self->last_commit = ww_seconds();
     return WW_OK;
 }
@@ -209,7 +192,7 @@ static ww_status stop(member_loop *self, const char *reason, ww_error *error)
 {
     WW_TRY(checkpoint(self, WW_RUN_STOPPED, error));
     return ww_fail(error, WW_STOPPED, "stopped after step %lld with a checkpoint%s%s",
-                   (long long)ww_engine_steps(self->engine), reason[0] != '\0' ? ": " : "", reason);
+                   (long long)ww_course_step(&self->course), reason[0] != '\0' ? ": " : "", reason);
 }
 
 // Ends early after the last step, whose checkpoint is there: what comes after it waits.
@@ -219,7 +202,7 @@ static ww_status stop_after_training(member_loop *self, ww_error *error)
     return ww_fail(
         error, WW_STOPPED,
         "stopped after step %lld with a checkpoint, results are still to be computed: %s",
-        (long long)ww_engine_steps(self->engine), reason_of(self->ending));
+        (long long)ww_course_step(&self->course), reason_of(self->ending));
 }
 
 // Results take long: before each it is seen whether the job is to end.
@@ -237,14 +220,14 @@ static ww_status make_steps(member_loop *self, ww_error *error)
     const int64_t every = self->config->output.checkpoint_every;
     const int64_t until = self->ending->until;
     ww_ending_begin_steps(self->ending);
-    while (ww_engine_steps(self->engine) < steps && self->stopped_by == NULL) {
-        if (until >= 0 && ww_engine_steps(self->engine) >= until)
+    while (!ww_course_is_over(&self->course)) {
+        if (until >= 0 && ww_course_step(&self->course) >= until)
             return stop(self, "", error);
         int64_t wished = 0;
-        WW_TRY(ww_engine_step(self->engine, wishes(self), &wished, &self->batch_loss, error));
+        WW_TRY(ww_course_advance(&self->course, wishes(self), &wished, error));
         WW_TRY(record_step(self, error));
-        const int64_t step = ww_engine_steps(self->engine);
-        const bool ends = step == steps || self->stopped_by != NULL;
+        const int64_t step = ww_course_step(&self->course);
+        const bool ends = ww_course_is_over(&self->course);
         if (wished >= WISH_END) {
             self->ending->agreed = true;
             return stop(self, reason_of(self->ending), error);
@@ -256,7 +239,8 @@ static ww_status make_steps(member_loop *self, ww_error *error)
             self->last_commit = ww_seconds();
         }
         ww_progress_step(self->progress, step, steps, self->member->plan,
-                         self->has_values ? self->values : NULL, self->batch_loss);
+                         self->course.has_values ? self->course.values : NULL,
+                         self->course.batch_loss);
     }
     return WW_OK;
 }
@@ -278,7 +262,7 @@ static ww_status write_theory(member_loop *self, ww_error *error)
         status = ww_store_read_scalar(self->store, i, movement, error);
     }
     if (status == WW_OK)
-        ww_theory_compute(self->config, self->data, has_movement ? movement : NULL, rows,
+        ww_theory_compute(self->config, self->course.data, has_movement ? movement : NULL, rows,
                           layout->records, values);
     const double *position = values;
     for (size_t i = 0; status == WW_OK && i < layout->theory_count; i++) {
@@ -297,8 +281,8 @@ static ww_status write_results(member_loop *self, ww_error *error)
     double *values = ww_allocate((size_t)count, sizeof *values, "the results", error);
     ww_status status = ww_agree(self->parallel, values != NULL ? WW_OK : WW_FAILED, error);
     if (status == WW_OK)
-        status = ww_measure_finish(self->member->plan, &self->problem, self->engine, self->carry,
-                                   before_result, self, values, error);
+        status = ww_measure_finish(self->member->plan, &self->course.problem, self->course.engine,
+                                   self->course.carry, before_result, self, values, error);
     const double *position = values;
     for (size_t i = 0; status == WW_OK && i < layout->final_count; i++) {
         status = ww_store_write_final(self->store, i, position, error);
@@ -318,18 +302,18 @@ static ww_status end_training(member_loop *self, ww_error *error)
     WW_TRY(ww_ending_agree(self->ending, self->parallel, error));
     if (self->ending->agreed)
         return stop(self, reason_of(self->ending), error);
-    if (self->checkpoint_step != ww_engine_steps(self->engine))
+    if (self->checkpoint_step != ww_course_step(&self->course))
         WW_TRY(checkpoint(self, WW_RUN_RUNNING, error));
     // Results that would not be done in time wait for the next start, which has all its time for
     // them.
-    if (self->first_step < ww_engine_steps(self->engine))
+    if (self->first_step < ww_course_step(&self->course))
         ww_ending_need_room(self->ending, self->results_work);
     WW_TRY(ww_ending_agree(self->ending, self->parallel, error));
     if (self->ending->agreed)
         return stop_after_training(self, error);
     // A last record between two of the grid comes after the last checkpoint, which therefore does
     // not know of it: a run that is made longer has the same rows as one that always was.
-    if (is_record_step(self, ww_engine_steps(self->engine)))
+    if (ww_course_is_record_step(&self->course))
         return WW_OK;
     return record(self, error);
 }
@@ -347,16 +331,16 @@ static void say_outcome(member_loop *self, ww_status status, const ww_error *err
 {
     char numbers[512] = "";
     char seconds[64];
-    if (self->has_values)
-        ww_progress_numbers(self->member->plan, self->values, numbers, sizeof numbers);
+    if (self->course.has_values)
+        ww_progress_numbers(self->member->plan, self->course.values, numbers, sizeof numbers);
     ww_duration_text(ww_seconds() - self->progress->began, seconds, sizeof seconds);
-    if (status == WW_OK && self->stopped_by != NULL)
+    if (status == WW_OK && self->course.stopped_by != NULL)
         ww_progress_say(self->progress, "%s reached %g at step %lld in %s: %s",
-                        self->stopped_by->quantity, self->stopped_by->threshold,
-                        (long long)ww_engine_steps(self->engine), seconds, numbers);
+                        self->course.stopped_by->quantity, self->course.stopped_by->threshold,
+                        (long long)ww_course_step(&self->course), seconds, numbers);
     else if (status == WW_OK)
         ww_progress_say(self->progress, "%lld steps done in %s: %s",
-                        (long long)ww_engine_steps(self->engine), seconds, numbers);
+                        (long long)ww_course_step(&self->course), seconds, numbers);
     else if (status == WW_DIVERGED)
         ww_progress_warn(self->progress, "%s", error->message);
     else if (status == WW_STOPPED)
@@ -371,7 +355,6 @@ ww_status ww_app_member_run(const char *path, const ww_app_member *member, const
     member_loop self = {
         .member = member,
         .config = member->config,
-        .data = data,
         .parallel = parallel,
         .progress = progress,
         .ending = ending,
@@ -379,21 +362,13 @@ ww_status ww_app_member_run(const char *path, const ww_app_member *member, const
         .checkpoint_step = -1,
     };
     ww_progress_begin(progress, member->label[0] != '\0' ? member->label : member->config->name, 0);
-    self.carry = ww_allocate(ww_measure_carry_count(), sizeof *self.carry, "carried values", error);
-    self.values = ww_allocate((size_t)ww_measure_values(member->plan), sizeof *self.values,
-                              "the values of a record", error);
     ww_status status =
-        ww_agree(parallel, self.carry != NULL && self.values != NULL ? WW_OK : WW_FAILED, error);
-    if (status == WW_OK)
-        status = ww_problem_make(member->config, data, parallel, &self.problem, error);
-    if (status == WW_OK)
-        status = ww_engine_create(&self.problem, &self.engine, error);
-    if (status == WW_OK)
-        status = ww_agree(parallel, ww_batches_create(&self.problem, &self.batches, error), error);
+        ww_course_create(member, member->config, data, parallel, &self.course, error);
     ww_member_layout layout = member->layout;
     layout.data_hash = data->hash;
     if (status == WW_OK)
-        status = ww_store_open(path, &layout, parallel, &self.problem.tiling, &self.store, error);
+        status =
+            ww_store_open(path, &layout, parallel, &self.course.problem.tiling, &self.store, error);
     if (status == WW_OK)
         status = run_to_end(&self, error);
     if (status == WW_DIVERGED && self.store != NULL) {
@@ -409,11 +384,8 @@ ww_status ww_app_member_run(const char *path, const ww_app_member *member, const
     if (status == WW_OK || status == WW_DIVERGED || status == WW_STOPPED)
         say_outcome(&self, status, error);
     *advanced = status == WW_OK || status == WW_DIVERGED ||
-                (self.engine != NULL && ww_engine_steps(self.engine) > self.first_step);
+                (self.course.engine != NULL && ww_course_step(&self.course) > self.first_step);
     ww_store_close(self.store);
-    ww_batches_free(self.batches);
-    ww_engine_free(self.engine);
-    free(self.carry);
-    free(self.values);
+    ww_course_free(&self.course);
     return status;
 }
