@@ -40,6 +40,9 @@ typedef enum ww_engine_kind { WW_ENGINE_AUTO, WW_ENGINE_DENSE } ww_engine_kind;
 /// Bits of output.record.
 enum { WW_RECORD_DATA = 1, WW_RECORD_INITIAL_WEIGHTS = 2, WW_RECORD_BATCHES = 4 };
 
+/// Bits of replica_seeds.
+enum { WW_SEED_DATA = 1, WW_SEED_WEIGHTS = 2, WW_SEED_BATCHES = 4 };
+
 /// data.train or data.test: every sample that the source has.
 enum { WW_ALL_SAMPLES = -1 };
 
@@ -151,6 +154,9 @@ typedef struct ww_config {
         int record;                ///< bits WW_RECORD_*
     } output;
 
+    int64_t replicas;  ///< R: independent runs of this member, with results along an axis
+    int replica_seeds; ///< bits WW_SEED_*: what differs between them
+
     char *origin;   ///< name of the file the text came from, or "built-in default"
     int32_t *lines; ///< by key of the table: its line in `origin`, 0 for a default, -1 for --set
 } ww_config;
@@ -201,6 +207,11 @@ double ww_config_hidden_std(const ww_config *config);
 bool ww_config_same_source(const ww_config *a, const ww_config *b);
 /// True where both draw or read the very same data set.
 bool ww_config_same_data(const ww_config *a, const ww_config *b);
+
+/// The configuration of replica `replica`: that of the member with the seeds of replica_seeds
+/// raised by its number, so that it is the run which those seeds give alone. Shares all pointers
+/// with `config`. Pure.
+ww_config ww_config_replica(const ww_config *config, int64_t replica);
 
 /// Reference of all keys: path, type, range, default, help. For `list keys`.
 void ww_config_print_keys(FILE *stream);

@@ -269,11 +269,41 @@ static ww_status check_snapshots(const ww_config *config, ww_error *error)
     return WW_OK;
 }
 
+// Replicas are for thousands of small runs: what is kept of one in full has no place.
+static ww_status check_replicas(const ww_config *config, ww_error *error)
+{
+    static const char key[] = "replicas";
+    if (config->replicas == 1)
+        return WW_OK;
+    if (config->measure.snapshots.count > 0)
+        return refuse(config, key, error,
+                      "is %lld, and replicas keep no weights; take measure.snapshots out, or use a "
+                      "sweep over seeds",
+                      (long long)config->replicas);
+    if (config->output.record != 0)
+        return refuse(
+            config, key, error,
+            "is %lld, and replicas record nothing for an outside check; take output.record "
+            "out: replica r is the run with seeds raised by r, which can be recorded alone",
+            (long long)config->replicas);
+    if (config->replica_seeds == 0)
+        return refuse(config, key, error,
+                      "is %lld, but replica_seeds is empty, so all would be the same; name a seed",
+                      (long long)config->replicas);
+    const int64_t largest[] = {config->seeds.data, config->seeds.weights, config->seeds.batches};
+    for (size_t i = 0; i < sizeof largest / sizeof largest[0]; i++)
+        if (largest[i] > INT64_MAX - config->replicas)
+            return refuse(config, key, error, "is %lld, and the seeds end at 2^63",
+                          (long long)config->replicas);
+    return WW_OK;
+}
+
 ww_status ww_config_check(const ww_config *config, const ww_given *given, ww_error *error)
 {
     WW_TRY(check_required(config, given, error));
     WW_TRY(check_data(config, error));
     WW_TRY(check_sizes(config, error));
     WW_TRY(check_training(config, given, error));
+    WW_TRY(check_replicas(config, error));
     return check_snapshots(config, error);
 }

@@ -18,6 +18,7 @@ static const char *const methods[] = {"sgd", "gd", NULL};
 static const char *const rate_scalings[] = {"none", "inverse-width", NULL};
 static const char *const samplings[] = {"permutation", "replacement", NULL};
 static const char *const engines[] = {"auto", "dense", NULL};
+static const char *const seeds[] = {"data", "weights", "batches", NULL};
 static const char *const records[] = {"data", "initial-weights", "batches", NULL};
 
 // Parts of an entry.
@@ -180,6 +181,15 @@ static const ww_key keys[] = {
     KEY(output.record, CHOICE_LIST,
         "What the file keeps besides, for an outside check that replays the run.",
         .choices = records, FROM("[]")),
+    KEY(replicas, INTEGER,
+        "Number R of independent runs with seeds of their own, side by side in this one: its "
+        "results "
+        "have an axis [replicas]. They keep no weights.",
+        AT_LEAST(1), FROM("1"), .unit = "runs", .restart = true),
+    KEY(replica_seeds, CHOICE_LIST,
+        "Seeds that differ between replicas: replica r has seed + r, and the other seeds as they "
+        "are.",
+        .choices = seeds, FROM("[data, weights, batches]")),
 };
 
 enum { KEY_COUNT = sizeof keys / sizeof keys[0] };
@@ -189,6 +199,8 @@ _Static_assert(sizeof(ww_source) == sizeof(int), "choices are stored through int
 _Static_assert(WW_RECORD_DATA == 1 << 0 && WW_RECORD_INITIAL_WEIGHTS == 1 << 1 &&
                    WW_RECORD_BATCHES == 1 << 2,
                "records[] is in the order of the bits");
+_Static_assert(WW_SEED_DATA == 1 << 0 && WW_SEED_WEIGHTS == 1 << 1 && WW_SEED_BATCHES == 1 << 2,
+               "seeds[] is in the order of the bits");
 
 // Li & Liang 2018, section 7: hidden weights of variance 1/m, output weights of variance 1.
 static const ww_preset_value li_liang[] = {

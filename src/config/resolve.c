@@ -101,3 +101,16 @@ bool ww_config_same_data(const ww_config *a, const ww_config *b)
 {
     return a->seeds.data == b->seeds.data && ww_config_same_source(a, b);
 }
+
+ww_config ww_config_replica(const ww_config *config, int64_t replica)
+{
+    ww_config copy = *config;
+    copy.replicas = 1;
+    if ((config->replica_seeds & WW_SEED_DATA) != 0)
+        copy.seeds.data += replica;
+    if ((config->replica_seeds & WW_SEED_WEIGHTS) != 0)
+        copy.seeds.weights += replica;
+    if ((config->replica_seeds & WW_SEED_BATCHES) != 0)
+        copy.seeds.batches += replica;
+    return copy;
+}

@@ -52,11 +52,29 @@ ww_status ww_config_compare(const ww_config *before, const ww_config *after, con
                            "was begun; what may change is %s; for anything else start a new run",
                            where, changeable);
         }
+        const bool quiet_key = strncmp(key->path, quiet, sizeof quiet - 1) == 0;
+        const bool is_count = strcmp(key->path, "replicas") == 0;
+        if ((before->replicas > 1) != (after->replicas > 1))
+            return ww_fail(error, WW_USAGE,
+                           "%s: a run without replicas cannot get them, nor lose them; start a new "
+                           "run",
+                           where);
+        if (before->replicas > 1 && !quiet_key && !is_count)
+            return ww_fail(error, WW_USAGE,
+                           "%s: replicas that are done keep no weights, so they cannot go on "
+                           "otherwise; what may change is their number (replicas)",
+                           where);
+        if (after->replicas < before->replicas)
+            return ww_fail(
+                error, WW_USAGE,
+                "%s: there cannot be fewer replicas than the %lld that the run was begun "
+                "with",
+                where, (long long)before->replicas);
         if (is_swept(label, key->path))
             return ww_fail(error, WW_USAGE,
                            "%s: the sweep of this file varies this key, so a restart cannot set it",
                            where);
-        if (strncmp(key->path, quiet, sizeof quiet - 1) != 0)
+        if (!quiet_key)
             *change = WW_CONFIG_RESULTS;
         else if (*change == WW_CONFIG_SAME)
             *change = WW_CONFIG_CONDUCT;
