@@ -20,18 +20,6 @@ static void list_changeable(char *text, size_t size)
     }
 }
 
-// True when `label` ("network.width=500 seed=2") names the key.
-static bool is_swept(const char *label, const char *path)
-{
-    const size_t length = strlen(path);
-    for (const char *word = label; word != NULL; word = strchr(word, ' ')) {
-        word += *word == ' ';
-        if (strncmp(word, path, length) == 0 && word[length] == '=')
-            return true;
-    }
-    return false;
-}
-
 ww_status ww_config_compare(const ww_config *before, const ww_config *after, const char *label,
                             ww_config_change *change, ww_error *error)
 {
@@ -52,7 +40,7 @@ ww_status ww_config_compare(const ww_config *before, const ww_config *after, con
                            "was begun; what may change is %s; for anything else start a new run",
                            where, changeable);
         }
-        if (is_swept(label, key->path))
+        if (ww_key_is_swept(key->path, label))
             return ww_fail(error, WW_USAGE,
                            "%s: the sweep of this file varies this key, so a restart cannot set it",
                            where);
