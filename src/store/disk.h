@@ -4,11 +4,15 @@
 
 #include "widthwise/error.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /// WW_FAILED when the file system of the open file has less than `bytes` free, `freed` not counted.
 ww_status ww_check_space(const char *path, int descriptor, int64_t bytes, int64_t freed,
                          ww_error *error);
+
+/// Whether two names lead to one file that is there.
+bool ww_same_file(const char *one, const char *other);
 
 /// Brings the folder that holds `path` to the disk: a name made, changed or removed in it lasts.
 /// Not collective.
