@@ -23,24 +23,24 @@
 typedef struct merge {
     const ww_parallel *alone; ///< this process only
     ww_merge_inputs inputs;
-    ww_plan common;        ///< what does not belong to a member
-    hid_t source;          ///< the input that is open
-    const char *open_path; ///< its name
+    ww_plan common; ///< what does not belong to a member
 } merge;
 
-static ww_status open_source(merge *self, const char *path, ww_error *error)
+/// The rows of one input into those of the new file.
+static ww_status take_provenance(const ww_merge_input *input, ww_provenance_table *table,
+                                 int64_t first, ww_error *error)
 {
-    if (self->source >= 0 && self->open_path == path)
-        return WW_OK;
-    ww_file_close(&self->source);
-    self->open_path = path;
-    return ww_file_open_reading(path, &self->source, error);
+    hid_t source = H5I_INVALID_HID;
+    WW_TRY(ww_file_open_reading(input->path, &source, error));
+    const ww_status status = ww_provenance_table_take(table, first, source, input->path,
+                                                      input->summary.attempt_count, error);
+    ww_file_close(&source);
+    return status;
 }
 
 /// The rows of all inputs, in a table as large as a file would have made it by doubling.
-static ww_provenance_table *collect_provenance(merge *self, ww_error *error)
+static ww_provenance_table *collect_provenance(const ww_merge_inputs *inputs, ww_error *error)
 {
-    const ww_merge_inputs *inputs = &self->inputs;
     int64_t used = 0;
     for (size_t i = 0; i < inputs->count; i++)
         used += inputs->inputs[i].summary.attempt_count;
@@ -50,15 +50,11 @@ static ww_provenance_table *collect_provenance(merge *self, ww_error *error)
     ww_provenance_table *table = ww_provenance_table_blank(rows, error);
     int64_t first = 0;
     for (size_t i = 0; i < inputs->count && table != NULL; i++) {
-        const ww_merge_input *input = &inputs->inputs[i];
-        const int64_t count = input->summary.attempt_count;
-        if (open_source(self, input->path, error) != WW_OK ||
-            ww_provenance_table_take(table, first, self->source, input->path, count, error) !=
-                WW_OK) {
+        if (take_provenance(&inputs->inputs[i], table, first, error) != WW_OK) {
             ww_provenance_table_free(table);
             table = NULL;
         }
-        first += count;
+        first += inputs->inputs[i].summary.attempt_count;
     }
     return table;
 }
@@ -70,39 +66,35 @@ static bool belongs_to_a_member(const void *context, const char *path, int64_t b
     return strncmp(path, "/" COMMON_GROUP "/", sizeof COMMON_GROUP + 1) != 0;
 }
 
-/// Bytes of the new file's data.
-static ww_status count_bytes(merge *self, int64_t *bytes, ww_error *error)
+/// Adds the bytes of all members of a file.
+static ww_status count_bytes(const char *path, int64_t *bytes, ww_error *error)
 {
-    *bytes = self->common.bytes;
-    for (size_t i = 0; i < self->inputs.count; i++) {
-        const char *path = self->inputs.inputs[i].path;
-        ww_extent_list list = {0};
-        WW_TRY(open_source(self, path, error));
-        const ww_status status =
-            ww_extents_find(self->source, path, belongs_to_a_member, NULL, &list, error);
-        for (size_t e = 0; e < list.count; e++)
-            *bytes += list.extents[e].bytes;
-        free(list.extents);
-        WW_TRY(status);
-    }
-    return WW_OK;
+    hid_t source = H5I_INVALID_HID;
+    ww_extent_list list = {0};
+    WW_TRY(ww_file_open_reading(path, &source, error));
+    const ww_status status = ww_extents_find(source, path, belongs_to_a_member, NULL, &list, error);
+    for (size_t i = 0; i < list.count; i++)
+        *bytes += list.extents[i].bytes;
+    free(list.extents);
+    ww_file_close(&source);
+    return status;
 }
 
 /// A group with everything in it, to the same place in the new file. HDF5 copies it as it was made:
 /// contiguous, allocated early, never filled, with its attributes, and a MiB at a time.
-static ww_status copy_group(const merge *self, const char *group, hid_t target, const char *name,
-                            ww_error *error)
+static ww_status copy_group(hid_t source, const char *path, const char *group, hid_t target,
+                            const char *name, ww_error *error)
 {
     const ww_quiet quiet = ww_quiet_begin();
     const hid_t links = H5Pcreate(H5P_LINK_CREATE);
     H5Pset_create_intermediate_group(links, 1);
     errno = 0;
     ww_status status = WW_OK;
-    if (H5Ocopy(self->source, group, target, group, H5P_DEFAULT, links) < 0) {
+    if (H5Ocopy(source, group, target, group, H5P_DEFAULT, links) < 0) {
         char reason[WW_REASON_SIZE];
         ww_hdf5_reason(reason, sizeof reason);
-        status = ww_fail(error, WW_FAILED, "cannot copy %s of %s to %s: %s", group, self->open_path,
-                         name, reason);
+        status =
+            ww_fail(error, WW_FAILED, "cannot copy %s of %s to %s: %s", group, path, name, reason);
     }
     H5Pclose(links);
     ww_quiet_end(&quiet);
@@ -110,24 +102,36 @@ static ww_status copy_group(const merge *self, const char *group, hid_t target, 
 }
 
 /// All groups of a member: results, state, and what else the file has of it.
-static ww_status copy_member(merge *self, const ww_merge_member *member, hid_t target,
+static ww_status copy_groups(hid_t source, const char *path, int64_t index, hid_t target,
                              const char *name, ww_error *error)
 {
-    WW_TRY(open_source(self, self->inputs.inputs[member->input].path, error));
     ww_names groups = {0};
-    WW_TRY(ww_names_read(self->source, self->open_path, "/", &groups, error));
+    WW_TRY(ww_names_read(source, path, "/", &groups, error));
     ww_status status = WW_OK;
     for (size_t i = 0; i < groups.count && status == WW_OK; i++) {
         if (strcmp(groups.names[i], COMMON_GROUP) == 0)
             continue;
-        char *path = ww_format(error, "/%s/run%04" PRId64, groups.names[i], member->summary->index);
-        if (path == NULL)
+        char *group = ww_format(error, "/%s/run%04" PRId64, groups.names[i], index);
+        if (group == NULL)
             status = WW_FAILED;
-        else if (H5Lexists(self->source, path, H5P_DEFAULT) > 0)
-            status = copy_group(self, path, target, name, error);
-        free(path);
+        else if (H5Lexists(source, group, H5P_DEFAULT) > 0)
+            status = copy_group(source, path, group, target, name, error);
+        free(group);
     }
     ww_names_free(&groups);
+    return status;
+}
+
+/// The input is opened for each of its members: what HDF5 keeps in memory of an open file grows
+/// with all that was ever looked at.
+static ww_status copy_member(const merge *self, const ww_merge_member *member, hid_t target,
+                             const char *name, ww_error *error)
+{
+    const char *path = self->inputs.inputs[member->input].path;
+    hid_t source = H5I_INVALID_HID;
+    WW_TRY(ww_file_open_reading(path, &source, error));
+    const ww_status status = copy_groups(source, path, member->summary->index, target, name, error);
+    ww_file_close(&source);
     return status;
 }
 
@@ -158,7 +162,7 @@ static ww_status check(void *context, const char *file_name, ww_error *error)
 
 static ww_status make_file(merge *self, const char *target, bool force, ww_error *error)
 {
-    ww_provenance_table *table = collect_provenance(self, error);
+    ww_provenance_table *table = collect_provenance(&self->inputs, error);
     if (table == NULL)
         return WW_FAILED;
     int64_t mark[2];
@@ -169,13 +173,13 @@ static ww_status make_file(merge *self, const char *target, bool force, ww_error
         status = ww_transaction_plan_mark(&self->common, mark, error);
     if (status == WW_OK)
         status = ww_structure_plan(&self->common, error);
-    if (status == WW_OK)
-        status = count_bytes(self, &builder.bytes, error);
+    builder.bytes = self->common.bytes;
+    for (size_t i = 0; i < self->inputs.count && status == WW_OK; i++)
+        status = count_bytes(self->inputs.inputs[i].path, &builder.bytes, error);
     if (status == WW_OK)
         status = ww_place_file(target, force, &builder, error);
     ww_plan_free(&self->common);
     ww_provenance_table_free(table);
-    ww_file_close(&self->source);
     return status;
 }
 
@@ -203,7 +207,7 @@ ww_status ww_store_merge(const char *const *paths, size_t count, const char *tar
     WW_TRY(check_target(paths, count, target, error));
     ww_parallel alone;
     WW_TRY(ww_parallel_create(MPI_COMM_SELF, &alone, error));
-    merge self = {.alone = &alone, .source = H5I_INVALID_HID};
+    merge self = {.alone = &alone};
     ww_status status = ww_merge_inputs_open(paths, count, &alone, report, &self.inputs, error);
     if (status == WW_OK)
         status = make_file(&self, target, force, error);

@@ -14,8 +14,8 @@ static ww_status compare(const given_member *given, size_t count, ww_error *erro
     static const char *const names[MOST] = {"run0000 of a.h5", "run0001 of b.h5", "run0002 of c.h5",
                                             "run0003 of d.h5", "run0004 of e.h5", "run0005 of f.h5",
                                             "run0006 of g.h5", "run0007 of h.h5"};
-    ww_experiment read[MOST];
-    ww_config_member members[MOST];
+    ww_experiment read[MOST] = {{0}};
+    ww_config_member members[MOST] = {{0}};
     for (size_t i = 0; i < count; i++) {
         read[i] = parse(given[i].text);
         assert_int_equal(read[i].count, 1);
