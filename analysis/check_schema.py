@@ -285,6 +285,8 @@ class Checker:
 def named_words(layout: dict[str, Any]) -> set[int]:
     """Numbers of all words of a commit page that mean something."""
     named = set(layout["words"].values()) | {layout["checksum"]["word"]}
+    reason = layout["reason"]
+    named |= set(range(reason["first_word"], reason["first_word"] + reason["words"]))
     slots = layout["slots"]
     for slot in (0, 1):
         first = slots["first_word"] + slot * slots["words_each"]

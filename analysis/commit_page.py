@@ -19,6 +19,7 @@ MAGIC = int.from_bytes(b"WWCOMMIT", "little")
 CHECKSUM_WORD = 511
 SLOT_WORD = 32
 SLOT_WORDS = 16
+REASON_WORDS = slice(64, 192)
 
 
 class State(enum.IntEnum):
@@ -29,6 +30,7 @@ class State(enum.IntEnum):
     DONE = 2
     DIVERGED = 3
     STOPPED = 4
+    FAILED = 5
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class CommitPage:
     record_valid: bool
     snapshots: int
     attempt: int
+    data_hash: int
+    reason: str  # why the run failed or diverged, "" where it did not
     slots: tuple[Slot, Slot]
 
     def newest_slot(self) -> Optional[int]:
@@ -93,6 +97,11 @@ def decode(words: np.ndarray) -> CommitPage:
         record_valid=bool(number[11]),
         snapshots=number[13],
         attempt=number[17],
+        data_hash=number[18],
+        reason=np.ascontiguousarray(words[REASON_WORDS], dtype="<i8")
+        .tobytes()
+        .split(b"\0")[0]
+        .decode("utf-8", "replace"),
         slots=(slot(0), slot(1)),
     )
 

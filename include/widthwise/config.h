@@ -211,6 +211,8 @@ ww_status ww_config_compare_members(const ww_config_member *members, size_t coun
 double ww_config_learning_rate(const ww_config *config);
 /// Standard deviation of an initial hidden weight after scaling (sigma of LL A3).
 double ww_config_hidden_std(const ww_config *config);
+/// True where the data sets of both have the same source and shape; other seeds may draw others.
+bool ww_config_same_source(const ww_config *a, const ww_config *b);
 /// True where both draw or read the very same data set.
 bool ww_config_same_data(const ww_config *a, const ww_config *b);
 

@@ -63,10 +63,13 @@ double ww_measure_value(const ww_measure_plan *plan, const double *values, const
 const ww_stop_rule *ww_measure_stop(const ww_measure_plan *plan, const ww_config *config,
                                     const double *values);
 
-/// Computes the results at the end. `values` [ww_measure_final_values]. Collective.
+/// Computes the results at the end. `values` [ww_measure_final_values]. Some take long: `before`
+/// (may be NULL) is called on all ranks before each, and what it returns other than WW_OK ends the
+/// work. Collective.
+typedef ww_status (*ww_measure_pause)(void *context, ww_error *error);
 ww_status ww_measure_finish(const ww_measure_plan *plan, const ww_problem *problem,
-                            ww_engine *engine, const double *carry, double *values,
-                            ww_error *error);
+                            ww_engine *engine, const double *carry, ww_measure_pause before,
+                            void *context, double *values, ww_error *error);
 
 /// Names, units, formulas and sources. For `list quantities` and `list results`.
 void ww_measure_print_quantities(FILE *stream);

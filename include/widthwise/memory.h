@@ -45,6 +45,10 @@ int64_t ww_peak_memory(void);
 /// the system does not tell.
 int64_t ww_resident_memory(void);
 
+/// Memory of this machine that is free for programs, in bytes, within the limit of the control
+/// group that a scheduler may have put this process in. INT64_MAX where the system does not tell.
+int64_t ww_available_memory(void);
+
 /// A copy of `text`, or NULL with a sentence in `error`. Free with free().
 char *ww_copy_text(const char *text, ww_error *error);
 

@@ -19,6 +19,20 @@ typedef struct ww_parallel {
 ww_status ww_parallel_create(MPI_Comm parent, ww_parallel *parallel, ww_error *error);
 void ww_parallel_destroy(ww_parallel *parallel);
 
+/// Divides the ranks: those that give the same `number` make a new group, in the order that they
+/// had. Collective over `whole`.
+ww_status ww_parallel_split(const ww_parallel *whole, int number, ww_parallel *part,
+                            ww_error *error);
+
+/// Waits for all ranks without keeping the processor from others, as a barrier would. `meanwhile`
+/// (may be NULL) is called every few milliseconds. Collective.
+ww_status ww_wait_for_all(const ww_parallel *parallel, void (*meanwhile)(void *context),
+                          void *context, ww_error *error);
+
+/// Memory that is free for each rank: that of its node, shared evenly among the ranks there; the
+/// least of all. Collective.
+ww_status ww_memory_for_rank(const ww_parallel *parallel, int64_t *bytes, ww_error *error);
+
 /// All ranks leave with the same status and sentence: those of the lowest rank that failed, or
 /// WW_OK when none did. `status` is this rank's own, `error` this rank's own sentence. To be called
 /// as ww_agree. Collective.

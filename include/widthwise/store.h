@@ -20,7 +20,8 @@
 enum {
     WW_SCHEMA_VERSION = 1,
     WW_PROVENANCE_ROWS = 256, ///< starts and restarts that a new file has room for
-    WW_PROVENANCE_TEXT = 256  ///< bytes of one text in a provenance row
+    WW_PROVENANCE_TEXT = 256, ///< bytes of one text in a provenance row
+    WW_OUTCOME_TEXT = 1024    ///< bytes of the sentence that says why a member failed or diverged
 };
 
 /// How far a member is. Stored in its commit page.
@@ -29,7 +30,9 @@ typedef enum ww_run_state {
     WW_RUN_RUNNING = 1,  ///< begun, and not ended (or its job died)
     WW_RUN_DONE = 2,     ///< all steps done, or its stop rule reached, results written
     WW_RUN_DIVERGED = 3, ///< loss not finite or a sum out of range
-    WW_RUN_STOPPED = 4   ///< stopped early with a checkpoint
+    WW_RUN_STOPPED = 4,  ///< stopped early with a checkpoint
+    WW_RUN_FAILED = 5,   ///< something of its surroundings was wrong; `resume` tries again
+    WW_RUN_STATES = 6    ///< number of states
 } ww_run_state;
 
 /// A state in words.
@@ -54,9 +57,10 @@ typedef struct ww_member_layout {
     const char *label;                 ///< what is swept, or ""
     int64_t width, dimension, outputs; ///< m, d, k
     int64_t train, test;               ///< samples n
-    int64_t batch;                     ///< columns of record/batches (B)
-    int64_t steps;                     ///< T
-    int64_t records; ///< rows of the trajectory: records of steps 0, every, ..., T
+    uint64_t data_hash; ///< of the data set; 0: not loaded. A restart on other data is refused
+    int64_t batch;      ///< columns of record/batches (B)
+    int64_t steps;      ///< T
+    int64_t records;    ///< rows of the trajectory: records of steps 0, every, ..., T
     const ww_field *trajectory;
     size_t trajectory_count;
     const ww_field *final; ///< results at the end
@@ -119,10 +123,11 @@ typedef struct ww_member_summary {
     int64_t index;
     char *config_text, *label;
     ww_run_state state;
-    int64_t generation; ///< of the newest commit page that checks
-    int64_t rows;       ///< committed rows of the trajectory
-    int64_t last_step;  ///< step of the last committed row, -1 without rows
-    bool slot_valid[2]; ///< what the page says, contents not read
+    int64_t generation;           ///< of the newest commit page that checks
+    int64_t rows;                 ///< committed rows of the trajectory
+    int64_t last_step;            ///< step of the last committed row, -1 without rows
+    char reason[WW_OUTCOME_TEXT]; ///< why it failed or diverged, else ""
+    bool slot_valid[2];           ///< what the page says, contents not read
     int64_t slot_step[2];
     bool final_valid, theory_valid, record_valid;
     int64_t snapshots; ///< snapshots taken
@@ -275,8 +280,18 @@ ww_status ww_store_write_final(ww_store *store, size_t field, const double *valu
 ww_status ww_store_write_theory(ww_store *store, size_t field, const double *values,
                                 ww_error *error);
 
-/// Commits rows, final results and predictions with `state`. Collective.
-ww_status ww_store_finish(ww_store *store, ww_run_state state, ww_error *error);
+/// Commits rows, final results and predictions with `state`, and `reason`, one sentence on why a
+/// member diverged ("" where it did not; cut at WW_OUTCOME_TEXT - 1 bytes). Collective.
+ww_status ww_store_finish(ww_store *store, ww_run_state state, const char *reason, ww_error *error);
+
+/// Reads what tells a file from all others, into `mark` [2]. Not collective.
+ww_status ww_store_identify(const char *path, int64_t mark[2], ww_error *error);
+
+/// Marks member `index`, which nothing has open, as WW_RUN_FAILED with the reason, if `path` is
+/// still the file of that mark. What is committed of the member stays. The job holds the lock. Not
+/// collective: one rank calls it.
+ww_status ww_store_mark_failed(const char *path, const int64_t mark[2], int64_t index,
+                               const char *reason, ww_error *error);
 
 /// Reads committed rows back: `values` [rows] of scalar field `field` of the trajectory, on all
 /// ranks; rows appended and not yet committed count too. Collective.

@@ -10,6 +10,9 @@
 /// near enough to be worth suggesting. For "did you mean" in messages.
 const char *ww_nearest(const char *word, const char *const *candidates, size_t count);
 
+/// A number of bytes in words, e.g. "1.5 GB" (powers of 1000), into `text` [size].
+void ww_bytes_text(double bytes, char *text, size_t size);
+
 /// Folder of a path, "." where it names none. Free with free(); NULL when memory is short.
 char *ww_folder_of(const char *path, ww_error *error);
 

@@ -171,8 +171,8 @@ static ww_status finish(miniature *self, const ww_app_member *member, const ww_d
         return WW_OK;
     WW_TRY(make_engine(self, error));
     const double began = ww_seconds();
-    WW_TRY(ww_measure_finish(self->plan, &self->problem, self->engine, self->carry, self->values,
-                             error));
+    WW_TRY(ww_measure_finish(self->plan, &self->problem, self->engine, self->carry, NULL, NULL,
+                             self->values, error));
     calibration->final_rate = most / (ww_seconds() - began);
     return WW_OK;
 }

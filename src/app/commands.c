@@ -116,14 +116,21 @@ static const command commands[] = {
      "  -o, --output MERGED  the file to make\n"
      "  --force              replace a file that exists\n",
      ww_app_merge},
-    {"list", "list quantities, results, keys, models or sources",
+    {"list", "list quantities, results, keys, models, sources, or the members of a sweep",
      "usage: widthwise list quantities|results|keys|models|sources\n"
+     "       widthwise list members [CONFIG] [--set KEY=VALUE]... [options]\n"
      "\n"
      "  quantities   what can be measured along a trajectory: unit, formula, source\n"
      "  results      what can be computed at the end\n"
      "  keys         every key of a configuration: type, range, default, what it means\n"
      "  models       presets\n"
-     "  sources      data sources\n",
+     "  sources      data sources\n"
+     "  members      runs of a sweep: work, memory of a rank, and how ranks will be divided\n"
+     "\n"
+     "  --set KEY=VALUE      override a key\n"
+     "  -n, --ranks N        for a job of N ranks (default: those it is started on)\n"
+     "  --memory-per-node G  gigabytes of a node (default: what is free on this machine)\n"
+     "  --ranks-per-node R   ranks on such a node (default: processors of this machine)\n",
      ww_app_list},
 };
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };

@@ -63,6 +63,12 @@ int64_t ww_member_peak(const ww_member_cost *cost)
     return cost->data + cost->weights + cost->step + most;
 }
 
+double ww_member_work(const ww_app_member *member, const ww_member_cost *cost)
+{
+    return (double)member->config->training.steps * cost->step_flops +
+           (double)cost->records * cost->record_flops + cost->final_flops;
+}
+
 int64_t ww_member_file_bytes(const ww_member_cost *cost)
 {
     const ww_store_cost *store = &cost->store;

@@ -31,6 +31,9 @@ ww_status ww_member_cost_of(const ww_app_member *member, const ww_dataset *shape
 /// results and writing.
 int64_t ww_member_peak(const ww_member_cost *cost);
 
+/// Additions and multiplications of the whole member on this rank: steps, records and results.
+double ww_member_work(const ww_app_member *member, const ww_member_cost *cost);
+
 /// Bytes in the file.
 int64_t ww_member_file_bytes(const ww_member_cost *cost);
 

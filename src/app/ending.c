@@ -5,36 +5,41 @@
 #include "widthwise/text.h"
 
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 
-// The margin before the deadline is this many times the longest checkpoint and step so far ...
-static const double SAFETY = 2.0;
-// ... and at least this for the rest (closing the file, leaving MPI), seconds, or this share of the
-// wall time where that is less.
-static const double REST_SECONDS = 10.0;
-static const double REST_SHARE = 0.05;
-// Until a checkpoint is measured it is taken to be written at this many bytes a second; when this
-// share of the wall time has passed without one, one is made.
-static const double ASSUMED_BYTES_PER_SECOND = 1e8;
-static const double MEASURE_SHARE = 0.1;
 // How often the stop file is looked for, seconds: a question to the file system.
 static const double LOOK_SECONDS = 1.0;
+// And how often rank 0 of a crew looks whether another one ends.
+static const double GLANCE_SECONDS = 0.05;
 
-static const int signals[WW_ENDING_SIGNALS] = {SIGTERM, SIGUSR1, SIGINT};
-static const char *const signal_names[WW_ENDING_SIGNALS] = {"SIGTERM", "SIGUSR1", "SIGINT"};
+static const int signals[] = {SIGTERM, SIGUSR1, SIGINT};
+static const char *const signal_names[] = {"SIGTERM", "SIGUSR1", "SIGINT"};
+enum { SIGNALS = sizeof signals / sizeof signals[0] };
 
 // A handler can reach nothing else: which of the signals came, by position, from 1 on.
 static volatile sig_atomic_t caught;
 
 static void catch_signal(int number)
 {
-    for (int i = 0; i < WW_ENDING_SIGNALS; i++)
+    for (int i = 0; i < SIGNALS; i++)
         if (signals[i] == number)
             caught = i + 1;
+}
+
+void ww_ending_catch_signals(void)
+{
+    for (int i = 0; i < SIGNALS; i++) {
+        struct sigaction action = {.sa_handler = catch_signal};
+        // A write that a signal comes upon goes on. An impatient second Ctrl-C kills at once.
+        action.sa_flags = SA_RESTART | (signals[i] == SIGINT ? (int)SA_RESETHAND : 0);
+        sigemptyset(&action.sa_mask);
+        sigaction(signals[i], &action, NULL);
+    }
 }
 
 static ww_file_mark mark_file(const char *path)
@@ -135,49 +140,52 @@ ww_status ww_ending_begin(ww_ending *ending, const char *path, const ww_parallel
                           ww_error *error)
 {
     ending->decides = parallel->rank == 0;
-    ending->began = ending->last_look = ww_seconds();
+    ending->last_look = ww_seconds();
     double seconds = INFINITY;
     ww_status status = WW_OK;
     if (ending->wall_time != NULL)
         status = ww_wall_time_parse(ending->wall_time, &seconds, error);
     else
         seconds = scheduler_seconds();
-    ending->deadline = ending->began + seconds;
+    ending->margin = ww_margin_make(ending->last_look, ending->last_look + seconds);
     if (status == WW_OK)
         status = find_stop_file(ending, path, error);
-    caught = 0;
-    for (int i = 0; i < WW_ENDING_SIGNALS; i++) {
-        struct sigaction action = {.sa_handler = catch_signal};
-        // A write that a signal comes upon goes on. An impatient second Ctrl-C kills at once.
-        action.sa_flags = SA_RESTART | (signals[i] == SIGINT ? (int)SA_RESETHAND : 0);
-        sigemptyset(&action.sa_mask);
-        sigaction(signals[i], &action, &ending->replaced[i]);
-    }
-    ending->catches = true;
     return ww_agree(parallel, status, error);
+}
+
+void ww_ending_divide(ww_ending *ending, const ww_parallel *crew, ww_overview *overview)
+{
+    ending->decides = crew->rank == 0;
+    ending->overview = ending->decides ? overview : NULL;
 }
 
 void ww_ending_end(ww_ending *ending)
 {
-    for (int i = 0; ending->catches && i < WW_ENDING_SIGNALS; i++)
-        sigaction(signals[i], &ending->replaced[i], NULL);
-    ending->catches = false;
     free(ending->stop_file);
     ending->stop_file = NULL;
 }
 
-void ww_ending_member(ww_ending *ending, int64_t bytes)
+void ww_ending_member(ww_ending *ending, double bytes, double record_work)
 {
-    ending->assumed_checkpoint = (double)bytes / ASSUMED_BYTES_PER_SECOND;
-    ending->longest_checkpoint = ending->longest_step = 0.0;
-    ending->step_began = ww_seconds();
+    ww_margin_member(&ending->margin, bytes, record_work);
+    ww_ending_begin_steps(ending);
+}
+
+void ww_ending_begin_steps(ww_ending *ending)
+{
+    ending->step_began = INFINITY;
 }
 
 void ww_ending_checkpointed(ww_ending *ending, double seconds)
 {
-    if (seconds > ending->longest_checkpoint)
-        ending->longest_checkpoint = seconds;
+    ww_margin_checkpointed(&ending->margin, seconds);
     ending->step_began += seconds; // not part of the step
+}
+
+void ww_ending_recorded(ww_ending *ending, double seconds)
+{
+    ww_margin_recorded(&ending->margin, seconds);
+    ending->step_began += seconds;
 }
 
 static void note_reason(ww_ending *ending, const char *format, const char *what)
@@ -185,19 +193,15 @@ static void note_reason(ww_ending *ending, const char *format, const char *what)
     (void)snprintf(ending->reason, sizeof ending->reason, format, what);
 }
 
-static bool time_is_up(const ww_ending *ending, double now)
-{
-    if (isinf(ending->deadline))
-        return false;
-    const double checkpoint =
-        ending->longest_checkpoint > 0.0 ? ending->longest_checkpoint : ending->assumed_checkpoint;
-    const double rest = fmin(REST_SECONDS, REST_SHARE * (ending->deadline - ending->began));
-    return now + SAFETY * (checkpoint + ending->longest_step) + rest >= ending->deadline;
-}
-
 // Whether something asks this rank to end now.
 static bool is_asked(ww_ending *ending)
 {
+    if (ending->decides &&
+        (ending->lacks_room || ww_margin_is_used(&ending->margin, ww_seconds()))) {
+        note_reason(ending, "%s", "the end of the wall time");
+        ending->by_time = true;
+        return true;
+    }
     if (caught != 0) {
         note_reason(ending, "%s", signal_names[caught - 1]);
         return true;
@@ -205,9 +209,12 @@ static bool is_asked(ww_ending *ending)
     if (!ending->decides)
         return false;
     const double now = ww_seconds();
-    if (time_is_up(ending, now)) {
-        note_reason(ending, "%s", "the end of the wall time");
-        return true;
+    if (ending->overview != NULL && now - ending->last_glance >= GLANCE_SECONDS) {
+        ending->last_glance = now;
+        if (ww_board_look(ending->overview->board, WW_OVERVIEW_END) != 0) {
+            note_reason(ending, "%s", "what made other ranks end");
+            return true;
+        }
     }
     if (now - ending->last_look < LOOK_SECONDS)
         return false;
@@ -222,16 +229,21 @@ static bool is_asked(ww_ending *ending)
 bool ww_ending_wanted(ww_ending *ending)
 {
     const double now = ww_seconds();
-    if (now - ending->step_began > ending->longest_step)
-        ending->longest_step = now - ending->step_began;
+    if (!isinf(ending->step_began))
+        ww_margin_stepped(&ending->margin, now - ending->step_began);
     ending->step_began = now;
     return is_asked(ending);
 }
 
 bool ww_ending_wants_measurement(const ww_ending *ending)
 {
-    return ending->decides && !isinf(ending->deadline) && ending->longest_checkpoint <= 0.0 &&
-           ww_seconds() - ending->began > MEASURE_SHARE * (ending->deadline - ending->began);
+    return ending->decides && ww_margin_wants_measurement(&ending->margin, ww_seconds());
+}
+
+void ww_ending_need_room(ww_ending *ending, double work)
+{
+    ending->lacks_room =
+        ending->decides && !ww_margin_has_room(&ending->margin, ww_seconds(), work);
 }
 
 ww_status ww_ending_agree(ww_ending *ending, const ww_parallel *parallel, ww_error *error)

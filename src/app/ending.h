@@ -2,18 +2,18 @@
 ///
 /// SIGTERM, SIGUSR1 and SIGINT on any rank, the wall time of the job, and a file named `stop`
 /// beside the output each lead to a checkpoint after the step at hand and to WW_STOPPED. Ranks
-/// agree through a value that travels with the outputs of a step, so asking costs nothing.
+/// agree through a value that travels with the outputs of a step, so asking costs nothing; crews
+/// that work on different members tell each other.
 #ifndef WIDTHWISE_APP_ENDING_H
 #define WIDTHWISE_APP_ENDING_H
 
+#include "app/margin.h"
+#include "app/overview.h"
 #include "widthwise/error.h"
 #include "widthwise/parallel.h"
 
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
-
-enum { WW_ENDING_SIGNALS = 3 };
 
 /// A file as it was when last looked at.
 typedef struct ww_file_mark {
@@ -28,34 +28,40 @@ typedef struct ww_ending {
     int64_t until;         ///< step after which to stop; -1: none
     const char *wall_time; ///< as the user gave it, NULL: what the scheduler tells, or none
 
-    bool agreed;     ///< all ranks end
-    char reason[64]; ///< on rank 0 what asked for it
-    bool decides;    ///< rank 0: it watches time and file
-    double began;
-    double deadline; ///< by ww_seconds; infinite: none
+    ww_overview *overview; ///< tells what other crews do, on rank 0 of a crew; NULL: there is none
+    bool agreed;           ///< all ranks of the crew end
+    char reason[64];       ///< on rank 0 of the crew what asked for it
+    bool decides;          ///< rank 0 of the crew: it watches time, file and other crews
+    bool lacks_room;       ///< what comes next would not be done in time
+    bool by_time;          ///< the wall time asked for it
+    ww_margin margin;
     char *stop_file;
-    ww_file_mark stop_mark; ///< a file that was there before the start does not count
-    double last_look;
-    double longest_checkpoint; ///< seconds, of this member; 0: none measured yet
-    double assumed_checkpoint; ///< seconds, until one is measured
-    double longest_step;       ///< seconds, records included, checkpoints not
-    double step_began;
-    struct sigaction replaced[WW_ENDING_SIGNALS];
-    bool catches;
+    ww_file_mark stop_mark;        ///< a file that was there before the start does not count
+    double last_look, last_glance; ///< times: at the file, and at other crews
+    double step_began;             ///< without what records and checkpoints took since
 } ww_ending;
 
-/// Installs the handlers and sets the deadline: from `wall_time`, counted from now, or from
-/// SLURM_JOB_END_TIME. `path` is the output file, or NULL. WW_USAGE when the wall time cannot be
-/// read. Collective. End with ww_ending_end, also after a failure.
+/// From now on until the process ends, SIGTERM, SIGUSR1 and SIGINT are only taken down; a second
+/// SIGINT ends it. To be called before anything else by a command that can be asked to end: one
+/// that is asked while it starts, or once more while it ends, still has its exit code to give.
+void ww_ending_catch_signals(void);
+
+/// Sets the deadline: from `wall_time`, counted from now, or from SLURM_JOB_END_TIME. `path` is the
+/// output file. WW_USAGE when the wall time cannot be read. Collective. End with ww_ending_end,
+/// also after a failure.
 ww_status ww_ending_begin(ww_ending *ending, const char *path, const ww_parallel *parallel,
                           ww_error *error);
-/// Puts the handlers back that were there before.
+/// Goes on with a part of the ranks, which agrees on its own.
+void ww_ending_divide(ww_ending *ending, const ww_parallel *crew, ww_overview *overview);
 void ww_ending_end(ww_ending *ending);
 
-/// A member with weights of `bytes` bytes begins its steps.
-void ww_ending_member(ww_ending *ending, int64_t bytes);
-/// A checkpoint took `seconds`.
+/// A member begins: `bytes` of weights on each rank, records with the work of `record_work` steps.
+void ww_ending_member(ww_ending *ending, double bytes, double record_work);
+/// The next call of ww_ending_wanted comes before the first step.
+void ww_ending_begin_steps(ww_ending *ending);
+/// A checkpoint, or a record, took `seconds`.
 void ww_ending_checkpointed(ww_ending *ending, double seconds);
+void ww_ending_recorded(ww_ending *ending, double seconds);
 
 /// Whether this rank wants to end after the next step. To be called once a step, before it. Not
 /// collective.
@@ -63,8 +69,12 @@ bool ww_ending_wanted(ww_ending *ending);
 /// Whether rank 0 wants a checkpoint only to learn how long one takes, since there is a deadline.
 /// Not collective.
 bool ww_ending_wants_measurement(const ww_ending *ending);
+/// Wants the end where the work of so many steps would not be done in time. Not collective: to be
+/// followed by ww_ending_agree.
+void ww_ending_need_room(ww_ending *ending, double work);
 
-/// Agrees outside of steps; true on all ranks when one of them wants to end. Collective.
+/// Agrees outside of steps; `agreed` is true on all ranks when one of them wants to end.
+/// Collective.
 ww_status ww_ending_agree(ww_ending *ending, const ww_parallel *parallel, ww_error *error);
 
 /// Seconds of a duration in the scheduler's forms: minutes, minutes:seconds,

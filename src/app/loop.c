@@ -30,6 +30,8 @@ typedef struct member_loop {
     double *values; // [values of a record], those of the last one
     bool has_values;
     const ww_stop_rule *stopped_by;
+    double results_work; // of the results at the end, in steps
+    int64_t first_step;  // at which this start began
     double batch_loss;
     double last_checkpoint, last_commit; // times, rank 0 decides by them
     int64_t checkpoint_step;             // of the newest checkpoint, -1 without one
@@ -85,8 +87,10 @@ static ww_status write_record(member_loop *self, ww_error *error)
 
 static ww_status record(member_loop *self, ww_error *error)
 {
+    const double began = ww_seconds();
     WW_TRY(ww_measure_record(self->member->plan, &self->problem, self->engine, self->batches,
                              self->carry, self->values, error));
+    ww_ending_recorded(self->ending, ww_seconds() - began);
     self->has_values = true;
     WW_TRY(ww_store_append(self->store, ww_engine_steps(self->engine), self->values, error));
     self->stopped_by = ww_measure_stop(self->member->plan, self->config, self->values);
@@ -135,6 +139,21 @@ static ww_status recall_values(member_loop *self, ww_error *error)
     return status;
 }
 
+// Work of records and results, by that of a step.
+static ww_status weigh(member_loop *self, ww_error *error)
+{
+    const ww_engine_cost engine = ww_engine_cost_of(&self->problem);
+    ww_measure_cost measure;
+    WW_TRY(ww_agree(self->parallel,
+                    ww_measure_cost_of(self->member->plan, &self->problem, &measure, error),
+                    error));
+    const double step =
+        engine.step_flops > 0.0 ? engine.step_flops : 1.0; // a rank may have no unit
+    self->results_work = measure.final_flops / step;
+    ww_ending_member(self->ending, (double)engine.weights, measure.record_flops / step);
+    return WW_OK;
+}
+
 static ww_status begin_or_restore(member_loop *self, ww_error *error)
 {
     ww_weights_target target = {.carry = self->carry};
@@ -143,7 +162,7 @@ static ww_status begin_or_restore(member_loop *self, ww_error *error)
     char notice[WW_MESSAGE_SIZE];
     WW_TRY(ww_store_restore(self->store, &target, &step, notice, sizeof notice, error));
     if (notice[0] != '\0')
-        ww_progress_say(self->progress, "%s", notice);
+        ww_progress_warn(self->progress, "%s", notice);
     self->checkpoint_step = step;
     if (step >= 0) {
         ww_engine_restored(self->engine, step);
@@ -151,16 +170,17 @@ static ww_status begin_or_restore(member_loop *self, ww_error *error)
         ww_progress_say(self->progress, "going on from step %lld of %lld on %d rank%s",
                         (long long)step, (long long)self->config->training.steps,
                         self->parallel->size, self->parallel->size == 1 ? "" : "s");
+        if (self->progress->overview != NULL && self->config->training.steps > 0)
+            ww_overview_found(self->progress->overview,
+                              (double)step / (double)self->config->training.steps);
     } else {
         ww_measure_carry_start(self->carry);
         WW_TRY(write_record(self, error));
         WW_TRY(record_step(self, error));
     }
     ww_progress_begin(self->progress, self->progress->name, ww_engine_steps(self->engine));
+    self->first_step = ww_engine_steps(self->engine);
     self->last_checkpoint = self->last_commit = ww_seconds();
-    const ww_member_layout *layout = &self->member->layout;
-    ww_ending_member(self->ending, layout->width * (layout->dimension + layout->outputs) *
-                                       (int64_t)sizeof(double));
     return WW_OK;
 }
 
@@ -179,6 +199,11 @@ static int64_t wishes(member_loop *self)
     return wish;
 }
 
+static const char *reason_of(const ww_ending *ending)
+{
+    return ending->reason[0] != '\0' ? ending->reason : "a signal to one of the ranks";
+}
+
 // Ends early, with a checkpoint of the step at hand.
 static ww_status stop(member_loop *self, const char *reason, ww_error *error)
 {
@@ -187,9 +212,22 @@ static ww_status stop(member_loop *self, const char *reason, ww_error *error)
                    (long long)ww_engine_steps(self->engine), reason[0] != '\0' ? ": " : "", reason);
 }
 
-static const char *reason_of(const ww_ending *ending)
+// Ends early after the last step, whose checkpoint is there: what comes after it waits.
+static ww_status stop_after_training(member_loop *self, ww_error *error)
 {
-    return ending->reason[0] != '\0' ? ending->reason : "a signal to one of the ranks";
+    WW_TRY(ww_store_finish(self->store, WW_RUN_STOPPED, "", error));
+    return ww_fail(
+        error, WW_STOPPED,
+        "stopped after step %lld with a checkpoint, results are still to be computed: %s",
+        (long long)ww_engine_steps(self->engine), reason_of(self->ending));
+}
+
+// Results take long: before each it is seen whether the job is to end.
+static ww_status before_result(void *context, ww_error *error)
+{
+    member_loop *self = context;
+    WW_TRY(ww_ending_agree(self->ending, self->parallel, error));
+    return self->ending->agreed ? stop_after_training(self, error) : WW_OK;
 }
 
 // Steps until the end, a stop rule, or whatever asks for an early end: WW_STOPPED for that.
@@ -198,6 +236,7 @@ static ww_status make_steps(member_loop *self, ww_error *error)
     const int64_t steps = self->config->training.steps;
     const int64_t every = self->config->output.checkpoint_every;
     const int64_t until = self->ending->until;
+    ww_ending_begin_steps(self->ending);
     while (ww_engine_steps(self->engine) < steps && self->stopped_by == NULL) {
         if (until >= 0 && ww_engine_steps(self->engine) >= until)
             return stop(self, "", error);
@@ -259,7 +298,7 @@ static ww_status write_results(member_loop *self, ww_error *error)
     ww_status status = ww_agree(self->parallel, values != NULL ? WW_OK : WW_FAILED, error);
     if (status == WW_OK)
         status = ww_measure_finish(self->member->plan, &self->problem, self->engine, self->carry,
-                                   values, error);
+                                   before_result, self, values, error);
     const double *position = values;
     for (size_t i = 0; status == WW_OK && i < layout->final_count; i++) {
         status = ww_store_write_final(self->store, i, position, error);
@@ -269,7 +308,7 @@ static ww_status write_results(member_loop *self, ww_error *error)
     if (status == WW_OK)
         status = write_theory(self, error);
     if (status == WW_OK)
-        status = ww_store_finish(self->store, WW_RUN_DONE, error);
+        status = ww_store_finish(self->store, WW_RUN_DONE, "", error);
     return status;
 }
 
@@ -281,6 +320,13 @@ static ww_status end_training(member_loop *self, ww_error *error)
         return stop(self, reason_of(self->ending), error);
     if (self->checkpoint_step != ww_engine_steps(self->engine))
         WW_TRY(checkpoint(self, WW_RUN_RUNNING, error));
+    // Results that would not be done in time wait for the next start, which has all its time for
+    // them.
+    if (self->first_step < ww_engine_steps(self->engine))
+        ww_ending_need_room(self->ending, self->results_work);
+    WW_TRY(ww_ending_agree(self->ending, self->parallel, error));
+    if (self->ending->agreed)
+        return stop_after_training(self, error);
     // A last record between two of the grid comes after the last checkpoint, which therefore does
     // not know of it: a run that is made longer has the same rows as one that always was.
     if (is_record_step(self, ww_engine_steps(self->engine)))
@@ -290,6 +336,7 @@ static ww_status end_training(member_loop *self, ww_error *error)
 
 static ww_status run_to_end(member_loop *self, ww_error *error)
 {
+    WW_TRY(weigh(self, error));
     WW_TRY(begin_or_restore(self, error));
     WW_TRY(make_steps(self, error));
     WW_TRY(end_training(self, error));
@@ -310,14 +357,17 @@ static void say_outcome(member_loop *self, ww_status status, const ww_error *err
     else if (status == WW_OK)
         ww_progress_say(self->progress, "%lld steps done in %s: %s",
                         (long long)ww_engine_steps(self->engine), seconds, numbers);
-    else if (status == WW_DIVERGED || status == WW_STOPPED)
+    else if (status == WW_DIVERGED)
+        ww_progress_warn(self->progress, "%s", error->message);
+    else if (status == WW_STOPPED)
         ww_progress_say(self->progress, "%s", error->message);
 }
 
 ww_status ww_app_member_run(const char *path, const ww_app_member *member, const ww_dataset *data,
                             const ww_parallel *parallel, ww_ending *ending, ww_progress *progress,
-                            ww_error *error)
+                            bool *advanced, ww_error *error)
 {
+    *advanced = false;
     member_loop self = {
         .member = member,
         .config = member->config,
@@ -325,6 +375,7 @@ ww_status ww_app_member_run(const char *path, const ww_app_member *member, const
         .parallel = parallel,
         .progress = progress,
         .ending = ending,
+        .first_step = INT64_MAX,
         .checkpoint_step = -1,
     };
     ww_progress_begin(progress, member->label[0] != '\0' ? member->label : member->config->name, 0);
@@ -339,15 +390,17 @@ ww_status ww_app_member_run(const char *path, const ww_app_member *member, const
         status = ww_engine_create(&self.problem, &self.engine, error);
     if (status == WW_OK)
         status = ww_agree(parallel, ww_batches_create(&self.problem, &self.batches, error), error);
+    ww_member_layout layout = member->layout;
+    layout.data_hash = data->hash;
     if (status == WW_OK)
-        status = ww_store_open(path, &member->layout, parallel, &self.problem.tiling, &self.store,
-                               error);
+        status = ww_store_open(path, &layout, parallel, &self.problem.tiling, &self.store, error);
     if (status == WW_OK)
         status = run_to_end(&self, error);
     if (status == WW_DIVERGED && self.store != NULL) {
         // The rows up to here count; the last good checkpoint stays as it is.
         ww_error commit_error = {0};
-        const ww_status committed = ww_store_finish(self.store, WW_RUN_DIVERGED, &commit_error);
+        const ww_status committed =
+            ww_store_finish(self.store, WW_RUN_DIVERGED, error->message, &commit_error);
         if (committed != WW_OK) {
             status = committed;
             *error = commit_error;
@@ -355,6 +408,8 @@ ww_status ww_app_member_run(const char *path, const ww_app_member *member, const
     }
     if (status == WW_OK || status == WW_DIVERGED || status == WW_STOPPED)
         say_outcome(&self, status, error);
+    *advanced = status == WW_OK || status == WW_DIVERGED ||
+                (self.engine != NULL && ww_engine_steps(self.engine) > self.first_step);
     ww_store_close(self.store);
     ww_batches_free(self.batches);
     ww_engine_free(self.engine);

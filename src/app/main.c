@@ -1,8 +1,10 @@
 #include "app/app.h"
+#include "app/ending.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 int main(int count, char **words)
 {
@@ -13,6 +15,9 @@ int main(int count, char **words)
     // it and gets its sentence; the signals would end this rank without one.
     signal(SIGXFSZ, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
+    // Also a signal that comes while MPI starts, or once more at the end, is one to end in time.
+    if (count > 1 && (strcmp(words[1], "run") == 0 || strcmp(words[1], "resume") == 0))
+        ww_ending_catch_signals();
     if (MPI_Init(&count, &words) != MPI_SUCCESS) {
         fprintf(stderr, "widthwise: MPI could not be started\n");
         return WW_FAILED;

@@ -58,8 +58,6 @@ static size_t fill_facts(const ww_config *config, const ww_dataset *data, int64_
         integer_fact("seed_batches", config->seeds.batches, "1", "Seed of the batches.");
     facts[count++] = integer_fact("tile_units", tiling.tile_units, "units",
                                   "Hidden units in a tile of the division over ranks.");
-    facts[count++] = integer_fact("data_hash", (int64_t)data->hash, "1",
-                                  "Hash of all inputs and labels; a restart compares it.");
     WW_ASSERT(count <= WW_MEMBER_FACTS);
     return count;
 }
@@ -72,11 +70,10 @@ static int64_t records_of(const ww_config *config)
 }
 
 ww_status ww_app_member_prepare(const ww_config *config, int64_t index, const char *label,
-                                const ww_dataset *data, ww_app_member *member, ww_error *error)
+                                const ww_dataset *shape, ww_app_member *member, ww_error *error)
 {
-    *member =
-        (ww_app_member){.index = index, .config = config, .label = label, .data_hash = data->hash};
-    ww_status status = ww_measure_plan_make(config, data->dimension, &member->plan, error);
+    *member = (ww_app_member){.index = index, .config = config, .label = label, .shape = *shape};
+    ww_status status = ww_measure_plan_make(config, shape->dimension, &member->plan, error);
     if (status == WW_OK) {
         member->config_text = ww_config_to_yaml(config, error);
         status = member->config_text != NULL ? WW_OK : WW_FAILED;
@@ -86,17 +83,17 @@ ww_status ww_app_member_prepare(const ww_config *config, int64_t index, const ch
         return status;
     }
     const bool is_gd = config->training.method == WW_METHOD_GD;
-    const int64_t batch = is_gd ? data->train.count : config->training.batch;
+    const int64_t batch = is_gd ? shape->train.count : config->training.batch;
     ww_member_layout *layout = &member->layout;
     *layout = (ww_member_layout){
         .index = index,
         .config_text = member->config_text,
         .label = label,
         .width = config->network.width,
-        .dimension = data->dimension,
-        .outputs = data->classes,
-        .train = data->train.count,
-        .test = data->test.count,
+        .dimension = shape->dimension,
+        .outputs = shape->classes,
+        .train = shape->train.count,
+        .test = shape->test.count,
         .batch = batch,
         .steps = config->training.steps,
         .records = records_of(config),
@@ -115,7 +112,7 @@ ww_status ww_app_member_prepare(const ww_config *config, int64_t index, const ch
     layout->theory_count =
         ww_theory_fields(config, has_row_movement, layout->records, member->theory);
     layout->theory = member->theory;
-    layout->fact_count = fill_facts(config, data, batch, member->facts);
+    layout->fact_count = fill_facts(config, shape, batch, member->facts);
     layout->facts = member->facts;
     return WW_OK;
 }
@@ -125,6 +122,62 @@ void ww_app_member_release(ww_app_member *member)
     ww_measure_plan_free(member->plan);
     free(member->config_text);
     *member = (ww_app_member){0};
+}
+
+void ww_app_name_member(int64_t index, const char *label, ww_error *error)
+{
+    if (label[0] != '\0')
+        ww_error_prefix(error, "member %lld (%s): ", (long long)index, label);
+}
+
+// The shape of a member's data set: that of a member before it, where it has the same source.
+static ww_status describe(const ww_app_members *members, const ww_config *config,
+                          const ww_parallel *parallel, ww_dataset *shape, ww_error *error)
+{
+    for (size_t i = members->count; i-- > 0;) {
+        const ww_app_member *other = &members->list[i];
+        if (other->config != NULL && ww_config_same_source(other->config, config)) {
+            *shape = other->shape;
+            return WW_OK;
+        }
+    }
+    return ww_dataset_describe(config, parallel, shape, error);
+}
+
+ww_status ww_app_members_prepare(const ww_experiment *experiment, size_t first, size_t count,
+                                 const int64_t *indices, const bool *skip,
+                                 const ww_parallel *parallel, ww_app_members *members,
+                                 ww_error *error)
+{
+    *members = (ww_app_members){0};
+    members->list = ww_allocate(count, sizeof *members->list, "the members", error);
+    ww_status status = ww_agree(parallel, members->list != NULL ? WW_OK : WW_FAILED, error);
+    ww_status prepared = WW_OK;
+    for (size_t i = 0; status == WW_OK && i < count; i++) {
+        const ww_config *config = &experiment->members[first + i];
+        const char *label = experiment->labels[first + i];
+        ww_dataset shape;
+        if (skip == NULL || !skip[i]) {
+            status = describe(members, config, parallel, &shape, error);
+            if (status == WW_OK && prepared == WW_OK)
+                prepared = ww_app_member_prepare(config, indices[i], label, &shape,
+                                                 &members->list[i], error);
+            if (status != WW_OK || prepared != WW_OK)
+                ww_app_name_member(indices[i], label, error);
+        }
+        if (prepared == WW_OK)
+            members->count++;
+    }
+    // What each rank did alone is agreed on once: members may be thousands.
+    return status == WW_OK ? ww_agree(parallel, prepared, error) : status;
+}
+
+void ww_app_members_free(ww_app_members *members)
+{
+    for (size_t i = 0; members->list != NULL && i < members->count; i++)
+        ww_app_member_release(&members->list[i]);
+    free(members->list);
+    *members = (ww_app_members){0};
 }
 
 ww_status ww_data_cache_get(ww_data_cache *cache, const ww_config *config,

@@ -16,18 +16,37 @@ typedef struct ww_app_member {
     int64_t index;
     const ww_config *config; ///< borrowed
     const char *label;       ///< borrowed
+    ww_dataset shape;        ///< of its data set, without samples
     char *config_text;
-    uint64_t data_hash; ///< of the data set it was prepared with
     ww_measure_plan *plan;
     ww_field theory[WW_THEORY_FIELDS];
     ww_fact facts[WW_MEMBER_FACTS];
     ww_member_layout layout;
 } ww_app_member;
 
-/// Fills `member` for `config` on `data`. Not collective.
+/// Fills `member` for `config` on a data set of that shape. Not collective.
 ww_status ww_app_member_prepare(const ww_config *config, int64_t index, const char *label,
-                                const ww_dataset *data, ww_app_member *member, ww_error *error);
+                                const ww_dataset *shape, ww_app_member *member, ww_error *error);
 void ww_app_member_release(ww_app_member *member);
+
+/// Members of an experiment, in its order. Starts as zeroes.
+typedef struct ww_app_members {
+    ww_app_member *list; ///< [count]; `config` is NULL in those that were skipped
+    size_t count;
+} ww_app_members;
+
+/// Prepares `count` members of the experiment, from number `first` on, but those to `skip` (may be
+/// NULL) [count]; `indices` [count] are their numbers in the file. Data sets are described, not
+/// loaded. WW_USAGE names the member. Collective. Free with ww_app_members_free, also after a
+/// failure.
+ww_status ww_app_members_prepare(const ww_experiment *experiment, size_t first, size_t count,
+                                 const int64_t *indices, const bool *skip,
+                                 const ww_parallel *parallel, ww_app_members *members,
+                                 ww_error *error);
+void ww_app_members_free(ww_app_members *members);
+
+/// Says in front of a sentence which member of a sweep it is about.
+void ww_app_name_member(int64_t index, const char *label, ww_error *error);
 
 /// The data set in use, kept while members share it.
 typedef struct ww_data_cache {
@@ -42,9 +61,10 @@ void ww_data_cache_free(ww_data_cache *cache);
 
 /// Runs a member, from its newest checkpoint or from the start, until its end or until `ending`
 /// asks for an early one, and reports its outcome. WW_DIVERGED and WW_STOPPED are outcomes; other
-/// failures leave the last checkpoint in the file. Collective.
+/// failures leave the last checkpoint in the file. `*advanced`: this start made a step, or came to
+/// an end. Collective.
 ww_status ww_app_member_run(const char *path, const ww_app_member *member, const ww_dataset *data,
                             const ww_parallel *parallel, ww_ending *ending, ww_progress *progress,
-                            ww_error *error);
+                            bool *advanced, ww_error *error);
 
 #endif

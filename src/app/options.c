@@ -4,6 +4,7 @@
 #include "widthwise/text.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,6 +49,19 @@ static ww_status append_text(ww_option_texts *list, const char *value, ww_error 
     return WW_OK;
 }
 
+static ww_status take_gigabytes(const char *command, const char *name, const char *value,
+                                double *target, ww_error *error)
+{
+    char *end = NULL;
+    const double number = strtod(value, &end);
+    if (end == value || *end != '\0' || !(number > 0.0) || !isfinite(number))
+        return ww_fail(error, WW_USAGE,
+                       "%s: %s wants a number of gigabytes (10^9 bytes) above 0, not `%s`", command,
+                       name, value);
+    *target = number;
+    return WW_OK;
+}
+
 static ww_status take_value(const char *command, const ww_option *option, const char *value,
                             ww_error *error)
 {
@@ -59,6 +73,8 @@ static ww_status take_value(const char *command, const ww_option *option, const 
         return WW_OK;
     case WW_OPTION_INTEGER:
         return take_integer(command, option->name, value, option->target, error);
+    case WW_OPTION_GIGABYTES:
+        return take_gigabytes(command, option->name, value, option->target, error);
     case WW_OPTION_TEXTS:
         return append_text(option->target, value, error);
     }

@@ -12,8 +12,14 @@
 typedef struct ww_option {
     const char *name;       ///< "--output"
     const char *short_name; ///< "-o" or NULL
-    enum { WW_OPTION_FLAG, WW_OPTION_TEXT, WW_OPTION_INTEGER, WW_OPTION_TEXTS } kind;
-    void *target; ///< bool *, const char **, int64_t * (>= 0), or ww_option_texts *
+    enum {
+        WW_OPTION_FLAG,
+        WW_OPTION_TEXT,
+        WW_OPTION_INTEGER,
+        WW_OPTION_GIGABYTES,
+        WW_OPTION_TEXTS
+    } kind;
+    void *target; ///< bool *, const char **, int64_t * (>= 0), double * (> 0), or ww_option_texts *
 } ww_option;
 
 /// Values of an option that may be given several times. Borrowed texts; free `texts`.

@@ -8,6 +8,7 @@
 #include "app/options.h"
 #include "widthwise/clock.h"
 #include "widthwise/memory.h"
+#include "widthwise/text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -30,29 +31,16 @@ typedef struct planning {
     int64_t ranks_per_node; // 0: as many as this machine has processors
     double node_memory;     // gigabytes, 0: not asked
     bool calibrates;
-    ww_dataset *shapes;     // [members]
-    ww_app_member *members; // [members]
-    ww_member_cost *costs;  // [members]
-    size_t largest;         // member with the highest peak of memory
+    ww_app_members members;
+    ww_member_cost *costs; // [members]
+    size_t largest;        // member with the highest peak of memory
     ww_calibration calibration;
 } planning;
-
-static void bytes_text(double bytes, char *text, size_t size)
-{
-    static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB"};
-    size_t unit = 0;
-    while (bytes >= 999.5 && unit + 1 < sizeof units / sizeof units[0]) {
-        bytes /= 1000.0;
-        unit++;
-    }
-    (void)snprintf(text, size, unit == 0 || bytes >= 99.95 ? "%.0f %s" : "%.3g %s", bytes,
-                   units[unit]);
-}
 
 static void print_bytes(const char *what, double bytes)
 {
     char text[32];
-    bytes_text(bytes, text, sizeof text);
+    ww_bytes_text(bytes, text, sizeof text);
     printf("  %-38s %9s\n", what, text);
 }
 
@@ -64,33 +52,25 @@ static int64_t rank_bytes(const planning *self, const ww_member_cost *cost)
 static ww_status prepare(planning *self, ww_error *error)
 {
     const size_t count = self->experiment.count;
-    self->shapes = ww_allocate(count, sizeof *self->shapes, "the plan", error);
-    self->members = ww_allocate(count, sizeof *self->members, "the plan", error);
+    int64_t *indices = ww_allocate(count, sizeof *indices, "the plan", error);
     self->costs = ww_allocate(count, sizeof *self->costs, "the plan", error);
     ww_status status =
-        self->shapes != NULL && self->members != NULL && self->costs != NULL ? WW_OK : WW_FAILED;
-    status = ww_agree(self->parallel, status, error);
+        ww_agree(self->parallel, indices != NULL && self->costs != NULL ? WW_OK : WW_FAILED, error);
+    for (size_t i = 0; i < count && status == WW_OK; i++)
+        indices[i] = (int64_t)i;
+    if (status == WW_OK)
+        status = ww_app_members_prepare(&self->experiment, 0, count, indices, NULL, self->parallel,
+                                        &self->members, error);
+    free(indices);
     for (size_t i = 0; i < count && status == WW_OK; i++) {
-        const ww_config *config = &self->experiment.members[i];
-        if (i > 0 && ww_config_same_data(config, &self->experiment.members[i - 1]))
-            self->shapes[i] = self->shapes[i - 1];
-        else
-            status = ww_dataset_describe(config, self->parallel, &self->shapes[i], error);
-        if (status == WW_OK)
-            status = ww_agree(self->parallel,
-                              ww_app_member_prepare(config, (int64_t)i, self->experiment.labels[i],
-                                                    &self->shapes[i], &self->members[i], error),
-                              error);
-        if (status == WW_OK)
-            status = ww_agree(self->parallel,
-                              ww_member_cost_of(&self->members[i], &self->shapes[i], 0,
-                                                ww_int(self->ranks), &self->costs[i], error),
-                              error);
+        const ww_app_member *member = &self->members.list[i];
+        status = ww_member_cost_of(member, &member->shape, 0, ww_int(self->ranks), &self->costs[i],
+                                   error);
         if (status == WW_OK &&
             ww_member_peak(&self->costs[i]) > ww_member_peak(&self->costs[self->largest]))
             self->largest = i;
     }
-    return status;
+    return ww_agree(self->parallel, status, error);
 }
 
 // Seconds of the parts of a member; 0 where they are not known.
@@ -109,7 +89,7 @@ static duration duration_of(const planning *self, size_t i)
 {
     const ww_member_cost *cost = &self->costs[i];
     const ww_calibration *rates = &self->calibration;
-    const ww_config *config = self->members[i].config;
+    const ww_config *config = self->members.list[i].config;
     duration time = {
         .step = divide(cost->step_flops, rates->step_rate),
         .record = divide(cost->record_flops, rates->record_rate),
@@ -132,8 +112,9 @@ static ww_status all_ranks_bytes(const planning *self, double *bytes, ww_error *
     *bytes = (double)alike * (double)rank_bytes(self, &self->costs[self->largest]);
     for (int64_t rank = alike; rank < self->ranks; rank++) {
         ww_member_cost cost;
-        WW_TRY(ww_member_cost_of(&self->members[self->largest], &self->shapes[self->largest],
-                                 ww_int(rank), ww_int(self->ranks), &cost, error));
+        WW_TRY(ww_member_cost_of(&self->members.list[self->largest],
+                                 &self->members.list[self->largest].shape, ww_int(rank),
+                                 ww_int(self->ranks), &cost, error));
         *bytes += (double)rank_bytes(self, &cost);
     }
     return WW_OK;
@@ -143,7 +124,7 @@ static ww_status print_memory(const planning *self, ww_error *error)
 {
     const ww_member_cost *cost = &self->costs[self->largest];
     printf("\nmemory of a rank at its peak%s%s\n", self->experiment.count > 1 ? ", for " : "",
-           self->members[self->largest].label);
+           self->members.list[self->largest].label);
     print_bytes("weights", (double)cost->weights);
     print_bytes("data set, on every rank", (double)cost->data);
     print_bytes("room for steps", (double)cost->step);
@@ -194,7 +175,7 @@ static void print_work(const planning *self)
     const ww_member_cost *cost = &self->costs[self->largest];
     const double ranks = (double)cost->tiling.width / (double)cost->tiling.local_units;
     printf("\nwork in matrix products%s%s: %.3g flop a step, %.3g a record, %.3g for results\n",
-           self->experiment.count > 1 ? ", for " : "", self->members[self->largest].label,
+           self->experiment.count > 1 ? ", for " : "", self->members.list[self->largest].label,
            cost->step_flops * ranks, cost->record_flops * ranks, cost->final_flops * ranks);
 }
 
@@ -225,8 +206,9 @@ static void print_time(const planning *self)
     ww_duration_text(rates->seconds, text, sizeof text);
     printf("\ntime, an estimate from a calibration of %s on %d rank%s of this machine%s%s\n", text,
            self->parallel->size, self->parallel->size == 1 ? "" : "s",
-           self->experiment.count > 1 ? ", for " : "", self->members[self->largest].label);
-    print_part("steps", (double)self->members[self->largest].config->training.steps, time.step);
+           self->experiment.count > 1 ? ", for " : "", self->members.list[self->largest].label);
+    print_part("steps", (double)self->members.list[self->largest].config->training.steps,
+               time.step);
     print_part("records", (double)self->costs[self->largest].records, time.record);
     print_part("checkpoints", time.checkpoints, time.checkpoint);
     if (time.results > 0.0) {
@@ -256,12 +238,12 @@ static void print_members(const planning *self)
         char memory[32];
         char file[32];
         char time[32] = "";
-        bytes_text((double)rank_bytes(self, &self->costs[i]), memory, sizeof memory);
-        bytes_text((double)ww_member_file_bytes(&self->costs[i]), file, sizeof file);
+        ww_bytes_text((double)rank_bytes(self, &self->costs[i]), memory, sizeof memory);
+        ww_bytes_text((double)ww_member_file_bytes(&self->costs[i]), file, sizeof file);
         if (self->calibrates)
             ww_duration_text(duration_of(self, i).total, time, sizeof time);
         printf("  run%04zu  %9s a rank, %9s in the file, %9s  %s\n", i, memory, file, time,
-               self->members[i].label);
+               self->members.list[i].label);
     }
 }
 
@@ -273,8 +255,8 @@ static ww_status node_bytes(const planning *self, int64_t ranks, int64_t a_node,
     const int64_t on_node = ranks < a_node ? ranks : a_node;
     for (size_t i = 0; i < self->experiment.count; i++) {
         ww_member_cost cost;
-        WW_TRY(
-            ww_member_cost_of(&self->members[i], &self->shapes[i], 0, ww_int(ranks), &cost, error));
+        WW_TRY(ww_member_cost_of(&self->members.list[i], &self->members.list[i].shape, 0,
+                                 ww_int(ranks), &cost, error));
         *bytes = fmax(*bytes, (double)on_node * (double)rank_bytes(self, &cost));
     }
     return WW_OK;
@@ -339,7 +321,7 @@ static ww_status print_ranks(const planning *self, ww_error *error)
         double bytes = 0.0;
         WW_TRY(node_bytes(self, ranks, tried, &bytes, error));
         char text[32];
-        bytes_text(bytes, text, sizeof text);
+        ww_bytes_text(bytes, text, sizeof text);
         printf("smallest number that fits into %.4g GB a node, %lld rank%s a node%s: %lld on %lld "
                "node%s, at most %s a node\n",
                self->node_memory, (long long)tried, tried == 1 ? "" : "s",
@@ -355,12 +337,12 @@ static ww_status print_ranks(const planning *self, ww_error *error)
 // Conditions of the theory, for the largest member: its data set has to be there.
 static ww_status print_conditions(const planning *self, ww_error *error)
 {
-    const ww_config *config = self->members[self->largest].config;
-    const ww_dataset *shape = &self->shapes[self->largest];
+    const ww_config *config = self->members.list[self->largest].config;
+    const ww_dataset *shape = &self->members.list[self->largest].shape;
     const int64_t bytes = ww_dataset_bytes(shape);
     int count = 0;
     printf("\nconditions of the theory%s%s:\n", self->experiment.count > 1 ? ", for " : "",
-           self->members[self->largest].label);
+           self->members.list[self->largest].label);
     if (bytes > MOST_DATA_BYTES) {
         printf("  not looked at: the data set is larger than %.3g GB\n",
                (double)MOST_DATA_BYTES / GIGABYTE);
@@ -378,8 +360,8 @@ static ww_status print_conditions(const planning *self, ww_error *error)
 
 static ww_status print_plan(const planning *self, ww_error *error)
 {
-    const ww_dataset *shape = &self->shapes[self->largest];
-    const ww_config *config = self->members[self->largest].config;
+    const ww_dataset *shape = &self->members.list[self->largest].shape;
+    const ww_config *config = self->members.list[self->largest].config;
     printf("%s: %zu run%s on %lld rank%s\n", config->name, self->experiment.count,
            self->experiment.count == 1 ? "" : "s", (long long)self->ranks,
            self->ranks == 1 ? "" : "s");
@@ -387,7 +369,7 @@ static ww_status print_plan(const planning *self, ww_error *error)
            "%lld\n",
            self->experiment.count > 1 ? "largest: " : "", (long long)config->network.width,
            (long long)shape->dimension, (long long)shape->classes, (long long)shape->train.count,
-           (long long)shape->test.count, (long long)self->members[self->largest].layout.batch,
+           (long long)shape->test.count, (long long)self->members.list[self->largest].layout.batch,
            (long long)config->training.steps);
     WW_TRY(print_memory(self, error));
     print_file(self);
@@ -403,37 +385,26 @@ static ww_status plan(planning *self, ww_error *error)
 {
     WW_TRY(prepare(self, error));
     if (self->calibrates)
-        WW_TRY(ww_calibrate(&self->members[self->largest], &self->shapes[self->largest], ".",
-                            self->parallel, &self->calibration, error));
+        WW_TRY(ww_calibrate(&self->members.list[self->largest],
+                            &self->members.list[self->largest].shape, ".", self->parallel,
+                            &self->calibration, error));
     ww_status status = WW_OK;
     if (self->parallel->rank == 0)
         status = print_plan(self, error);
     return ww_agree(self->parallel, status, error);
 }
 
-static ww_status parse(planning *self, const char *memory_text, ww_error *error)
+static ww_status check_ranks(planning *self, ww_error *error)
 {
     if (self->ranks == 0)
         self->ranks = self->parallel->size;
     int checked = 0;
-    WW_TRY(ww_to_int(self->ranks, "--ranks", &checked, error));
-    if (memory_text == NULL)
-        return WW_OK;
-    char *end_of_number = NULL;
-    self->node_memory = strtod(memory_text, &end_of_number);
-    if (end_of_number == memory_text || *end_of_number != '\0' || !(self->node_memory > 0.0) ||
-        !isfinite(self->node_memory))
-        return ww_fail(error, WW_USAGE,
-                       "--memory-per-node wants a number of gigabytes (10^9 bytes) above 0, not "
-                       "`%s`",
-                       memory_text);
-    return WW_OK;
+    return ww_to_int(self->ranks, "--ranks", &checked, error);
 }
 
 ww_status ww_app_plan(const ww_parallel *parallel, int count, char **words, ww_error *error)
 {
     const char *operands[1] = {NULL};
-    const char *memory = NULL;
     bool quick = false;
     ww_option_texts settings = {0};
     planning self = {.parallel = parallel};
@@ -441,23 +412,20 @@ ww_status ww_app_plan(const ww_parallel *parallel, int count, char **words, ww_e
         {"--set", NULL, WW_OPTION_TEXTS, &settings},
         {"--ranks", "-n", WW_OPTION_INTEGER, &self.ranks},
         {"--ranks-per-node", NULL, WW_OPTION_INTEGER, &self.ranks_per_node},
-        {"--memory-per-node", NULL, WW_OPTION_TEXT, &memory},
+        {"--memory-per-node", NULL, WW_OPTION_GIGABYTES, &self.node_memory},
         {"--no-calibration", NULL, WW_OPTION_FLAG, &quick},
     };
     ww_status status = ww_options_parse("plan", options, sizeof options / sizeof options[0], count,
                                         words, operands, 1, error);
     if (status == WW_OK)
-        status = parse(&self, memory, error);
+        status = check_ranks(&self, error);
     self.calibrates = !quick;
     status = ww_agree(parallel, status, error);
     if (status == WW_OK)
         status = ww_app_read_experiment(parallel, operands[0], &settings, &self.experiment, error);
     if (status == WW_OK)
         status = plan(&self, error);
-    for (size_t i = 0; self.members != NULL && i < self.experiment.count; i++)
-        ww_app_member_release(&self.members[i]);
-    free(self.shapes);
-    free(self.members);
+    ww_app_members_free(&self.members);
     free(self.costs);
     free(settings.texts);
     ww_experiment_free(&self.experiment);

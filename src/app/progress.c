@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 static const double TERMINAL_SECONDS = 0.2;
@@ -16,7 +17,8 @@ void ww_progress_begin(ww_progress *progress, const char *name, int64_t first_st
     progress->name = name;
     progress->first_step = first_step;
     progress->began = ww_seconds();
-    progress->last = progress->began;
+    if (progress->overview == NULL)
+        progress->last = progress->began;
 }
 
 void ww_progress_numbers(const ww_measure_plan *plan, const double *values, char *text, size_t size)
@@ -45,49 +47,93 @@ static void member_text(const ww_progress *progress, char *text, size_t size)
         snprintf(text, size, "%s", progress->name);
 }
 
+static bool is_time(ww_progress *progress)
+{
+    const double now = ww_seconds();
+    if (!progress->speaks || !progress->watches ||
+        now - progress->last < (progress->is_terminal ? TERMINAL_SECONDS : LOG_SECONDS))
+        return false;
+    progress->last = now;
+    return true;
+}
+
+static void write_line(const ww_progress *progress, const char *text)
+{
+    char line[1280];
+    (void)snprintf(line, sizeof line, "%s%s%s", progress->is_terminal ? "\r" : "", text,
+                   progress->is_terminal ? "\033[K" : "\n");
+    fputs(line, stderr);
+    fflush(stderr);
+}
+
+void ww_progress_wait(ww_progress *progress)
+{
+    char text[512];
+    if (progress->overview == NULL || !is_time(progress))
+        return;
+    ww_overview_text(progress->overview, text, sizeof text);
+    write_line(progress, text);
+}
+
 void ww_progress_step(ww_progress *progress, int64_t step, int64_t steps,
                       const ww_measure_plan *plan, const double *values, double batch_loss)
 {
-    if (!progress->speaks)
+    if (progress->overview != NULL)
+        ww_overview_worked(progress->overview, (double)step / (double)steps);
+    if (!is_time(progress))
         return;
-    const double now = ww_seconds();
-    if (now - progress->last < (progress->is_terminal ? TERMINAL_SECONDS : LOG_SECONDS))
-        return;
-    progress->last = now;
     char member[256];
     char numbers[256] = "";
     char left[64] = "?";
+    char line[1024];
     member_text(progress, member, sizeof member);
     if (values != NULL)
         ww_progress_numbers(plan, values, numbers, sizeof numbers);
     if (numbers[0] == '\0')
         snprintf(numbers, sizeof numbers, "batch loss %.4g", batch_loss);
-    const double rate = (double)(step - progress->first_step) / (now - progress->began);
+    const double rate = (double)(step - progress->first_step) / (ww_seconds() - progress->began);
     if (rate > 0.0)
         ww_duration_text((double)(steps - step) / rate, left, sizeof left);
-    char line[1024];
-    (void)snprintf(line, sizeof line, "%s%s  step %lld of %lld, %s, %.3g steps/s, %s left%s",
-                   progress->is_terminal ? "\r" : "", member, (long long)step, (long long)steps,
-                   numbers, rate, left, progress->is_terminal ? "\033[K" : "\n");
-    fputs(line, stderr);
-    fflush(stderr);
+    int used = 0;
+    if (progress->overview != NULL) {
+        ww_overview_text(progress->overview, line, sizeof line / 2);
+        used = (int)strlen(line);
+        used += snprintf(line + used, sizeof line - (size_t)used, "; ");
+    }
+    (void)snprintf(line + used, sizeof line - (size_t)used,
+                   "%s  step %lld of %lld, %s, %.3g steps/s, %s left", member, (long long)step,
+                   (long long)steps, numbers, rate, left);
+    write_line(progress, line);
 }
 
-void ww_progress_say(ww_progress *progress, const char *format, ...)
+// One write a line: what launchers collect from ranks they may cut and mix at every write.
+static void write_lasting(const ww_progress *progress, const char *format, va_list arguments)
 {
-    if (!progress->speaks)
-        return;
     char member[256];
-    char text[2048];
+    char text[WW_MESSAGE_SIZE];
+    char line[WW_MESSAGE_SIZE + 512];
     member_text(progress, member, sizeof member);
-    va_list arguments;
-    va_start(arguments, format);
     (void)vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    // One write a line: what launchers collect from ranks they may cut and mix at every write.
-    char line[2400];
     (void)snprintf(line, sizeof line, "%s%s: %s\n", progress->is_terminal ? "\r\033[K" : "", member,
                    text);
     fputs(line, stderr);
     fflush(stderr);
+}
+
+void ww_progress_warn(ww_progress *progress, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    if (progress->leads)
+        write_lasting(progress, format, arguments);
+    va_end(arguments);
+}
+
+void ww_progress_say(ww_progress *progress, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    if (progress->speaks)
+        write_lasting(progress, format, arguments);
+    va_end(arguments);
 }

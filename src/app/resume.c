@@ -4,6 +4,7 @@
 #include "app/options.h"
 #include "app/provenance.h"
 #include "app/session.h"
+#include "widthwise/clock.h"
 #include "widthwise/memory.h"
 
 #include <stdio.h>
@@ -123,8 +124,8 @@ static ww_status change_members(const ww_session *self, const recalled *found, w
     for (size_t i = 0; i < found->count && status == WW_OK; i++) {
         if (found->skip[i] || found->changes[i] == WW_CONFIG_SAME)
             continue;
-        layouts[batches.count] = self->members[i].layout;
-        status = make_batches(&self->members[i], &batches.batches[batches.count++], error);
+        layouts[batches.count] = self->members.list[i].layout;
+        status = make_batches(&self->members.list[i], &batches.batches[batches.count++], error);
     }
     status = ww_agree(self->parallel, status, error);
     const ww_store_changes changes = {.layouts = layouts,
@@ -189,7 +190,7 @@ ww_status ww_app_resume(const ww_parallel *parallel, int count, char **words, ww
 {
     const char *operands[1] = {NULL};
     ww_option_texts settings = {0};
-    ww_session self = {.parallel = parallel, .ending = {.until = -1}};
+    ww_session self = {.parallel = parallel, .began = ww_seconds(), .ending = {.until = -1}};
     const ww_option options[] = {
         {"--set", NULL, WW_OPTION_TEXTS, &settings},
         {"--until", NULL, WW_OPTION_INTEGER, &self.ending.until},

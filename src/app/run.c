@@ -5,6 +5,7 @@
 #include "app/options.h"
 #include "app/provenance.h"
 #include "app/session.h"
+#include "widthwise/clock.h"
 #include "widthwise/memory.h"
 
 #include <stdio.h>
@@ -32,7 +33,7 @@ static ww_status create_and_run(ww_session *self, int64_t chosen, bool force, co
     if (status == WW_OK)
         status = ww_session_prepare(self, first, count, indices, NULL, error);
     for (size_t i = 0; status == WW_OK && i < count; i++)
-        layouts[i] = self->members[i].layout;
+        layouts[i] = self->members.list[i].layout;
     ww_provenance provenance;
     if (status == WW_OK)
         status = ww_provenance_make(self->parallel, command, (int64_t)first, 0, &provenance, error);
@@ -57,7 +58,7 @@ ww_status ww_app_run(const ww_parallel *parallel, int count, char **words, ww_er
     ww_option_texts settings = {0};
     int64_t member = ALL_MEMBERS;
     bool force = false;
-    ww_session self = {.parallel = parallel, .ending = {.until = -1}};
+    ww_session self = {.parallel = parallel, .began = ww_seconds(), .ending = {.until = -1}};
     const ww_option options[] = {
         {"--output", "-o", WW_OPTION_TEXT, &output},
         {"--set", NULL, WW_OPTION_TEXTS, &settings},

@@ -1,4 +1,4 @@
-/// The members of a file that this job runs, one after the other, all ranks on each.
+/// The members of a file that one job runs: by crews of ranks, side by side.
 #ifndef WIDTHWISE_APP_SESSION_H
 #define WIDTHWISE_APP_SESSION_H
 
@@ -14,12 +14,12 @@
 /// All members that are to run, prepared, and the data set of the last one. Starts as zeroes but
 /// for `parallel`, `path` and what the command line gave.
 typedef struct ww_session {
-    const ww_parallel *parallel;
+    const ww_parallel *parallel; ///< all ranks
     ww_experiment experiment;
-    ww_app_member *members; ///< [count]
-    size_t count;
+    ww_app_members members;
     ww_data_cache cache;
     const char *path; ///< of the file, borrowed
+    double began;     ///< time that the command began
     ww_ending ending; ///< begun by the command once it holds the file
     bool quiet;
 } ww_session;
@@ -27,14 +27,16 @@ typedef struct ww_session {
 void ww_session_free(ww_session *self);
 
 /// Prepares `count` members of the experiment, from number `first` on, but those to `skip` (may be
-/// NULL) [count]; `indices` [count] are their numbers in the file. Loads every data set, so that
-/// whatever is wrong with it is said before anything is written. Collective.
+/// NULL) [count]; `indices` [count] are their numbers in the file. The data set of the first that
+/// runs is loaded, so that what is wrong with it is said before anything is written; those of
+/// others are when their turn comes. Collective.
 ww_status ww_session_prepare(ww_session *self, size_t first, size_t count, const int64_t *indices,
                              const bool *skip, ww_error *error);
 
-/// Runs the prepared members. One that fails or diverges does not stop the others; when the job is
-/// to end early, those that follow wait for `resume`. Returns the worst outcome, `outcome` of those
-/// skipped included. Collective.
+/// Runs the prepared members. One that fails or diverges is marked so in the file, with its reason,
+/// and does not stop the others; when the job is to end early, those that follow wait for `resume`.
+/// Returns WW_STOPPED when some work is left for `resume`, else the worst outcome, `outcome` of
+/// those skipped included. Collective.
 ww_status ww_session_run(ww_session *self, const bool *skip, ww_status outcome, ww_error *error);
 
 #endif

@@ -54,6 +54,8 @@ static ww_status show_member(const char *path, const ww_member_summary *summary,
                (long long)config->training.steps);
     if (summary->label[0] != '\0')
         printf("  (%s)", summary->label);
+    if (summary->reason[0] != '\0')
+        printf(": %s", summary->reason);
     if (in_full) {
         printf("\n    model         %s on %s, m = %lld, eta = %.6g, %s",
                ww_model_name(config->model), ww_source_name(config->data.source),
@@ -84,13 +86,12 @@ static ww_status show(const char *path, ww_error *error)
 {
     ww_file_summary summary = {0};
     WW_TRY(ww_store_summarize(path, &summary, error));
-    int64_t states[5] = {0};
+    int64_t states[WW_RUN_STATES] = {0};
     for (int64_t i = 0; i < summary.member_count; i++)
-        if (summary.members[i].state <= WW_RUN_STOPPED)
-            states[summary.members[i].state]++;
+        states[summary.members[i].state]++;
     printf("%s: %lld run%s", path, (long long)summary.member_count,
            summary.member_count == 1 ? "" : "s");
-    for (int state = 0; summary.member_count > 1 && state < 5; state++)
+    for (int state = 0; summary.member_count > 1 && state < WW_RUN_STATES; state++)
         if (states[state] > 0)
             printf(", %lld %s", (long long)states[state], ww_run_state_name((ww_run_state)state));
     printf("\n  started %s on %s with %lld rank%s by widthwise %s\n", summary.first.started,

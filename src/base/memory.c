@@ -97,6 +97,61 @@ int64_t ww_resident_memory(void)
     return read ? resident * sysconf(_SC_PAGESIZE) : 0;
 }
 
+// The number in the first line of a file that begins with `name`; -1 where there is none.
+static int64_t number_in(const char *path, const char *name)
+{
+    FILE *file = fopen(path, "r");
+    if (file == NULL)
+        return -1;
+    char line[256];
+    int64_t found = -1;
+    const size_t length = strlen(name);
+    while (found < 0 && fgets(line, sizeof line, file) != NULL) {
+        char *end = NULL;
+        if (strncmp(line, name, length) != 0)
+            continue;
+        const long long number = strtoll(line + length, &end, 10);
+        if (end != line + length && number >= 0)
+            found = number;
+    }
+    (void)fclose(file);
+    return found;
+}
+
+// What the control group of this process, and those above it, leave: limit less use.
+static int64_t left_in_group(void)
+{
+    char line[4096];
+    FILE *file = fopen("/proc/self/cgroup", "r");
+    const bool read = file != NULL && fgets(line, sizeof line, file) != NULL;
+    if (file != NULL)
+        (void)fclose(file);
+    int64_t left = INT64_MAX;
+    if (!read || strncmp(line, "0::/", 4) != 0) // the unified hierarchy alone tells it this way
+        return left;
+    line[strcspn(line, "\n")] = '\0';
+    for (char *end = line + strlen(line); end != NULL && end > line + 3; end = strrchr(line, '/')) {
+        *end = '\0';
+        char limit[5000];
+        char use[5000];
+        (void)snprintf(limit, sizeof limit, "/sys/fs/cgroup%s/memory.max", line + 3);
+        (void)snprintf(use, sizeof use, "/sys/fs/cgroup%s/memory.current", line + 3);
+        const int64_t most = number_in(limit, ""); // "max" where there is none
+        const int64_t used = number_in(use, "");
+        if (most >= 0 && used >= 0 && most - used < left)
+            left = most > used ? most - used : 0;
+    }
+    return left;
+}
+
+int64_t ww_available_memory(void)
+{
+    const int64_t kilobytes = number_in("/proc/meminfo", "MemAvailable:");
+    const int64_t available = kilobytes < 0 ? INT64_MAX : 1024 * kilobytes;
+    const int64_t left = left_in_group();
+    return left < available ? left : available;
+}
+
 char *ww_copy_text(const char *text, ww_error *error)
 {
     const size_t bytes = strlen(text) + 1;

@@ -2,6 +2,7 @@
 
 #include "widthwise/memory.h"
 
+#include <stdio.h>
 #include <string.h>
 
 // Names are short: a longer word is near to none of them.
@@ -62,4 +63,16 @@ char *ww_folder_of(const char *path, ww_error *error)
     if (slash == NULL)
         return ww_copy_text(".", error);
     return ww_format(error, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+}
+
+void ww_bytes_text(double bytes, char *text, size_t size)
+{
+    static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB"};
+    size_t unit = 0;
+    while (bytes >= 999.5 && unit + 1 < sizeof units / sizeof units[0]) {
+        bytes /= 1000.0;
+        unit++;
+    }
+    (void)snprintf(text, size, unit == 0 || bytes >= 99.95 ? "%.0f %s" : "%.3g %s", bytes,
+                   units[unit]);
 }

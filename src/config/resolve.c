@@ -85,11 +85,9 @@ double ww_config_hidden_std(const ww_config *config)
                : config->network.hidden.std;
 }
 
-bool ww_config_same_data(const ww_config *a, const ww_config *b)
+bool ww_config_same_source(const ww_config *a, const ww_config *b)
 {
     static const char section[] = "data.";
-    if (a->seeds.data != b->seeds.data)
-        return false;
     for (size_t index = 0; index < ww_key_count(); index++) {
         const ww_key *key = ww_key_at(index);
         if (strncmp(key->path, section, sizeof section - 1) == 0 && ww_key_in_use(key, a) &&
@@ -97,4 +95,9 @@ bool ww_config_same_data(const ww_config *a, const ww_config *b)
             return false;
     }
     return true;
+}
+
+bool ww_config_same_data(const ww_config *a, const ww_config *b)
+{
+    return a->seeds.data == b->seeds.data && ww_config_same_source(a, b);
 }

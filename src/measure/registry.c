@@ -277,10 +277,13 @@ ww_status ww_measure_cost_of(const ww_measure_plan *plan, const ww_problem *prob
 }
 
 ww_status ww_measure_finish(const ww_measure_plan *plan, const ww_problem *problem,
-                            ww_engine *engine, const double *carry, double *values, ww_error *error)
+                            ww_engine *engine, const double *carry, ww_measure_pause before,
+                            void *context, double *values, ww_error *error)
 {
     size_t field = 0;
     for (size_t i = 0; i < plan->result_count; i++) {
+        if (before != NULL)
+            WW_TRY(before(context, error));
         WW_TRY(plan->results[i]->compute(problem, engine, carry, values, error));
         for (size_t j = 0; j < plan->results[i]->field_count; j++)
             values += ww_field_size(&plan->final[field++]);

@@ -3,6 +3,7 @@
 #include "widthwise/memory.h"
 
 #include <limits.h>
+#include <time.h>
 
 enum { BROADCAST_BYTES = 1 << 30, SUM_WORDS = 1 << 26 };
 
@@ -31,6 +32,50 @@ void ww_parallel_destroy(ww_parallel *parallel)
 {
     if (parallel->communicator != MPI_COMM_NULL)
         MPI_Comm_free(&parallel->communicator);
+}
+
+ww_status ww_parallel_split(const ww_parallel *whole, int number, ww_parallel *part,
+                            ww_error *error)
+{
+    *part = (ww_parallel){.communicator = MPI_COMM_NULL};
+    WW_TRY(mpi_status(MPI_Comm_split(whole->communicator, number, whole->rank, &part->communicator),
+                      "dividing the ranks", error));
+    MPI_Comm_set_errhandler(part->communicator, MPI_ERRORS_RETURN);
+    MPI_Comm_rank(part->communicator, &part->rank);
+    MPI_Comm_size(part->communicator, &part->size);
+    return WW_OK;
+}
+
+ww_status ww_wait_for_all(const ww_parallel *parallel, void (*meanwhile)(void *context),
+                          void *context, ww_error *error)
+{
+    const struct timespec pause = {.tv_nsec = 2000000};
+    MPI_Request request = MPI_REQUEST_NULL;
+    WW_TRY(mpi_status(MPI_Ibarrier(parallel->communicator, &request), "waiting", error));
+    int over = 0;
+    while (true) {
+        WW_TRY(mpi_status(MPI_Test(&request, &over, MPI_STATUS_IGNORE), "waiting", error));
+        if (over != 0)
+            return WW_OK;
+        if (meanwhile != NULL)
+            meanwhile(context);
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
+ww_status ww_memory_for_rank(const ww_parallel *parallel, int64_t *bytes, ww_error *error)
+{
+    MPI_Comm node = MPI_COMM_NULL;
+    int ranks = 1;
+    WW_TRY(mpi_status(MPI_Comm_split_type(parallel->communicator, MPI_COMM_TYPE_SHARED,
+                                          parallel->rank, MPI_INFO_NULL, &node),
+                      "finding the ranks of a node", error));
+    MPI_Comm_size(node, &ranks);
+    MPI_Comm_free(&node);
+    *bytes = ww_available_memory() / ranks;
+    return mpi_status(
+        MPI_Allreduce(MPI_IN_PLACE, bytes, 1, MPI_INT64_T, MPI_MIN, parallel->communicator),
+        "agreeing on memory", error);
 }
 
 ww_status ww_agree_on(const ww_parallel *parallel, ww_status status, ww_error *error)

@@ -34,6 +34,15 @@ bool ww_same_file(const char *one, const char *other)
            a.st_dev == b.st_dev;
 }
 
+ww_status ww_sync_file(const char *path, int descriptor, ww_error *error)
+{
+    while (fsync(descriptor) != 0)
+        if (errno != EINTR)
+            return ww_fail(error, WW_FAILED, "%s: cannot bring data to the disk: %s", path,
+                           strerror(errno));
+    return WW_OK;
+}
+
 ww_status ww_sync_folder_of(const char *path, ww_error *error)
 {
     char *folder = ww_folder_of(path, error);

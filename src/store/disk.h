@@ -14,6 +14,9 @@ ww_status ww_check_space(const char *path, int descriptor, int64_t bytes, int64_
 /// Whether two names lead to one file that is there.
 bool ww_same_file(const char *one, const char *other);
 
+/// Brings what was written to the open file `path` to the disk.
+ww_status ww_sync_file(const char *path, int descriptor, ww_error *error);
+
 /// Brings the folder that holds `path` to the disk: a name made, changed or removed in it lasts.
 /// Not collective.
 ww_status ww_sync_folder_of(const char *path, ww_error *error);

@@ -198,7 +198,7 @@ static ww_status add_state(export *self, const exported *at, ww_error *error)
     WW_TRY(add_integer(self, ww_format(error, "/runs/run%04" PRId64 "/state_number", index),
                        at->page.state,
                        "The same as a number: 0 waiting, 1 running or died, 2 done, 3 diverged, 4 "
-                       "stopped early",
+                       "stopped early, 5 failed",
                        "1", error));
     WW_TRY(add_integer(self, ww_format(error, "/runs/run%04" PRId64 "/rows", index), at->page.rows,
                        "Rows of the trajectory", "1", error));

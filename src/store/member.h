@@ -109,8 +109,9 @@ struct ww_store {
     ww_member member;
     int64_t row_values; ///< doubles in one row of the trajectory
     int64_t carry_count;
-    ww_page page; ///< as committed
-    int standing; ///< number of the page that must not be overwritten next
+    uint64_t data_hash; ///< of the data set in use; 0: not known
+    ww_page page;       ///< as committed
+    int standing;       ///< number of the page that must not be overwritten next
     ww_pending_rows rows;
     int64_t *snapshot_steps; ///< [snapshots of the layout]
     int64_t snapshots;       ///< taken, those that the next commit will count included

@@ -30,10 +30,14 @@ enum {
     GRAM_VALID = 15,
     GRAM_HASH = 16,
     ATTEMPT = 17,
+    DATA_HASH = 18,
     SLOTS = 32,
     SLOT_WORDS = 16,
+    REASON = 64, ///< text, closed by a zero byte
     CHECKSUM = 511
 };
+
+_Static_assert((int)REASON + (int)WW_OUTCOME_TEXT / 8 <= (int)CHECKSUM, "the reason fits");
 
 /// Words of a slot.
 enum {
@@ -63,6 +67,12 @@ ww_page ww_page_first(void)
     return (ww_page){.state = WW_RUN_WAITING, .last_step = -1};
 }
 
+void ww_page_set_reason(ww_page *page, const char *reason)
+{
+    memset(page->reason, 0, sizeof page->reason);
+    memcpy(page->reason, reason, strnlen(reason, sizeof page->reason - 1));
+}
+
 void ww_page_encode(const ww_page *page, int64_t words[WW_PAGE_WORDS])
 {
     memset(words, 0, WW_PAGE_WORDS * sizeof *words);
@@ -84,6 +94,8 @@ void ww_page_encode(const ww_page *page, int64_t words[WW_PAGE_WORDS])
     words[GRAM_VALID] = page->gram_valid;
     words[GRAM_HASH] = (int64_t)page->gram_hash;
     words[ATTEMPT] = page->attempt;
+    words[DATA_HASH] = (int64_t)page->data_hash;
+    memcpy(words + REASON, page->reason, sizeof page->reason);
     for (int s = 0; s < WW_SLOTS; s++) {
         const ww_page_slot *slot = &page->slot[s];
         int64_t *place = words + SLOTS + (ptrdiff_t)s * SLOT_WORDS;
@@ -105,7 +117,7 @@ bool ww_page_decode(const int64_t words[WW_PAGE_WORDS], int position, ww_page *p
         words[CHECKSUM] != checksum(words))
         return false;
     if (words[GENERATION] < 0 || words[GENERATION] % WW_PAGES != position || words[ROWS] < 0 ||
-        words[SNAPSHOTS] < 0 || words[STATE] < WW_RUN_WAITING || words[STATE] > WW_RUN_STOPPED)
+        words[SNAPSHOTS] < 0 || words[STATE] < WW_RUN_WAITING || words[STATE] >= WW_RUN_STATES)
         return false;
     page->generation = words[GENERATION];
     page->state = (ww_run_state)words[STATE];
@@ -123,6 +135,9 @@ bool ww_page_decode(const int64_t words[WW_PAGE_WORDS], int position, ww_page *p
     page->gram_valid = words[GRAM_VALID] != 0;
     page->gram_hash = (uint64_t)words[GRAM_HASH];
     page->attempt = words[ATTEMPT];
+    page->data_hash = (uint64_t)words[DATA_HASH];
+    memcpy(page->reason, words + REASON, sizeof page->reason);
+    page->reason[sizeof page->reason - 1] = '\0';
     for (int s = 0; s < WW_SLOTS; s++) {
         const int64_t *place = words + SLOTS + (ptrdiff_t)s * SLOT_WORDS;
         page->slot[s] = (ww_page_slot){.valid = place[SLOT_VALID] != 0,
@@ -203,6 +218,10 @@ const char *ww_run_state_name(ww_run_state state)
         return "diverged";
     case WW_RUN_STOPPED:
         return "stopped early";
+    case WW_RUN_FAILED:
+        return "failed";
+    case WW_RUN_STATES:
+        break;
     }
     return "unknown";
 }

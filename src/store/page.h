@@ -33,12 +33,17 @@ typedef struct ww_page {
     uint64_t final_hash, theory_hash, record_hash, gram_hash;
     int64_t snapshots; ///< snapshots taken
     uint64_t snapshots_hash;
-    int64_t attempt; ///< restarts
+    int64_t attempt;              ///< restarts
+    uint64_t data_hash;           ///< of the data set it was begun with; 0: not known
+    char reason[WW_OUTCOME_TEXT]; ///< why it failed or diverged, else ""
     ww_page_slot slot[WW_SLOTS];
 } ww_page;
 
 /// Page of a member that has not begun: generation 0.
 ww_page ww_page_first(void);
+
+/// Puts a sentence into a page, cut where it is too long. "" for none.
+void ww_page_set_reason(ww_page *page, const char *reason);
 
 void ww_page_encode(const ww_page *page, int64_t words[WW_PAGE_WORDS]);
 

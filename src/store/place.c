@@ -40,10 +40,7 @@ static ww_status build_file(const char *temporary, int descriptor, const ww_file
         status = ww_structure_seal(temporary, error);
     if (status == WW_OK && builder->check != NULL)
         status = builder->check(builder->context, temporary, error);
-    if (status == WW_OK && fsync(descriptor) != 0)
-        status = ww_fail(error, WW_FAILED, "cannot bring %s to the disk: %s", temporary,
-                         strerror(errno));
-    return status;
+    return status == WW_OK ? ww_sync_file(temporary, descriptor, error) : status;
 }
 
 static ww_status fail_existing(const char *path, bool resumes, ww_error *error)

@@ -183,6 +183,7 @@ static ww_page rolled_back(const search *found)
     page.generation = ww_page_next_generation(found->pages[found->newest].generation, found->page);
     page.attempt += page.state == WW_RUN_WAITING ? 0 : 1;
     page.state = WW_RUN_RUNNING;
+    ww_page_set_reason(&page, "");
     page.final_valid = page.theory_valid = false;
     page.final_hash = page.theory_hash = 0;
     ww_page_slot kept = {0};
@@ -200,6 +201,20 @@ static ww_page rolled_back(const search *found)
     page.snapshots = kept.snapshots;
     page.snapshots_hash = kept.snapshots_hash;
     return page;
+}
+
+/// A run goes on with the data that it was begun with. Without the hash of either nothing is known.
+static ww_status check_data(const ww_store *store, ww_page *page, ww_error *error)
+{
+    if (page->data_hash == 0)
+        page->data_hash = store->data_hash;
+    if (store->data_hash == 0 || page->data_hash == store->data_hash)
+        return WW_OK;
+    return ww_fail(error, WW_FAILED,
+                   "%s: the data of run%04" PRId64
+                   " are not those that it was begun with, so the data files have changed since; "
+                   "bring them back, or start anew with another output file",
+                   store->path, store->member.index);
 }
 
 /// Wipes what does not count any more, so that a reader who does not look at pages sees no stale
@@ -244,6 +259,7 @@ ww_status ww_store_restore(ww_store *store, const ww_weights_target *target, int
     WW_TRY(find_checkpoint(store, target, &found, error));
     describe(store, &found, notice, notice_size);
     ww_page page = rolled_back(&found);
+    WW_TRY(check_data(store, &page, error));
     WW_TRY(check_rows(store, &page, notice, notice_size, error));
     WW_TRY(read_last_step(store, page.rows, &page.last_step, error));
     forget_pending(store);

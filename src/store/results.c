@@ -45,11 +45,12 @@ static bool all_written(const ww_array_list *list, const ww_pending_results *res
     return true;
 }
 
-ww_status ww_store_finish(ww_store *store, ww_run_state state, ww_error *error)
+ww_status ww_store_finish(ww_store *store, ww_run_state state, const char *reason, ww_error *error)
 {
     ww_page next = ww_store_next_page(store);
     uint64_t hash = 0;
     next.state = state;
+    ww_page_set_reason(&next, reason);
     next.final_valid = all_written(&store->member.final, &store->final, &hash);
     next.final_hash = next.final_valid ? hash : 0;
     next.theory_valid = all_written(&store->member.theory, &store->theory, &hash);

@@ -1,5 +1,6 @@
 /// Opening and closing a member, its rows, and the commit.
 
+#include "store/disk.h"
 #include "store/member.h"
 #include "store/plan.h"
 #include "widthwise/hash.h"
@@ -139,6 +140,7 @@ ww_status ww_store_open(const char *path, const ww_member_layout *layout,
     opened->descriptor = -1;
     opened->member = ww_member_none(layout->index);
     opened->carry_count = (int64_t)layout->carry_count;
+    opened->data_hash = layout->data_hash;
     const ww_status status = open_store(opened, path, layout, error);
     if (status == WW_OK)
         *store = opened;
@@ -253,22 +255,13 @@ static ww_status write_rows(const ww_store *store, ww_error *error)
     return status;
 }
 
-static ww_status sync_own(const ww_store *store, ww_error *error)
-{
-    while (fsync(store->descriptor) != 0)
-        if (errno != EINTR)
-            return ww_fail(error, WW_FAILED, "%s: cannot bring data to the disk: %s", store->path,
-                           strerror(errno));
-    return WW_OK;
-}
-
 /// Writes the page that makes the commit. Rank 0.
 static ww_status write_page(const ww_store *store, const ww_page *page, ww_error *error)
 {
     int64_t words[WW_PAGE_WORDS];
     ww_page_encode(page, words);
     WW_TRY(ww_array_write(&store->member.commit, 0, page->generation % WW_PAGES, 1, words, error));
-    return sync_own(store, error);
+    return ww_sync_file(store->path, store->descriptor, error);
 }
 
 ww_page ww_store_next_page(const ww_store *store)
@@ -299,7 +292,7 @@ ww_status ww_store_publish(ww_store *store, const ww_page *next, ww_status statu
     if (status == WW_OK && store->parallel.rank == 0)
         status = write_rows(store, error);
     if (status == WW_OK)
-        status = sync_own(store, error);
+        status = ww_sync_file(store->path, store->descriptor, error);
     // All data of all ranks are on the disk before the page that says so.
     WW_TRY(ww_store_agree_written(store, status, error));
     WW_TRY(ww_agree(&store->parallel, ww_store_check_place(store, error), error));

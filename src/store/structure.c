@@ -241,3 +241,20 @@ ww_status ww_structure_check(const char *path, ww_error *error)
     close(descriptor);
     return status;
 }
+
+ww_status ww_file_mark_read(hid_t file, const char *path, ww_journal_mark *mark, ww_error *error)
+{
+    ww_array array;
+    WW_TRY(ww_array_open(file, path, ww_copy_text(WW_FILE_MARK_PATH, error), 0, &array, error));
+    ww_status status = WW_OK;
+    if (!array.integer || array.rank != 1 || array.extent[0] != 2)
+        status =
+            ww_fail(error, WW_FAILED,
+                    "%s: %s is not two integers; the file is damaged, restore it from a backup",
+                    path, WW_FILE_MARK_PATH);
+    else
+        status = ww_array_read(&array, 0, 0, 2, mark->words, error);
+    mark->offset = (int64_t)H5Dget_offset(array.id);
+    ww_array_close(&array);
+    return status;
+}

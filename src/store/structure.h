@@ -17,6 +17,9 @@
 /// Path of the dataset that tells a file from all others: two random words, never touched again.
 #define WW_FILE_MARK_PATH "/provenance/file_mark"
 
+/// Reads it, and where it stands. Not collective.
+ww_status ww_file_mark_read(hid_t file, const char *path, ww_journal_mark *mark, ww_error *error);
+
 /// Adds the dataset that holds the hash to the plan of a new file.
 ww_status ww_structure_plan(ww_plan *plan, ww_error *error);
 

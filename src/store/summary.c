@@ -37,6 +37,7 @@ static ww_status summarize_member(hid_t file, const char *path, ww_member_summar
     summary->generation = page.generation;
     summary->rows = page.rows;
     summary->last_step = page.last_step;
+    memcpy(summary->reason, page.reason, sizeof summary->reason);
     for (int s = 0; s < WW_SLOTS; s++) {
         summary->slot_valid[s] = page.slot[s].valid;
         summary->slot_step[s] = page.slot[s].step;

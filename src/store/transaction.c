@@ -35,23 +35,6 @@ ww_status ww_transaction_plan_mark(ww_plan *plan, int64_t *words, ww_error *erro
     return ww_plan_add(plan, item, ww_copy_text(WW_FILE_MARK_PATH, error), error);
 }
 
-static ww_status read_mark(hid_t file, const char *path, ww_journal_mark *mark, ww_error *error)
-{
-    ww_array array;
-    WW_TRY(ww_array_open(file, path, ww_copy_text(WW_FILE_MARK_PATH, error), 0, &array, error));
-    ww_status status = WW_OK;
-    if (!array.integer || array.rank != 1 || array.extent[0] != 2)
-        status =
-            ww_fail(error, WW_FAILED,
-                    "%s: %s is not two integers; the file is damaged, restore it from a backup",
-                    path, WW_FILE_MARK_PATH);
-    else
-        status = ww_array_read(&array, 0, 0, 2, mark->words, error);
-    mark->offset = (int64_t)H5Dget_offset(array.id);
-    ww_array_close(&array);
-    return status;
-}
-
 /// Whether the journal leaves a dataset alone: a large one that is not touched.
 static bool is_left_alone(const void *context, const char *path, int64_t bytes)
 {
@@ -68,7 +51,7 @@ static ww_status write_journal(const char *path, const ww_transaction *transacti
     hid_t file = H5I_INVALID_HID;
     WW_TRY(ww_file_open_reading(path, &file, error));
     ww_journal_mark mark = {0};
-    ww_status status = read_mark(file, path, &mark, error);
+    ww_status status = ww_file_mark_read(file, path, &mark, error);
     ww_extent_list kept = {0};
     if (status == WW_OK)
         status = ww_extents_find(file, path, is_left_alone, transaction, &kept, error);

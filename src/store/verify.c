@@ -179,7 +179,8 @@ static ww_status check_contents(check *at, ww_error *error)
     const ww_page *page = &at->pages[at->newest];
     at->good = true;
     at->line[0] = '\0';
-    say(at, "%s", ww_run_state_name(page->state));
+    say(at, "%s%s%s", ww_run_state_name(page->state), page->reason[0] != '\0' ? ": " : "",
+        page->reason);
     if (!at->valid[1 - at->newest] && page->generation > 0)
         say(at, "; one commit page does not check (as when a job died while writing it), the other "
                 "counts");

@@ -34,6 +34,16 @@ measure: {every: 1000000, quantities: [loss, distance], final: []}
 output: {checkpoint_every: 0}
 """
 
+# Results take some seconds, each of the two.
+RESULTS = """
+name: ending
+data: {train: 50, test: 50, mixture: {dimension: 1500, classes: 4, components: 2}}
+network: {width: 2000}
+training: {batch: 8, steps: 3, rate: 1.0}
+measure: {every: 1, quantities: [loss], final: [update_spectrum, weight_spectrum]}
+output: {checkpoint_every: 0}
+"""
+
 Act = Callable[[subprocess.Popen[str], Path], None]
 
 
@@ -178,6 +188,75 @@ class EndingTest(ProgramTest):
             )
             self.assertEqual(result.errors.count("--wall-time"), 1, result.errors)
             self.assertFalse(self.file.exists())
+
+    def test_a_second_signal(self) -> None:
+        """Whoever asks twice gets the same exit code."""
+
+        def signal_twice(process: subprocess.Popen[str], folder: Path) -> None:
+            for _ in range(20):
+                process.send_signal(signal.SIGUSR1)
+                time.sleep(0.005)
+                process.send_signal(signal.SIGTERM)
+                if process.poll() is not None:
+                    break
+
+        self.ended(signal_twice, "run", str(self.config), "-o", str(self.file))
+
+    def test_a_signal_while_it_starts(self) -> None:
+        """A job that is told to end before its first step has a file to go on with."""
+        with start("run", str(self.config), "-o", str(self.file), folder=self.folder) as process:
+            deadline = time.monotonic() + 60
+            while not self.catches(process.pid, signal.SIGTERM):
+                self.assertLess(time.monotonic(), deadline)
+            process.send_signal(signal.SIGTERM)
+            text, _ = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, STOPPED, text)
+        until = ("-q", "--until", "10")
+        self.succeed("resume", self.file, *until, ranks=2, code=STOPPED)
+        whole = self.folder / "whole.h5"
+        self.succeed("run", self.config, "-o", whole, *until, code=STOPPED)
+        self.assertEqual(result_differences(whole, self.file), [])
+
+    @staticmethod
+    def catches(process: int, number: signal.Signals) -> bool:
+        """Whether a process has a handler for a signal by now."""
+        for line in Path(f"/proc/{process}/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("SigCgt:"):
+                return bool(int(line.split()[1], 16) >> (number - 1) & 1)
+        return False
+
+    def test_results_that_take_long(self) -> None:
+        """The end may come when only results are left to be computed."""
+        self.config.write_text(RESULTS, encoding="utf-8")
+        begin = ("run", str(self.config), "-o", str(self.file))
+        with start(*begin, folder=self.folder, ranks=2) as process:
+            deadline = time.monotonic() + 120
+            while True:
+                self.assertLess(time.monotonic(), deadline)
+                self.assertIsNone(process.poll())
+                time.sleep(0.02)
+                try:
+                    if self.committed_step() == 3:
+                        break
+                except (OSError, AttributeError):
+                    pass  # no file, no checkpoint yet
+            process.send_signal(signal.SIGUSR1)
+            text, _ = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, STOPPED, text)
+        self.assertIn("results are still to be computed: SIGUSR1", text)
+        self.succeed("resume", self.file, "-q", ranks=3)
+        whole = self.folder / "whole.h5"
+        self.succeed("run", self.config, "-o", whole, "-q")
+        self.assertEqual(result_differences(whole, self.file), [])
+
+    def test_no_time_at_all(self) -> None:
+        """A start that brings nothing forward is a failure: else a job would come back for ever."""
+        over = {"SLURM_JOB_END_TIME": str(int(time.time()) - 1)}
+        for command in (("run", str(self.config), "-o", str(self.file)), ("resume", str(self.file))):
+            with start(*command, folder=self.folder, ranks=2, more=over) as process:
+                text, _ = process.communicate(timeout=60)
+            self.assertEqual(process.returncode, 1, text)
+            self.assertEqual(text.count("no step was made before the end of the wall time"), 1, text)
 
     def test_members_that_wait(self) -> None:
         """The members of a sweep that follow wait for the restart, which ends with the same bits."""

@@ -49,7 +49,7 @@ static void train(MPI_Comm communicator, const char *const *settings, size_t cou
                          WW_OK);
     }
     assert_true(ww_measure_final_values(plan) <= 256);
-    if (ww_measure_finish(plan, problem, engine, carry, result->final, &error) != WW_OK)
+    if (ww_measure_finish(plan, problem, engine, carry, NULL, NULL, result->final, &error) != WW_OK)
         fail_msg("%s", error.message);
     for (int64_t i = 0; i < problem->tiling.local_tiles; i++) {
         const int64_t tile = problem->tiling.first_tile + i;

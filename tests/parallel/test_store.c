@@ -271,7 +271,7 @@ static void results_record_and_snapshots(void **state)
     checkpoint(store, &tiling, 10);
     CHECK_OK(store_write_snapshot(store, &tiling, 1, error));
     write_results(store);
-    CHECK_OK(ww_store_finish(store, WW_RUN_DONE, error));
+    CHECK_OK(ww_store_finish(store, WW_RUN_DONE, "", error));
     ww_store_close(store);
 
     char report[4096];
@@ -354,7 +354,7 @@ static void results_record_and_snapshots(void **state)
     CHECK_OK(store_write_snapshot(store, &tiling, 1, error));
     const double answer = 42;
     CHECK_OK(ww_store_write_final(store, 1, &answer, error)); // one of two: final does not count
-    CHECK_OK(ww_store_finish(store, WW_RUN_DIVERGED, error));
+    CHECK_OK(ww_store_finish(store, WW_RUN_DIVERGED, "the loss is not finite", error));
     ww_store_close(store);
     CHECK_OK(ww_store_summarize_all(fixture->path, &fixture->world, &summary, error));
     CHECK(!summary.members[0].final_valid && summary.members[0].snapshots == 2);

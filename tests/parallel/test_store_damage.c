@@ -68,7 +68,7 @@ static void make_whole(const store_fixture *fixture)
     CHECK_OK(ww_store_write_final(store, 0, values, error));
     CHECK_OK(ww_store_write_final(store, 1, values, error));
     CHECK_OK(ww_store_write_theory(store, 0, values, error));
-    CHECK_OK(ww_store_finish(store, WW_RUN_DONE, error));
+    CHECK_OK(ww_store_finish(store, WW_RUN_DONE, "", error));
     ww_store_close(store);
 }
 

@@ -1,0 +1,324 @@
+#include "app/crews.h"
+
+#include "app/cost.h"
+#include "widthwise/board.h"
+#include "widthwise/clock.h"
+#include "widthwise/memory.h"
+#include "widthwise/store.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { MOST_SHARES_TOLD = 8 };
+
+// What one rank knows of the work.
+typedef struct crews {
+    ww_session *session;
+    ww_task *tasks;       // [count]
+    size_t *positions;    // [count] of the tasks among the members
+    size_t count;         // tasks
+    double all_work;      // of all tasks
+    ww_division division; // of ranks among them
+    ww_overview overview;
+    ww_progress progress;
+    int64_t file_mark[2];   // what tells the file from others
+    ww_crews_result result; // of members that this rank led
+    double busy;            // seconds that this rank worked on members
+    ww_error *error;        // of the only member
+} crews;
+
+// Work in additions and multiplications, and memory. Steps, records and results differ in speed by
+// factors of two or so, which divides ranks well enough.
+static ww_status describe_task(const ww_app_member *member, int ranks, int64_t memory,
+                               ww_task *task, ww_error *error)
+{
+    ww_member_cost cost;
+    WW_TRY(ww_member_cost_of(member, &member->shape, 0, 1, &cost, error));
+    *task = (ww_task){
+        .work = ww_member_work(member, &cost), .grain = cost.tiling.tile_count, .least_ranks = 1};
+    int low = 1;
+    int high = ranks;
+    if (ww_member_peak(&cost) > memory) {
+        while (low < high) { // memory of a rank falls with their number
+            const int middle = low + (high - low) / 2;
+            WW_TRY(ww_member_cost_of(member, &member->shape, 0, middle, &cost, error));
+            if (ww_member_peak(&cost) <= memory)
+                high = middle;
+            else
+                low = middle + 1;
+        }
+        task->least_ranks = high;
+    }
+    return WW_OK;
+}
+
+ww_status ww_crews_divide(const ww_app_members *members, const bool *skip, int ranks,
+                          int64_t memory, ww_task *tasks, size_t *count, ww_division *division,
+                          ww_error *error)
+{
+    *count = 0;
+    *division = (ww_division){0};
+    for (size_t i = 0; i < members->count; i++) {
+        if (skip != NULL && skip[i])
+            continue;
+        const ww_status status =
+            describe_task(&members->list[i], ranks, memory, &tasks[(*count)++], error);
+        if (status != WW_OK) {
+            ww_app_name_member(members->list[i].index, members->list[i].label, error);
+            return status;
+        }
+    }
+    return ww_division_make(tasks, *count, ranks, division, error);
+}
+
+static ww_status plan(crews *self, const bool *skip, ww_error *error)
+{
+    ww_session *session = self->session;
+    const ww_parallel *parallel = session->parallel;
+    const size_t members = session->members.count;
+    int64_t memory = 0;
+    WW_TRY(ww_memory_for_rank(parallel, &memory, error));
+    memory = memory == INT64_MAX ? memory : (int64_t)(WW_CREW_MEMORY_SHARE * (double)memory);
+    self->tasks = ww_allocate(members, sizeof *self->tasks, "the division of ranks", error);
+    self->positions = ww_allocate(members, sizeof *self->positions, "the division of ranks", error);
+    ww_status status = self->tasks == NULL || self->positions == NULL ? WW_FAILED : WW_OK;
+    if (status == WW_OK)
+        status = ww_crews_divide(&session->members, skip, parallel->size, memory, self->tasks,
+                                 &self->count, &self->division, error);
+    WW_TRY(ww_agree(parallel, status, error));
+    size_t task = 0;
+    for (size_t i = 0; i < members; i++)
+        if (skip == NULL || !skip[i]) {
+            self->all_work += self->tasks[task].work;
+            self->positions[task++] = i;
+        }
+    if (parallel->rank == 0)
+        status = ww_store_identify(session->path, self->file_mark, error);
+    WW_TRY(ww_agree(parallel, status, error));
+    return ww_broadcast(parallel, self->file_mark, sizeof self->file_mark, 0, error);
+}
+
+// Warns of a member that leaves ranks without a tile: those idle while it runs.
+static void warn_of_idle_ranks(const crews *self)
+{
+    const ww_session *session = self->session;
+    for (size_t s = 0; s < self->division.stage_count; s++) {
+        const ww_stage *stage = &self->division.stages[s];
+        for (size_t i = stage->first; i < stage->first + stage->count; i++) {
+            const size_t task = self->division.order[i];
+            const ww_app_member *member = &session->members.list[self->positions[task]];
+            const int64_t tiles = self->tasks[task].grain;
+            if (tiles >= stage->ranks)
+                continue;
+            const ww_tiling tiling = ww_tiling_make(member->layout.width, 0, 1);
+            fprintf(stderr,
+                    "widthwise: warning: width %lld has %lld tile%s of %lld units, so %lld of %d "
+                    "ranks idle\n",
+                    (long long)tiling.width, (long long)tiles, tiles == 1 ? "" : "s",
+                    (long long)tiling.tile_units, (long long)(stage->ranks - tiles), stage->ranks);
+            return;
+        }
+    }
+}
+
+static bool is_outcome(ww_status status)
+{
+    return status == WW_OK || status == WW_DIVERGED || status == WW_STOPPED;
+}
+
+// Says that a member failed and marks it so. Rank 0 of the crew.
+static void tell_failure(crews *self, const ww_app_member *member, const ww_error *reason)
+{
+    if (self->session->members.count > 1) {
+        char line[WW_MESSAGE_SIZE + 16];
+        (void)snprintf(line, sizeof line, "widthwise: %s\n", reason->message);
+        fputs(line, stderr);
+    }
+    ww_error ignored = {0}; // what failed the member may fail this too; it is said all the same
+    (void)ww_store_mark_failed(self->session->path, self->file_mark, member->index, reason->message,
+                               &ignored);
+}
+
+static ww_status run_member(crews *self, const ww_parallel *crew, const ww_app_member *member,
+                            bool *advanced, ww_error *error)
+{
+    ww_session *session = self->session;
+    *advanced = false;
+    WW_TRY(ww_data_cache_get(&session->cache, member->config, crew, error));
+    return ww_app_member_run(session->path, member, &session->cache.data, crew, &session->ending,
+                             &self->progress, advanced, error);
+}
+
+// Runs a task on the crew, and takes down what becomes of it.
+static void run_task(crews *self, const ww_parallel *crew, size_t task)
+{
+    ww_session *session = self->session;
+    const ww_app_member *member = &session->members.list[self->positions[task]];
+    const bool leads = crew->rank == 0;
+    const bool ended_before = session->ending.agreed;
+    const double began = ww_seconds();
+    ww_error error = {0};
+    self->progress.member = (int64_t)self->positions[task] + 1;
+    if (leads)
+        ww_overview_begin(&self->overview,
+                          self->all_work > 0.0 ? self->tasks[task].work / self->all_work : 0.0);
+    bool advanced = false;
+    const ww_status status = run_member(self, crew, member, &advanced, &error);
+    if (leads) {
+        ww_overview_ended(&self->overview, status);
+        if (session->ending.agreed && !ended_before)
+            ww_overview_end_all(&self->overview);
+        if (!is_outcome(status)) {
+            ww_app_name_member(member->index, member->label, &error);
+            tell_failure(self, member, &error);
+        }
+        ww_crews_result *result = &self->result;
+        int64_t *end = status == WW_OK         ? &result->done
+                       : status == WW_DIVERGED ? &result->diverged
+                       : status == WW_STOPPED  ? &result->stopped
+                                               : &result->failed;
+        ++*end;
+        result->advanced += advanced;
+    }
+    if (!is_outcome(status) && session->members.count == 1)
+        *self->error = error;
+    self->busy += ww_seconds() - began;
+}
+
+// The next task of the stage for this crew, -1 when there is none, or when the job is to end: then
+// `*left` says so.
+static ww_status take_task(crews *self, const ww_parallel *crew, size_t stage, int64_t *taken,
+                           ww_error *error)
+{
+    ww_status status = WW_OK;
+    *taken = -1;
+    if (!self->session->ending.agreed) {
+        WW_TRY(ww_ending_agree(&self->session->ending, crew, error));
+        if (self->session->ending.agreed && crew->rank == 0)
+            ww_overview_end_all(&self->overview);
+    }
+    if (self->session->ending.agreed)
+        return WW_OK;
+    if (crew->rank == 0)
+        status = ww_board_add(self->overview.board, WW_OVERVIEW_WORDS + stage, 1, taken, error);
+    WW_TRY(ww_agree(crew, status, error));
+    WW_TRY(ww_broadcast(crew, taken, sizeof *taken, 0, error));
+    if (*taken >= (int64_t)self->division.stages[stage].count)
+        *taken = -1;
+    return WW_OK;
+}
+
+// Works a stage off, then splits for the next one.
+static ww_status work(crews *self, const ww_parallel *crew, size_t stage, ww_error *error)
+{
+    const ww_session *session = self->session;
+    if (stage == self->division.stage_count)
+        return WW_OK;
+    ww_parallel part;
+    const int size = self->division.stages[stage].ranks;
+    WW_TRY(ww_parallel_split(crew, ww_crew_of_rank(crew->size, size, crew->rank), &part, error));
+    self->progress.leads = part.rank == 0;
+    self->progress.speaks = part.rank == 0 && !session->quiet;
+    ww_ending_divide(&self->session->ending, &part,
+                     self->overview.members > 1 ? &self->overview : NULL);
+    int64_t taken = -1;
+    ww_status status = take_task(self, &part, stage, &taken, error);
+    while (status == WW_OK && taken >= 0) {
+        run_task(self, &part,
+                 self->division.order[self->division.stages[stage].first + (size_t)taken]);
+        status = take_task(self, &part, stage, &taken, error);
+    }
+    if (status == WW_OK && !session->ending.agreed)
+        status = work(self, &part, stage + 1, error);
+    ww_parallel_destroy(&part);
+    return status;
+}
+
+static void wait_and_tell(void *context)
+{
+    crews *self = context;
+    ww_progress_wait(&self->progress);
+    (void)ww_board_look(self->overview.board, 0); // others may need it
+}
+
+// Shares of the time since the start that ranks worked on members.
+static ww_status say_busy(const crews *self, ww_error *error)
+{
+    const ww_parallel *parallel = self->session->parallel;
+    const double share = self->busy / (ww_seconds() - self->session->began);
+    double *shares = ww_allocate((size_t)parallel->size, sizeof *shares, "shares", error);
+    WW_TRY(ww_agree(parallel, shares == NULL ? WW_FAILED : WW_OK, error));
+    WW_ASSERT(shares != NULL);
+    const int code =
+        MPI_Gather(&share, 1, MPI_DOUBLE, shares, 1, MPI_DOUBLE, 0, parallel->communicator);
+    if (code == MPI_SUCCESS && parallel->rank == 0 && !self->session->quiet) {
+        double sum = 0.0;
+        int least = 0;
+        for (int rank = 0; rank < parallel->size; rank++) {
+            sum += shares[rank];
+            least = shares[rank] < shares[least] ? rank : least;
+        }
+        printf("ranks were at work on runs for %.1f%% of the time", 100.0 * sum / parallel->size);
+        if (parallel->size <= MOST_SHARES_TOLD)
+            for (int rank = 0; rank < parallel->size; rank++)
+                printf("%s%.1f%%%s", rank == 0 ? " (" : ", ", 100.0 * shares[rank],
+                       rank + 1 == parallel->size ? ")" : "");
+        else
+            printf(", rank %d the least: %.1f%%", least, 100.0 * shares[least]);
+        printf("\n");
+    }
+    free(shares);
+    return WW_OK;
+}
+
+// What all ranks together did.
+static ww_status gather(crews *self, ww_crews_result *result, ww_error *error)
+{
+    int64_t words[] = {self->result.done, self->result.failed, self->result.diverged,
+                       self->session->ending.by_time, self->result.advanced};
+    const size_t count = sizeof words / sizeof words[0];
+    WW_TRY(ww_sum_words(self->session->parallel, words, count, error));
+    *result = (ww_crews_result){.done = words[0],
+                                .failed = words[1],
+                                .diverged = words[2],
+                                .advanced = words[4],
+                                .by_time = words[3] > 0};
+    // Those that nobody took wait for `resume`.
+    result->stopped = (int64_t)self->count - result->done - result->failed - result->diverged;
+    return WW_OK;
+}
+
+static ww_status run(crews *self, const bool *skip, ww_crews_result *result, ww_error *error)
+{
+    const ww_parallel *parallel = self->session->parallel;
+    WW_TRY(plan(self, skip, error));
+    WW_TRY(ww_board_create(parallel, WW_OVERVIEW_WORDS + self->division.stage_count,
+                           &self->overview.board, error));
+    self->overview.members = (int64_t)self->count;
+    self->overview.began = ww_seconds();
+    self->progress = (ww_progress){.watches = parallel->rank == 0,
+                                   .last = ww_seconds(),
+                                   .member_count = (int64_t)self->session->members.count,
+                                   .overview = self->count > 1 ? &self->overview : NULL};
+    if (parallel->rank == 0)
+        warn_of_idle_ranks(self);
+    const ww_status status = work(self, parallel, 0, error);
+    WW_TRY(ww_wait_for_all(parallel, wait_and_tell, self, error));
+    WW_TRY(ww_agree(parallel, status, error));
+    WW_TRY(gather(self, result, error));
+    return self->count > 1 ? say_busy(self, error) : WW_OK;
+}
+
+ww_status ww_crews_run(ww_session *session, const bool *skip, ww_crews_result *result,
+                       ww_error *error)
+{
+    *result = (ww_crews_result){0};
+    crews self = {.session = session, .error = error};
+    const ww_status status = run(&self, skip, result, error);
+    ww_board_free(self.overview.board);
+    ww_division_free(&self.division);
+    free(self.tasks);
+    free(self.positions);
+    return status;
+}

@@ -1,0 +1,121 @@
+#include "widthwise/board.h"
+
+#include "widthwise/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct ww_board {
+    ww_parallel parallel;
+    size_t count;
+    MPI_Win window;      // of rank 0's words; MPI_WIN_NULL for one rank alone
+    int64_t *words;      // [count] of rank 0; of one rank alone
+    int64_t *seen;       // [count] as last looked at
+    int64_t *coming;     // [count] the answer on its way
+    MPI_Request request; // for it
+};
+
+static ww_status mpi_status(int code, const char *what, ww_error *error)
+{
+    if (code == MPI_SUCCESS)
+        return WW_OK;
+    return ww_fail(error, WW_FAILED, "%s failed in MPI (one-sided communication)", what);
+}
+
+static ww_status open_window(ww_board *board, ww_error *error)
+{
+    const MPI_Aint bytes =
+        board->parallel.rank == 0 ? (MPI_Aint)(board->count * sizeof *board->words) : 0;
+    WW_TRY(mpi_status(MPI_Win_allocate(bytes, (int)sizeof *board->words, MPI_INFO_NULL,
+                                       board->parallel.communicator, &board->words, &board->window),
+                      "making a board", error));
+    MPI_Win_set_errhandler(board->window, MPI_ERRORS_RETURN);
+    if (board->parallel.rank == 0)
+        memset(board->words, 0, board->count * sizeof *board->words);
+    // The zeroes are there before anyone adds.
+    WW_TRY(mpi_status(MPI_Barrier(board->parallel.communicator), "making a board", error));
+    return mpi_status(MPI_Win_lock_all(MPI_MODE_NOCHECK, board->window), "making a board", error);
+}
+
+ww_status ww_board_create(const ww_parallel *parallel, size_t count, ww_board **board,
+                          ww_error *error)
+{
+    *board = NULL;
+    ww_board *made = ww_allocate(1, sizeof *made, "a board", error);
+    ww_status status = made != NULL ? WW_OK : WW_FAILED;
+    if (status == WW_OK) {
+        *made = (ww_board){.parallel = *parallel,
+                           .count = count,
+                           .window = MPI_WIN_NULL,
+                           .request = MPI_REQUEST_NULL};
+        made->seen = ww_allocate(count, sizeof *made->seen, "a board", error);
+        made->coming = ww_allocate(count, sizeof *made->coming, "a board", error);
+        if (parallel->size == 1)
+            made->words = ww_allocate(count, sizeof *made->words, "a board", error);
+        if (made->seen == NULL || made->coming == NULL ||
+            (parallel->size == 1 && made->words == NULL))
+            status = WW_FAILED;
+    }
+    status = ww_agree(parallel, status, error);
+    if (status == WW_OK && parallel->size > 1)
+        status = ww_agree(parallel, open_window(made, error), error);
+    if (status == WW_OK)
+        *board = made;
+    else
+        ww_board_free(made);
+    return status;
+}
+
+void ww_board_free(ww_board *board)
+{
+    if (board == NULL)
+        return;
+    if (board->request != MPI_REQUEST_NULL)
+        MPI_Wait(&board->request, MPI_STATUS_IGNORE);
+    if (board->window != MPI_WIN_NULL) {
+        MPI_Win_unlock_all(board->window);
+        MPI_Win_free(&board->window); // and the words with it
+    } else {
+        free(board->words);
+    }
+    free(board->seen);
+    free(board->coming);
+    free(board);
+}
+
+ww_status ww_board_add(ww_board *board, size_t word, int64_t amount, int64_t *before,
+                       ww_error *error)
+{
+    WW_ASSERT(word < board->count);
+    int64_t found = 0;
+    if (board->window == MPI_WIN_NULL) {
+        found = board->words[word];
+        board->words[word] += amount;
+    } else {
+        WW_TRY(mpi_status(MPI_Fetch_and_op(&amount, &found, MPI_INT64_T, 0, (MPI_Aint)word, MPI_SUM,
+                                           board->window),
+                          "adding on a board", error));
+        WW_TRY(mpi_status(MPI_Win_flush(0, board->window), "adding on a board", error));
+    }
+    if (before != NULL)
+        *before = found;
+    return WW_OK;
+}
+
+int64_t ww_board_look(ww_board *board, size_t word)
+{
+    WW_ASSERT(word < board->count);
+    if (board->window == MPI_WIN_NULL)
+        return board->words[word];
+    // Reading by an accumulation that changes nothing is defined beside the additions of others.
+    if (board->request == MPI_REQUEST_NULL &&
+        MPI_Rget_accumulate(NULL, 0, MPI_INT64_T, board->coming, (int)board->count, MPI_INT64_T, 0,
+                            0, (int)board->count, MPI_INT64_T, MPI_NO_OP, board->window,
+                            &board->request) != MPI_SUCCESS)
+        board->request = MPI_REQUEST_NULL;
+    int arrived = 0;
+    if (board->request != MPI_REQUEST_NULL &&
+        MPI_Test(&board->request, &arrived, MPI_STATUS_IGNORE) == MPI_SUCCESS && arrived != 0)
+        memcpy(board->seen, board->coming, board->count * sizeof *board->seen);
+    return board->seen[word];
+}
