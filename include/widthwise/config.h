@@ -199,6 +199,20 @@ typedef enum ww_config_change {
 ww_status ww_config_compare(const ww_config *before, const ww_config *after, const char *label,
                             ww_config_change *change, ww_error *error);
 
+/// A member that is said to be of one experiment with others. Pointers are borrowed.
+typedef struct ww_config_member {
+    const ww_config *config;
+    const char *label; ///< what is swept, as in ww_experiment
+    const char *name;  ///< for messages, such as "run0003 of widths-0003.h5"
+} ww_config_member;
+
+/// Whether all `members` [count] can come from one configuration: every key has the same value in
+/// all of them unless the sweep varies it, by their labels, or a restart may change it; and all
+/// labels name the same keys. A key whose value follows from others, or that some members have no
+/// use for, may differ where those others do. WW_USAGE names the key, its values and two members.
+/// Pure.
+ww_status ww_config_compare_members(const ww_config_member *members, size_t count, ww_error *error);
+
 /// Learning rate eta after rate_scaling.
 double ww_config_learning_rate(const ww_config *config);
 /// Standard deviation of an initial hidden weight after scaling (sigma of LL A3).

@@ -315,6 +315,24 @@ typedef struct ww_export_choice {
 ww_status ww_store_export(const char *path, const char *target, bool force,
                           const ww_export_choice *choice, FILE *report, ww_error *error);
 
+/// Makes one file of the members of several, `paths` [count], as if they had been run into one:
+/// members keep their numbers and all that they hold, weights and commit pages included; the rows
+/// of provenance come in the order of `paths`; the file has a mark of its own. `ww_store_*` works
+/// on it as on any other.
+///
+/// Nobody may write the inputs meanwhile: their locks are taken, and changes of structure that were
+/// cut short are undone, which a line in `report` says. Every input is held against its checksums
+/// as ww_store_verify does, and the new file too before it gets its name. Until then there is no
+/// file at `target`; one that exists is refused unless `force`. Refused with WW_USAGE: an input
+/// that is no file of this program, or an export; one that is named twice, or is the target, by
+/// whatever name; members with one number, or with the same values of all that is swept; members of
+/// different configurations (ww_config_compare_members). WW_FAILED: damage, an input that another
+/// job writes, what cannot be read or written. A line in `report` says where inputs were computed
+/// with unlike arithmetic. Large data is copied a little at a time; memory grows with the number of
+/// members only. Serial. Not collective.
+ww_status ww_store_merge(const char *const *paths, size_t count, const char *target, bool force,
+                         FILE *report, ww_error *error);
+
 /// Checks everything that a file says of itself: structure, pages, rows, results, records,
 /// snapshots and both checkpoints against their hashes. Prints a line for each member to `report`
 /// (rank 0 only) and names the newest good checkpoint. WW_FAILED when a member has neither a good

@@ -102,6 +102,20 @@ static const command commands[] = {
      "  --record             with what is recorded for an outside check\n"
      "  --force              replace a file that exists\n",
      ww_app_export},
+    {"merge", "make one file of the runs of several, as of a job array",
+     "usage: widthwise merge FILE... -o MERGED\n"
+     "\n"
+     "Runs keep their numbers and everything they have, checkpoints included: MERGED is as if one "
+     "job had\n"
+     "run them all, and `resume` goes on with those that have not ended. All must be of one "
+     "configuration,\n"
+     "each in one FILE only, and no job may be writing. FILEs are held against their checksums and "
+     "stay as\n"
+     "they are; so is MERGED before it gets its name.\n"
+     "\n"
+     "  -o, --output MERGED  the file to make\n"
+     "  --force              replace a file that exists\n",
+     ww_app_merge},
     {"list", "list quantities, results, keys, models, sources, or the members of a sweep",
      "usage: widthwise list quantities|results|keys|models|sources\n"
      "       widthwise list members [CONFIG] [--set KEY=VALUE]... [options]\n"

@@ -98,7 +98,7 @@ static ww_status show(const char *path, ww_error *error)
            summary.first.host, (long long)summary.first.ranks, summary.first.ranks == 1 ? "" : "s",
            summary.first.version);
     if (summary.attempt_count > 1)
-        printf("  restarted %lld time%s, last %s on %s with %lld rank%s\n",
+        printf("  and %lld more time%s, last %s on %s with %lld rank%s\n",
                (long long)summary.attempt_count - 1, summary.attempt_count == 2 ? "" : "s",
                summary.newest.started, summary.newest.host, (long long)summary.newest.ranks,
                summary.newest.ranks == 1 ? "" : "s");

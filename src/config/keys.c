@@ -302,6 +302,17 @@ bool ww_key_in_use(const ww_key *key, const ww_config *config)
     return (key->states >> choice & 1u) != 0;
 }
 
+bool ww_key_is_swept(const char *path, const char *label)
+{
+    const size_t length = strlen(path);
+    for (const char *word = label; word != NULL; word = strchr(word, ' ')) {
+        word += *word == ' ';
+        if (strncmp(word, path, length) == 0 && word[length] == '=')
+            return true;
+    }
+    return false;
+}
+
 const ww_preset *ww_preset_of(ww_model model)
 {
     WW_ASSERT((size_t)model < WW_MODEL_COUNT);

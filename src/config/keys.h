@@ -78,6 +78,9 @@ const void *ww_key_value(const ww_key *key, const ww_config *config);
 /// True when `key` has any effect in `config`.
 bool ww_key_in_use(const ww_key *key, const ww_config *config);
 
+/// True when `label` ("network.width=500 seed=2") says that a sweep varies the key `path`.
+bool ww_key_is_swept(const char *path, const char *label);
+
 /// One value that a preset stands for.
 typedef struct ww_preset_value {
     const char *path, *value;

@@ -20,22 +20,32 @@ static void list_changeable(char *text, size_t size)
     }
 }
 
-// True when `label` ("network.width=500 seed=2") names the key.
-static bool is_swept(const char *label, const char *path)
+// What may change of a run with replicas, apart from its conduct: there may be more of them.
+static ww_status compare_replicas(const ww_key *key, const ww_config *before,
+                                  const ww_config *after, const char *where, ww_error *error)
 {
-    const size_t length = strlen(path);
-    for (const char *word = label; word != NULL; word = strchr(word, ' ')) {
-        word += *word == ' ';
-        if (strncmp(word, path, length) == 0 && word[length] == '=')
-            return true;
-    }
-    return false;
+    if ((before->replicas > 1) != (after->replicas > 1))
+        return ww_fail(error, WW_USAGE,
+                       "%s: a run without replicas cannot get them, nor lose them; start a new run",
+                       where);
+    if (before->replicas > 1 && strcmp(key->path, "replicas") != 0)
+        return ww_fail(
+            error, WW_USAGE,
+            "%s: replicas that are done keep no weights, so they cannot go on otherwise; "
+            "what may change is their number (replicas)",
+            where);
+    if (after->replicas < before->replicas)
+        return ww_fail(
+            error, WW_USAGE,
+            "%s: there cannot be fewer replicas than the %lld that the run was begun with", where,
+            (long long)before->replicas);
+    return WW_OK;
 }
 
 ww_status ww_config_compare(const ww_config *before, const ww_config *after, const char *label,
                             ww_config_change *change, ww_error *error)
 {
-    static const char quiet[] = "output.";
+    static const char conduct[] = "output.";
     *change = WW_CONFIG_SAME;
     for (size_t i = 0; i < ww_key_count(); i++) {
         const ww_key *key = ww_key_at(i);
@@ -52,29 +62,14 @@ ww_status ww_config_compare(const ww_config *before, const ww_config *after, con
                            "was begun; what may change is %s; for anything else start a new run",
                            where, changeable);
         }
-        const bool quiet_key = strncmp(key->path, quiet, sizeof quiet - 1) == 0;
-        const bool is_count = strcmp(key->path, "replicas") == 0;
-        if ((before->replicas > 1) != (after->replicas > 1))
-            return ww_fail(error, WW_USAGE,
-                           "%s: a run without replicas cannot get them, nor lose them; start a new "
-                           "run",
-                           where);
-        if (before->replicas > 1 && !quiet_key && !is_count)
-            return ww_fail(error, WW_USAGE,
-                           "%s: replicas that are done keep no weights, so they cannot go on "
-                           "otherwise; what may change is their number (replicas)",
-                           where);
-        if (after->replicas < before->replicas)
-            return ww_fail(
-                error, WW_USAGE,
-                "%s: there cannot be fewer replicas than the %lld that the run was begun "
-                "with",
-                where, (long long)before->replicas);
-        if (is_swept(label, key->path))
+        const bool is_conduct = strncmp(key->path, conduct, sizeof conduct - 1) == 0;
+        if (!is_conduct)
+            WW_TRY(compare_replicas(key, before, after, where, error));
+        if (ww_key_is_swept(key->path, label))
             return ww_fail(error, WW_USAGE,
                            "%s: the sweep of this file varies this key, so a restart cannot set it",
                            where);
-        if (!quiet_key)
+        if (!is_conduct)
             *change = WW_CONFIG_RESULTS;
         else if (*change == WW_CONFIG_SAME)
             *change = WW_CONFIG_CONDUCT;

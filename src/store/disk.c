@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -23,6 +24,14 @@ ww_status ww_check_space(const char *path, int descriptor, int64_t bytes, int64_
                    "%s needs %.3f GiB and its file system has %.3f GiB free; write to another one "
                    "with -o, or keep less (output.record, measure.snapshots)",
                    path, (double)bytes / gibibyte, available / gibibyte);
+}
+
+bool ww_same_file(const char *one, const char *other)
+{
+    struct stat a;
+    struct stat b;
+    return stat(one, &a) == 0 && stat(other, &b) == 0 && a.st_ino == b.st_ino &&
+           a.st_dev == b.st_dev;
 }
 
 ww_status ww_sync_file(const char *path, int descriptor, ww_error *error)

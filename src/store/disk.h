@@ -4,11 +4,15 @@
 
 #include "widthwise/error.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /// WW_FAILED when the file system of the open file has less than `bytes` free, `freed` not counted.
 ww_status ww_check_space(const char *path, int descriptor, int64_t bytes, int64_t freed,
                          ww_error *error);
+
+/// Whether two names lead to one file that is there.
+bool ww_same_file(const char *one, const char *other);
 
 /// Brings what was written to the open file `path` to the disk.
 ww_status ww_sync_file(const char *path, int descriptor, ww_error *error);

@@ -1,6 +1,7 @@
 /// Plain copies for programs that load whole files.
 
 #include "store/contents.h"
+#include "store/disk.h"
 #include "store/hdf5_tools.h"
 #include "store/member.h"
 #include "store/members.h"
@@ -13,7 +14,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum { TRIES = 5 };
 
@@ -435,7 +435,8 @@ static ww_status make_copy(export *self, const char *target, bool force, ww_erro
         status = ww_members_list(self->source, self->path, &self->indices, &self->count, error);
     if (status == WW_OK)
         status = copy_all(self, error);
-    const ww_file_builder builder = {.bytes = self->bytes, .build = build, .context = self};
+    const ww_file_builder builder = {
+        .bytes = self->bytes, .copies = true, .build = build, .context = self};
     if (status == WW_OK)
         status = ww_place_file(target, force, &builder, error);
     free(self->indices);
@@ -443,19 +444,10 @@ static ww_status make_copy(export *self, const char *target, bool force, ww_erro
     return status;
 }
 
-/// Whether two names lead to one file.
-static bool same_file(const char *one, const char *other)
-{
-    struct stat a;
-    struct stat b;
-    return stat(one, &a) == 0 && stat(other, &b) == 0 && a.st_ino == b.st_ino &&
-           a.st_dev == b.st_dev;
-}
-
 ww_status ww_store_export(const char *path, const char *target, bool force,
                           const ww_export_choice *choice, FILE *report, ww_error *error)
 {
-    if (same_file(path, target))
+    if (ww_same_file(path, target))
         return ww_fail(error, WW_USAGE,
                        "%s would be overwritten by its own export; choose another name with -o",
                        path);

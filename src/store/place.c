@@ -38,6 +38,8 @@ static ww_status build_file(const char *temporary, int descriptor, const ww_file
         status = written;
     if (status == WW_OK && builder->resumes)
         status = ww_structure_seal(temporary, error);
+    if (status == WW_OK && builder->check != NULL)
+        status = builder->check(builder->context, temporary, error);
     return status == WW_OK ? ww_sync_file(temporary, descriptor, error) : status;
 }
 
@@ -151,7 +153,7 @@ ww_status ww_place_file(const char *path, bool force, const ww_file_builder *bui
         status = ww_check_space(path, descriptor, builder->bytes, freed, error);
         if (status == WW_OK) {
             status = build_file(temporary, descriptor, builder, error);
-            if (status != WW_OK && builder->resumes) // that of an export may be about its source
+            if (status != WW_OK && !builder->copies)
                 ww_error_advise(error, "; nothing was made: check free space and quota, or choose "
                                        "another place with -o");
         }

@@ -15,8 +15,11 @@ typedef struct ww_file_builder {
     /// It is one that a run goes on with: its fixed part is sealed, and one of its name that exists
     /// could be resumed.
     bool resumes;
+    bool copies; ///< it is made from other files, which a failure may be about
     /// Fills the open file; `file_name` is its name, for messages.
     ww_status (*build)(void *context, hid_t file, const char *file_name, ww_error *error);
+    /// Looks at the closed file `file_name` before it gets its name. NULL: it is taken as it is.
+    ww_status (*check)(void *context, const char *file_name, ww_error *error);
     void *context;
 } ww_file_builder;
 

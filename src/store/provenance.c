@@ -73,7 +73,7 @@ static void fill_row(ww_provenance_table *table, int64_t row, const ww_provenanc
         table->numbers[i][row] = number(provenance, number_columns[i].offset);
 }
 
-static ww_provenance_table *make_table(int64_t rows, ww_error *error)
+ww_provenance_table *ww_provenance_table_blank(int64_t rows, ww_error *error)
 {
     ww_provenance_table *table = ww_allocate(1, sizeof *table, "the provenance table", error);
     if (table == NULL)
@@ -99,7 +99,7 @@ static ww_provenance_table *make_table(int64_t rows, ww_error *error)
 ww_provenance_table *ww_provenance_table_make(const ww_provenance *provenance, ww_error *error)
 {
     WW_ASSERT(provenance->ranks > 0);
-    ww_provenance_table *table = make_table(WW_PROVENANCE_ROWS, error);
+    ww_provenance_table *table = ww_provenance_table_blank(WW_PROVENANCE_ROWS, error);
     if (table != NULL)
         fill_row(table, 0, provenance);
     return table;
@@ -199,21 +199,26 @@ ww_status ww_provenance_read(hid_t file, const char *path, int64_t row, ww_prove
     return WW_OK;
 }
 
+ww_status ww_provenance_table_take(ww_provenance_table *table, int64_t first, hid_t file,
+                                   const char *path, int64_t count, ww_error *error)
+{
+    WW_ASSERT(first >= 0 && count <= table->rows - first);
+    for (int64_t i = 0; i < count; i++) {
+        ww_provenance provenance;
+        WW_TRY(ww_provenance_read(file, path, i, &provenance, error));
+        fill_row(table, first + i, &provenance);
+    }
+    return WW_OK;
+}
+
 ww_provenance_table *ww_provenance_table_read(hid_t file, const char *path, int64_t rows,
                                               int64_t used, ww_error *error)
 {
-    WW_ASSERT(used <= rows);
-    ww_provenance_table *table = make_table(rows, error);
-    for (int64_t i = 0; i < used && table != NULL; i++) {
-        ww_provenance provenance;
-        if (ww_provenance_read(file, path, i, &provenance, error) == WW_OK) {
-            fill_row(table, i, &provenance);
-        } else {
-            ww_provenance_table_free(table);
-            table = NULL;
-        }
-    }
-    return table;
+    ww_provenance_table *table = ww_provenance_table_blank(rows, error);
+    if (table == NULL || ww_provenance_table_take(table, 0, file, path, used, error) == WW_OK)
+        return table;
+    ww_provenance_table_free(table);
+    return NULL;
 }
 
 static ww_status write_number(hid_t file, const char *path, size_t i, int64_t row,
