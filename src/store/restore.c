@@ -165,17 +165,6 @@ static ww_status check_rows(const ww_store *store, const ww_page *page, char *no
     return WW_OK;
 }
 
-/// Step of the last row that stays.
-static ww_status read_last_step(const ww_store *store, int64_t rows, int64_t *step, ww_error *error)
-{
-    *step = -1;
-    ww_status status = WW_OK;
-    if (rows > 0 && store->parallel.rank == 0)
-        status = ww_array_read(&store->member.step, 0, rows - 1, 1, step, error);
-    WW_TRY(ww_agree(&store->parallel, status, error));
-    return ww_broadcast(&store->parallel, step, sizeof *step, 0, error);
-}
-
 /// The page that goes back to what was found.
 static ww_page rolled_back(const search *found)
 {
@@ -186,7 +175,7 @@ static ww_page rolled_back(const search *found)
     ww_page_set_reason(&page, "");
     page.final_valid = page.theory_valid = false;
     page.final_hash = page.theory_hash = 0;
-    ww_page_slot kept = {0};
+    ww_page_slot kept = {.last_step = -1};
     if (found->slot >= 0) {
         kept = page.slot[found->slot];
         // The other slot stays only where it may still serve: older, and not found to be damaged.
@@ -198,6 +187,7 @@ static ww_page rolled_back(const search *found)
     }
     page.rows = kept.rows;
     page.rows_hash = kept.rows_hash;
+    page.last_step = kept.last_step;
     page.snapshots = kept.snapshots;
     page.snapshots_hash = kept.snapshots_hash;
     return page;
@@ -261,7 +251,6 @@ ww_status ww_store_restore(ww_store *store, const ww_weights_target *target, int
     ww_page page = rolled_back(&found);
     WW_TRY(check_data(store, &page, error));
     WW_TRY(check_rows(store, &page, notice, notice_size, error));
-    WW_TRY(read_last_step(store, page.rows, &page.last_step, error));
     forget_pending(store);
     store->rows.last_step = page.last_step;
     store->snapshots = page.snapshots;
