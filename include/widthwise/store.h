@@ -230,10 +230,13 @@ typedef struct ww_weights_target {
     double *carry;          ///< [carry_count]
 } ww_weights_target;
 
-/// Finds the newest checkpoint whose page and hash check, reads it, and rolls the committed rows
-/// back to it (that roll-back is committed before any row is written again). *step is -1 when there
-/// is no checkpoint: the caller begins at 0. A slot that fails its hash is said so in `notice`
-/// [notice_size] ("" when all is well) and the other one is used. Collective.
+/// Finds the newest checkpoint whose page and hash check, together with the rows and snapshots
+/// before it; reads it, and rolls the committed rows back to it (that roll-back is committed before
+/// any row is written again). What is damaged is said in `notice` [notice_size] ("" when all is
+/// well), and an older checkpoint is used. *step is -1 when there is no checkpoint, or none that
+/// lies before damaged rows or snapshots: the caller begins at 0, and where there is a notice the
+/// target may hold anything. WW_FAILED when checkpoints are there and the weights of all are
+/// damaged. Collective.
 ww_status ww_store_restore(ww_store *store, const ww_weights_target *target, int64_t *step,
                            char *notice, size_t notice_size, ww_error *error);
 
@@ -272,6 +275,10 @@ typedef struct ww_replay_record {
 /// Writes the record and commits it. Collective.
 ww_status ww_store_write_record(ww_store *store, const ww_replay_record *record, ww_error *error);
 bool ww_store_has_record(const ww_store *store);
+/// Reads a record that is there back: `*holds` is false when it fails its hash. The caller, while
+/// it has the initial weights, then writes it again. WW_FAILED when it cannot, because the data are
+/// not those that the run was begun with. Collective.
+ww_status ww_store_check_record(ww_store *store, bool *holds, ww_error *error);
 
 /// Writes one final result (or prediction), `values` of the field's size, the same on all ranks.
 /// Counts from ww_store_finish. Collective.

@@ -64,8 +64,6 @@ static void batch_of_step(void *context, int64_t step, int64_t *indices)
 
 static ww_status write_record(member_loop *self, ww_error *error)
 {
-    if (self->member->layout.record == 0 || ww_store_has_record(self->store))
-        return WW_OK;
     const ww_samples *train = &self->data->train;
     const ww_samples *test = &self->data->test;
     const ww_weights_source source = weights_of(self);
@@ -81,6 +79,20 @@ static ww_status write_record(member_loop *self, ww_error *error)
         .batch_context = self,
     };
     return ww_store_write_record(self->store, &record, error);
+}
+
+// What is recorded is written when the run begins. Where it was damaged since, it is written again
+// now: before a restart the engine still has the initial weights.
+static ww_status mend_record(member_loop *self, ww_error *error)
+{
+    bool holds = true;
+    WW_TRY(ww_store_check_record(self->store, &holds, error));
+    if (holds)
+        return WW_OK;
+    ww_progress_say(self->progress,
+                    "warning: what was recorded for a replay fails its checksum, so it is written "
+                    "again; check the disk");
+    return write_record(self, error);
 }
 
 static ww_status record(member_loop *self, ww_error *error)
@@ -135,15 +147,26 @@ static ww_status recall_values(member_loop *self, ww_error *error)
     return status;
 }
 
+// The engine with the initial weights.
+static ww_status begin_engine(member_loop *self, ww_error *error)
+{
+    ww_engine_free(self->engine);
+    self->engine = NULL;
+    return ww_engine_create(&self->problem, &self->engine, error);
+}
+
 static ww_status begin_or_restore(member_loop *self, ww_error *error)
 {
     ww_weights_target target = {.carry = self->carry};
     ww_engine_storage(self->engine, &target.hidden_weights, &target.output_weights);
     int64_t step = -1;
     char notice[WW_MESSAGE_SIZE];
+    WW_TRY(mend_record(self, error));
     WW_TRY(ww_store_restore(self->store, &target, &step, notice, sizeof notice, error));
     if (notice[0] != '\0')
-        ww_progress_say(self->progress, "%s", notice);
+        ww_progress_say(self->progress, "warning: %s", notice);
+    if (step < 0 && notice[0] != '\0') // a damaged checkpoint may have been read over the weights
+        WW_TRY(begin_engine(self, error));
     self->checkpoint_step = step;
     if (step >= 0) {
         ww_engine_restored(self->engine, step);
@@ -156,7 +179,8 @@ static ww_status begin_or_restore(member_loop *self, ww_error *error)
                               (double)step / (double)self->config->training.steps);
     } else {
         ww_measure_carry_start(self->carry);
-        WW_TRY(write_record(self, error));
+        if (self->member->layout.record != 0 && !ww_store_has_record(self->store))
+            WW_TRY(write_record(self, error));
         WW_TRY(record_step(self, error));
     }
     ww_progress_begin(self->progress, self->progress->name, ww_engine_steps(self->engine));
@@ -339,7 +363,7 @@ ww_status ww_app_member_run(const char *path, const ww_app_member *member, const
     if (status == WW_OK)
         status = ww_problem_make(member->config, data, parallel, &self.problem, error);
     if (status == WW_OK)
-        status = ww_engine_create(&self.problem, &self.engine, error);
+        status = begin_engine(&self, error);
     if (status == WW_OK)
         status = ww_agree(parallel, ww_batches_create(&self.problem, &self.batches, error), error);
     ww_member_layout layout = member->layout;

@@ -127,6 +127,10 @@ ww_page ww_store_next_page(const ww_store *store);
 /// off by someone else. Not collective; to be agreed on.
 ww_status ww_store_check_place(const ww_store *store, ww_error *error);
 
+/// A run goes on with the data that it was begun with; WW_FAILED when they are others. Where the
+/// hash of either is not known nothing is. The same on all ranks.
+ww_status ww_store_check_data(const ww_store *store, ww_error *error);
+
 /// Agreement on what each rank wrote; a failure gets a half sentence on what to do. Collective.
 ww_status ww_store_agree_written(const ww_store *store, ww_status status, ww_error *error);
 

@@ -1,5 +1,6 @@
 /// Final results, predictions, and the record for a replay.
 
+#include "store/contents.h"
 #include "store/member.h"
 #include "store/weights.h"
 #include "widthwise/hash.h"
@@ -118,6 +119,23 @@ ww_status ww_store_write_record(ww_store *store, const ww_replay_record *record,
     next.record_valid = true;
     next.record_hash = (uint64_t)word;
     return ww_store_publish(store, &next, status, error);
+}
+
+ww_status ww_store_check_record(ww_store *store, bool *holds, ww_error *error)
+{
+    *holds = true;
+    if (!store->page.record_valid)
+        return WW_OK;
+    uint64_t hash = 0;
+    ww_error unreadable = {0};
+    const ww_share share =
+        ww_share_make(&store->member, store->parallel.rank, store->parallel.size);
+    const ww_status status = ww_contents_hash_record(&store->member, &share, &hash, &unreadable);
+    int64_t words[2] = {(int64_t)hash, status != WW_OK};
+    WW_TRY(ww_sum_words(&store->parallel, words, 2, error));
+    *holds = words[1] == 0 && (uint64_t)words[0] == store->page.record_hash;
+    // It can be written again only from the data that it was made of.
+    return *holds ? WW_OK : ww_store_check_data(store, error);
 }
 
 bool ww_store_has_record(const ww_store *store)
