@@ -288,7 +288,10 @@ ww_status ww_store_write_theory(ww_store *store, size_t field, const double *val
                                 ww_error *error);
 
 /// Commits rows, final results and predictions with `state`, and `reason`, one sentence on why a
-/// member diverged ("" where it did not; cut at WW_OUTCOME_TEXT - 1 bytes). Collective.
+/// member diverged ("" where it did not; cut at WW_OUTCOME_TEXT - 1 bytes). Before a member counts
+/// as done or diverged all that the file holds of it is read back once: rows, results, predictions,
+/// record, snapshots and the newest checkpoint; WW_FAILED names what was damaged since it was
+/// written. Collective.
 ww_status ww_store_finish(ww_store *store, ww_run_state state, const char *reason, ww_error *error);
 
 /// Reads what tells a file from all others, into `mark` [2]. Not collective.

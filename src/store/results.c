@@ -56,7 +56,11 @@ ww_status ww_store_finish(ww_store *store, ww_run_state state, const char *reaso
     next.final_hash = next.final_valid ? hash : 0;
     next.theory_valid = all_written(&store->member.theory, &store->theory, &hash);
     next.theory_hash = next.theory_valid ? hash : 0;
-    return ww_store_publish(store, &next, WW_OK, error);
+    WW_TRY(ww_store_make_durable(store, WW_OK, error));
+    // The last look at the file by this run, and the results were computed from some of it.
+    if (state == WW_RUN_DONE || state == WW_RUN_DIVERGED)
+        WW_TRY(ww_store_read_back(store, &next, error));
+    return ww_store_make_count(store, &next, error);
 }
 
 /// This rank's share of one replicated dataset of the record.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 import shutil
+import subprocess
 import sys
+import time
 import unittest
 from pathlib import Path
 
@@ -12,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 import h5py  # noqa: E402
 from compare import result_differences  # noqa: E402
+from processes import start  # noqa: E402
 from program import ProgramTest, run_program  # noqa: E402
 
 import widthwise  # noqa: E402
@@ -186,6 +189,47 @@ class DamageTest(ProgramTest):
                 self.assertIn(said, result.errors)
                 self.assertEqual(result_differences(self.whole, self.file), [])
                 self.succeed("verify", self.file)
+
+    def test_under_the_feet_of_a_run(self) -> None:
+        """A bit turned round while the job writes: it does not end as if all were well."""
+        longer = ("--set", "training.steps=6000", "--set", "measure.every=500")
+        longer += ("--set", "output.checkpoint_every=500")
+        whole = self.train(CONFIG, "longer.h5", *longer, ranks=2)
+        config = self.folder / "whole.h5.yaml"
+        for dataset, said in (
+            ("/runs/run0000/trajectory/row_movement", "the records"),
+            ("/record/run0000/train_inputs", "what was recorded for a replay"),
+        ):
+            with self.subTest(dataset):
+                self.file.unlink()
+                process = start(
+                    *("run", config, "-o", self.file, "-q", *longer), folder=self.folder, ranks=2
+                )
+                try:
+                    self.wait_for_checkpoint(process)
+                    with h5py.File(self.file, "r", locking=False) as file:
+                        offset = file[dataset].id.get_offset()
+                    self.flip(offset + 6)
+                    text, _ = process.communicate(timeout=120)
+                finally:
+                    process.kill()
+                    process.communicate()
+                self.assertEqual(process.returncode, 1, text)
+                self.assertEqual(text.count(f"{said} fail their checksum"), 1, text)
+                self.assertNotIn("complete", text)
+                self.succeed("resume", self.file, ranks=2)
+                self.assertEqual(result_differences(whole, self.file), [])
+
+    def wait_for_checkpoint(self, process: subprocess.Popen[str]) -> None:
+        """Until the file vouches for one."""
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and process.poll() is None:
+            if self.file.exists():
+                with widthwise.open(self.file) as file:
+                    if file.members[0].checkpoint() is not None:
+                        return
+            time.sleep(0.005)
+        self.fail("no checkpoint came")
 
     def test_what_the_run_is(self) -> None:
         """A configuration or a fact with one bit turned round would be another run."""

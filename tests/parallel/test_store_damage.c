@@ -313,6 +313,49 @@ static void damage_before_checkpoints(void **state)
     restore_to(fixture, -1, "the records before the checkpoint of step 20");
 }
 
+/// Bits turned round while the run goes on: it does not end as if all were well, and a restart
+/// makes anew what was damaged.
+static void damage_under_the_feet(void **state)
+{
+    const store_fixture *fixture = *state;
+    const struct {
+        const char *dataset;
+        int64_t skip;
+        const char *said;
+        int64_t step; ///< that a restart goes on from
+    } places[] = {
+        {"/runs/run0000/trajectory/step", 5, "the records fail their checksum", -1},
+        {"/runs/run0000/trajectory/zeta", 23, "the records fail their checksum", 10},
+        {"/runs/run0000/final/answer", 2, "the final results fail their checksum", 20},
+        {"/runs/run0000/theory/bound", 3, "the predictions fail their checksum", 20},
+        {"/record/run0000/initial_hidden_weights", hidden_bytes - 1, "what was recorded for a", 20},
+        {"/snapshots/run0000/hidden_weights", hidden_bytes - 1, "the snapshots fail", -1},
+        {SLOT1 "hidden_weights", hidden_bytes - 1, "the newest checkpoint fail", 10}};
+    const ww_run_state ends[] = {WW_RUN_DONE, WW_RUN_DIVERGED};
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        make_whole(fixture);
+        restore_to(fixture, 20, NULL);
+        ww_store *store = reopen(fixture);
+        const double values[] = {4, 3, 2, 1};
+        CHECK_OK(store_append(store, 30, error)); // pending until the end
+        CHECK_OK(ww_store_write_final(store, 0, values, error));
+        CHECK_OK(ww_store_write_final(store, 1, values, error));
+        CHECK_OK(ww_store_write_theory(store, 0, values, error));
+        store_damage(fixture, places[i].dataset, places[i].skip);
+        ww_error refusal = {0};
+        CHECK(ww_store_finish(store, ends[i % 2], "", &refusal) == WW_FAILED);
+        CHECK(store_says(&refusal, places[i].said) && store_says(&refusal, "widthwise resume"));
+        ww_store_close(store);
+        ww_file_summary summary = {0};
+        CHECK_OK(ww_store_summarize_all(fixture->path, &fixture->world, &summary, error));
+        CHECK(summary.members[0].state == WW_RUN_RUNNING && !summary.members[0].final_valid);
+        CHECK(summary.members[0].rows == 3);
+        ww_file_summary_free(&summary);
+        const bool said = places[i].step < 20;
+        restore_to(fixture, places[i].step, said ? "fail" : NULL);
+    }
+}
+
 /// What was recorded for a replay is found to be damaged, and can be written again.
 static void damaged_record(void **state)
 {
@@ -386,6 +429,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(both_pages, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(committed_data, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(damage_before_checkpoints, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(damage_under_the_feet, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(damaged_record, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(failed_write, store_setup, store_teardown)};
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
