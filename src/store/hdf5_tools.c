@@ -233,8 +233,8 @@ ww_status ww_file_open_reading(const char *path, hid_t *file, ww_error *error)
             error, WW_FAILED,
             "the structure of %s is being changed, or such a change was cut short: "
             "while a job is at it wait a moment, else `widthwise verify %s` or `widthwise "
-            "resume %s` puts the file back as it was (from %s.undo)",
-            path, path, path, path);
+            "resume %s` puts the file back as it was (from the file beside it that ends in .undo)",
+            path, path, path);
     return ww_file_open_inside(path, file, error);
 }
 
