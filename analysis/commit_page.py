@@ -41,6 +41,7 @@ class Slot:
     step: int
     rows: int
     snapshots: int
+    last_step: int  # of the last of its rows, -1 without rows
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,13 @@ def decode(words: np.ndarray) -> CommitPage:
 
     def slot(index: int) -> Slot:
         first = SLOT_WORD + SLOT_WORDS * index
-        return Slot(bool(number[first]), number[first + 1], number[first + 3], number[first + 5])
+        return Slot(
+            valid=bool(number[first]),
+            step=number[first + 1],
+            rows=number[first + 3],
+            snapshots=number[first + 5],
+            last_step=number[first + 7],
+        )
 
     return CommitPage(
         generation=number[2],

@@ -230,10 +230,13 @@ typedef struct ww_weights_target {
     double *carry;          ///< [carry_count]
 } ww_weights_target;
 
-/// Finds the newest checkpoint whose page and hash check, reads it, and rolls the committed rows
-/// back to it (that roll-back is committed before any row is written again). *step is -1 when there
-/// is no checkpoint: the caller begins at 0. A slot that fails its hash is said so in `notice`
-/// [notice_size] ("" when all is well) and the other one is used. Collective.
+/// Finds the newest checkpoint whose page and hash check, together with the rows and snapshots
+/// before it; reads it, and rolls the committed rows back to it (that roll-back is committed before
+/// any row is written again). What is damaged is said in `notice` [notice_size] ("" when all is
+/// well), and an older checkpoint is used. *step is -1 when there is no checkpoint, or none that
+/// lies before damaged rows or snapshots: the caller begins at 0, and where there is a notice the
+/// target may hold anything. WW_FAILED when checkpoints are there and the weights of all are
+/// damaged. Collective.
 ww_status ww_store_restore(ww_store *store, const ww_weights_target *target, int64_t *step,
                            char *notice, size_t notice_size, ww_error *error);
 
@@ -272,6 +275,10 @@ typedef struct ww_replay_record {
 /// Writes the record and commits it. Collective.
 ww_status ww_store_write_record(ww_store *store, const ww_replay_record *record, ww_error *error);
 bool ww_store_has_record(const ww_store *store);
+/// Reads a record that is there back: `*holds` is false when it fails its hash. The caller, while
+/// it has the initial weights, then writes it again. WW_FAILED when it cannot, because the data are
+/// not those that the run was begun with. Collective.
+ww_status ww_store_check_record(ww_store *store, bool *holds, ww_error *error);
 
 /// Writes one final result (or prediction), `values` of the field's size, the same on all ranks.
 /// Counts from ww_store_finish. Collective.
@@ -281,7 +288,10 @@ ww_status ww_store_write_theory(ww_store *store, size_t field, const double *val
                                 ww_error *error);
 
 /// Commits rows, final results and predictions with `state`, and `reason`, one sentence on why a
-/// member diverged ("" where it did not; cut at WW_OUTCOME_TEXT - 1 bytes). Collective.
+/// member diverged ("" where it did not; cut at WW_OUTCOME_TEXT - 1 bytes). Before a member counts
+/// as done or diverged all that the file holds of it is read back once: rows, results, predictions,
+/// record, snapshots and the newest checkpoint; WW_FAILED names what was damaged since it was
+/// written. Collective.
 ww_status ww_store_finish(ww_store *store, ww_run_state state, const char *reason, ww_error *error);
 
 /// Reads what tells a file from all others, into `mark` [2]. Not collective.

@@ -15,10 +15,17 @@ ww_status ww_course_create(const ww_app_member *member, const ww_config *config,
                                  "the values of a record", error);
     WW_TRY(ww_agree(parallel, course->carry != NULL && course->values != NULL ? WW_OK : WW_FAILED,
                     error));
-    ww_measure_carry_start(course->carry);
     WW_TRY(ww_problem_make(config, data, parallel, &course->problem, error));
-    WW_TRY(ww_engine_create(&course->problem, &course->engine, error));
+    WW_TRY(ww_course_begin(course, error));
     return ww_agree(parallel, ww_batches_create(&course->problem, &course->batches, error), error);
+}
+
+ww_status ww_course_begin(ww_course *course, ww_error *error)
+{
+    ww_engine_free(course->engine);
+    course->engine = NULL;
+    ww_measure_carry_start(course->carry);
+    return ww_engine_create(&course->problem, &course->engine, error);
 }
 
 void ww_course_free(ww_course *course)

@@ -33,6 +33,9 @@ ww_status ww_course_create(const ww_app_member *member, const ww_config *config,
                            ww_error *error);
 void ww_course_free(ww_course *course);
 
+/// Goes back to step 0: the initial weights, nothing carried. Collective.
+ww_status ww_course_begin(ww_course *course, ww_error *error);
+
 /// Steps made so far.
 int64_t ww_course_step(const ww_course *course);
 /// Whether the step at hand is one of the grid of records.

@@ -58,8 +58,6 @@ static void batch_of_step(void *context, int64_t step, int64_t *indices)
 
 static ww_status write_record(member_loop *self, ww_error *error)
 {
-    if (self->member->layout.record == 0 || ww_store_has_record(self->store))
-        return WW_OK;
     const ww_samples *train = &self->course.data->train;
     const ww_samples *test = &self->course.data->test;
     const ww_weights_source source = weights_of(self);
@@ -75,6 +73,20 @@ static ww_status write_record(member_loop *self, ww_error *error)
         .batch_context = self,
     };
     return ww_store_write_record(self->store, &record, error);
+}
+
+// What is recorded is written when the run begins. Where it was damaged since, it is written again
+// now: before a restart the engine still has the initial weights.
+static ww_status mend_record(member_loop *self, ww_error *error)
+{
+    bool holds = true;
+    WW_TRY(ww_store_check_record(self->store, &holds, error));
+    if (holds)
+        return WW_OK;
+    ww_progress_warn(self->progress,
+                     "warning: what was recorded for a replay fails its checksum, so it is written "
+                     "again; check the disk");
+    return write_record(self, error);
 }
 
 static ww_status record(member_loop *self, ww_error *error)
@@ -144,9 +156,12 @@ static ww_status begin_or_restore(member_loop *self, ww_error *error)
     ww_engine_storage(self->course.engine, &target.hidden_weights, &target.output_weights);
     int64_t step = -1;
     char notice[WW_MESSAGE_SIZE];
+    WW_TRY(mend_record(self, error));
     WW_TRY(ww_store_restore(self->store, &target, &step, notice, sizeof notice, error));
     if (notice[0] != '\0')
-        ww_progress_warn(self->progress, "%s", notice);
+        ww_progress_warn(self->progress, "warning: %s", notice);
+    if (step < 0 && notice[0] != '\0') // a damaged checkpoint may have been read over the weights
+        WW_TRY(ww_course_begin(&self->course, error));
     self->checkpoint_step = step;
     if (step >= 0) {
         ww_engine_restored(self->course.engine, step);
@@ -158,7 +173,8 @@ static ww_status begin_or_restore(member_loop *self, ww_error *error)
             ww_overview_found(self->progress->overview,
                               (double)step / (double)self->config->training.steps);
     } else {
-        WW_TRY(write_record(self, error));
+        if (self->member->layout.record != 0 && !ww_store_has_record(self->store))
+            WW_TRY(write_record(self, error));
         WW_TRY(record_step(self, error));
     }
     ww_progress_begin(self->progress, self->progress->name, ww_course_step(&self->course));

@@ -59,7 +59,8 @@ ww_status ww_store_checkpoint(ww_store *store, int64_t step, const ww_weights_so
                                       .rows = next.rows,
                                       .rows_hash = next.rows_hash,
                                       .snapshots = next.snapshots,
-                                      .snapshots_hash = next.snapshots_hash};
+                                      .snapshots_hash = next.snapshots_hash,
+                                      .last_step = next.last_step};
     return ww_store_publish(store, &next, status, error);
 }
 

@@ -1,5 +1,6 @@
 #include "store/disk.h"
 
+#include "widthwise/memory.h"
 #include "widthwise/text.h"
 
 #include <errno.h>
@@ -41,6 +42,14 @@ ww_status ww_sync_file(const char *path, int descriptor, ww_error *error)
             return ww_fail(error, WW_FAILED, "%s: cannot bring data to the disk: %s", path,
                            strerror(errno));
     return WW_OK;
+}
+
+char *ww_name_beside(const char *path, const char *suffix, ww_error *error)
+{
+    char *real = realpath(path, NULL); // NULL too where there is no such file
+    char *name = ww_format(error, "%s%s", real != NULL ? real : path, suffix);
+    free(real);
+    return name;
 }
 
 ww_status ww_sync_folder_of(const char *path, ww_error *error)

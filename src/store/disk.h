@@ -17,6 +17,10 @@ bool ww_same_file(const char *one, const char *other);
 /// Brings what was written to the open file `path` to the disk.
 ww_status ww_sync_file(const char *path, int descriptor, ww_error *error);
 
+/// Name of what stands beside the file and belongs to it: that of the file itself with `suffix`,
+/// whichever symbolic links `path` leads through. Free with free(); NULL: out of memory.
+char *ww_name_beside(const char *path, const char *suffix, ww_error *error);
+
 /// Brings the folder that holds `path` to the disk: a name made, changed or removed in it lasts.
 /// Not collective.
 ww_status ww_sync_folder_of(const char *path, ww_error *error);

@@ -166,8 +166,8 @@ static ww_status check_format(hid_t file, const char *path, ww_error *error)
     return WW_OK;
 }
 
-static ww_status open_checked(const char *path, unsigned flags, hid_t access, hid_t *file,
-                              ww_error *error)
+static ww_status open_file(const char *path, unsigned flags, hid_t access, hid_t *file,
+                           ww_error *error)
 {
     errno = 0;
     *file = H5Fopen(path, flags, access);
@@ -180,6 +180,14 @@ static ww_status open_checked(const char *path, unsigned flags, hid_t access, hi
                        "restore it from a backup or copy it again",
                        path, reason);
     }
+    return WW_OK;
+}
+
+/// The same by one process alone, and then whether it is a file of ours.
+static ww_status open_checked(const char *path, unsigned flags, hid_t access, hid_t *file,
+                              ww_error *error)
+{
+    WW_TRY(open_file(path, flags, access, file, error));
     const ww_status status = check_format(*file, path, error);
     if (status != WW_OK) {
         H5Fclose(*file);
@@ -225,8 +233,8 @@ ww_status ww_file_open_reading(const char *path, hid_t *file, ww_error *error)
             error, WW_FAILED,
             "the structure of %s is being changed, or such a change was cut short: "
             "while a job is at it wait a moment, else `widthwise verify %s` or `widthwise "
-            "resume %s` puts the file back as it was (from %s.undo)",
-            path, path, path, path);
+            "resume %s` puts the file back as it was (from the file beside it that ends in .undo)",
+            path, path, path);
     return ww_file_open_inside(path, file, error);
 }
 
@@ -248,7 +256,7 @@ ww_status ww_file_open_writing(const char *path, MPI_Comm communicator, hid_t *f
     if (H5Pset_fapl_mpio(access, communicator, MPI_INFO_NULL) < 0)
         status = ww_fail(error, WW_FAILED, "%s: HDF5 refuses MPI-IO; use a parallel HDF5", path);
     else
-        status = open_checked(path, H5F_ACC_RDWR, access, file, error);
+        status = open_file(path, H5F_ACC_RDWR, access, file, error);
     H5Pclose(access);
     ww_quiet_end(&quiet);
     return status;

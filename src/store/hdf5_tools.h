@@ -48,7 +48,9 @@ ww_status ww_file_open_reading(const char *path, hid_t *file, ww_error *error);
 ww_status ww_file_open_inside(const char *path, hid_t *file, ww_error *error);
 
 /// Opens a file of this program for raw writes through MPI-IO. Collective over `communicator`,
-/// which must have agreed before that all its ranks can open the file.
+/// which must have agreed before that all its ranks can open the file, and that one of them found
+/// it to be ours (ww_file_open_reading): nothing is looked at here, since closing is collective
+/// too and a rank that finds fault alone would wait for the others there.
 ww_status ww_file_open_writing(const char *path, MPI_Comm communicator, hid_t *file,
                                ww_error *error);
 

@@ -9,10 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { JOURNAL_VERSION = 1, CHUNK_BYTES = 1 << 20 };
+enum { JOURNAL_VERSION = 2, CHUNK_BYTES = 1 << 20 };
 
 /// The head of a journal. A table of `pieces` extents follows, then their bytes one after the
 /// other, and at the end one word: the hash of all that.
@@ -21,8 +22,9 @@ enum {
     HEAD_VERSION,
     HEAD_FILE_BYTES,
     HEAD_MARK_OFFSET,
-    HEAD_MARK,
-    HEAD_PIECES = HEAD_MARK + 2,
+    HEAD_MARK,                        ///< as it is in the file while the change lasts
+    HEAD_MARK_BEFORE = HEAD_MARK + 2, ///< its second word as it was
+    HEAD_PIECES,
     HEAD_WORDS
 };
 
@@ -90,12 +92,60 @@ static ww_status sync_file(const stream *file, ww_error *error)
 
 static char *journal_name(const char *path, ww_error *error)
 {
-    return ww_format(error, "%s.undo", path);
+    return ww_name_beside(path, ".undo", error);
 }
 
 static char *temporary_name(const char *path, ww_error *error)
 {
-    return ww_format(error, "%s.undo.tmp", path);
+    return ww_name_beside(path, ".undo.tmp", error);
+}
+
+ww_extent ww_journal_mark_extent(const ww_journal_mark *mark)
+{
+    return (ww_extent){.offset = mark->offset + (int64_t)sizeof mark->words[0],
+                       .bytes = (int64_t)sizeof mark->words[1]};
+}
+
+static ww_status draw_word(int64_t *word, ww_error *error)
+{
+    if (getrandom(word, sizeof *word, 0) == (ssize_t)sizeof *word)
+        return WW_OK;
+    return ww_fail(error, WW_FAILED, "the system gives no random numbers: %s", strerror(errno));
+}
+
+/// Puts a word into the place of the mark's second one, durably.
+static ww_status write_word(const stream *file, int64_t mark_offset, int64_t word, ww_error *error)
+{
+    const ww_journal_mark mark = {.offset = mark_offset};
+    WW_TRY(
+        write_at(file, &word, (int64_t)sizeof word, ww_journal_mark_extent(&mark).offset, error));
+    return sync_file(file, error);
+}
+
+/// The same by name.
+static ww_status write_word_into(const char *path, int64_t mark_offset, int64_t word,
+                                 ww_error *error)
+{
+    const stream file = {open(path, O_RDWR | O_CLOEXEC), path};
+    if (file.descriptor < 0)
+        return fail_system(&file, "write", error);
+    const ww_status status = write_word(&file, mark_offset, word, error);
+    close(file.descriptor);
+    return status;
+}
+
+/// The kept extents [count] and the mark's word, which is not put back with the rest, into
+/// `all` [count + 1], sorted.
+static void keep_mark(const ww_extent *kept, size_t count, const ww_journal_mark *mark,
+                      ww_extent *all)
+{
+    const ww_extent own = ww_journal_mark_extent(mark);
+    size_t before = 0;
+    while (before < count && kept[before].offset < own.offset)
+        before++;
+    for (size_t i = 0; i < count; i++)
+        all[i < before ? i : i + 1] = kept[i];
+    all[before] = own;
 }
 
 /// What stands between the kept extents, into `pieces` [count + 1]; returns their number.
@@ -156,7 +206,8 @@ static uint64_t head_hash(const int64_t *head, const ww_extent *pieces, size_t c
 
 /// Fills the open journal from the open file.
 static ww_status fill_journal(const stream *journal, const stream *file, const ww_extent *kept,
-                              size_t count, const ww_journal_mark *mark, ww_error *error)
+                              size_t count, const ww_journal_mark *mark, int64_t word,
+                              ww_error *error)
 {
     struct stat found;
     if (fstat(file->descriptor, &found) != 0)
@@ -170,7 +221,8 @@ static ww_status fill_journal(const stream *journal, const stream *file, const w
                                       [HEAD_FILE_BYTES] = (int64_t)found.st_size,
                                       [HEAD_MARK_OFFSET] = mark->offset,
                                       [HEAD_MARK] = mark->words[0],
-                                      [HEAD_MARK + 1] = mark->words[1],
+                                      [HEAD_MARK + 1] = word,
+                                      [HEAD_MARK_BEFORE] = mark->words[1],
                                       [HEAD_PIECES] = (int64_t)number};
     uint64_t hash = head_hash(head, pieces, number);
     const int64_t table_bytes = (int64_t)(number * sizeof *pieces);
@@ -189,7 +241,8 @@ static ww_status fill_journal(const stream *journal, const stream *file, const w
 }
 
 static ww_status write_temporary(const char *path, const char *temporary, const ww_extent *kept,
-                                 size_t count, const ww_journal_mark *mark, ww_error *error)
+                                 size_t count, const ww_journal_mark *mark, int64_t word,
+                                 ww_error *error)
 {
     const stream file = {open(path, O_RDONLY | O_CLOEXEC), path};
     if (file.descriptor < 0)
@@ -198,7 +251,7 @@ static ww_status write_temporary(const char *path, const char *temporary, const 
                             temporary};
     ww_status status = journal.descriptor < 0 ? fail_system(&journal, "make", error) : WW_OK;
     if (status == WW_OK) {
-        status = fill_journal(&journal, &file, kept, count, mark, error);
+        status = fill_journal(&journal, &file, kept, count, mark, word, error);
         close(journal.descriptor);
         if (status != WW_OK)
             (void)unlink(temporary);
@@ -207,24 +260,51 @@ static ww_status write_temporary(const char *path, const char *temporary, const 
     return status;
 }
 
-ww_status ww_journal_write(const char *path, const ww_extent *kept, size_t count,
-                           const ww_journal_mark *mark, ww_error *error)
+/// Brings the journal to the disk under its name.
+static ww_status write_journal(const char *path, const ww_extent *kept, size_t count,
+                               const ww_journal_mark *mark, int64_t word, ww_error *error)
 {
     char *name = journal_name(path, error);
     char *temporary = temporary_name(path, error);
     ww_status status = name == NULL || temporary == NULL ? WW_FAILED : WW_OK;
     if (status == WW_OK)
-        status = write_temporary(path, temporary, kept, count, mark, error);
+        status = write_temporary(path, temporary, kept, count, mark, word, error);
     if (status == WW_OK && rename(temporary, name) != 0) {
         status = ww_fail(error, WW_FAILED, "cannot rename %s to %s: %s", temporary, name,
                          strerror(errno));
         (void)unlink(temporary);
     }
     if (status == WW_OK)
-        status = ww_sync_folder_of(path, error);
+        status = ww_sync_folder_of(name, error);
     free(name);
     free(temporary);
     return status;
+}
+
+ww_status ww_journal_begin(const char *path, const ww_extent *kept, size_t count,
+                           const ww_journal_mark *mark, ww_error *error)
+{
+    int64_t word = 0;
+    WW_TRY(draw_word(&word, error));
+    ww_extent *all = ww_allocate(count + 1, sizeof *all, "the table of the journal", error);
+    if (all == NULL)
+        return WW_FAILED;
+    keep_mark(kept, count, mark, all);
+    ww_status status = write_journal(path, all, count + 1, mark, word, error);
+    free(all);
+    WW_TRY(status);
+    status = write_word_into(path, mark->offset, word, error);
+    if (status != WW_OK)
+        (void)ww_journal_remove(path, NULL); // nothing else was touched
+    return status;
+}
+
+ww_status ww_journal_end(const char *path, const ww_journal_mark *mark, ww_error *error)
+{
+    int64_t word = 0;
+    WW_TRY(draw_word(&word, error));
+    WW_TRY(write_word_into(path, mark->offset, word, error));
+    return ww_journal_remove(path, error);
 }
 
 ww_status ww_journal_remove(const char *path, ww_error *error)
@@ -235,8 +315,10 @@ ww_status ww_journal_remove(const char *path, ww_error *error)
     ww_status status = WW_OK;
     if (unlink(name) != 0 && errno != ENOENT)
         status = ww_fail(error, WW_FAILED, "cannot remove %s: %s", name, strerror(errno));
+    if (status == WW_OK)
+        status = ww_sync_folder_of(name, error);
     free(name);
-    return status == WW_OK ? ww_sync_folder_of(path, error) : status;
+    return status;
 }
 
 bool ww_journal_exists(const char *path)
@@ -310,7 +392,8 @@ static ww_status read_journal(const stream *journal, contents *read, ww_error *e
     return hash == stored ? WW_OK : fail_journal(journal, error);
 }
 
-/// Whether the journal was made for this file and not for another one of its name.
+/// Whether the file is in the middle of the journal's change. A word that was torn while it was
+/// written is neither: then nothing of the change was written yet, or all of it is on the disk.
 static bool belongs(const stream *file, const contents *journal)
 {
     int64_t words[2] = {0};
@@ -329,7 +412,9 @@ static ww_status put_back(const stream *journal, const stream *file, const conte
                        &hash, error));
     if (ftruncate(file->descriptor, (off_t)read->head[HEAD_FILE_BYTES]) != 0)
         return fail_system(file, "cut back", error);
-    return sync_file(file, error);
+    WW_TRY(sync_file(file, error));
+    // Last, since a journal that does not belong to the file is not used again.
+    return write_word(file, read->head[HEAD_MARK_OFFSET], read->head[HEAD_MARK_BEFORE], error);
 }
 
 static ww_status recover(const stream *journal, const char *path, bool *recovered, ww_error *error)

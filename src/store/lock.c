@@ -1,7 +1,7 @@
 #include "store/lock.h"
 
+#include "store/disk.h"
 #include "store/journal.h"
-#include "widthwise/memory.h"
 #include "widthwise/store.h"
 
 #include <errno.h>
@@ -43,7 +43,7 @@ ww_status ww_lock_acquire(const char *path, int *descriptor, ww_error *error)
                        path);
     if (file >= 0 && whole_file_is_locked(file)) {
         close(file);
-        char *beside = ww_format(error, "%s.lock", path);
+        char *beside = ww_name_beside(path, ".lock", error);
         if (beside == NULL)
             return WW_FAILED;
         file = open(beside, O_RDWR | O_CREAT | O_CLOEXEC, 0666);

@@ -127,11 +127,25 @@ ww_page ww_store_next_page(const ww_store *store);
 /// off by someone else. Not collective; to be agreed on.
 ww_status ww_store_check_place(const ww_store *store, ww_error *error);
 
+/// A run goes on with the data that it was begun with; WW_FAILED when they are others. Where the
+/// hash of either is not known nothing is. The same on all ranks.
+ww_status ww_store_check_data(const ww_store *store, ww_error *error);
+
 /// Agreement on what each rank wrote; a failure gets a half sentence on what to do. Collective.
 ww_status ww_store_agree_written(const ww_store *store, ww_status status, ww_error *error);
 
-/// Commits: writes the pending rows, makes all data of all ranks durable, then writes `next`.
-/// `status` is this rank's own of whatever it wrote before. Collective.
+/// Writes the pending rows and makes all data of all ranks durable. `status` is this rank's own of
+/// whatever it wrote before. Collective.
+ww_status ww_store_make_durable(ww_store *store, ww_status status, ww_error *error);
+
+/// Writes the page `next` that makes all that is durable count. Collective.
+ww_status ww_store_make_count(ww_store *store, const ww_page *next, ww_error *error);
+
+/// Reads everything back that `next` vouches for, pending rows written before included. WW_FAILED
+/// names what is not as it was written. Collective.
+ww_status ww_store_read_back(const ww_store *store, const ww_page *next, ww_error *error);
+
+/// Commits: makes durable, then makes count. Collective.
 ww_status ww_store_publish(ww_store *store, const ww_page *next, ww_status status, ww_error *error);
 
 #endif

@@ -47,7 +47,8 @@ enum {
     SLOT_ROWS = 3,
     SLOT_ROWS_HASH = 4,
     SLOT_SNAPSHOTS = 5,
-    SLOT_SNAPSHOTS_HASH = 6
+    SLOT_SNAPSHOTS_HASH = 6,
+    SLOT_LAST_STEP = 7
 };
 
 static int64_t magic_word(void)
@@ -106,6 +107,7 @@ void ww_page_encode(const ww_page *page, int64_t words[WW_PAGE_WORDS])
         place[SLOT_ROWS_HASH] = (int64_t)slot->rows_hash;
         place[SLOT_SNAPSHOTS] = slot->snapshots;
         place[SLOT_SNAPSHOTS_HASH] = (int64_t)slot->snapshots_hash;
+        place[SLOT_LAST_STEP] = slot->last_step;
     }
     words[CHECKSUM] = checksum(words);
 }
@@ -146,7 +148,8 @@ bool ww_page_decode(const int64_t words[WW_PAGE_WORDS], int position, ww_page *p
                                        .rows = place[SLOT_ROWS],
                                        .rows_hash = (uint64_t)place[SLOT_ROWS_HASH],
                                        .snapshots = place[SLOT_SNAPSHOTS],
-                                       .snapshots_hash = (uint64_t)place[SLOT_SNAPSHOTS_HASH]};
+                                       .snapshots_hash = (uint64_t)place[SLOT_SNAPSHOTS_HASH],
+                                       .last_step = place[SLOT_LAST_STEP]};
     }
     return true;
 }

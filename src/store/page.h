@@ -21,6 +21,7 @@ typedef struct ww_page_slot {
     uint64_t rows_hash;
     int64_t snapshots; ///< snapshots taken until then
     uint64_t snapshots_hash;
+    int64_t last_step; ///< of the last of its rows, -1 without rows
 } ww_page_slot;
 
 typedef struct ww_page {

@@ -1,4 +1,4 @@
-/// Going back to the newest checkpoint that is whole.
+/// Going back to the newest checkpoint that is whole, with what was measured before it.
 
 #include "store/contents.h"
 #include "store/member.h"
@@ -18,14 +18,19 @@ typedef struct slot_contents {
     uint64_t hash;
 } slot_contents;
 
+/// Why a candidate does not count.
+typedef enum flaw_kind { FLAW_NONE, FLAW_ROWS, FLAW_SNAPSHOTS, FLAW_WEIGHTS } flaw_kind;
+
 /// The search for a checkpoint.
 typedef struct search {
     ww_page pages[WW_PAGES];
     bool valid[WW_PAGES];
     int newest; ///< page
     slot_contents contents[WW_SLOTS];
-    int in_memory;  ///< slot that the target holds now, -1 for none
-    int page, slot; ///< what was found; slot -1: there is no checkpoint
+    int in_memory;   ///< slot that the target holds now, -1 for none
+    int page, slot;  ///< what was found; slot -1: the run begins at step 0
+    flaw_kind first; ///< of the best candidate
+    bool anew;       ///< there are checkpoints, and none counts: what was measured is damaged
 } search;
 
 static void note(char *notice, size_t size, const char *format, ...)
@@ -97,7 +102,50 @@ static ww_status check_slot(const ww_store *store, const ww_page_slot *expected,
     return WW_OK;
 }
 
-/// The best candidate whose contents hold.
+/// What was measured before a checkpoint stays when a restart goes back to it, and results are
+/// computed from it: so it has to hold too, else the restart goes back further and measures anew.
+static ww_status check_measured(const ww_store *store, const ww_page_slot *expected,
+                                flaw_kind *found, ww_error *error)
+{
+    uint64_t rows = 0;
+    uint64_t snapshots = 0;
+    ww_error unreadable = {0};
+    const ww_share share =
+        ww_share_make(&store->member, store->parallel.rank, store->parallel.size);
+    const ww_status rows_read =
+        ww_contents_hash_rows(&store->member, expected->rows, &share, &rows, &unreadable);
+    ww_status snapshots_read = WW_OK;
+    if (expected->snapshots > 0)
+        snapshots_read = ww_contents_hash_snapshots(&store->member, expected->snapshots, &share,
+                                                    &snapshots, &unreadable);
+    int64_t words[] = {(int64_t)rows, rows_read != WW_OK, (int64_t)snapshots,
+                       snapshots_read != WW_OK};
+    WW_TRY(ww_sum_words(&store->parallel, words, sizeof words / sizeof words[0], error));
+    const uint64_t expected_snapshots = expected->snapshots > 0 ? expected->snapshots_hash : 0;
+    *found = FLAW_NONE;
+    if (words[1] != 0 || (uint64_t)words[0] != expected->rows_hash)
+        *found = FLAW_ROWS;
+    else if (words[3] != 0 || (uint64_t)words[2] != expected_snapshots)
+        *found = FLAW_SNAPSHOTS;
+    return WW_OK;
+}
+
+/// Whether a candidate counts: what was measured before it, and its weights.
+static ww_status check_candidate(const ww_store *store, const ww_page_slot *expected, int slot,
+                                 const ww_weights_target *target, search *found, flaw_kind *flaw,
+                                 ww_error *error)
+{
+    WW_TRY(check_measured(store, expected, flaw, error));
+    if (*flaw != FLAW_NONE)
+        return WW_OK;
+    bool holds = false;
+    WW_TRY(check_slot(store, expected, slot, target, found, &holds, error));
+    *flaw = holds ? FLAW_NONE : FLAW_WEIGHTS;
+    return WW_OK;
+}
+
+/// The best candidate that counts. Where none does and what was measured is to blame, the run
+/// begins anew: all of it can be computed again, and has the same bits then.
 static ww_status find_checkpoint(const ww_store *store, const ww_weights_target *target,
                                  search *found, ww_error *error)
 {
@@ -106,18 +154,20 @@ static ww_status find_checkpoint(const ww_store *store, const ww_weights_target 
     int slot = -1;
     int k = 0;
     for (; ww_page_candidate(found->pages, found->valid, k, &page, &slot); k++) {
-        bool holds = false;
-        WW_TRY(
-            check_slot(store, &found->pages[page].slot[slot], slot, target, found, &holds, error));
-        if (holds) {
+        flaw_kind flaw = FLAW_NONE;
+        WW_TRY(check_candidate(store, &found->pages[page].slot[slot], slot, target, found, &flaw,
+                               error));
+        if (flaw == FLAW_NONE) {
             found->page = page;
             found->slot = slot;
             return WW_OK;
         }
+        found->first = k == 0 ? flaw : found->first;
+        found->anew = found->anew || flaw != FLAW_WEIGHTS;
     }
     found->page = found->newest;
     found->slot = -1;
-    if (k == 0)
+    if (k == 0 || found->anew)
         return WW_OK;
     return ww_fail(error, WW_FAILED,
                    "%s: no checkpoint of run%04" PRId64
@@ -137,43 +187,24 @@ static void describe(const ww_store *store, const search *found, char *notice, s
              " does not check, the other one is used",
              store->path, index);
     const int first = ww_page_newest_slot(newest);
-    if (first >= 0 && (found->page != found->newest || found->slot != first))
+    if (first < 0 || (found->page == found->newest && found->slot == first))
+        return;
+    const int64_t step = newest->slot[first].step;
+    note(notice, size, "%s%s: ", notice[0] == '\0' ? "" : "; ", store->path);
+    if (found->first == FLAW_WEIGHTS)
         note(notice, size,
-             "%s%s: the checkpoint of step %" PRId64 " of run%04" PRId64
-             " (slot %d) fails its checksum, going back to the one of step %" PRId64 " (slot %d)",
-             notice[0] == '\0' ? "" : "; ", store->path, newest->slot[first].step, index, first,
+             "the checkpoint of step %" PRId64 " of run%04" PRId64 " (slot %d) fails its checksum",
+             step, index, first);
+    else
+        note(notice, size,
+             "%s before the checkpoint of step %" PRId64 " of run%04" PRId64 " fail their checksum",
+             found->first == FLAW_ROWS ? "the records" : "the snapshots", step, index);
+    if (found->slot >= 0)
+        note(notice, size, ", going back to the one of step %" PRId64 " (slot %d)",
              found->pages[found->page].slot[found->slot].step, found->slot);
-}
-
-/// The rows that stay are checked too: damage in them is said, the run can go on all the same.
-static ww_status check_rows(const ww_store *store, const ww_page *page, char *notice, size_t size,
-                            ww_error *error)
-{
-    uint64_t hash = 0;
-    ww_error unreadable = {0};
-    const ww_share share =
-        ww_share_make(&store->member, store->parallel.rank, store->parallel.size);
-    const ww_status status =
-        ww_contents_hash_rows(&store->member, page->rows, &share, &hash, &unreadable);
-    int64_t words[2] = {(int64_t)hash, status != WW_OK};
-    WW_TRY(ww_sum_words(&store->parallel, words, 2, error));
-    if (words[1] != 0 || (uint64_t)words[0] != page->rows_hash)
+    else
         note(notice, size,
-             "%s%s: the first %" PRId64 " records of run%04" PRId64
-             " fail their checksum, so some of their values are damaged",
-             notice[0] == '\0' ? "" : "; ", store->path, page->rows, store->member.index);
-    return WW_OK;
-}
-
-/// Step of the last row that stays.
-static ww_status read_last_step(const ww_store *store, int64_t rows, int64_t *step, ww_error *error)
-{
-    *step = -1;
-    ww_status status = WW_OK;
-    if (rows > 0 && store->parallel.rank == 0)
-        status = ww_array_read(&store->member.step, 0, rows - 1, 1, step, error);
-    WW_TRY(ww_agree(&store->parallel, status, error));
-    return ww_broadcast(&store->parallel, step, sizeof *step, 0, error);
+             " and no older checkpoint lies before the damage, so the run begins anew from step 0");
 }
 
 /// The page that goes back to what was found.
@@ -186,29 +217,31 @@ static ww_page rolled_back(const search *found)
     ww_page_set_reason(&page, "");
     page.final_valid = page.theory_valid = false;
     page.final_hash = page.theory_hash = 0;
-    ww_page_slot kept = {0};
+    ww_page_slot kept = {.last_step = -1};
+    if (found->slot < 0)
+        page.slot[0] = page.slot[1] = (ww_page_slot){0};
     if (found->slot >= 0) {
         kept = page.slot[found->slot];
         // The other slot stays only where it may still serve: older, and not found to be damaged.
         const int other = 1 - found->slot;
         const slot_contents *contents = &found->contents[other];
-        if (page.slot[other].step > kept.step ||
+        if (page.slot[other].step > kept.step || page.slot[other].rows > kept.rows ||
+            page.slot[other].snapshots > kept.snapshots ||
             (contents->read && (!contents->readable || contents->hash != page.slot[other].hash)))
             page.slot[other] = (ww_page_slot){0};
     }
     page.rows = kept.rows;
     page.rows_hash = kept.rows_hash;
+    page.last_step = kept.last_step;
     page.snapshots = kept.snapshots;
     page.snapshots_hash = kept.snapshots_hash;
     return page;
 }
 
-/// A run goes on with the data that it was begun with. Without the hash of either nothing is known.
-static ww_status check_data(const ww_store *store, ww_page *page, ww_error *error)
+ww_status ww_store_check_data(const ww_store *store, ww_error *error)
 {
-    if (page->data_hash == 0)
-        page->data_hash = store->data_hash;
-    if (store->data_hash == 0 || page->data_hash == store->data_hash)
+    const uint64_t begun_with = store->page.data_hash;
+    if (store->data_hash == 0 || begun_with == 0 || begun_with == store->data_hash)
         return WW_OK;
     return ww_fail(error, WW_FAILED,
                    "%s: the data of run%04" PRId64
@@ -258,10 +291,10 @@ ww_status ww_store_restore(ww_store *store, const ww_weights_target *target, int
     WW_TRY(ww_agree(&store->parallel, status, error));
     WW_TRY(find_checkpoint(store, target, &found, error));
     describe(store, &found, notice, notice_size);
+    WW_TRY(ww_store_check_data(store, error));
     ww_page page = rolled_back(&found);
-    WW_TRY(check_data(store, &page, error));
-    WW_TRY(check_rows(store, &page, notice, notice_size, error));
-    WW_TRY(read_last_step(store, page.rows, &page.last_step, error));
+    if (page.data_hash == 0)
+        page.data_hash = store->data_hash;
     forget_pending(store);
     store->rows.last_step = page.last_step;
     store->snapshots = page.snapshots;

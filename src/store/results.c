@@ -1,5 +1,6 @@
 /// Final results, predictions, and the record for a replay.
 
+#include "store/contents.h"
 #include "store/member.h"
 #include "store/weights.h"
 #include "widthwise/hash.h"
@@ -55,7 +56,11 @@ ww_status ww_store_finish(ww_store *store, ww_run_state state, const char *reaso
     next.final_hash = next.final_valid ? hash : 0;
     next.theory_valid = all_written(&store->member.theory, &store->theory, &hash);
     next.theory_hash = next.theory_valid ? hash : 0;
-    return ww_store_publish(store, &next, WW_OK, error);
+    WW_TRY(ww_store_make_durable(store, WW_OK, error));
+    // The last look at the file by this run, and the results were computed from some of it.
+    if (state == WW_RUN_DONE || state == WW_RUN_DIVERGED)
+        WW_TRY(ww_store_read_back(store, &next, error));
+    return ww_store_make_count(store, &next, error);
 }
 
 /// This rank's share of one replicated dataset of the record.
@@ -118,6 +123,23 @@ ww_status ww_store_write_record(ww_store *store, const ww_replay_record *record,
     next.record_valid = true;
     next.record_hash = (uint64_t)word;
     return ww_store_publish(store, &next, status, error);
+}
+
+ww_status ww_store_check_record(ww_store *store, bool *holds, ww_error *error)
+{
+    *holds = true;
+    if (!store->page.record_valid)
+        return WW_OK;
+    uint64_t hash = 0;
+    ww_error unreadable = {0};
+    const ww_share share =
+        ww_share_make(&store->member, store->parallel.rank, store->parallel.size);
+    const ww_status status = ww_contents_hash_record(&store->member, &share, &hash, &unreadable);
+    int64_t words[2] = {(int64_t)hash, status != WW_OK};
+    WW_TRY(ww_sum_words(&store->parallel, words, 2, error));
+    *holds = words[1] == 0 && (uint64_t)words[0] == store->page.record_hash;
+    // It can be written again only from the data that it was made of.
+    return *holds ? WW_OK : ww_store_check_data(store, error);
 }
 
 bool ww_store_has_record(const ww_store *store)

@@ -287,15 +287,19 @@ ww_status ww_store_agree_written(const ww_store *store, ww_status status, ww_err
     return status;
 }
 
-ww_status ww_store_publish(ww_store *store, const ww_page *next, ww_status status, ww_error *error)
+ww_status ww_store_make_durable(ww_store *store, ww_status status, ww_error *error)
 {
     if (status == WW_OK && store->parallel.rank == 0)
         status = write_rows(store, error);
     if (status == WW_OK)
         status = ww_sync_file(store->path, store->descriptor, error);
-    // All data of all ranks are on the disk before the page that says so.
-    WW_TRY(ww_store_agree_written(store, status, error));
-    WW_TRY(ww_agree(&store->parallel, ww_store_check_place(store, error), error));
+    return ww_store_agree_written(store, status, error);
+}
+
+ww_status ww_store_make_count(ww_store *store, const ww_page *next, ww_error *error)
+{
+    ww_status status = ww_agree(&store->parallel, ww_store_check_place(store, error), error);
+    WW_TRY(status);
     if (store->parallel.rank == 0)
         status = write_page(store, next, error);
     WW_TRY(ww_store_agree_written(store, status, error));
@@ -304,6 +308,13 @@ ww_status ww_store_publish(ww_store *store, const ww_page *next, ww_status statu
     store->rows.count = 0;
     store->rows.hash = 0;
     return WW_OK;
+}
+
+ww_status ww_store_publish(ww_store *store, const ww_page *next, ww_status status, ww_error *error)
+{
+    // All data of all ranks are on the disk before the page that says so.
+    WW_TRY(ww_store_make_durable(store, status, error));
+    return ww_store_make_count(store, next, error);
 }
 
 ww_status ww_store_commit_rows(ww_store *store, ww_error *error)

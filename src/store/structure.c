@@ -184,6 +184,21 @@ static bool is_written(const void *context, const char *path, int64_t bytes)
                             strncmp(part, "/parameters/", 12) != 0);
 }
 
+/// The word that is another one after each change does not belong to the fixed part: it is written
+/// when the change is sealed already.
+static ww_status leave_out_mark(hid_t file, const char *path, ww_extent_list *list, ww_error *error)
+{
+    ww_journal_mark mark = {0};
+    WW_TRY(ww_file_mark_read(file, path, &mark, error));
+    ww_extent *grown = realloc(list->extents, (list->count + 1) * sizeof *grown);
+    if (grown == NULL)
+        return ww_fail(error, WW_FAILED, "%s: out of memory for the list of its datasets", path);
+    list->extents = grown;
+    list->extents[list->count++] = ww_journal_mark_extent(&mark);
+    qsort(list->extents, list->count, sizeof *list->extents, compare_extents);
+    return WW_OK;
+}
+
 /// Reads the seal and its place, and computes what it ought to be.
 static ww_status examine(const char *path, int descriptor, int64_t sealed[SEAL_WORDS],
                          int64_t *offset, int64_t computed[SEAL_WORDS], ww_error *error)
@@ -193,6 +208,8 @@ static ww_status examine(const char *path, int descriptor, int64_t sealed[SEAL_W
     ww_extent_list list;
     ww_array seal;
     ww_status status = ww_extents_find(file, path, is_written, NULL, &list, error);
+    if (status == WW_OK)
+        status = leave_out_mark(file, path, &list, error);
     if (status == WW_OK)
         status = ww_array_open(file, path, ww_copy_text(SEAL_PATH, error), 0, &seal, error);
     if (status == WW_OK) {

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// Path of the dataset that tells a file from all others: two random words, never touched again.
+/// Path of the dataset that tells a file from all others: the mark of journal.h.
 #define WW_FILE_MARK_PATH "/provenance/file_mark"
 
 /// Reads it, and where it stands. Not collective.

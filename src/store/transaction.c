@@ -28,7 +28,9 @@ ww_status ww_transaction_plan_mark(ww_plan *plan, int64_t *words, ww_error *erro
         .type = WW_PLAN_INTEGER,
         .rank = 1,
         .extent = {2},
-        .description = "Two random words that tell this file and its copies from all others",
+        .description =
+            "Two random words: the first tells this file and its copies from all others, "
+            "the second is another one after each change of the structure",
         .units = "1",
         .fill = WW_PLAN_VALUE,
         .value = words};
@@ -46,18 +48,18 @@ static bool is_left_alone(const void *context, const char *path, int64_t bytes)
 }
 
 /// Finds out what the journal has to keep, and writes it.
-static ww_status write_journal(const char *path, const ww_transaction *transaction, ww_error *error)
+static ww_status begin_journal(const char *path, const ww_transaction *transaction,
+                               ww_journal_mark *mark, ww_error *error)
 {
     hid_t file = H5I_INVALID_HID;
     WW_TRY(ww_file_open_reading(path, &file, error));
-    ww_journal_mark mark = {0};
-    ww_status status = ww_file_mark_read(file, path, &mark, error);
+    ww_status status = ww_file_mark_read(file, path, mark, error);
     ww_extent_list kept = {0};
     if (status == WW_OK)
         status = ww_extents_find(file, path, is_left_alone, transaction, &kept, error);
     ww_file_close(&file);
     if (status == WW_OK)
-        status = ww_journal_write(path, kept.extents, kept.count, &mark, error);
+        status = ww_journal_begin(path, kept.extents, kept.count, mark, error);
     free(kept.extents);
     return status;
 }
@@ -98,15 +100,16 @@ ww_status ww_transaction_run(const char *path, const ww_transaction *transaction
                        path, strerror(errno));
     ww_status status = ww_check_space(path, descriptor, transaction->bytes, 0, error);
     close(descriptor);
+    ww_journal_mark mark = {0};
     if (status == WW_OK)
-        status = write_journal(path, transaction, error);
+        status = begin_journal(path, transaction, &mark, error);
     if (status != WW_OK) {
         ww_error_advise(error, "; nothing was changed");
         return status;
     }
     status = change_file(path, transaction, error);
     if (status == WW_OK)
-        return ww_journal_remove(path, error);
+        return ww_journal_end(path, &mark, error);
     bool recovered = false;
     if (ww_journal_recover(path, &recovered, NULL) == WW_OK)
         ww_error_advise(error, "; nothing was changed");

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import random
 import shutil
+import subprocess
 import sys
+import time
 import unittest
 from pathlib import Path
 
@@ -12,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 import h5py  # noqa: E402
 from compare import result_differences  # noqa: E402
+from processes import start  # noqa: E402
 from program import ProgramTest, run_program  # noqa: E402
 
 import widthwise  # noqa: E402
@@ -23,8 +26,12 @@ name: damage
 data: {train: 60, test: 30, mixture: {dimension: 40, classes: 4, components: 2}}
 network: {width: 300}
 training: {batch: 8, steps: 60, rate: 1.0}
-measure: {every: 10, quantities: [loss, distance], final: [update_spectrum]}
-output: {checkpoint_every: 10, record: [data]}
+measure:
+  every: 5
+  quantities: [loss, distance, row_movement]
+  final: [update_spectrum]
+  snapshots: [5]
+output: {checkpoint_every: 10, record: [data, initial-weights]}
 """
 
 
@@ -95,15 +102,15 @@ class DamageTest(ProgramTest):
         self.assertEqual(result_differences(self.whole, self.file), [])
 
     def test_both_checkpoints(self) -> None:
-        """Nothing is left to go on from: said, and nothing is touched."""
+        """Nothing is left to go on from: said, and what is left is not touched."""
         for number in (0, 1):
             self.flip_in(self.slot(number))
         result = self.succeed("resume", self.file, ranks=3, code=1)
         self.assertEqual(result.errors.count("no checkpoint of run0000 is whole"), 1)
         self.succeed("verify", self.file, code=1)
-        with widthwise.open(self.file) as file:  # all that was written is that a start was tried
+        with widthwise.open(self.file) as file:  # all that was written is that a start failed
             self.assertEqual(len(file.provenance), 2)
-            self.assertEqual(file.members[0].state, widthwise.State.STOPPED)
+            self.assertEqual(file.members[0].state, widthwise.State.FAILED)
             self.assertEqual(file.members[0].checkpoint().step, self.newest_step)
 
     def test_carry_and_output_weights(self) -> None:
@@ -148,11 +155,81 @@ class DamageTest(ProgramTest):
                 result = self.succeed("verify", self.file, ranks=2, code=1)
                 self.assertIn("DAMAGED", result.output)
 
-    def test_rows_before_a_restart(self) -> None:
-        """The run goes on, and says that a record is damaged."""
-        self.flip_in("/runs/run0000/trajectory/loss", 9)
-        result = self.succeed("resume", self.file, ranks=2)
-        self.assertIn("fail their checksum", result.errors)
+    def test_measured_before_a_restart(self) -> None:
+        """Damaged values are not kept: the run goes back to before them, at last to step 0."""
+        for dataset, skip, step in (
+            ("trajectory/loss", 8 * 7 + 1, self.older_step),  # that of step 35
+            ("trajectory/step", 8 * 7 + 7, self.older_step),
+            ("trajectory/row_movement", 8 * 7 + 6, self.older_step),
+            ("trajectory/row_movement", 6, -1),
+            ("trajectory/step", 9, -1),
+        ):
+            with self.subTest(f"{dataset} {skip}"):
+                shutil.copy(self.pristine, self.file)
+                self.flip_in(f"/runs/run0000/{dataset}", skip)
+                result = self.succeed("resume", self.file, ranks=2)
+                self.assertIn("warning: ", result.errors)
+                self.assertIn("fail their checksum", result.errors)
+                going_on = f"going on from step {step} " if step >= 0 else "begins anew from step 0"
+                self.assertIn(going_on, result.errors)
+                self.assertEqual(result_differences(self.whole, self.file), [])
+                self.succeed("verify", self.file)
+
+    def test_snapshots_and_record_before_a_restart(self) -> None:
+        """They are made anew as well."""
+        for dataset, said in (
+            ("/snapshots/run0000/hidden_weights", "begins anew from step 0"),
+            ("/record/run0000/train_inputs", "it is written again"),
+            ("/record/run0000/initial_hidden_weights", "it is written again"),
+        ):
+            with self.subTest(dataset):
+                shutil.copy(self.pristine, self.file)
+                self.flip_in(dataset)
+                result = self.succeed("resume", self.file, ranks=3)
+                self.assertIn(said, result.errors)
+                self.assertEqual(result_differences(self.whole, self.file), [])
+                self.succeed("verify", self.file)
+
+    def test_under_the_feet_of_a_run(self) -> None:
+        """A bit turned round while the job writes: it does not end as if all were well."""
+        longer = ("--set", "training.steps=6000", "--set", "measure.every=500")
+        longer += ("--set", "output.checkpoint_every=500")
+        whole = self.train(CONFIG, "longer.h5", *longer, ranks=2)
+        config = self.folder / "whole.h5.yaml"
+        for dataset, said in (
+            ("/runs/run0000/trajectory/row_movement", "the records"),
+            ("/record/run0000/train_inputs", "what was recorded for a replay"),
+        ):
+            with self.subTest(dataset):
+                self.file.unlink()
+                process = start(
+                    *("run", config, "-o", self.file, "-q", *longer), folder=self.folder, ranks=2
+                )
+                try:
+                    self.wait_for_checkpoint(process)
+                    with h5py.File(self.file, "r", locking=False) as file:
+                        offset = file[dataset].id.get_offset()
+                    self.flip(offset + 6)
+                    text, _ = process.communicate(timeout=120)
+                finally:
+                    process.kill()
+                    process.communicate()
+                self.assertEqual(process.returncode, 1, text)
+                self.assertEqual(text.count(f"{said} fail their checksum"), 1, text)
+                self.assertNotIn("complete", text)
+                self.succeed("resume", self.file, ranks=2)
+                self.assertEqual(result_differences(whole, self.file), [])
+
+    def wait_for_checkpoint(self, process: subprocess.Popen[str]) -> None:
+        """Until the file vouches for one."""
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and process.poll() is None:
+            if self.file.exists():
+                with widthwise.open(self.file) as file:
+                    if file.members[0].checkpoint() is not None:
+                        return
+            time.sleep(0.005)
+        self.fail("no checkpoint came")
 
     def test_what_the_run_is(self) -> None:
         """A configuration or a fact with one bit turned round would be another run."""

@@ -155,6 +155,7 @@ static void page_holds_the_defined_hashes(void **state)
     CHECK(page[48] == 1 && page[49] == 20 && (uint64_t)page[50] == slot);
     CHECK(page[51] == 3 && (uint64_t)page[52] == rows);
     CHECK(page[32] == 1 && page[33] == 10 && page[35] == 2);
+    CHECK(page[39] == 10 && page[55] == 20); // steps of the last rows
 }
 
 static void another_number_of_ranks_goes_on(void **state)

@@ -266,9 +266,119 @@ static void committed_data(void **state)
     store_damage(fixture, "/runs/run0000/trajectory/loss", (int64_t)3 * 32);
     store_damage(fixture, "/snapshots/run0000/hidden_weights", hidden_bytes);
     verify_passes(fixture, "final results ok");
-    // Damaged rows do not keep a run from going on, but it is told.
-    store_damage(fixture, "/runs/run0000/trajectory/loss", 0);
-    restore_to(fixture, 20, "the first 3 records of run0000 fail their checksum");
+}
+
+/// A restart keeps no damaged row and no damaged snapshot: it goes back to before the damage.
+static void damage_before_checkpoints(void **state)
+{
+    const store_fixture *fixture = *state;
+    const struct {
+        const char *dataset;
+        int64_t skip, step;
+        const char *said;
+    } places[] = {
+        // Between both checkpoints; the step of the last row too, from which nothing is taken.
+        {"/runs/run0000/trajectory/loss", (int64_t)2 * 32 + 31, 10,
+         "the records before the checkpoint of step 20 of run0000 fail their checksum, going back "
+         "to the one of step 10 (slot 0)"},
+        {"/runs/run0000/trajectory/step", (int64_t)2 * 8 + 6, 10,
+         "the records before the checkpoint of step 20"},
+        // Before both.
+        {"/runs/run0000/trajectory/alpha", 0, -1, "so the run begins anew from step 0"},
+        {"/runs/run0000/trajectory/step", 15, -1, "so the run begins anew from step 0"},
+        {"/snapshots/run0000/hidden_weights", 99, -1,
+         "the snapshots before the checkpoint of step 20 of run0000 fail their checksum and no "
+         "older checkpoint lies before the damage"}};
+    const ww_tiling tiling = tiling_of(fixture);
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        make_whole(fixture);
+        store_damage(fixture, places[i].dataset, places[i].skip);
+        restore_to(fixture, places[i].step, places[i].said);
+        restore_to(fixture, places[i].step, NULL);
+        ww_store *store = reopen(fixture);
+        CHECK(ww_store_rows(store) == (places[i].step < 0 ? 0 : 2));
+        for (int64_t step = places[i].step < 0 ? 0 : 20; step <= 30; step += 10)
+            CHECK_OK(store_append(store, step, error));
+        if (places[i].step < 0)
+            CHECK_OK(store_write_snapshot(store, &tiling, 0, error));
+        CHECK_OK(store_write_checkpoint(store, &tiling, 30, WW_RUN_RUNNING, error));
+        ww_store_close(store);
+        verify_passes(fixture, "4 records to step 30 ok; newest good checkpoint: slot");
+        restore_to(fixture, 30, NULL);
+    }
+    // Whose weights were read and fail is no reason to use damaged rows.
+    make_whole(fixture);
+    store_damage(fixture, "/runs/run0000/trajectory/loss", (int64_t)2 * 32);
+    store_damage(fixture, SLOT0 "hidden_weights", 77);
+    restore_to(fixture, -1, "the records before the checkpoint of step 20");
+}
+
+/// Bits turned round while the run goes on: it does not end as if all were well, and a restart
+/// makes anew what was damaged.
+static void damage_under_the_feet(void **state)
+{
+    const store_fixture *fixture = *state;
+    const struct {
+        const char *dataset;
+        int64_t skip;
+        const char *said;
+        int64_t step; ///< that a restart goes on from
+    } places[] = {
+        {"/runs/run0000/trajectory/step", 5, "the records fail their checksum", -1},
+        {"/runs/run0000/trajectory/zeta", 23, "the records fail their checksum", 10},
+        {"/runs/run0000/final/answer", 2, "the final results fail their checksum", 20},
+        {"/runs/run0000/theory/bound", 3, "the predictions fail their checksum", 20},
+        {"/record/run0000/initial_hidden_weights", hidden_bytes - 1, "what was recorded for a", 20},
+        {"/snapshots/run0000/hidden_weights", hidden_bytes - 1, "the snapshots fail", -1},
+        {SLOT1 "hidden_weights", hidden_bytes - 1, "the newest checkpoint fail", 10}};
+    const ww_run_state ends[] = {WW_RUN_DONE, WW_RUN_DIVERGED};
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        make_whole(fixture);
+        restore_to(fixture, 20, NULL);
+        ww_store *store = reopen(fixture);
+        const double values[] = {4, 3, 2, 1};
+        CHECK_OK(store_append(store, 30, error)); // pending until the end
+        CHECK_OK(ww_store_write_final(store, 0, values, error));
+        CHECK_OK(ww_store_write_final(store, 1, values, error));
+        CHECK_OK(ww_store_write_theory(store, 0, values, error));
+        store_damage(fixture, places[i].dataset, places[i].skip);
+        ww_error refusal = {0};
+        CHECK(ww_store_finish(store, ends[i % 2], "", &refusal) == WW_FAILED);
+        CHECK(store_says(&refusal, places[i].said) && store_says(&refusal, "widthwise resume"));
+        ww_store_close(store);
+        ww_file_summary summary = {0};
+        CHECK_OK(ww_store_summarize_all(fixture->path, &fixture->world, &summary, error));
+        CHECK(summary.members[0].state == WW_RUN_RUNNING && !summary.members[0].final_valid);
+        CHECK(summary.members[0].rows == 3);
+        ww_file_summary_free(&summary);
+        const bool said = places[i].step < 20;
+        restore_to(fixture, places[i].step, said ? "fail" : NULL);
+    }
+}
+
+/// What was recorded for a replay is found to be damaged, and can be written again.
+static void damaged_record(void **state)
+{
+    const store_fixture *fixture = *state;
+    const ww_tiling tiling = tiling_of(fixture);
+    make_whole(fixture);
+    for (int damaged = 0; damaged < 2; damaged++) {
+        if (damaged == 1)
+            store_damage(fixture, "/record/run0000/batches", 99);
+        ww_store *store = reopen(fixture);
+        bool holds = damaged == 1;
+        CHECK_OK(ww_store_check_record(store, &holds, error));
+        CHECK(holds == (damaged == 0));
+        if (!holds) {
+            store_record all;
+            store_record_begin(&all, &tiling);
+            CHECK_OK(ww_store_write_record(store, &all.record, error));
+            store_record_end(&all);
+        }
+        ww_store_close(store);
+        verify_passes(fixture, "record ok");
+    }
+    restore_to(fixture, 20, NULL);
 }
 
 /// One rank cannot write: all get its sentence, nobody hangs, and what was committed stands.
@@ -318,6 +428,9 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(older_page_alone_is_right, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(both_pages, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(committed_data, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(damage_before_checkpoints, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(damage_under_the_feet, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(damaged_record, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(failed_write, store_setup, store_teardown)};
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     MPI_Finalize();

@@ -72,7 +72,7 @@ static void begin(const store_fixture *fixture)
 {
     make_file(fixture->path, 1, FILE_BYTES);
     const ww_journal_mark mark = mark_of(fixture->path);
-    CHECK_OK(ww_journal_write(fixture->path, kept, 3, &mark, error));
+    CHECK_OK(ww_journal_begin(fixture->path, kept, 3, &mark, error));
     assert_true(ww_journal_exists(fixture->path));
 }
 
@@ -94,8 +94,9 @@ static void spoil(const char *path, size_t size)
 static void puts_everything_back(void **state)
 {
     const store_fixture *fixture = *state;
-    begin(fixture);
+    make_file(fixture->path, 1, FILE_BYTES);
     const content before = read_all(fixture->path);
+    begin(fixture);
     spoil(fixture->path, FILE_BYTES + 100000);
     bool recovered = false;
     CHECK_OK(ww_journal_recover(fixture->path, &recovered, error));
@@ -183,6 +184,90 @@ static void another_file_is_left_alone(void **state)
     free(after.bytes);
 }
 
+static void copy_file(const char *from, const char *to)
+{
+    const content file = read_all(from);
+    write_all(to, file.bytes, file.size);
+    free(file.bytes);
+}
+
+/// Recovers, and expects that the journal undoes nothing and goes.
+static void undoes_nothing(const store_fixture *fixture)
+{
+    const content before = read_all(fixture->path);
+    bool recovered = true;
+    CHECK_OK(ww_journal_recover(fixture->path, &recovered, error));
+    assert_true(!recovered && !ww_journal_exists(fixture->path));
+    const content after = read_all(fixture->path);
+    assert_true(same(&before, &after));
+    free(before.bytes);
+    free(after.bytes);
+}
+
+/// Journals that come back after their change counted, or meet the file as it was before.
+static void stale_journal_undoes_nothing(void **state)
+{
+    const store_fixture *fixture = *state;
+    char name[STORE_PATH + 8];
+    char saved[STORE_PATH + 8];
+    char backup[STORE_PATH + 8];
+    snprintf(name, sizeof name, "%s.undo", fixture->path);
+    snprintf(saved, sizeof saved, "%s.saved", fixture->path);
+    snprintf(backup, sizeof backup, "%s.backup", fixture->path);
+    make_file(fixture->path, 1, FILE_BYTES);
+    copy_file(fixture->path, backup);
+    const ww_journal_mark before = mark_of(fixture->path);
+    CHECK_OK(ww_journal_begin(fixture->path, kept, 3, &before, error));
+    copy_file(name, saved);
+    const ww_journal_mark during = mark_of(fixture->path);
+    assert_true(during.words[0] == before.words[0] && during.words[1] != before.words[1]);
+    spoil(fixture->path, FILE_BYTES + 500);
+    CHECK_OK(ww_journal_end(fixture->path, &before, error));
+    assert_false(ww_journal_exists(fixture->path));
+    const ww_journal_mark done = mark_of(fixture->path);
+    assert_true(done.words[0] == before.words[0] && done.words[1] != before.words[1] &&
+                done.words[1] != during.words[1]);
+    // The removal was lost, or the file has come back under a name where a journal was left.
+    copy_file(saved, name);
+    undoes_nothing(fixture);
+    // The journal beside a backup from before the change.
+    copy_file(saved, name);
+    copy_file(backup, fixture->path);
+    undoes_nothing(fixture);
+    // And during another change, which has a journal of its own.
+    const ww_journal_mark again = mark_of(fixture->path);
+    CHECK_OK(ww_journal_begin(fixture->path, kept, 3, &again, error));
+    copy_file(saved, name);
+    undoes_nothing(fixture);
+}
+
+/// The journal stands beside the file, whatever link leads there.
+static void links_lead_to_one_journal(void **state)
+{
+    const store_fixture *fixture = *state;
+    char link[STORE_PATH + 16];
+    snprintf(link, sizeof link, "%s/elsewhere", fixture->folder);
+    assert_int_equal(mkdir(link, 0700), 0);
+    snprintf(link, sizeof link, "%s/elsewhere/link.h5", fixture->folder);
+    assert_int_equal(symlink(fixture->path, link), 0);
+    make_file(fixture->path, 1, FILE_BYTES);
+    const content before = read_all(fixture->path);
+    const ww_journal_mark mark = mark_of(link);
+    CHECK_OK(ww_journal_begin(link, kept, 3, &mark, error));
+    assert_true(ww_journal_exists(link) && ww_journal_exists(fixture->path));
+    char name[STORE_PATH + 8];
+    snprintf(name, sizeof name, "%s.undo", fixture->path);
+    assert_int_equal(access(name, F_OK), 0);
+    spoil(fixture->path, FILE_BYTES);
+    bool recovered = false;
+    CHECK_OK(ww_journal_recover(fixture->path, &recovered, error));
+    assert_true(recovered && !ww_journal_exists(link));
+    const content after = read_all(fixture->path);
+    assert_true(same(&before, &after));
+    free(before.bytes);
+    free(after.bytes);
+}
+
 static void half_written_journal_goes(void **state)
 {
     const store_fixture *fixture = *state;
@@ -257,6 +342,47 @@ static ww_status work_cut_short(void *context, hid_t file, const char *file_name
         _exit(0);
     }
     return ww_fail(error, WW_FAILED, "enough");
+}
+
+/// Replaces a dataset, and keeps a copy of the journal of that.
+static ww_status work_and_keep_journal(void *context, hid_t file, const char *file_name,
+                                       ww_error *error)
+{
+    char name[STORE_PATH + 8];
+    snprintf(name, sizeof name, "%s.undo", file_name);
+    copy_file(name, context);
+    cut_work cut = {.replaced = 2, .dies = false};
+    (void)work_cut_short(&cut, file, file_name, error);
+    return WW_OK;
+}
+
+/// A job that died when its change counted, and before its journal was gone.
+static void change_that_counts_stays(void **state)
+{
+    const store_fixture *fixture = *state;
+    CHECK_OK(create(fixture, error));
+    char name[STORE_PATH + 8];
+    char saved[STORE_PATH + 8];
+    snprintf(name, sizeof name, "%s.undo", fixture->path);
+    snprintf(saved, sizeof saved, "%s.saved", fixture->path);
+    const ww_transaction transaction = {.touched = columns,
+                                        .count = 3,
+                                        .bytes = 1000,
+                                        .work = work_and_keep_journal,
+                                        .context = saved};
+    CHECK_OK(ww_transaction_run(fixture->path, &transaction, error));
+    const content done = read_all(fixture->path);
+    copy_file(saved, name);
+    ww_store_lock lock;
+    CHECK_OK(ww_store_lock_take(fixture->path, &fixture->world, &lock, error));
+    assert_false(lock.recovered);
+    ww_store_unlock(&lock);
+    assert_false(ww_journal_exists(fixture->path));
+    const content after = read_all(fixture->path);
+    assert_true(same(&done, &after));
+    CHECK_OK(ww_store_check_structure(fixture->path, &fixture->world, error));
+    free(done.bytes);
+    free(after.bytes);
 }
 
 static void cut_short_is_undone(void **state)
@@ -385,6 +511,9 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(is_small_where_much_is_kept, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(damaged_journal_is_refused, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(another_file_is_left_alone, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(stale_journal_undoes_nothing, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(links_lead_to_one_journal, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(change_that_counts_stays, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(half_written_journal_goes, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(cut_short_is_undone, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(reshaped_member_opens, store_setup, store_teardown)};

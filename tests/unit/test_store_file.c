@@ -221,6 +221,11 @@ static void lock_beside_where_mpi_locks_whole_files(void **state)
     const int file = open(fixture->path, O_RDWR);
     assert_int_equal(fcntl(file, F_SETLK, &whole), 0);
     close(file);
+    // Through a link it is the same lock.
+    char link[STORE_PATH];
+    snprintf(link, sizeof link, "%s/link.h5", fixture->folder);
+    assert_int_equal(symlink(fixture->path, link), 0);
+    assert_int_equal(ww_store_lock_take(link, &fixture->world, &second, &refusal), WW_FAILED);
     ww_store_unlock(&first);
     unsetenv("OMPI_MCA_fs_ufs_lock_algorithm");
 }

@@ -23,8 +23,8 @@ static ww_page sample(int64_t generation)
     page.snapshots_hash = 9;
     page.gram_hash = 10;
     page.attempt = 3;
-    page.slot[0] = (ww_page_slot){true, 300, 11, 31, 12, 1, 13};
-    page.slot[1] = (ww_page_slot){true, 400, 14, 41, 15, 2, 16};
+    page.slot[0] = (ww_page_slot){true, 300, 11, 31, 12, 1, 13, 300};
+    page.slot[1] = (ww_page_slot){true, 400, 14, 41, 15, 2, 16, 400};
     return page;
 }
 
@@ -34,11 +34,11 @@ static void words_stand_where_the_layout_says(void **state)
     static const struct {
         int place;
         int64_t word;
-    } expected[] = {{1, 1},   {2, 6},   {3, 4},   {4, 41}, {5, -5},   {6, 400}, {7, 1},
-                    {8, 6},   {9, 0},   {10, 7},  {11, 1}, {12, 8},   {13, 2},  {14, 9},
-                    {15, 0},  {16, 10}, {17, 3},  {32, 1}, {33, 300}, {34, 11}, {35, 31},
-                    {36, 12}, {37, 1},  {38, 13}, {48, 1}, {49, 400}, {50, 14}, {51, 41},
-                    {52, 15}, {53, 2},  {54, 16}, {18, 0}, {31, 0},   {39, 0},  {510, 0}};
+    } expected[] = {{1, 1},    {2, 6},  {3, 4},    {4, 41},  {5, -5},  {6, 400}, {7, 1},  {8, 6},
+                    {9, 0},    {10, 7}, {11, 1},   {12, 8},  {13, 2},  {14, 9},  {15, 0}, {16, 10},
+                    {17, 3},   {32, 1}, {33, 300}, {34, 11}, {35, 31}, {36, 12}, {37, 1}, {38, 13},
+                    {39, 300}, {48, 1}, {49, 400}, {50, 14}, {51, 41}, {52, 15}, {53, 2}, {54, 16},
+                    {55, 400}, {18, 0}, {31, 0},   {40, 0},  {510, 0}};
     int64_t words[WW_PAGE_WORDS];
     memset(words, 0xff, sizeof words);
     const ww_page page = sample(6);
