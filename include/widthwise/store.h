@@ -59,8 +59,9 @@ typedef struct ww_member_layout {
     int64_t train, test;               ///< samples n
     uint64_t data_hash; ///< of the data set; 0: not loaded. A restart on other data is refused
     int64_t batch;      ///< columns of record/batches (B)
-    int64_t steps;      ///< T
-    int64_t records;    ///< rows of the trajectory: records of steps 0, every, ..., T
+    int64_t steps;    ///< T
+    int64_t replicas; ///< R; more than 1: rows are replicas, and there are no checkpoints
+    int64_t records; ///< rows of the trajectory (of each replica): of steps 0, every, ..., T
     const ww_field *trajectory;
     size_t trajectory_count;
     const ww_field *final; ///< results at the end
@@ -123,8 +124,8 @@ typedef struct ww_member_summary {
     int64_t index;
     char *config_text, *label;
     ww_run_state state;
-    int64_t generation;           ///< of the newest commit page that checks
-    int64_t rows;                 ///< committed rows of the trajectory
+    int64_t generation; ///< of the newest commit page that checks
+    int64_t rows;       ///< committed rows of the trajectory, or replicas
     int64_t last_step;            ///< step of the last committed row, -1 without rows
     char reason[WW_OUTCOME_TEXT]; ///< why it failed or diverged, else ""
     bool slot_valid[2];           ///< what the page says, contents not read
@@ -251,6 +252,21 @@ ww_status ww_store_commit_rows(ww_store *store, ww_error *error);
 /// Collective.
 ww_status ww_store_checkpoint(ww_store *store, int64_t step, const ww_weights_source *source,
                               ww_run_state state, ww_error *error);
+
+/// 64-bit words of one replica: its state and steps (int64), then the steps of its records (int64)
+/// and its trajectory, field by field, each [records, ...], then final results and predictions
+/// (double). As ww_store_append_replicas wants them.
+int64_t ww_store_replica_words(const ww_member_layout *layout);
+
+/// For a member with replicas: finds out how many count, `*done`, and makes the rest blank. Damage
+/// is said in `notice` as by ww_store_restore; then all begin anew. Collective.
+ww_status ww_store_restore_replicas(ww_store *store, int64_t *done, char *notice,
+                                    size_t notice_size, ww_error *error);
+
+/// Adds `count` replicas, which follow those that are there. `words` [count, replica words] on rank
+/// 0. They count from the next commit (ww_store_commit_rows, ww_store_finish). Collective.
+ww_status ww_store_append_replicas(ww_store *store, int64_t count, const int64_t *words,
+                                   ww_error *error);
 
 /// Keeps the hidden weights of snapshot `index` of the layout for good. Counts from the next
 /// commit. Collective.

@@ -28,8 +28,11 @@ typedef struct ww_problem {
     ww_sum_format output_format; ///< of sums over tiles of outputs
 } ww_problem;
 
-/// Checks that shapes fit the interfaces of BLAS, and that BLAS multiplies rightly on this
-/// processor (some builds of OpenBLAS do not on processors newer than they are). Collective.
+/// Checks that BLAS multiplies rightly on this processor (some builds of OpenBLAS do not on
+/// processors newer than they are): once, before anything is trained. Collective.
+ww_status ww_train_check(const ww_parallel *parallel, ww_error *error);
+
+/// Checks that shapes fit the interfaces of BLAS. Collective.
 ww_status ww_problem_make(const ww_config *config, const ww_dataset *data,
                           const ww_parallel *parallel, ww_problem *problem, ww_error *error);
 

@@ -238,6 +238,7 @@ static ww_status write_file(const ww_app_member *member, const char *folder,
     const int64_t unit_bytes = (layout.dimension + layout.outputs) * (int64_t)sizeof(double);
     layout.width =
         least(layout.width, 1 + MOST_WEIGHT_BYTES / unit_bytes * (int64_t)parallel->size);
+    layout.replicas = 1;
     layout.record = 0;
     layout.snapshot_count = 0;
     layout.records = 1;
@@ -265,6 +266,7 @@ ww_status ww_calibrate(const ww_app_member *member, const ww_dataset *shape, con
     *calibration = (ww_calibration){0};
     const double began = ww_seconds();
     miniature self = {.parallel = parallel};
+    WW_TRY(ww_train_check(parallel, error));
     ww_status status = train(&self, member, shape, calibration, error);
     end(&self);
     if (status == WW_OK)

@@ -52,6 +52,11 @@ bool ww_course_is_over(const ww_course *course)
     return course->stopped_by != NULL || ww_course_step(course) >= course->config->training.steps;
 }
 
+bool ww_course_is_last(const ww_course *course)
+{
+    return ww_course_step(course) == course->config->training.steps;
+}
+
 ww_status ww_course_record(ww_course *course, ww_error *error)
 {
     const ww_measure_plan *plan = course->member->plan;

@@ -43,6 +43,9 @@ bool ww_course_is_record_step(const ww_course *course);
 /// Whether all steps are made, or a stop rule is fulfilled.
 bool ww_course_is_over(const ww_course *course);
 
+/// Whether all steps are made: then there is a record also between two of the grid.
+bool ww_course_is_last(const ww_course *course);
+
 /// Measures at the step at hand, into `values`. Errors of ww_measure_record. Collective.
 ww_status ww_course_record(ww_course *course, ww_error *error);
 

@@ -1,6 +1,7 @@
 #include "app/crews.h"
 
 #include "app/cost.h"
+#include "app/replicas.h"
 #include "widthwise/board.h"
 #include "widthwise/clock.h"
 #include "widthwise/memory.h"
@@ -37,6 +38,11 @@ static ww_status describe_task(const ww_app_member *member, int ranks, int64_t m
     WW_TRY(ww_member_cost_of(member, &member->shape, 0, 1, &cost, error));
     *task = (ww_task){
         .work = ww_member_work(member, &cost), .grain = cost.tiling.tile_count, .least_ranks = 1};
+    if (member->config->replicas > 1) { // each is one rank's
+        task->work *= (double)member->config->replicas;
+        task->grain = member->config->replicas;
+        return WW_OK;
+    }
     int low = 1;
     int high = ranks;
     if (ww_member_peak(&cost) > memory) {
@@ -111,6 +117,11 @@ static void warn_of_idle_ranks(const crews *self)
             const int64_t tiles = self->tasks[task].grain;
             if (tiles >= stage->ranks)
                 continue;
+            if (member->config->replicas > 1) {
+                fprintf(stderr, "widthwise: warning: %lld replicas, so %lld of %d ranks idle\n",
+                        (long long)tiles, (long long)(stage->ranks - tiles), stage->ranks);
+                return;
+            }
             const ww_tiling tiling = ww_tiling_make(member->layout.width, 0, 1);
             fprintf(stderr,
                     "widthwise: warning: width %lld has %lld tile%s of %lld units, so %lld of %d "
@@ -144,10 +155,18 @@ static ww_status run_member(crews *self, const ww_parallel *crew, const ww_app_m
                             bool *advanced, ww_error *error)
 {
     ww_session *session = self->session;
+    const bool has_replicas = member->config->replicas > 1;
+    const ww_dataset *data = NULL;
     *advanced = false;
-    WW_TRY(ww_data_cache_get(&session->cache, member->config, crew, error));
-    return ww_app_member_run(session->path, member, &session->cache.data, crew, &session->ending,
-                             &self->progress, advanced, error);
+    if (!has_replicas || ww_app_replicas_share_data(member->config)) {
+        WW_TRY(ww_data_cache_get(&session->cache, member->config, crew, error));
+        data = &session->cache.data;
+    }
+    if (has_replicas)
+        return ww_app_replicas_run(session->path, member, data, crew, &session->ending,
+                                   &self->progress, advanced, error);
+    return ww_app_member_run(session->path, member, data, crew, &session->ending, &self->progress,
+                             advanced, error);
 }
 
 // Runs a task on the crew, and takes down what becomes of it.
@@ -292,6 +311,7 @@ static ww_status gather(crews *self, ww_crews_result *result, ww_error *error)
 static ww_status run(crews *self, const bool *skip, ww_crews_result *result, ww_error *error)
 {
     const ww_parallel *parallel = self->session->parallel;
+    WW_TRY(ww_train_check(parallel, error));
     WW_TRY(plan(self, skip, error));
     WW_TRY(ww_board_create(parallel, WW_OVERVIEW_WORDS + self->division.stage_count,
                            &self->overview.board, error));

@@ -246,6 +246,11 @@ void ww_ending_need_room(ww_ending *ending, double work)
         ending->decides && !ww_margin_has_room(&ending->margin, ww_seconds(), work);
 }
 
+bool ww_ending_signalled(void)
+{
+    return caught != 0;
+}
+
 ww_status ww_ending_agree(ww_ending *ending, const ww_parallel *parallel, ww_error *error)
 {
     int64_t asked = is_asked(ending) ? 1 : 0;

@@ -73,6 +73,9 @@ bool ww_ending_wants_measurement(const ww_ending *ending);
 /// followed by ww_ending_agree.
 void ww_ending_need_room(ww_ending *ending, double work);
 
+/// Whether a signal came to this rank. Not collective.
+bool ww_ending_signalled(void);
+
 /// Agrees outside of steps; `agreed` is true on all ranks when one of them wants to end.
 /// Collective.
 ww_status ww_ending_agree(ww_ending *ending, const ww_parallel *parallel, ww_error *error);

@@ -270,15 +270,11 @@ static ww_status write_theory(member_loop *self, ww_error *error)
     double *movement = ww_allocate((size_t)rows, sizeof *movement, "the predictions", error);
     ww_status status =
         ww_agree(self->parallel, values != NULL && movement != NULL ? WW_OK : WW_FAILED, error);
-    bool has_movement = false;
-    for (size_t i = 0; status == WW_OK && i < layout->trajectory_count; i++) {
-        if (strcmp(layout->trajectory[i].name, "row_movement") != 0)
-            continue;
-        has_movement = true;
-        status = ww_store_read_scalar(self->store, i, movement, error);
-    }
+    const int64_t field = ww_app_row_movement_field(self->member);
+    if (status == WW_OK && field >= 0)
+        status = ww_store_read_scalar(self->store, (size_t)field, movement, error);
     if (status == WW_OK)
-        ww_theory_compute(self->config, self->course.data, has_movement ? movement : NULL, rows,
+        ww_theory_compute(self->config, self->course.data, field >= 0 ? movement : NULL, rows,
                           layout->records, values);
     const double *position = values;
     for (size_t i = 0; status == WW_OK && i < layout->theory_count; i++) {

@@ -56,6 +56,9 @@ static size_t fill_facts(const ww_config *config, const ww_dataset *data, int64_
         integer_fact("seed_weights", config->seeds.weights, "1", "Seed of the initial weights.");
     facts[count++] =
         integer_fact("seed_batches", config->seeds.batches, "1", "Seed of the batches.");
+    facts[count++] = integer_fact("replicas", config->replicas, "1",
+                                  "Replicas R: independent runs along the first axis; 1: none.");
+    facts[count - 1].changes = true;
     facts[count++] = integer_fact("tile_units", tiling.tile_units, "units",
                                   "Hidden units in a tile of the division over ranks.");
     WW_ASSERT(count <= WW_MEMBER_FACTS);
@@ -96,6 +99,7 @@ ww_status ww_app_member_prepare(const ww_config *config, int64_t index, const ch
         .test = shape->test.count,
         .batch = batch,
         .steps = config->training.steps,
+        .replicas = config->replicas,
         .records = records_of(config),
         .carry_count = ww_measure_carry_count(),
         .snapshot_steps = config->measure.snapshots.values,
@@ -105,12 +109,8 @@ ww_status ww_app_member_prepare(const ww_config *config, int64_t index, const ch
     };
     layout->trajectory = ww_measure_trajectory(member->plan, &layout->trajectory_count);
     layout->final = ww_measure_final(member->plan, &layout->final_count);
-    bool has_row_movement = false;
-    for (size_t i = 0; i < layout->trajectory_count; i++)
-        if (strcmp(layout->trajectory[i].name, "row_movement") == 0)
-            has_row_movement = true;
-    layout->theory_count =
-        ww_theory_fields(config, has_row_movement, layout->records, member->theory);
+    layout->theory_count = ww_theory_fields(config, ww_app_row_movement_field(member) >= 0,
+                                            layout->records, member->theory);
     layout->theory = member->theory;
     layout->fact_count = fill_facts(config, shape, batch, member->facts);
     layout->facts = member->facts;
@@ -122,6 +122,15 @@ void ww_app_member_release(ww_app_member *member)
     ww_measure_plan_free(member->plan);
     free(member->config_text);
     *member = (ww_app_member){0};
+}
+
+int64_t ww_app_row_movement_field(const ww_app_member *member)
+{
+    const ww_member_layout *layout = &member->layout;
+    for (size_t i = 0; i < layout->trajectory_count; i++)
+        if (strcmp(layout->trajectory[i].name, "row_movement") == 0)
+            return (int64_t)i;
+    return -1;
 }
 
 void ww_app_name_member(int64_t index, const char *label, ww_error *error)

@@ -45,6 +45,10 @@ ww_status ww_app_members_prepare(const ww_experiment *experiment, size_t first, 
                                  ww_error *error);
 void ww_app_members_free(ww_app_members *members);
 
+/// Number of the trajectory's field row_movement, which predictions follow; -1 where it is not
+/// measured.
+int64_t ww_app_row_movement_field(const ww_app_member *member);
+
 /// Says in front of a sentence which member of a sweep it is about.
 void ww_app_name_member(int64_t index, const char *label, ww_error *error);
 

@@ -75,6 +75,29 @@ void ww_progress_wait(ww_progress *progress)
     write_line(progress, text);
 }
 
+// A line on the member at hand, behind one on all members: `text`, how fast its `things` are made,
+// and when all will be.
+static void write_member(const ww_progress *progress, const char *text, const char *things,
+                         int64_t done, int64_t all)
+{
+    char member[256];
+    char left[64] = "?";
+    char line[1024];
+    size_t used = 0;
+    member_text(progress, member, sizeof member);
+    const double rate = (double)(done - progress->first_step) / (ww_seconds() - progress->began);
+    if (rate > 0.0)
+        ww_duration_text((double)(all - done) / rate, left, sizeof left);
+    if (progress->overview != NULL) {
+        ww_overview_text(progress->overview, line, sizeof line / 2);
+        used = strlen(line);
+        used += (size_t)snprintf(line + used, sizeof line - used, "; ");
+    }
+    (void)snprintf(line + used, sizeof line - used, "%s  %s, %.3g %s/s, %s left", member, text,
+                   rate, things, left);
+    write_line(progress, line);
+}
+
 void ww_progress_step(ww_progress *progress, int64_t step, int64_t steps,
                       const ww_measure_plan *plan, const double *values, double batch_loss)
 {
@@ -82,28 +105,27 @@ void ww_progress_step(ww_progress *progress, int64_t step, int64_t steps,
         ww_overview_worked(progress->overview, (double)step / (double)steps);
     if (!is_time(progress))
         return;
-    char member[256];
     char numbers[256] = "";
-    char left[64] = "?";
-    char line[1024];
-    member_text(progress, member, sizeof member);
+    char text[512];
     if (values != NULL)
         ww_progress_numbers(plan, values, numbers, sizeof numbers);
     if (numbers[0] == '\0')
         snprintf(numbers, sizeof numbers, "batch loss %.4g", batch_loss);
-    const double rate = (double)(step - progress->first_step) / (ww_seconds() - progress->began);
-    if (rate > 0.0)
-        ww_duration_text((double)(steps - step) / rate, left, sizeof left);
-    int used = 0;
-    if (progress->overview != NULL) {
-        ww_overview_text(progress->overview, line, sizeof line / 2);
-        used = (int)strlen(line);
-        used += snprintf(line + used, sizeof line - (size_t)used, "; ");
-    }
-    (void)snprintf(line + used, sizeof line - (size_t)used,
-                   "%s  step %lld of %lld, %s, %.3g steps/s, %s left", member, (long long)step,
-                   (long long)steps, numbers, rate, left);
-    write_line(progress, line);
+    (void)snprintf(text, sizeof text, "step %lld of %lld, %s", (long long)step, (long long)steps,
+                   numbers);
+    write_member(progress, text, "steps", step, steps);
+}
+
+void ww_progress_replicas(ww_progress *progress, int64_t done, int64_t replicas)
+{
+    if (progress->overview != NULL)
+        ww_overview_worked(progress->overview, (double)done / (double)replicas);
+    if (!is_time(progress))
+        return;
+    char text[128];
+    (void)snprintf(text, sizeof text, "%lld of %lld replicas", (long long)done,
+                   (long long)replicas);
+    write_member(progress, text, "replicas", done, replicas);
 }
 
 // One write a line: what launchers collect from ranks they may cut and mix at every write.

@@ -31,6 +31,9 @@ void ww_progress_wait(ww_progress *progress);
 void ww_progress_step(ww_progress *progress, int64_t step, int64_t steps,
                       const ww_measure_plan *plan, const double *values, double batch_loss);
 
+/// The same for a member with replicas: so many are done.
+void ww_progress_replicas(ww_progress *progress, int64_t done, int64_t replicas);
+
 /// A line that stays also where no progress is to be told: what may be wrong.
 void ww_progress_warn(ww_progress *progress, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

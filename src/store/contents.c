@@ -4,17 +4,16 @@
 
 ww_share ww_share_make(const ww_member *member, int rank, int size)
 {
-    const int64_t width = ww_array_rows(&member->slot[0].hidden_weights);
+    const int64_t width = member->has_replicas ? 1 : ww_array_rows(&member->slot[0].hidden_weights);
     return (ww_share){.tiling = ww_tiling_make(width, rank, size), .rank = rank, .size = size};
 }
 
 ww_status ww_contents_hash_rows(const ww_member *member, int64_t rows, const ww_share *share,
                                 uint64_t *hash, ww_error *error)
 {
-    WW_TRY(ww_array_hash(&member->step, rows, 1, share->rank, share->size, hash, error));
-    for (size_t i = 0; i < member->trajectory.count; i++)
-        WW_TRY(ww_array_hash(&member->trajectory.arrays[i], rows, 1, share->rank, share->size, hash,
-                             error));
+    for (size_t i = 0; i < ww_member_row_arrays(member); i++)
+        WW_TRY(ww_array_hash(ww_member_row_array(member, i), rows, 1, share->rank, share->size,
+                             hash, error));
     return WW_OK;
 }
 

@@ -20,7 +20,7 @@ typedef struct ww_share {
 /// The part of `rank` of `size` in an open member.
 ww_share ww_share_make(const ww_member *member, int rank, int size);
 
-/// The first `rows` records of the trajectory.
+/// The first `rows` records of the trajectory, or replicas.
 ww_status ww_contents_hash_rows(const ww_member *member, int64_t rows, const ww_share *share,
                                 uint64_t *hash, ww_error *error);
 

@@ -51,13 +51,17 @@ ww_status ww_store_cost_of(const ww_member_layout *layout, const ww_tiling *tili
             cost->results += bytes;
     }
     ww_plan_free(&plan);
-    cost->checkpoint =
-        layout->width * (layout->dimension + layout->outputs) * (int64_t)WW_VALUE_BYTES;
+    const bool has_replicas = layout->replicas > 1;
+    if (!has_replicas)
+        cost->checkpoint =
+            layout->width * (layout->dimension + layout->outputs) * (int64_t)WW_VALUE_BYTES;
     int64_t row_values = 1; // the step
     for (size_t i = 0; i < layout->trajectory_count; i++)
         row_values += ww_field_size(&layout->trajectory[i]);
+    if (has_replicas)
+        row_values = ww_store_replica_words(layout);
     // Rows are kept twice while their room grows and while they are put in order to be written.
     const int64_t rows = 2 * pending_rows * row_values * (int64_t)WW_VALUE_BYTES;
-    cost->memory = rows + ww_weights_room_bytes(layout->outputs, tiling);
+    cost->memory = rows + (has_replicas ? 0 : ww_weights_room_bytes(layout->outputs, tiling));
     return status;
 }

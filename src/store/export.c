@@ -200,8 +200,9 @@ static ww_status add_state(export *self, const exported *at, ww_error *error)
                        "The same as a number: 0 waiting, 1 running or died, 2 done, 3 diverged, 4 "
                        "stopped early, 5 failed",
                        "1", error));
-    WW_TRY(add_integer(self, ww_format(error, "/runs/run%04" PRId64 "/rows", index), at->page.rows,
-                       "Rows of the trajectory", "1", error));
+    WW_TRY(add_integer(
+        self, ww_format(error, "/runs/run%04" PRId64 "/rows", index), at->page.rows,
+        at->member.has_replicas ? "Replicas that are done" : "Rows of the trajectory", "1", error));
     return add_integer(self, ww_format(error, "/runs/run%04" PRId64 "/last_step", index),
                        at->page.last_step, "Step of the last row, -1 without rows", "steps", error);
 }
@@ -234,13 +235,14 @@ static ww_status copy_results(export *self, const exported *at, ww_error *error)
     uint64_t hash = 0;
     ww_status readable = WW_OK;
     if (page->rows > 0) {
-        WW_TRY(copy_as_it_is(self, &at->member.step, page->rows, error));
-        for (size_t i = 0; i < at->member.trajectory.count; i++)
-            WW_TRY(copy_as_it_is(self, &at->member.trajectory.arrays[i], page->rows, error));
+        for (size_t i = 0; i < ww_member_row_arrays(&at->member); i++)
+            WW_TRY(copy_as_it_is(self, ww_member_row_array(&at->member, i), page->rows, error));
         if (self->target >= 0)
             readable = ww_contents_hash_rows(&at->member, page->rows, &at->share, &hash, error);
         WW_TRY(judge(self, at, readable, hash, page->rows_hash, "the records", error));
     }
+    if (at->member.has_replicas) // whose results are in their rows
+        return WW_OK;
     const struct {
         const ww_array_list *list;
         bool valid;
@@ -290,6 +292,11 @@ static ww_status copy_checkpoint(export *self, const exported *at, ww_error *err
     const int64_t index = at->member.index;
     int slot = 0; // both are of the same size
     const ww_page_slot *said = &at->page.slot[slot];
+    if (at->member.has_replicas) {
+        if (self->target < 0)
+            fprintf(self->report, "run%04" PRId64 ": replicas keep no weights\n", index);
+        return WW_OK;
+    }
     if (ww_page_newest_slot(&at->page) < 0) {
         if (self->target < 0)
             fprintf(self->report, "run%04" PRId64 ": no checkpoint yet, so no weights\n", index);

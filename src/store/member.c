@@ -86,7 +86,7 @@ static ww_status open_state(hid_t file, const char *file_name, ww_member *member
 {
     const int64_t index = member->index;
     WW_TRY(ww_pages_open(file, file_name, index, &member->commit, error));
-    for (int s = 0; s < WW_SLOTS; s++) {
+    for (int s = 0; s < WW_SLOTS && !member->has_replicas; s++) {
         const struct {
             const char *name;
             ww_array *array;
@@ -176,18 +176,85 @@ static ww_status open_recorded(hid_t file, const char *file_name, ww_member *mem
     return status;
 }
 
+size_t ww_member_row_arrays(const ww_member *member)
+{
+    const size_t trajectory = 1 + member->trajectory.count;
+    return member->has_replicas ? 2 + trajectory + member->final.count + member->theory.count
+                                : trajectory;
+}
+
+const ww_array *ww_member_row_array(const ww_member *member, size_t number)
+{
+    if (member->has_replicas) {
+        if (number < 2)
+            return number == 0 ? &member->replica_state : &member->replica_steps;
+        number -= 2;
+    }
+    if (number == 0)
+        return &member->step;
+    number--;
+    const ww_array_list *const lists[] = {&member->trajectory, &member->final, &member->theory};
+    size_t list = 0;
+    while (number >= lists[list]->count)
+        number -= lists[list++]->count;
+    return &lists[list]->arrays[number];
+}
+
+int64_t ww_member_row_words(const ww_member *member)
+{
+    int64_t words = 0;
+    for (size_t i = 0; i < ww_member_row_arrays(member); i++)
+        words += ww_array_row_values(ww_member_row_array(member, i));
+    return words;
+}
+
+/// Opens what only a member with replicas has, if it is one.
+static ww_status open_replicas(hid_t file, const char *file_name, ww_member *member,
+                               ww_error *error)
+{
+    char *group = ww_format(error, "/runs/run%04" PRId64 "/replica", member->index);
+    if (group == NULL)
+        return WW_FAILED;
+    ww_names names = {0};
+    ww_status status = ww_names_read(file, file_name, group, &names, error);
+    member->has_replicas = names.count > 0;
+    ww_names_free(&names);
+    if (status == WW_OK && member->has_replicas)
+        status = ww_array_open(file, file_name, ww_format(error, "%s/state", group), 0,
+                               &member->replica_state, error);
+    if (status == WW_OK && member->has_replicas)
+        status = ww_array_open(file, file_name, ww_format(error, "%s/steps", group), 0,
+                               &member->replica_steps, error);
+    free(group);
+    return status;
+}
+
+/// All arrays of a member with replicas are as long as their number.
+static ww_status check_replicas(const char *file_name, const ww_member *member, ww_error *error)
+{
+    for (size_t i = 0; member->has_replicas && i < ww_member_row_arrays(member); i++) {
+        const ww_array *array = ww_member_row_array(member, i);
+        if (array->rank < 1 || array->extent[0] != member->step.extent[0] ||
+            (i < 2 && (!array->integer || array->rank != 1)))
+            return fail_structure(file_name, array->path, "does not have an entry for each replica",
+                                  error);
+    }
+    return WW_OK;
+}
+
 static ww_status open_results(hid_t file, const char *file_name, ww_member *member, ww_error *error)
 {
     WW_TRY(ww_array_open(file, file_name,
                          ww_format(error, "/runs/run%04" PRId64 "/trajectory/step", member->index),
                          0, &member->step, error));
-    if (!member->step.integer || member->step.rank != 1)
+    if (!member->step.integer || member->step.rank != (member->has_replicas ? 2 : 1))
         return fail_structure(file_name, member->step.path, "is not a list of integers", error);
     WW_TRY(open_list(file, file_name, member->index, "trajectory", "step", &member->trajectory,
                      error));
     for (size_t i = 0; i < member->trajectory.count; i++) {
         const ww_array *field = &member->trajectory.arrays[i];
-        if (field->rank < 1 || field->extent[0] != member->step.extent[0])
+        if (field->rank < member->step.rank || field->extent[0] != member->step.extent[0] ||
+            (member->has_replicas && field->extent[1] != member->step.extent[1]))
             return fail_structure(file_name, field->path, "has not as many records as `step`",
                                   error);
     }
@@ -199,6 +266,8 @@ ww_member ww_member_none(int64_t index)
 {
     ww_member member = {.index = index,
                         .commit = ww_array_none(),
+                        .replica_state = ww_array_none(),
+                        .replica_steps = ww_array_none(),
                         .step = ww_array_none(),
                         .snapshot_step = ww_array_none(),
                         .snapshot_weights = ww_array_none()};
@@ -213,8 +282,12 @@ ww_status ww_member_open(hid_t file, const char *file_name, int64_t index, ww_me
                          ww_error *error)
 {
     *member = ww_member_none(index);
+    WW_TRY(open_replicas(file, file_name, member, error));
     WW_TRY(open_results(file, file_name, member, error));
+    WW_TRY(check_replicas(file_name, member, error));
     WW_TRY(open_state(file, file_name, member, error));
+    if (member->has_replicas)
+        return WW_OK;
     WW_TRY(open_snapshots(file, file_name, member, error));
     return open_recorded(file, file_name, member, error);
 }
@@ -222,6 +295,8 @@ ww_status ww_member_open(hid_t file, const char *file_name, int64_t index, ww_me
 void ww_member_close(ww_member *member)
 {
     ww_array_close(&member->commit);
+    ww_array_close(&member->replica_state);
+    ww_array_close(&member->replica_steps);
     ww_array_close(&member->step);
     close_list(&member->trajectory);
     close_list(&member->final);

@@ -40,10 +40,13 @@ typedef struct ww_slot_arrays {
     ww_array hidden_weights, output_weights, carry;
 } ww_slot_arrays;
 
-/// Arrays that a member does not have are ww_array_none().
+/// Arrays that a member does not have are ww_array_none(). A member with replicas has no slots,
+/// snapshots and record; all its results have the axis [replicas] in front.
 typedef struct ww_member {
     int64_t index;
+    bool has_replicas;
     ww_array commit;
+    ww_array replica_state, replica_steps;
     ww_array step;
     ww_array_list trajectory; ///< without `step`
     ww_array_list final, theory;
@@ -62,6 +65,14 @@ ww_member ww_member_none(int64_t index);
 ww_status ww_member_open(hid_t file, const char *file_name, int64_t index, ww_member *member,
                          ww_error *error);
 void ww_member_close(ww_member *member);
+
+/// Arrays that make one row together, which pages count and hash: records of the trajectory, or
+/// replicas with all that is known of them. `number` counts from 0.
+size_t ww_member_row_arrays(const ww_member *member);
+const ww_array *ww_member_row_array(const ww_member *member, size_t number);
+
+/// Words of a row.
+int64_t ww_member_row_words(const ww_member *member);
 
 /// Puts lists of fields into the order of `fields`; WW_FAILED where the file's names are not the
 /// same set.
@@ -89,8 +100,7 @@ typedef struct ww_pending_rows {
     int64_t count, capacity;
     uint64_t hash;
     int64_t last_step; ///< of the last row, pending or committed; -1 without rows
-    int64_t *steps;
-    double *values; ///< [count, row values]
+    int64_t *words;    ///< [count, row words], arrays in their order
 } ww_pending_rows;
 
 /// Results of one kind that the next ww_store_finish commits.
@@ -107,7 +117,8 @@ struct ww_store {
     int descriptor; ///< this rank's own, to sync
     int64_t size;   ///< bytes of the file when it was opened: it never shrinks
     ww_member member;
-    int64_t row_values; ///< doubles in one row of the trajectory
+    int64_t row_words; ///< of the member
+    int64_t *row_room; ///< [row words] to put a row together
     int64_t carry_count;
     uint64_t data_hash; ///< of the data set in use; 0: not known
     ww_page page;       ///< as committed
@@ -133,6 +144,10 @@ ww_status ww_store_check_data(const ww_store *store, ww_error *error);
 
 /// Agreement on what each rank wrote; a failure gets a half sentence on what to do. Collective.
 ww_status ww_store_agree_written(const ww_store *store, ww_status status, ww_error *error);
+
+/// Adds one row, which follows those that are there: into the hash on all ranks, kept on rank 0.
+/// Collective.
+ww_status ww_store_append_row(ww_store *store, const int64_t *words, ww_error *error);
 
 /// Writes the pending rows and makes all data of all ranks durable. `status` is this rank's own of
 /// whatever it wrote before. Collective.

@@ -98,10 +98,13 @@ static ww_status add_facts(ww_plan *plan, const ww_member_layout *layout, ww_err
     return WW_OK;
 }
 
-/// Fields as datasets under `group`; with an axis [records] in front where `records` >= 0.
-static ww_status add_fields(ww_plan *plan, int64_t index, const char *group, const ww_field *fields,
-                            size_t count, int64_t records, ww_error *error)
+/// Fields as datasets under `group`; with an axis [replicas] in front where there are any, and one
+/// of [records] where `records` >= 0.
+static ww_status add_fields(ww_plan *plan, const ww_member_layout *layout, const char *group,
+                            const ww_field *fields, size_t count, int64_t records, ww_error *error)
 {
+    const int64_t index = layout->index;
+    const bool has_replicas = layout->replicas > 1;
     for (size_t i = 0; i < count; i++) {
         const ww_field *field = &fields[i];
         WW_ASSERT(field->rank >= 0 && field->rank <= WW_FIELD_RANK);
@@ -110,12 +113,38 @@ static ww_status add_fields(ww_plan *plan, int64_t index, const char *group, con
                              .units = field->units,
                              .source = field->source,
                              .fill = WW_PLAN_BLANK};
+        WW_ASSERT(field->rank + (records >= 0) + has_replicas <= WW_ARRAY_RANK);
+        if (has_replicas)
+            item.extent[item.rank++] = layout->replicas;
         if (records >= 0)
             item.extent[item.rank++] = records;
         for (int axis = 0; axis < field->rank; axis++)
             item.extent[item.rank++] = field->extent[axis];
         WW_TRY(ww_plan_add(
             plan, item, ww_format(error, "/runs/run%04" PRId64 "/%s/%s", index, group, field->name),
+            error));
+    }
+    return WW_OK;
+}
+
+static ww_status add_replicas(ww_plan *plan, const ww_member_layout *layout, ww_error *error)
+{
+    const struct {
+        const char *name, *description, *units;
+    } table[] = {
+        {"state", "How each replica ended, axis [replica]: 2 done, 3 diverged; -1 not run yet",
+         "1"},
+        {"steps", "Steps that each replica made, axis [replica]; -1 not run yet", "steps"}};
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        const ww_plan_item item = {.type = WW_PLAN_INTEGER,
+                                   .rank = 1,
+                                   .extent = {layout->replicas},
+                                   .description = table[i].description,
+                                   .units = table[i].units,
+                                   .fill = WW_PLAN_BLANK};
+        WW_TRY(ww_plan_add(
+            plan, item,
+            ww_format(error, "/runs/run%04" PRId64 "/replica/%s", layout->index, table[i].name),
             error));
     }
     return WW_OK;
@@ -131,19 +160,26 @@ static ww_status add_results(ww_plan *plan, const ww_member_layout *layout, ww_e
                     "What sets this run apart from the others of its sweep, as key=value words",
                     false, error));
     WW_TRY(add_facts(plan, layout, error));
+    const bool has_replicas = layout->replicas > 1;
+    if (has_replicas)
+        WW_TRY(add_replicas(plan, layout, error));
     const ww_plan_item step = {
         .type = WW_PLAN_INTEGER,
-        .rank = 1,
-        .extent = {layout->records},
-        .description = "Step of each record, axis [records]; -1 where the run did not come to",
+        .rank = has_replicas ? 2 : 1,
+        .extent = {has_replicas ? layout->replicas : layout->records, layout->records},
+        .description =
+            has_replicas ? "Step of each record of each replica, axes [replica, record]; -1 where "
+                           "it did not "
+                           "come to"
+                         : "Step of each record, axis [records]; -1 where the run did not come to",
         .units = "steps",
         .fill = WW_PLAN_BLANK};
     WW_TRY(ww_plan_add(plan, step,
                        ww_format(error, "/runs/run%04" PRId64 "/trajectory/step", index), error));
-    WW_TRY(add_fields(plan, index, "trajectory", layout->trajectory, layout->trajectory_count,
+    WW_TRY(add_fields(plan, layout, "trajectory", layout->trajectory, layout->trajectory_count,
                       layout->records, error));
-    WW_TRY(add_fields(plan, index, "final", layout->final, layout->final_count, -1, error));
-    return add_fields(plan, index, "theory", layout->theory, layout->theory_count, -1, error);
+    WW_TRY(add_fields(plan, layout, "final", layout->final, layout->final_count, -1, error));
+    return add_fields(plan, layout, "theory", layout->theory, layout->theory_count, -1, error);
 }
 
 static ww_status add_state(ww_plan *plan, const ww_member_layout *layout,
@@ -162,6 +198,8 @@ static ww_status add_state(ww_plan *plan, const ww_member_layout *layout,
         .value = first_pages};
     WW_TRY(ww_plan_add(plan, commit, ww_format(error, "/state/run%04" PRId64 "/commit", index),
                        error));
+    if (layout->replicas > 1) // which keep no weights
+        return WW_OK;
     const struct {
         const char *name, *description;
         ww_plan_item shape;

@@ -108,13 +108,18 @@ static ww_status compare_extents(const ww_array *array, const char *file_name,
     bool same_row = array->rank == item->rank;
     for (int axis = 1; axis < item->rank && same_row; axis++)
         same_row = array->extent[axis] == item->extent[axis];
-    if (same_row && is_under(member, item->path, "trajectory"))
+    const bool has_replicas = member->layout->replicas > 1;
+    if (same_row && (is_under(member, item->path, "trajectory") ||
+                     (has_replicas && (is_under(member, item->path, "replica") ||
+                                       is_under(member, item->path, "final") ||
+                                       is_under(member, item->path, "theory")))))
         return add_step(member, STEP_REPLACE_COPYING, number, item->path, error);
     if (same_row && is_batches(member, item->path)) {
         member->has_new_batches = true;
         return add_step(member, STEP_REPLACE, number, item->path, error);
     }
-    if (is_under(member, item->path, "final") || is_under(member, item->path, "theory"))
+    if (!has_replicas &&
+        (is_under(member, item->path, "final") || is_under(member, item->path, "theory")))
         return add_step(member, STEP_REPLACE, number, item->path, error);
     return fail_other(file_name, item->path, error);
 }

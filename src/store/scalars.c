@@ -40,7 +40,7 @@ ww_status ww_store_visit_scalars(const char *path, int64_t index, ww_scalar_visi
     if (status == WW_OK) {
         const int newest = ww_page_newest(pages, valid);
         const ww_page page = newest < 0 ? ww_page_first() : pages[newest];
-        if (page.rows > 0)
+        if (page.rows > 0 && !member.has_replicas)
             status = visit_list(&member.trajectory, "trajectory", 1, page.rows - 1, visit, context,
                                 error);
         if (status == WW_OK && page.final_valid)

@@ -55,8 +55,11 @@ static ww_status load_state(ww_store *store, const ww_member_layout *layout, ww_
     store->rows.last_step = store->page.last_step;
     store->snapshots = store->page.snapshots;
     store->snapshots_hash = store->page.snapshots_hash;
-    for (size_t i = 0; i < store->member.trajectory.count; i++)
-        store->row_values += ww_array_row_values(&store->member.trajectory.arrays[i]);
+    store->row_words = ww_member_row_words(&store->member);
+    store->row_room =
+        ww_allocate((size_t)store->row_words, sizeof *store->row_room, "a row", error);
+    if (store->row_room == NULL)
+        return WW_FAILED;
     store->snapshot_steps = ww_allocate(layout->snapshot_count, sizeof *store->snapshot_steps,
                                         "the steps of snapshots", error);
     if (store->snapshot_steps == NULL)
@@ -157,8 +160,8 @@ void ww_store_close(ww_store *store)
     ww_file_close(&store->file);
     if (store->descriptor >= 0)
         close(store->descriptor);
-    free(store->rows.steps);
-    free(store->rows.values);
+    free(store->rows.words);
+    free(store->row_room);
     free(store->snapshot_steps);
     free(store->final.written);
     free(store->final.hashes);
@@ -175,51 +178,54 @@ static ww_status reserve_row(ww_store *store, ww_error *error)
     if (rows->count < rows->capacity)
         return WW_OK;
     const int64_t capacity = rows->capacity == 0 ? 16 : 2 * rows->capacity;
-    int64_t *steps = ww_allocate((size_t)capacity, sizeof *steps, "rows to be written", error);
-    double *values = ww_allocate((size_t)capacity, (size_t)store->row_values * sizeof *values,
+    int64_t *words = ww_allocate((size_t)capacity, (size_t)store->row_words * sizeof *words,
                                  "rows to be written", error);
-    if (steps == NULL || values == NULL) {
-        free(steps);
-        free(values);
+    if (words == NULL)
         return WW_FAILED;
-    }
-    if (rows->count > 0) {
-        memcpy(steps, rows->steps, (size_t)rows->count * sizeof *steps);
-        memcpy(values, rows->values, (size_t)(rows->count * store->row_values) * sizeof *values);
-    }
-    free(rows->steps);
-    free(rows->values);
-    rows->steps = steps;
-    rows->values = values;
+    if (rows->count > 0)
+        memcpy(words, rows->words, (size_t)(rows->count * store->row_words) * sizeof *words);
+    free(rows->words);
+    rows->words = words;
     rows->capacity = capacity;
+    return WW_OK;
+}
+
+/// Takes row number `row` into the hash, array by array.
+static void hash_row(ww_store *store, int64_t row, const int64_t *words)
+{
+    for (size_t i = 0; i < ww_member_row_arrays(&store->member); i++) {
+        const ww_array *array = ww_member_row_array(&store->member, i);
+        const int64_t count = ww_array_row_values(array);
+        store->rows.hash +=
+            ww_hash_block(words, (size_t)count * sizeof *words, array->key, (uint64_t)row);
+        words += count;
+    }
+}
+
+ww_status ww_store_append_row(ww_store *store, const int64_t *words, ww_error *error)
+{
+    ww_pending_rows *rows = &store->rows;
+    const int64_t row = ww_store_rows(store);
+    WW_ASSERT(row < ww_array_rows(&store->member.step));
+    ww_status status = WW_OK;
+    if (store->parallel.rank == 0)
+        status = reserve_row(store, error);
+    WW_TRY(ww_agree(&store->parallel, status, error));
+    if (store->parallel.rank == 0)
+        memcpy(rows->words + rows->count * store->row_words, words,
+               (size_t)store->row_words * sizeof *words);
+    hash_row(store, row, words);
+    rows->count++;
     return WW_OK;
 }
 
 ww_status ww_store_append(ww_store *store, int64_t step, const double *values, ww_error *error)
 {
-    ww_pending_rows *rows = &store->rows;
-    const int64_t row = ww_store_rows(store);
-    WW_ASSERT(step > rows->last_step && row < ww_array_rows(&store->member.step));
-    ww_status status = WW_OK;
-    if (store->parallel.rank == 0)
-        status = reserve_row(store, error);
-    WW_TRY(ww_agree(&store->parallel, status, error));
-    if (store->parallel.rank == 0) {
-        rows->steps[rows->count] = step;
-        if (store->row_values > 0)
-            memcpy(rows->values + rows->count * store->row_values, values,
-                   (size_t)store->row_values * sizeof *values);
-    }
-    rows->hash += ww_hash_block(&step, sizeof step, store->member.step.key, (uint64_t)row);
-    for (size_t i = 0; i < store->member.trajectory.count; i++) {
-        const ww_array *field = &store->member.trajectory.arrays[i];
-        const int64_t count = ww_array_row_values(field);
-        rows->hash +=
-            ww_hash_block(values, (size_t)count * sizeof *values, field->key, (uint64_t)row);
-        values += count;
-    }
-    rows->last_step = step;
-    rows->count++;
+    WW_ASSERT(!store->member.has_replicas && step > store->rows.last_step);
+    store->row_room[0] = step;
+    memcpy(store->row_room + 1, values, (size_t)(store->row_words - 1) * sizeof *store->row_room);
+    WW_TRY(ww_store_append_row(store, store->row_room, error));
+    store->rows.last_step = step;
     return WW_OK;
 }
 
@@ -234,21 +240,19 @@ static ww_status write_rows(const ww_store *store, ww_error *error)
     const ww_pending_rows *rows = &store->rows;
     if (rows->count == 0)
         return WW_OK;
-    WW_TRY(
-        ww_array_write(&store->member.step, 0, store->page.rows, rows->count, rows->steps, error));
-    double *run = ww_allocate((size_t)rows->count, (size_t)store->row_values * sizeof *run,
-                              "rows to be written", error);
+    int64_t *run = ww_allocate((size_t)rows->count, (size_t)store->row_words * sizeof *run,
+                               "rows to be written", error);
     if (run == NULL)
         return WW_FAILED;
     ww_status status = WW_OK;
     int64_t offset = 0;
-    for (size_t i = 0; i < store->member.trajectory.count && status == WW_OK; i++) {
-        const ww_array *field = &store->member.trajectory.arrays[i];
-        const int64_t count = ww_array_row_values(field);
+    for (size_t i = 0; i < ww_member_row_arrays(&store->member) && status == WW_OK; i++) {
+        const ww_array *array = ww_member_row_array(&store->member, i);
+        const int64_t count = ww_array_row_values(array);
         for (int64_t r = 0; r < rows->count; r++)
-            memcpy(run + r * count, rows->values + r * store->row_values + offset,
+            memcpy(run + r * count, rows->words + r * store->row_words + offset,
                    (size_t)count * sizeof *run);
-        status = ww_array_write(field, 0, store->page.rows, rows->count, run, error);
+        status = ww_array_write(array, 0, store->page.rows, rows->count, run, error);
         offset += count;
     }
     free(run);
@@ -326,17 +330,17 @@ ww_status ww_store_commit_rows(ww_store *store, ww_error *error)
     return ww_store_publish(store, &next, WW_OK, error);
 }
 
-/// Committed and pending values of one array of scalars on rank 0, then on all ranks. `pending` is
-/// the first pending value, `stride` values apart.
-static ww_status read_all(ww_store *store, const ww_array *array, const void *pending,
-                          int64_t stride, void *values, ww_error *error)
+/// Committed and pending values of one array of scalars on rank 0, then on all ranks. `offset` is
+/// the place of the array in a pending row.
+static ww_status read_all(ww_store *store, const ww_array *array, int64_t offset, void *values,
+                          ww_error *error)
 {
     ww_status status = WW_OK;
     if (store->parallel.rank == 0) {
         status = ww_array_read(array, 0, 0, store->page.rows, values, error);
         char *place = (char *)values + store->page.rows * WW_VALUE_BYTES;
         for (int64_t i = 0; i < store->rows.count; i++)
-            memcpy(place + i * WW_VALUE_BYTES, (const char *)pending + i * stride * WW_VALUE_BYTES,
+            memcpy(place + i * WW_VALUE_BYTES, store->rows.words + i * store->row_words + offset,
                    WW_VALUE_BYTES);
     }
     WW_TRY(ww_agree(&store->parallel, status, error));
@@ -349,14 +353,13 @@ ww_status ww_store_read_scalar(ww_store *store, size_t field, double *values, ww
     WW_ASSERT(field < store->member.trajectory.count);
     const ww_array *array = &store->member.trajectory.arrays[field];
     WW_ASSERT(ww_array_row_values(array) == 1);
-    int64_t offset = 0;
+    int64_t offset = 1; // behind the step
     for (size_t i = 0; i < field; i++)
         offset += ww_array_row_values(&store->member.trajectory.arrays[i]);
-    const double *pending = store->rows.values == NULL ? NULL : store->rows.values + offset;
-    return read_all(store, array, pending, store->row_values, values, error);
+    return read_all(store, array, offset, values, error);
 }
 
 ww_status ww_store_read_steps(ww_store *store, int64_t *steps, ww_error *error)
 {
-    return read_all(store, &store->member.step, store->rows.steps, 1, steps, error);
+    return read_all(store, &store->member.step, 0, steps, error);
 }

@@ -39,7 +39,11 @@ ww_status ww_problem_make(const ww_config *config, const ww_dataset *data,
     ww_status status = ww_to_int(data->dimension, "the dimension of the data", &checked, error);
     if (status == WW_OK)
         status = ww_to_int(data->classes, "the number of classes", &checked, error);
-    if (status == WW_OK)
-        status = ww_kernel_check(error);
     return ww_agree(parallel, status, error);
+}
+
+ww_status ww_train_check(const ww_parallel *parallel, ww_error *error)
+{
+    openblas_set_num_threads(1);
+    return ww_agree(parallel, ww_kernel_check(error), error);
 }
