@@ -329,7 +329,8 @@ ww_status ww_store_export(const char *path, const char *target, bool force,
 /// snapshots and both checkpoints against their hashes. Prints a line for each member to `report`
 /// (rank 0 only) and names the newest good checkpoint. WW_FAILED when a member has neither a good
 /// page nor a good checkpoint where it ought to have one, or committed data fails its hash; bad
-/// spare slots are reported, not failed. Collective.
+/// spare slots are reported, not failed. Safe while a job writes: WW_STOPPED when nothing is found
+/// to be damaged, but checkpoints are written faster than they can be read. Collective.
 ww_status ww_store_verify(const char *path, const ww_parallel *parallel, FILE *report,
                           ww_error *error);
 

@@ -86,7 +86,9 @@ static const command commands[] = {
      "usage: widthwise verify FILE\n"
      "       mpirun -n RANKS widthwise verify FILE\n"
      "\n"
-     "Exit code 0 when all that counts is good, 1 with a sentence when it is not.\n",
+     "Exit code 0 when all that counts is good, 1 with a sentence when it is not. Safe while a job "
+     "writes\n"
+     "the file; 75 when it writes checkpoints faster than they can be read.\n",
      ww_app_verify},
     {"export", "make a plain copy for programs that load whole files",
      "usage: widthwise export FILE [-o COPY] [options]\n"

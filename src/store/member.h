@@ -141,10 +141,6 @@ ww_status ww_store_make_durable(ww_store *store, ww_status status, ww_error *err
 /// Writes the page `next` that makes all that is durable count. Collective.
 ww_status ww_store_make_count(ww_store *store, const ww_page *next, ww_error *error);
 
-/// Reads everything back that `next` vouches for, pending rows written before included. WW_FAILED
-/// names what is not as it was written. Collective.
-ww_status ww_store_read_back(const ww_store *store, const ww_page *next, ww_error *error);
-
 /// Commits: makes durable, then makes count. Collective.
 ww_status ww_store_publish(ww_store *store, const ww_page *next, ww_status status, ww_error *error);
 

@@ -2,6 +2,7 @@
 
 #include "store/contents.h"
 #include "store/member.h"
+#include "store/readback.h"
 #include "store/weights.h"
 #include "widthwise/hash.h"
 
@@ -131,13 +132,13 @@ ww_status ww_store_check_record(ww_store *store, bool *holds, ww_error *error)
     if (!store->page.record_valid)
         return WW_OK;
     uint64_t hash = 0;
+    bool readable = false;
     ww_error unreadable = {0};
     const ww_share share =
         ww_share_make(&store->member, store->parallel.rank, store->parallel.size);
-    const ww_status status = ww_contents_hash_record(&store->member, &share, &hash, &unreadable);
-    int64_t words[2] = {(int64_t)hash, status != WW_OK};
-    WW_TRY(ww_sum_words(&store->parallel, words, 2, error));
-    *holds = words[1] == 0 && (uint64_t)words[0] == store->page.record_hash;
+    const ww_status read = ww_contents_hash_record(&store->member, &share, &hash, &unreadable);
+    WW_TRY(ww_hashes_sum(&store->parallel, &read, 1, &hash, &readable, error));
+    *holds = readable && hash == store->page.record_hash;
     // It can be written again only from the data that it was made of.
     return *holds ? WW_OK : ww_store_check_data(store, error);
 }

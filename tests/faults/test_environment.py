@@ -331,6 +331,19 @@ class RunningTest(FaultTest):
 
         return run_program(*arguments, folder=self.folder)
 
+    def test_verify_beside_a_fast_writer(self) -> None:
+        """A job that writes a checkpoint every step: nothing is wrong, whatever moment is looked at."""
+        process = self.begin(2, "--set", "output.checkpoint_every=1")
+        codes = set()
+        for _ in range(10):
+            result = self.run_quietly("verify", self.file)
+            self.assertIn(result.code, (0, STOPPED), result.text)
+            self.assertEqual(result.code == 0, "run0000: good: " in result.output, result.text)
+            self.assertEqual(result.code == STOPPED, "faster than they can" in result.output)
+            codes.add(result.code)
+        self.assertIsNone(process.poll())
+        print(f"\nverify beside a fast writer: exit codes {sorted(codes)}")
+
     def test_readers_do_not_disturb(self) -> None:
         """A reader that holds the file open, with HDF5's own lock, while jobs start and write."""
         import h5py
