@@ -54,6 +54,8 @@ static const command commands[] = {
      "  --wall-time TIME     end with a checkpoint before TIME is over: MINUTES, H:MM:SS, "
      "D-HH:MM:SS;\n"
      "                       default: what Slurm tells of the job's end; none: no limit\n"
+     "  --wait-lock SECONDS  when another job is writing the file wait for its end that long "
+     "(default: 0)\n"
      "  -q, --quiet          no progress\n"
      "\n"
      "It ends early, with a checkpoint and exit code 75, on SIGTERM, SIGUSR1 or Ctrl-C, before "

@@ -314,6 +314,25 @@ class RunningTest(FaultTest):
         process.communicate(timeout=SECONDS)
         self.resume_after_kill()
 
+    def test_waiting_for_the_first_writer(self) -> None:
+        """A resume that waits goes on when the first job ends, or gives up when its time is over."""
+        process = self.begin(2)
+        begun = ("resume", self.file, "-q", "--until", "1", "--wait-lock")
+        words = ("is being written by another job (the newest start in it is of host ",)
+        result = self.succeed(*begun, "1", ranks=2, code=1, timeout=SECONDS)
+        said = [line for line in result.errors.splitlines() if line.startswith("widthwise: ")]
+        self.assertEqual(len(said), 2, result.errors)
+        self.assertIn("waiting up to 1 s for that to end", said[0])
+        self.assertIn(words[0], said[1])
+        waiting = start(*begun, "50", folder=self.folder, ranks=2)
+        time.sleep(2)
+        self.assertIsNone(waiting.poll())
+        kill(*ranks_of(process), process.pid)
+        process.communicate(timeout=SECONDS)
+        text, _ = waiting.communicate(timeout=SECONDS)
+        self.assertEqual(waiting.returncode, STOPPED, text)
+        self.assertEqual(text.count("waiting up to 50 s"), 1, text)
+
     def resume_after_kill(self) -> None:
         """The lock ends with the processes that held it."""
         deadline = time.monotonic() + SECONDS
