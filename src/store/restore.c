@@ -270,13 +270,7 @@ ww_status ww_store_restore(ww_store *store, const ww_weights_target *target, int
     *step = -1;
     notice[0] = '\0';
     search found = {0};
-    ww_status status = ww_member_read_pages(&store->member, found.pages, found.valid, error);
-    if (status == WW_OK) {
-        found.newest = ww_page_newest(found.pages, found.valid);
-        if (found.newest < 0)
-            status = ww_member_fail_pages(store->path, store->member.index, error);
-    }
-    WW_TRY(ww_agree(&store->parallel, status, error));
+    WW_TRY(ww_store_read_pages(store, found.pages, found.valid, &found.newest, error));
     WW_TRY(find_checkpoint(store, target, &found, error));
     describe(store, &found, notice, notice_size);
     WW_TRY(ww_store_check_data(store, error));
@@ -290,7 +284,7 @@ ww_status ww_store_restore(ww_store *store, const ww_weights_target *target, int
     // The count goes back before any row is written again: else rows of two attempts could be mixed
     // within it after another crash.
     WW_TRY(ww_store_publish(store, &page, WW_OK, error));
-    status = store->parallel.rank == 0 ? wipe(store, error) : WW_OK;
+    const ww_status status = store->parallel.rank == 0 ? wipe(store, error) : WW_OK;
     WW_TRY(ww_store_agree_written(store, status, error));
     if (found.slot >= 0)
         *step = page.slot[found.slot].step;

@@ -13,6 +13,7 @@ static ww_status write_result(ww_store *store, const ww_array_list *list,
 {
     WW_ASSERT(field < list->count);
     const ww_array *array = &list->arrays[field];
+    WW_TRY(ww_store_agree_place(store, error));
     ww_status status = WW_OK;
     if (store->parallel.rank == 0)
         status = ww_array_write(array, 0, 0, ww_array_rows(array), values, error);
@@ -114,6 +115,7 @@ ww_status ww_store_write_record(ww_store *store, const ww_replay_record *record,
     if (!reserved)
         return WW_OK;
     uint64_t hash = 0;
+    WW_TRY(ww_store_agree_place(store, error));
     ww_status status = write_record(store, record, &hash, error);
     int64_t word = (int64_t)hash;
     const ww_status summed = ww_sum_words(&store->parallel, &word, 1, error);
