@@ -158,13 +158,22 @@ typedef void (*ww_scalar_visitor)(void *context, const char *group, const char *
 ww_status ww_store_visit_scalars(const char *path, int64_t index, ww_scalar_visitor visit,
                                  void *context, ww_error *error);
 
-/// Takes the lock of the only writer on rank 0; WW_FAILED with a sentence when another job has it.
-/// Undoes a change of structure that was cut short. The lock ends with ww_store_unlock or with the
-/// process. Collective.
+/// The lock of the only writer. Starts as zeroes but for what is wanted.
 typedef struct ww_store_lock {
+    /// How long to try again, once a second, while another job has it; the same on all ranks.
+    double wait_seconds;
+    /// Gets a sentence that the user should read at once: that it waits, that the file system
+    /// knows no locks. Called on rank 0. NULL: nothing is said.
+    void (*say)(const char *sentence);
+    /// Whether to wait no longer. Called on rank 0 once a second. NULL: only time decides.
+    bool (*gives_up)(void);
     int descriptor; ///< on rank 0, else -1
     bool recovered; ///< a change that was cut short has been undone; on rank 0
 } ww_store_lock;
+
+/// Takes it on rank 0; WW_FAILED with a sentence when another job has it. Undoes a change of
+/// structure that was cut short. The lock ends with ww_store_unlock or with the process.
+/// Collective.
 ww_status ww_store_lock_take(const char *path, const ww_parallel *parallel, ww_store_lock *lock,
                              ww_error *error);
 void ww_store_unlock(ww_store_lock *lock);
@@ -363,7 +372,8 @@ ww_status ww_store_merge(const char *const *paths, size_t count, const char *tar
 /// snapshots and both checkpoints against their hashes. Prints a line for each member to `report`
 /// (rank 0 only) and names the newest good checkpoint. WW_FAILED when a member has neither a good
 /// page nor a good checkpoint where it ought to have one, or committed data fails its hash; bad
-/// spare slots are reported, not failed. Collective.
+/// spare slots are reported, not failed. Safe while a job writes: WW_STOPPED when nothing is found
+/// to be damaged, but checkpoints are written faster than they can be read. Collective.
 ww_status ww_store_verify(const char *path, const ww_parallel *parallel, FILE *report,
                           ww_error *error);
 

@@ -54,6 +54,8 @@ static const command commands[] = {
      "  --wall-time TIME     end with a checkpoint before TIME is over: MINUTES, H:MM:SS, "
      "D-HH:MM:SS;\n"
      "                       default: what Slurm tells of the job's end; none: no limit\n"
+     "  --wait-lock SECONDS  when another job is writing the file wait for its end that long "
+     "(default: 0)\n"
      "  -q, --quiet          no progress\n"
      "\n"
      "It ends early, with a checkpoint and exit code 75, on SIGTERM, SIGUSR1 or Ctrl-C, before "
@@ -86,7 +88,9 @@ static const command commands[] = {
      "usage: widthwise verify FILE\n"
      "       mpirun -n RANKS widthwise verify FILE\n"
      "\n"
-     "Exit code 0 when all that counts is good, 1 with a sentence when it is not.\n",
+     "Exit code 0 when all that counts is good, 1 with a sentence when it is not. Safe while a job "
+     "writes\n"
+     "the file; 75 when it writes checkpoints faster than they can be read.\n",
      ww_app_verify},
     {"export", "make a plain copy for programs that load whole files",
      "usage: widthwise export FILE [-o COPY] [options]\n"

@@ -1,6 +1,7 @@
 // widthwise resume.
 
 #include "app/app.h"
+#include "app/lock.h"
 #include "app/options.h"
 #include "app/provenance.h"
 #include "app/session.h"
@@ -190,11 +191,13 @@ ww_status ww_app_resume(const ww_parallel *parallel, int count, char **words, ww
 {
     const char *operands[1] = {NULL};
     ww_option_texts settings = {0};
+    int64_t wait_lock = 0;
     ww_session self = {.parallel = parallel, .began = ww_seconds(), .ending = {.until = -1}};
     const ww_option options[] = {
         {"--set", NULL, WW_OPTION_TEXTS, &settings},
         {"--until", NULL, WW_OPTION_INTEGER, &self.ending.until},
         {"--wall-time", NULL, WW_OPTION_TEXT, &self.ending.wall_time},
+        {"--wait-lock", NULL, WW_OPTION_INTEGER, &wait_lock},
         {"--quiet", "-q", WW_OPTION_FLAG, &self.quiet},
     };
     char *command = ww_command_text("resume", count, words, error);
@@ -213,11 +216,7 @@ ww_status ww_app_resume(const ww_parallel *parallel, int count, char **words, ww
     if (status == WW_OK)
         status = ww_ending_begin(&self.ending, self.path, parallel, error);
     if (status == WW_OK)
-        status = ww_store_lock_take(self.path, parallel, &lock, error);
-    if (lock.recovered)
-        fprintf(stderr,
-                "widthwise: %s: a change of its structure that was cut short has been undone\n",
-                self.path);
+        status = ww_app_lock_take(self.path, wait_lock, parallel, &lock, error);
     if (status == WW_OK)
         status = ww_store_check_structure(self.path, parallel, error);
     if (status == WW_OK)

@@ -2,6 +2,7 @@
 
 #include "app/app.h"
 #include "app/experiment.h"
+#include "app/lock.h"
 #include "app/options.h"
 #include "app/provenance.h"
 #include "app/session.h"
@@ -44,7 +45,7 @@ static ww_status create_and_run(ww_session *self, int64_t chosen, bool force, co
     free(layouts);
     ww_store_lock lock = {.descriptor = -1};
     if (status == WW_OK)
-        status = ww_store_lock_take(self->path, self->parallel, &lock, error);
+        status = ww_app_lock_take(self->path, 0, self->parallel, &lock, error);
     if (status == WW_OK)
         status = ww_session_run(self, NULL, WW_OK, error);
     ww_store_unlock(&lock);

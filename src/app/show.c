@@ -49,7 +49,9 @@ static ww_status show_member(const char *path, const ww_member_summary *summary,
     WW_TRY(ww_experiment_parse(summary->config_text, path, ".", NULL, 0, &experiment, error));
     const ww_config *config = &experiment.members[0];
     printf("  run%04lld  %s", (long long)summary->index, ww_run_state_name(summary->state));
-    if (summary->rows > 0)
+    if (config->replicas > 1)
+        printf(", %lld of %lld replicas", (long long)summary->rows, (long long)config->replicas);
+    else if (summary->rows > 0)
         printf(", recorded to step %lld of %lld", (long long)summary->last_step,
                (long long)config->training.steps);
     if (summary->label[0] != '\0')
@@ -65,7 +67,9 @@ static ww_status show_member(const char *path, const ww_member_summary *summary,
             printf("%lld", (long long)config->training.batch);
         printf("\n    checkpoint    ");
         const bool has[2] = {summary->slot_valid[0], summary->slot_valid[1]};
-        if (!has[0] && !has[1])
+        if (config->replicas > 1)
+            printf("none: replicas keep no weights");
+        else if (!has[0] && !has[1])
             printf("none yet");
         else if (has[0] && has[1])
             printf("steps %lld and %lld", (long long)summary->slot_step[0],

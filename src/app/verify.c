@@ -17,8 +17,10 @@ ww_status ww_app_verify(const ww_parallel *parallel, int count, char **words, ww
     WW_TRY(ww_store_recover(operands[0], parallel, &recovered, error));
     if (recovered)
         printf("%s: a change of its structure that was cut short has been undone\n", operands[0]);
-    WW_TRY(ww_store_verify(operands[0], parallel, parallel->rank == 0 ? stdout : NULL, error));
-    if (parallel->rank == 0)
+    status = ww_store_verify(operands[0], parallel, parallel->rank == 0 ? stdout : NULL, error);
+    if (parallel->rank == 0 && status == WW_OK)
         printf("%s: good\n", operands[0]);
-    return WW_OK;
+    else if (parallel->rank == 0 && status == WW_STOPPED)
+        printf("%s\n", error->message);
+    return status;
 }

@@ -45,8 +45,7 @@ ww_status ww_store_checkpoint(ww_store *store, int64_t step, const ww_weights_so
     WW_ASSERT(step >= 0 && (newest < 0 || step >= store->page.slot[newest].step));
     const int spare = ww_page_spare_slot(&store->page);
     uint64_t hash = 0;
-    // Before anything is written, which could give a file that was cut off its old size again.
-    WW_TRY(ww_agree(&store->parallel, ww_store_check_place(store, error), error));
+    WW_TRY(ww_store_agree_place(store, error));
     ww_status status = write_slot(store, &store->member.slot[spare], source, &hash, error);
     const ww_status summed = sum_hash(store, &hash, error);
     if (status == WW_OK)
@@ -87,6 +86,7 @@ ww_status ww_store_snapshot(ww_store *store, size_t index, const ww_weights_sour
         return WW_OK; // a restart comes by this step again, and the weights are the same
     WW_ASSERT(number == store->snapshots && number < ww_array_rows(&store->member.snapshot_step));
     uint64_t hash = 0;
+    WW_TRY(ww_store_agree_place(store, error));
     ww_status status = write_snapshot(store, number, source, &hash, error);
     const ww_status summed = sum_hash(store, &hash, error);
     if (status == WW_OK)

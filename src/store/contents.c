@@ -56,6 +56,45 @@ ww_status ww_contents_hash_snapshots(const ww_member *member, int64_t count, con
     return WW_OK;
 }
 
+bool ww_part_expected(const ww_page *page, ww_part part, uint64_t *hash)
+{
+    const struct {
+        bool valid;
+        uint64_t hash;
+    } parts[WW_PARTS] = {
+        [WW_PART_ROWS] = {page->rows > 0, page->rows_hash},
+        [WW_PART_FINAL] = {page->final_valid, page->final_hash},
+        [WW_PART_THEORY] = {page->theory_valid, page->theory_hash},
+        [WW_PART_RECORD] = {page->record_valid, page->record_hash},
+        [WW_PART_SNAPSHOTS] = {page->snapshots > 0, page->snapshots_hash},
+    };
+    *hash = parts[part].hash;
+    return parts[part].valid;
+}
+
+ww_status ww_contents_hash_part(const ww_member *member, const ww_page *page, ww_part part,
+                                const ww_share *share, uint64_t *hash, ww_error *error)
+{
+    uint64_t expected = 0;
+    if (!ww_part_expected(page, part, &expected))
+        return WW_OK;
+    switch (part) {
+    case WW_PART_ROWS:
+        return ww_contents_hash_rows(member, page->rows, share, hash, error);
+    case WW_PART_FINAL:
+        return ww_contents_hash_list(&member->final, share, hash, error);
+    case WW_PART_THEORY:
+        return ww_contents_hash_list(&member->theory, share, hash, error);
+    case WW_PART_RECORD:
+        return ww_contents_hash_record(member, share, hash, error);
+    case WW_PART_SNAPSHOTS:
+        return ww_contents_hash_snapshots(member, page->snapshots, share, hash, error);
+    case WW_PARTS:
+        break;
+    }
+    return WW_OK;
+}
+
 ww_status ww_contents_hash_slot(const ww_slot_arrays *slot, const ww_share *share, uint64_t *hash,
                                 ww_error *error)
 {

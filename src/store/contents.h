@@ -9,6 +9,7 @@
 #include "widthwise/error.h"
 #include "widthwise/parallel.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /// The part of a rank.
@@ -35,6 +36,23 @@ ww_status ww_contents_hash_record(const ww_member *member, const ww_share *share
 /// The first `count` snapshots.
 ww_status ww_contents_hash_snapshots(const ww_member *member, int64_t count, const ww_share *share,
                                      uint64_t *hash, ww_error *error);
+
+/// What a page vouches for beside checkpoints.
+typedef enum ww_part {
+    WW_PART_ROWS,
+    WW_PART_FINAL,
+    WW_PART_THEORY,
+    WW_PART_RECORD,
+    WW_PART_SNAPSHOTS,
+    WW_PARTS
+} ww_part;
+
+/// Whether the page vouches for any of that part, and for which hash.
+bool ww_part_expected(const ww_page *page, ww_part part, uint64_t *hash);
+
+/// That part as it is in the file; nothing of what the page does not vouch for.
+ww_status ww_contents_hash_part(const ww_member *member, const ww_page *page, ww_part part,
+                                const ww_share *share, uint64_t *hash, ww_error *error);
 
 /// One checkpoint slot.
 ww_status ww_contents_hash_slot(const ww_slot_arrays *slot, const ww_share *share, uint64_t *hash,

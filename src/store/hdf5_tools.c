@@ -215,6 +215,9 @@ ww_status ww_file_open_inside(const char *path, hid_t *file, ww_error *error)
                          "%s is not an HDF5 file; give a file that `widthwise run` made", path);
     } else {
         const hid_t access = ww_file_access();
+        // What was read before may have been written anew: without this HDF5 would give a commit
+        // page out of a buffer, as it was when the file was opened.
+        H5Pset_sieve_buf_size(access, 0);
 #if H5_VERSION_GE(1, 10, 7)
         H5Pset_file_locking(access, false, true);
 #endif

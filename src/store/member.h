@@ -130,13 +130,19 @@ struct ww_store {
     ww_pending_results final, theory;
 };
 
+/// Both pages as rank 0 reads them, and which is the newest: decisions are taken by them, and other
+/// nodes may still see what was there before. WW_FAILED when neither checks. Collective.
+ww_status ww_store_read_pages(const ww_store *store, ww_page pages[WW_PAGES], bool valid[WW_PAGES],
+                              int *newest, ww_error *error);
+
 /// The page of the next commit: generation, pending rows and snapshots counted, nothing else
 /// changed.
 ww_page ww_store_next_page(const ww_store *store);
 
-/// Checks on rank 0 that the file is still the one that was opened: not removed, replaced or cut
-/// off by someone else. Not collective; to be agreed on.
-ww_status ww_store_check_place(const ww_store *store, ww_error *error);
+/// Checks that the file is still the one that was opened: not removed, replaced or cut off by
+/// someone else. To be called before anything is written, which could give a file that was cut off
+/// its old size again, and before a commit. Collective.
+ww_status ww_store_agree_place(const ww_store *store, ww_error *error);
 
 /// A run goes on with the data that it was begun with; WW_FAILED when they are others. Where the
 /// hash of either is not known nothing is. The same on all ranks.
@@ -155,10 +161,6 @@ ww_status ww_store_make_durable(ww_store *store, ww_status status, ww_error *err
 
 /// Writes the page `next` that makes all that is durable count. Collective.
 ww_status ww_store_make_count(ww_store *store, const ww_page *next, ww_error *error);
-
-/// Reads everything back that `next` vouches for, pending rows written before included. WW_FAILED
-/// names what is not as it was written. Collective.
-ww_status ww_store_read_back(const ww_store *store, const ww_page *next, ww_error *error);
 
 /// Commits: makes durable, then makes count. Collective.
 ww_status ww_store_publish(ww_store *store, const ww_page *next, ww_status status, ww_error *error);

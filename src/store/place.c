@@ -77,7 +77,7 @@ static ww_status check_place(const char *path, bool force, bool resumes, int *gu
                        path);
     if (S_ISREG(existing.st_mode) && existing.st_nlink == 1)
         *freed = (int64_t)existing.st_blocks * 512;
-    return ww_lock_acquire(path, guard, error);
+    return ww_lock_acquire(path, guard, NULL, error);
 }
 
 /// Opens the temporary file and keeps other starts off it. One that a killed start left is taken
@@ -96,7 +96,7 @@ static ww_status open_temporary(const char *path, const char *temporary, int *de
     // touch.
     struct stat opened;
     struct stat named;
-    const bool locked = ww_lock_descriptor(*descriptor);
+    const bool locked = ww_lock_descriptor(*descriptor) != WW_LOCK_BUSY;
     if (locked && fstat(*descriptor, &opened) == 0 && stat(temporary, &named) == 0 &&
         opened.st_ino == named.st_ino && opened.st_dev == named.st_dev)
         return WW_OK;

@@ -1,79 +1,98 @@
-/// Reading back what a member leaves behind.
-
-#include "store/contents.h"
-#include "store/member.h"
+#include "store/readback.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-/// What a page vouches for, in the order of the sentence.
-enum { ROWS, FINAL, THEORY, RECORD, SNAPSHOTS, CHECKPOINT, PARTS };
+enum { CHECKPOINT = WW_PARTS, PARTS };
 
 static const char *const part_names[PARTS] = {
-    [ROWS] = "the records",        [FINAL] = "the final results",
-    [THEORY] = "the predictions",  [RECORD] = "what was recorded for a replay",
-    [SNAPSHOTS] = "the snapshots", [CHECKPOINT] = "the newest checkpoint",
+    [WW_PART_ROWS] = "the records",        [WW_PART_FINAL] = "the final results",
+    [WW_PART_THEORY] = "the predictions",  [WW_PART_RECORD] = "what was recorded for a replay",
+    [WW_PART_SNAPSHOTS] = "the snapshots", [CHECKPOINT] = "the newest checkpoint",
 };
 
-/// A part as it ought to be, and this rank's share of what it is.
-typedef struct part {
-    bool is_there;
-    uint64_t expected, hash;
-    ww_status read;
-} part;
+ww_status ww_hashes_sum(const ww_parallel *parallel, const ww_status *read, size_t count,
+                        uint64_t *hashes, bool *readable, ww_error *error)
+{
+    int64_t words[2 * PARTS];
+    WW_ASSERT(count <= PARTS);
+    for (size_t i = 0; i < count; i++) {
+        words[2 * i] = (int64_t)hashes[i];
+        words[2 * i + 1] = read[i] != WW_OK;
+    }
+    WW_TRY(ww_sum_words(parallel, words, 2 * count, error));
+    for (size_t i = 0; i < count; i++) {
+        hashes[i] = (uint64_t)words[2 * i];
+        readable[i] = words[2 * i + 1] == 0;
+    }
+    return WW_OK;
+}
+
+ww_status ww_measured_check(const ww_member *member, const ww_page_slot *checkpoint,
+                            const ww_share *share, const ww_parallel *parallel, bool *rows_hold,
+                            bool *snapshots_hold, ww_error *error)
+{
+    const ww_page page = {.rows = checkpoint->rows,
+                          .rows_hash = checkpoint->rows_hash,
+                          .snapshots = checkpoint->snapshots,
+                          .snapshots_hash = checkpoint->snapshots_hash};
+    static const ww_part parts[2] = {WW_PART_ROWS, WW_PART_SNAPSHOTS};
+    bool *const hold[2] = {rows_hold, snapshots_hold};
+    uint64_t hashes[2] = {0};
+    ww_status read[2];
+    ww_error unreadable = {0};
+    for (int i = 0; i < 2; i++)
+        read[i] = ww_contents_hash_part(member, &page, parts[i], share, &hashes[i], &unreadable);
+    bool readable[2];
+    WW_TRY(ww_hashes_sum(parallel, read, 2, hashes, readable, error));
+    for (int i = 0; i < 2; i++) {
+        uint64_t expected = 0;
+        *hold[i] =
+            !ww_part_expected(&page, parts[i], &expected) || (readable[i] && hashes[i] == expected);
+    }
+    return WW_OK;
+}
 
 /// Each rank reads what it wrote itself: where nodes cache the file on their own, others may see
-/// what was there before.
-static void read_parts(const ww_store *store, const ww_page *page, part parts[PARTS])
+/// what was there before. Rows and results are rank 0's.
+static void read_parts(const ww_store *store, const ww_page *page, uint64_t hashes[PARTS],
+                       ww_status read[PARTS])
 {
     const ww_member *member = &store->member;
-    const ww_share share = ww_share_make(member, store->parallel.rank, store->parallel.size);
+    const ww_share own = ww_share_make(member, store->parallel.rank, store->parallel.size);
     const ww_share alone = ww_share_make(member, 0, 1);
     const int slot = ww_page_newest_slot(page);
     ww_error ignored = {0};
-    parts[ROWS] = (part){.is_there = page->rows > 0, .expected = page->rows_hash};
-    parts[FINAL] = (part){.is_there = page->final_valid, .expected = page->final_hash};
-    parts[THEORY] = (part){.is_there = page->theory_valid, .expected = page->theory_hash};
-    parts[RECORD] = (part){.is_there = page->record_valid, .expected = page->record_hash};
-    parts[SNAPSHOTS] = (part){.is_there = page->snapshots > 0, .expected = page->snapshots_hash};
-    parts[CHECKPOINT] = (part){.is_there = slot >= 0};
-    if (store->parallel.rank == 0) {
-        parts[ROWS].read =
-            ww_contents_hash_rows(member, page->rows, &alone, &parts[ROWS].hash, &ignored);
-        if (page->final_valid)
-            parts[FINAL].read =
-                ww_contents_hash_list(&member->final, &alone, &parts[FINAL].hash, &ignored);
-        if (page->theory_valid)
-            parts[THEORY].read =
-                ww_contents_hash_list(&member->theory, &alone, &parts[THEORY].hash, &ignored);
+    for (ww_part part = 0; part < WW_PARTS; part++) {
+        const bool is_divided = part == WW_PART_RECORD || part == WW_PART_SNAPSHOTS;
+        hashes[part] = 0;
+        read[part] = WW_OK;
+        if (is_divided || store->parallel.rank == 0)
+            read[part] = ww_contents_hash_part(member, page, part, is_divided ? &own : &alone,
+                                               &hashes[part], &ignored);
     }
-    if (page->record_valid)
-        parts[RECORD].read = ww_contents_hash_record(member, &share, &parts[RECORD].hash, &ignored);
-    if (page->snapshots > 0)
-        parts[SNAPSHOTS].read = ww_contents_hash_snapshots(member, page->snapshots, &share,
-                                                           &parts[SNAPSHOTS].hash, &ignored);
-    if (slot < 0)
-        return;
-    parts[CHECKPOINT].expected = page->slot[slot].hash;
-    parts[CHECKPOINT].read =
-        ww_contents_hash_slot(&member->slot[slot], &share, &parts[CHECKPOINT].hash, &ignored);
+    hashes[CHECKPOINT] = 0;
+    read[CHECKPOINT] = WW_OK;
+    if (slot >= 0)
+        read[CHECKPOINT] =
+            ww_contents_hash_slot(&member->slot[slot], &own, &hashes[CHECKPOINT], &ignored);
 }
 
 ww_status ww_store_read_back(const ww_store *store, const ww_page *next, ww_error *error)
 {
-    part parts[PARTS];
-    read_parts(store, next, parts);
-    int64_t words[2 * PARTS];
-    for (int i = 0; i < PARTS; i++) {
-        words[2 * i] = (int64_t)parts[i].hash;
-        words[2 * i + 1] = parts[i].read != WW_OK;
-    }
-    WW_TRY(ww_sum_words(&store->parallel, words, sizeof words / sizeof words[0], error));
+    uint64_t hashes[PARTS];
+    ww_status read[PARTS];
+    bool readable[PARTS];
+    read_parts(store, next, hashes, read);
+    WW_TRY(ww_hashes_sum(&store->parallel, read, PARTS, hashes, readable, error));
     char damaged[256] = "";
+    const int slot = ww_page_newest_slot(next);
     for (int i = 0; i < PARTS; i++) {
-        if (!parts[i].is_there ||
-            (words[2 * i + 1] == 0 && (uint64_t)words[2 * i] == parts[i].expected))
+        uint64_t expected = slot < 0 ? 0 : next->slot[slot].hash;
+        const bool is_there =
+            i == CHECKPOINT ? slot >= 0 : ww_part_expected(next, (ww_part)i, &expected);
+        if (!is_there || (readable[i] && hashes[i] == expected))
             continue;
         const size_t used = strlen(damaged);
         (void)snprintf(damaged + used, sizeof damaged - used, "%s%s", used > 0 ? ", " : "",

@@ -2,6 +2,7 @@
 
 #include "store/contents.h"
 #include "store/member.h"
+#include "store/readback.h"
 #include "store/weights.h"
 #include "widthwise/hash.h"
 #include "widthwise/memory.h"
@@ -102,31 +103,18 @@ static ww_status check_slot(const ww_store *store, const ww_page_slot *expected,
     return WW_OK;
 }
 
-/// What was measured before a checkpoint stays when a restart goes back to it, and results are
-/// computed from it: so it has to hold too, else the restart goes back further and measures anew.
+/// What was measured before a checkpoint stays when a restart goes back to it, so it has to hold
+/// too: else the restart goes back further and measures anew.
 static ww_status check_measured(const ww_store *store, const ww_page_slot *expected,
                                 flaw_kind *found, ww_error *error)
 {
-    uint64_t rows = 0;
-    uint64_t snapshots = 0;
-    ww_error unreadable = {0};
     const ww_share share =
         ww_share_make(&store->member, store->parallel.rank, store->parallel.size);
-    const ww_status rows_read =
-        ww_contents_hash_rows(&store->member, expected->rows, &share, &rows, &unreadable);
-    ww_status snapshots_read = WW_OK;
-    if (expected->snapshots > 0)
-        snapshots_read = ww_contents_hash_snapshots(&store->member, expected->snapshots, &share,
-                                                    &snapshots, &unreadable);
-    int64_t words[] = {(int64_t)rows, rows_read != WW_OK, (int64_t)snapshots,
-                       snapshots_read != WW_OK};
-    WW_TRY(ww_sum_words(&store->parallel, words, sizeof words / sizeof words[0], error));
-    const uint64_t expected_snapshots = expected->snapshots > 0 ? expected->snapshots_hash : 0;
-    *found = FLAW_NONE;
-    if (words[1] != 0 || (uint64_t)words[0] != expected->rows_hash)
-        *found = FLAW_ROWS;
-    else if (words[3] != 0 || (uint64_t)words[2] != expected_snapshots)
-        *found = FLAW_SNAPSHOTS;
+    bool rows_hold = false;
+    bool snapshots_hold = false;
+    WW_TRY(ww_measured_check(&store->member, expected, &share, &store->parallel, &rows_hold,
+                             &snapshots_hold, error));
+    *found = !rows_hold ? FLAW_ROWS : !snapshots_hold ? FLAW_SNAPSHOTS : FLAW_NONE;
     return WW_OK;
 }
 
@@ -282,13 +270,7 @@ ww_status ww_store_restore(ww_store *store, const ww_weights_target *target, int
     *step = -1;
     notice[0] = '\0';
     search found = {0};
-    ww_status status = ww_member_read_pages(&store->member, found.pages, found.valid, error);
-    if (status == WW_OK) {
-        found.newest = ww_page_newest(found.pages, found.valid);
-        if (found.newest < 0)
-            status = ww_member_fail_pages(store->path, store->member.index, error);
-    }
-    WW_TRY(ww_agree(&store->parallel, status, error));
+    WW_TRY(ww_store_read_pages(store, found.pages, found.valid, &found.newest, error));
     WW_TRY(find_checkpoint(store, target, &found, error));
     describe(store, &found, notice, notice_size);
     WW_TRY(ww_store_check_data(store, error));
@@ -302,7 +284,7 @@ ww_status ww_store_restore(ww_store *store, const ww_weights_target *target, int
     // The count goes back before any row is written again: else rows of two attempts could be mixed
     // within it after another crash.
     WW_TRY(ww_store_publish(store, &page, WW_OK, error));
-    status = store->parallel.rank == 0 ? wipe(store, error) : WW_OK;
+    const ww_status status = store->parallel.rank == 0 ? wipe(store, error) : WW_OK;
     WW_TRY(ww_store_agree_written(store, status, error));
     if (found.slot >= 0)
         *step = page.slot[found.slot].step;

@@ -2,6 +2,7 @@
 
 #include "store/contents.h"
 #include "store/member.h"
+#include "store/readback.h"
 #include "store/weights.h"
 #include "widthwise/hash.h"
 
@@ -12,6 +13,7 @@ static ww_status write_result(ww_store *store, const ww_array_list *list,
 {
     WW_ASSERT(field < list->count);
     const ww_array *array = &list->arrays[field];
+    WW_TRY(ww_store_agree_place(store, error));
     ww_status status = WW_OK;
     if (store->parallel.rank == 0)
         status = ww_array_write(array, 0, 0, ww_array_rows(array), values, error);
@@ -113,6 +115,7 @@ ww_status ww_store_write_record(ww_store *store, const ww_replay_record *record,
     if (!reserved)
         return WW_OK;
     uint64_t hash = 0;
+    WW_TRY(ww_store_agree_place(store, error));
     ww_status status = write_record(store, record, &hash, error);
     int64_t word = (int64_t)hash;
     const ww_status summed = ww_sum_words(&store->parallel, &word, 1, error);
@@ -131,13 +134,13 @@ ww_status ww_store_check_record(ww_store *store, bool *holds, ww_error *error)
     if (!store->page.record_valid)
         return WW_OK;
     uint64_t hash = 0;
+    bool readable = false;
     ww_error unreadable = {0};
     const ww_share share =
         ww_share_make(&store->member, store->parallel.rank, store->parallel.size);
-    const ww_status status = ww_contents_hash_record(&store->member, &share, &hash, &unreadable);
-    int64_t words[2] = {(int64_t)hash, status != WW_OK};
-    WW_TRY(ww_sum_words(&store->parallel, words, 2, error));
-    *holds = words[1] == 0 && (uint64_t)words[0] == store->page.record_hash;
+    const ww_status read = ww_contents_hash_record(&store->member, &share, &hash, &unreadable);
+    WW_TRY(ww_hashes_sum(&store->parallel, &read, 1, &hash, &readable, error));
+    *holds = readable && hash == store->page.record_hash;
     // It can be written again only from the data that it was made of.
     return *holds ? WW_OK : ww_store_check_data(store, error);
 }

@@ -42,16 +42,35 @@ static ww_status begin_results(const ww_array_list *list, ww_pending_results *re
     return results->written == NULL || results->hashes == NULL ? WW_FAILED : WW_OK;
 }
 
+ww_status ww_store_read_pages(const ww_store *store, ww_page pages[WW_PAGES], bool valid[WW_PAGES],
+                              int *newest, ww_error *error)
+{
+    ww_status status = WW_OK;
+    if (store->parallel.rank == 0) {
+        status = ww_member_read_pages(&store->member, pages, valid, error);
+        if (status == WW_OK && ww_page_newest(pages, valid) < 0)
+            status = ww_member_fail_pages(store->path, store->member.index, error);
+    }
+    WW_TRY(ww_agree(&store->parallel, status, error));
+    WW_TRY(ww_broadcast(&store->parallel, pages, WW_PAGES * sizeof *pages, 0, error));
+    WW_TRY(ww_broadcast(&store->parallel, valid, WW_PAGES * sizeof *valid, 0, error));
+    *newest = ww_page_newest(pages, valid);
+    return WW_OK;
+}
+
 /// What stands in the file now.
-static ww_status load_state(ww_store *store, const ww_member_layout *layout, ww_error *error)
+static ww_status load_pages(ww_store *store, ww_error *error)
 {
     ww_page pages[WW_PAGES];
-    bool valid[WW_PAGES];
-    WW_TRY(ww_member_read_pages(&store->member, pages, valid, error));
-    store->standing = ww_page_newest(pages, valid);
-    if (store->standing < 0)
-        return ww_member_fail_pages(store->path, store->member.index, error);
+    bool valid[WW_PAGES] = {false};
+    WW_TRY(ww_store_read_pages(store, pages, valid, &store->standing, error));
     store->page = pages[store->standing];
+    return WW_OK;
+}
+
+/// What the store keeps in memory of it.
+static ww_status begin_state(ww_store *store, const ww_member_layout *layout, ww_error *error)
+{
     store->rows.last_step = store->page.last_step;
     store->snapshots = store->page.snapshots;
     store->snapshots_hash = store->page.snapshots_hash;
@@ -92,7 +111,8 @@ static ww_status open_descriptor(ww_store *store, ww_error *error)
     return WW_OK;
 }
 
-ww_status ww_store_check_place(const ww_store *store, ww_error *error)
+/// The same on rank 0, which finds it out.
+static ww_status check_place(const ww_store *store, ww_error *error)
 {
     static const char advice[] = "what this job writes now would be lost, so it ends";
     struct stat opened;
@@ -114,6 +134,11 @@ ww_status ww_store_check_place(const ww_store *store, ww_error *error)
     return WW_OK;
 }
 
+ww_status ww_store_agree_place(const ww_store *store, ww_error *error)
+{
+    return ww_agree(&store->parallel, check_place(store, error), error);
+}
+
 static ww_status open_store(ww_store *store, const char *path, const ww_member_layout *layout,
                             ww_error *error)
 {
@@ -123,10 +148,9 @@ static ww_status open_store(ww_store *store, const char *path, const ww_member_l
     WW_TRY(ww_agree(parallel, status, error));
     status = ww_file_open_writing(path, parallel->communicator, &store->file, error);
     WW_TRY(ww_agree(parallel, status, error));
-    status = open_member(store, layout, error);
-    if (status == WW_OK)
-        status = load_state(store, layout, error);
-    return ww_agree(parallel, status, error);
+    WW_TRY(ww_agree(parallel, open_member(store, layout, error), error));
+    WW_TRY(load_pages(store, error));
+    return ww_agree(parallel, begin_state(store, layout, error), error);
 }
 
 ww_status ww_store_open(const char *path, const ww_member_layout *layout,
@@ -293,6 +317,8 @@ ww_status ww_store_agree_written(const ww_store *store, ww_status status, ww_err
 
 ww_status ww_store_make_durable(ww_store *store, ww_status status, ww_error *error)
 {
+    WW_TRY(ww_store_agree_written(store, status, error));
+    WW_TRY(ww_store_agree_place(store, error));
     if (status == WW_OK && store->parallel.rank == 0)
         status = write_rows(store, error);
     if (status == WW_OK)
@@ -302,8 +328,8 @@ ww_status ww_store_make_durable(ww_store *store, ww_status status, ww_error *err
 
 ww_status ww_store_make_count(ww_store *store, const ww_page *next, ww_error *error)
 {
-    ww_status status = ww_agree(&store->parallel, ww_store_check_place(store, error), error);
-    WW_TRY(status);
+    WW_TRY(ww_store_agree_place(store, error));
+    ww_status status = WW_OK;
     if (store->parallel.rank == 0)
         status = write_page(store, next, error);
     WW_TRY(ww_store_agree_written(store, status, error));

@@ -4,6 +4,7 @@
 #include "store/hdf5_tools.h"
 #include "store/member.h"
 #include "store/members.h"
+#include "store/readback.h"
 #include "store/structure.h"
 #include "widthwise/memory.h"
 
@@ -12,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LINE_SIZE = 2048, TRIES = 5 };
+enum { LINE_SIZE = 2048, NAME_SIZE = 80, FINDING_SIZE = 160, TRIES = 5 };
 
 /// One member under check. The same on all ranks after each step.
 typedef struct check {
@@ -21,9 +22,11 @@ typedef struct check {
     ww_share share;
     ww_page pages[WW_PAGES];
     bool valid[WW_PAGES];
-    int newest;           ///< page
-    bool good;            ///< nothing found that must not be
-    char line[LINE_SIZE]; ///< the report
+    int newest;                            ///< page, -1: none
+    bool good;                             ///< nothing found that must not be
+    bool busy;                             ///< a job wrote too fast for something to be checked
+    char findings[WW_PARTS][FINDING_SIZE]; ///< "" where there is nothing to say
+    char line[LINE_SIZE];                  ///< the report
 } check;
 
 static void say(check *at, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -37,188 +40,249 @@ static void say(check *at, const char *format, ...)
     va_end(arguments);
 }
 
-/// Sums the shares of a hash over ranks. Data that a rank cannot read do not match: `*readable`.
-static ww_status sum(const check *at, ww_status local, uint64_t *hash, bool *readable,
-                     ww_error *error)
+static const ww_page *page_of(const check *at)
 {
-    int64_t words[2] = {(int64_t)*hash, local != WW_OK};
-    WW_TRY(ww_sum_words(at->parallel, words, 2, error));
-    *hash = (uint64_t)words[0];
-    *readable = words[1] == 0;
-    return WW_OK;
+    return &at->pages[at->newest];
 }
 
-/// Compares and says the outcome of something that must be right.
-static ww_status judge(check *at, const char *what, ww_status local, uint64_t hash,
-                       uint64_t expected, ww_error *error)
+/// The pages as rank 0 reads them. While a job writes them one may be caught half written, and the
+/// other one soon after: that neither checks is believed only when it stays so.
+static ww_status read_pages(check *at, ww_error *error)
 {
-    bool readable = false;
-    WW_TRY(sum(at, local, &hash, &readable, error));
-    const bool right = readable && hash == expected;
-    say(at, "; %s %s", what, right ? "ok" : readable ? "DAMAGED" : "UNREADABLE");
-    at->good = at->good && right;
-    return WW_OK;
-}
-
-static ww_status check_rows(check *at, const ww_page *page, ww_error *error)
-{
-    if (page->rows == 0) {
-        say(at, "; no records yet");
+    for (int t = 0; t < TRIES; t++) {
+        ww_page pages[WW_PAGES];
+        bool valid[WW_PAGES] = {false};
+        ww_status status = WW_OK;
+        if (at->parallel->rank == 0)
+            status = ww_member_read_pages(&at->member, pages, valid, error);
+        WW_TRY(ww_agree(at->parallel, status, error));
+        WW_TRY(ww_broadcast(at->parallel, pages, sizeof pages, 0, error));
+        WW_TRY(ww_broadcast(at->parallel, valid, sizeof valid, 0, error));
+        const int newest = ww_page_newest(pages, valid);
+        if (newest < 0)
+            continue;
+        memcpy(at->pages, pages, sizeof pages);
+        memcpy(at->valid, valid, sizeof valid);
+        at->newest = newest;
         return WW_OK;
     }
-    uint64_t hash = 0;
-    ww_error local = {0};
-    const ww_status status =
-        ww_contents_hash_rows(&at->member, page->rows, &at->share, &hash, &local);
-    char what[64];
-    (void)snprintf(what, sizeof what, "%" PRId64 " records to step %" PRId64, page->rows,
-                   page->last_step);
-    return judge(at, what, status, hash, page->rows_hash, error);
+    return WW_OK; // those that were read before, if any
 }
 
-static ww_status check_results(check *at, const char *what, const ww_array_list *list, bool valid,
-                               uint64_t expected, ww_error *error)
+/// What is said of a part besides whether it holds.
+static void name_part(const check *at, ww_part part, char name[NAME_SIZE])
 {
-    if (!valid) {
-        say(at, "; no %s yet", what);
-        return WW_OK;
-    }
-    uint64_t hash = 0;
-    ww_error local = {0};
-    const ww_status status = ww_contents_hash_list(list, &at->share, &hash, &local);
-    return judge(at, what, status, hash, expected, error);
+    static const char *const names[WW_PARTS] = {[WW_PART_FINAL] = "final results",
+                                                [WW_PART_THEORY] = "predictions",
+                                                [WW_PART_RECORD] = "record"};
+    const ww_page *page = page_of(at);
+    if (part == WW_PART_ROWS && at->member.has_replicas)
+        (void)snprintf(name, NAME_SIZE, "%" PRId64 " of %" PRId64 " replicas", page->rows,
+                       ww_array_rows(&at->member.step));
+    else if (part == WW_PART_ROWS)
+        (void)snprintf(name, NAME_SIZE, "%" PRId64 " records to step %" PRId64, page->rows,
+                       page->last_step);
+    else if (part == WW_PART_SNAPSHOTS)
+        (void)snprintf(name, NAME_SIZE, "%" PRId64 " of %" PRId64 " snapshots", page->snapshots,
+                       ww_array_rows(&at->member.snapshot_step));
+    else
+        (void)snprintf(name, NAME_SIZE, "%s", names[part]);
 }
 
-static ww_status check_record(check *at, const ww_page *page, ww_error *error)
+static bool is_reserved(const ww_member *member, ww_part part)
 {
-    bool reserved = false;
+    if (part == WW_PART_SNAPSHOTS)
+        return ww_array_exists(&member->snapshot_step);
+    if (member->has_replicas) // whose results are in their rows
+        return part == WW_PART_ROWS;
+    bool recorded = part != WW_PART_RECORD;
     for (int i = 0; i < WW_RECORDED_COUNT; i++)
-        reserved = reserved || ww_array_exists(&at->member.recorded[i]);
-    if (!reserved)
-        return WW_OK;
-    if (!page->record_valid) {
-        say(at, "; no record yet");
-        return WW_OK;
-    }
-    uint64_t hash = 0;
-    ww_error local = {0};
-    const ww_status status = ww_contents_hash_record(&at->member, &at->share, &hash, &local);
-    return judge(at, "record", status, hash, page->record_hash, error);
+        recorded = recorded || ww_array_exists(&member->recorded[i]);
+    return recorded;
 }
 
-static ww_status check_snapshots(check *at, const ww_page *page, ww_error *error)
+/// Checks a part. What is committed stays as it is while a job goes on; only a restart goes back
+/// and writes anew, which its page says before.
+static ww_status check_part(check *at, ww_part part, ww_error *error)
 {
-    if (!ww_array_exists(&at->member.snapshot_step))
+    char *finding = at->findings[part];
+    char name[NAME_SIZE];
+    for (int t = 0; t < TRIES; t++) {
+        const ww_page page = *page_of(at);
+        uint64_t expected = 0;
+        name_part(at, part, name);
+        if (!ww_part_expected(&page, part, &expected) && part != WW_PART_SNAPSHOTS) {
+            (void)snprintf(finding, FINDING_SIZE, "; no %s yet",
+                           part != WW_PART_ROWS      ? name
+                           : at->member.has_replicas ? "replicas"
+                                                     : "records");
+            return WW_OK;
+        }
+        uint64_t hash = 0;
+        bool readable = false;
+        ww_error unreadable = {0};
+        const ww_status read =
+            ww_contents_hash_part(&at->member, &page, part, &at->share, &hash, &unreadable);
+        WW_TRY(ww_hashes_sum(at->parallel, &read, 1, &hash, &readable, error));
+        const bool right = readable && hash == expected;
+        if (!right)
+            WW_TRY(read_pages(at, error));
+        if (!right && page_of(at)->attempt != page.attempt)
+            continue;
+        (void)snprintf(finding, FINDING_SIZE, "; %s %s", name,
+                       right      ? "ok"
+                       : readable ? "DAMAGED"
+                                  : "UNREADABLE");
+        at->good = at->good && right;
         return WW_OK;
-    uint64_t hash = 0;
-    ww_error local = {0};
-    const ww_status status =
-        ww_contents_hash_snapshots(&at->member, page->snapshots, &at->share, &hash, &local);
-    char what[64];
-    (void)snprintf(what, sizeof what, "%" PRId64 " of %" PRId64 " snapshots", page->snapshots,
-                   ww_array_rows(&at->member.snapshot_step));
-    return judge(at, what, status, hash, page->snapshots_hash, error);
+    }
+    at->busy = true;
+    (void)snprintf(finding, FINDING_SIZE, "; %s not checked, a job begins anew again and again",
+                   name);
+    return WW_OK;
+}
+
+/// A slot as it is in the file.
+typedef struct slot_contents {
+    uint64_t hash;
+    bool readable;
+} slot_contents;
+
+static bool slot_holds(const slot_contents *contents, const ww_page_slot *said)
+{
+    return contents->readable && contents->hash == said->hash;
+}
+
+static ww_status read_slot(const check *at, int slot, slot_contents *contents, ww_error *error)
+{
+    ww_error unreadable = {0};
+    contents->hash = 0;
+    const ww_status read =
+        ww_contents_hash_slot(&at->member.slot[slot], &at->share, &contents->hash, &unreadable);
+    return ww_hashes_sum(at->parallel, &read, 1, &contents->hash, &contents->readable, error);
+}
+
+/// Reads the newest checkpoint. A job leaves it alone until it has committed a newer one: what then
+/// is in the slot says nothing, and the newer one is read.
+static ww_status check_newest(check *at, slot_contents *contents, bool *settled, ww_error *error)
+{
+    *settled = false;
+    for (int t = 0; t < TRIES && !*settled; t++) {
+        const int slot = ww_page_newest_slot(page_of(at));
+        if (slot < 0) { // a job that began anew meanwhile
+            *settled = true;
+            return WW_OK;
+        }
+        const ww_page_slot said = page_of(at)->slot[slot];
+        WW_TRY(read_slot(at, slot, contents, error));
+        *settled = slot_holds(contents, &said);
+        if (*settled)
+            return WW_OK;
+        WW_TRY(read_pages(at, error));
+        const ww_page_slot *now = &page_of(at)->slot[slot];
+        *settled = ww_page_newest_slot(page_of(at)) == slot && now->step == said.step &&
+                   now->hash == said.hash;
+    }
+    return WW_OK;
+}
+
+/// Which checkpoint a restart would take, when something is damaged.
+static ww_status say_restart(check *at, const slot_contents slots[WW_SLOTS], ww_error *error)
+{
+    bool anew = false;
+    int number = 0;
+    int slot = 0;
+    for (int k = 0; ww_page_candidate(at->pages, at->valid, k, &number, &slot); k++) {
+        const ww_page_slot *said = &at->pages[number].slot[slot];
+        bool rows_hold = false;
+        bool snapshots_hold = false;
+        WW_TRY(ww_measured_check(&at->member, said, &at->share, at->parallel, &rows_hold,
+                                 &snapshots_hold, error));
+        if (rows_hold && snapshots_hold && slot_holds(&slots[slot], said)) {
+            say(at, "; newest good checkpoint: slot %d, step %" PRId64, slot, said->step);
+            return WW_OK;
+        }
+        anew = anew || !rows_hold || !snapshots_hold;
+    }
+    say(at, anew ? "; NO GOOD CHECKPOINT from before the damage, a restart begins anew from step 0"
+                 : "; NO GOOD CHECKPOINT");
+    return WW_OK;
 }
 
 /// Both slots, and which of them a restart would take. A spare slot may be damaged: a job that dies
 /// while it writes there leaves it so. The newest one may not.
-static ww_status check_checkpoints(check *at, const ww_page *page, ww_error *error)
+static ww_status check_checkpoints(check *at, ww_error *error)
 {
+    if (at->member.has_replicas) // which keep no weights
+        return WW_OK;
+    slot_contents slots[WW_SLOTS] = {0};
+    slot_contents newest = {0};
+    bool settled = false;
+    WW_TRY(check_newest(at, &newest, &settled, error));
+    const ww_page *page = page_of(at);
     const int first = ww_page_newest_slot(page);
     if (first < 0) {
         say(at, "; no checkpoint yet");
         return WW_OK;
     }
-    uint64_t hash[WW_SLOTS] = {0};
-    bool readable[WW_SLOTS] = {false};
-    for (int s = 0; s < WW_SLOTS; s++) {
-        ww_error local = {0};
-        const ww_status status =
-            ww_contents_hash_slot(&at->member.slot[s], &at->share, &hash[s], &local);
-        WW_TRY(sum(at, status, &hash[s], &readable[s], error));
+    if (!settled) {
+        at->busy = true;
+        say(at, "; checkpoints not checked, a job writes them faster than they can be read");
+        return WW_OK;
     }
-    int number = 0;
-    int slot = 0;
-    bool found = false;
-    for (int k = 0; !found && ww_page_candidate(at->pages, at->valid, k, &number, &slot); k++)
-        found = readable[slot] && hash[slot] == at->pages[number].slot[slot].hash;
-    const bool newest_good = readable[first] && hash[first] == page->slot[first].hash;
+    const int spare = 1 - first;
+    slots[first] = newest;
+    WW_TRY(read_slot(at, spare, &slots[spare], error));
+    const bool newest_good = slot_holds(&newest, &page->slot[first]);
     if (!newest_good)
         say(at, "; newest checkpoint (slot %d, step %" PRId64 ") DAMAGED", first,
             page->slot[first].step);
-    if (found)
-        say(at, "; newest good checkpoint: slot %d, step %" PRId64, slot,
-            at->pages[number].slot[slot].step);
-    else
-        say(at, "; NO GOOD CHECKPOINT");
     at->good = at->good && newest_good;
-    const int spare = 1 - first;
-    if (newest_good && page->slot[spare].valid)
+    if (!at->good)
+        return say_restart(at, slots, error);
+    say(at, "; newest good checkpoint: slot %d, step %" PRId64, first, page->slot[first].step);
+    if (page->slot[spare].valid)
         say(at, "; spare checkpoint: slot %d, step %" PRId64 "%s", spare, page->slot[spare].step,
-            readable[spare] && hash[spare] == page->slot[spare].hash
+            slot_holds(&slots[spare], &page->slot[spare])
                 ? ""
-                : " not whole (as when a job died while writing it)");
+                : " not whole (a job died while writing it, or writes it now)");
     return WW_OK;
 }
 
-/// The pages as rank 0 reads them: a job may be writing.
-static ww_status read_pages(check *at, ww_error *error)
+/// Checks one open member, also while a job writes it.
+static ww_status check_member(check *at, ww_error *error)
 {
-    ww_status status = WW_OK;
-    if (at->parallel->rank == 0)
-        status = ww_member_read_pages(&at->member, at->pages, at->valid, error);
-    WW_TRY(ww_agree(at->parallel, status, error));
-    WW_TRY(ww_broadcast(at->parallel, at->pages, sizeof at->pages, 0, error));
-    WW_TRY(ww_broadcast(at->parallel, at->valid, sizeof at->valid, 0, error));
-    at->newest = ww_page_newest(at->pages, at->valid);
-    return WW_OK;
-}
-
-static ww_status check_contents(check *at, ww_error *error)
-{
-    const ww_page *page = &at->pages[at->newest];
-    at->good = true;
+    at->newest = -1;
     at->line[0] = '\0';
+    WW_TRY(read_pages(at, error));
+    if (at->newest < 0) {
+        say(at, "NEITHER COMMIT PAGE CHECKS");
+        return WW_OK;
+    }
+    at->good = true;
+    const ww_page *page = page_of(at);
     say(at, "%s%s%s", ww_run_state_name(page->state), page->reason[0] != '\0' ? ": " : "",
         page->reason);
     if (!at->valid[1 - at->newest] && page->generation > 0)
         say(at, "; one commit page does not check (as when a job died while writing it), the other "
                 "counts");
-    WW_TRY(check_rows(at, page, error));
-    WW_TRY(check_checkpoints(at, page, error));
-    WW_TRY(check_results(at, "final results", &at->member.final, page->final_valid,
-                         page->final_hash, error));
-    WW_TRY(check_results(at, "predictions", &at->member.theory, page->theory_valid,
-                         page->theory_hash, error));
-    WW_TRY(check_record(at, page, error));
-    return check_snapshots(at, page, error);
-}
-
-/// Checks one open member. What a job writes meanwhile may look damaged: then its page has changed,
-/// and the check begins anew.
-static ww_status check_member(check *at, ww_error *error)
-{
-    WW_TRY(read_pages(at, error));
-    for (int t = 0; t < TRIES; t++) {
-        if (at->newest < 0) {
-            at->good = false;
-            at->line[0] = '\0';
-            say(at, "NEITHER COMMIT PAGE CHECKS");
-            return WW_OK;
-        }
-        const int64_t generation = at->pages[at->newest].generation;
-        WW_TRY(check_contents(at, error));
-        if (at->good)
-            return WW_OK;
-        WW_TRY(read_pages(at, error));
-        if (at->newest >= 0 && at->pages[at->newest].generation == generation)
-            return WW_OK;
-    }
+    for (ww_part part = 0; part < WW_PARTS; part++)
+        if (is_reserved(&at->member, part))
+            WW_TRY(check_part(at, part, error));
+    say(at, "%s", at->findings[WW_PART_ROWS]);
+    WW_TRY(check_checkpoints(at, error));
+    for (ww_part part = WW_PART_ROWS + 1; part < WW_PARTS; part++)
+        say(at, "%s", at->findings[part]);
     return WW_OK;
 }
 
+/// What comes of the check of a member.
+typedef enum verdict { VERDICT_GOOD, VERDICT_BUSY, VERDICT_BAD, VERDICTS } verdict;
+
+static const char *const verdict_names[VERDICTS] = {"good", "busy", "BAD"};
+
 static ww_status verify_member(hid_t file, const char *path, const ww_parallel *parallel,
-                               int64_t index, FILE *report, bool *good, char *finding,
+                               int64_t index, FILE *report, verdict *found, char *finding,
                                ww_error *error)
 {
     check *at = ww_allocate(1, sizeof *at, "a run to check", error);
@@ -238,10 +302,10 @@ static ww_status verify_member(hid_t file, const char *path, const ww_parallel *
         at->share = ww_share_make(&at->member, parallel->rank, parallel->size);
         status = check_member(at, error);
     }
-    *good = status == WW_OK && at->good;
+    *found = !at->good ? VERDICT_BAD : at->busy ? VERDICT_BUSY : VERDICT_GOOD;
     memcpy(finding, at->line, LINE_SIZE);
     if (status == WW_OK && parallel->rank == 0 && report != NULL)
-        fprintf(report, "run%04" PRId64 ": %s: %s\n", index, *good ? "good" : "BAD", at->line);
+        fprintf(report, "run%04" PRId64 ": %s: %s\n", index, verdict_names[*found], at->line);
     ww_member_close(&at->member);
     free(at);
     return status;
@@ -250,24 +314,32 @@ static ww_status verify_member(hid_t file, const char *path, const ww_parallel *
 static ww_status verify(hid_t file, const char *path, const ww_parallel *parallel,
                         const int64_t *indices, size_t count, FILE *report, ww_error *error)
 {
-    size_t bad = 0;
-    int64_t first_bad = -1;
+    size_t counts[VERDICTS] = {0};
+    int64_t first[VERDICTS] = {0};
     char first_finding[LINE_SIZE] = "";
     for (size_t i = 0; i < count; i++) {
-        bool good = false;
+        verdict found = VERDICT_BAD;
         char finding[LINE_SIZE] = "";
-        WW_TRY(verify_member(file, path, parallel, indices[i], report, &good, finding, error));
-        if (!good && bad++ == 0) {
-            first_bad = indices[i];
+        WW_TRY(verify_member(file, path, parallel, indices[i], report, &found, finding, error));
+        if (counts[found]++ > 0)
+            continue;
+        first[found] = indices[i];
+        if (found == VERDICT_BAD)
             memcpy(first_finding, finding, sizeof finding);
-        }
     }
-    if (bad == 0)
-        return WW_OK;
-    return ww_fail(error, WW_FAILED,
-                   "%s: %zu of %zu runs fail the check, first run%04" PRId64
-                   " (%s); restore the file from a backup or start anew with another output file",
-                   path, bad, count, first_bad, first_finding);
+    if (counts[VERDICT_BAD] > 0)
+        return ww_fail(
+            error, WW_FAILED,
+            "%s: %zu of %zu runs fail the check, first run%04" PRId64
+            " (%s); restore the file from a backup or start anew with another output file",
+            path, counts[VERDICT_BAD], count, first[VERDICT_BAD], first_finding);
+    if (counts[VERDICT_BUSY] > 0)
+        return ww_fail(error, WW_STOPPED,
+                       "%s: good as far as it could be checked, but a job writes %zu of %zu runs "
+                       "faster than they can be read, first run%04" PRId64
+                       "; verify it again when that job has ended",
+                       path, counts[VERDICT_BUSY], count, first[VERDICT_BUSY]);
+    return WW_OK;
 }
 
 ww_status ww_store_check_structure(const char *path, const ww_parallel *parallel, ww_error *error)

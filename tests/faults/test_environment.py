@@ -314,6 +314,25 @@ class RunningTest(FaultTest):
         process.communicate(timeout=SECONDS)
         self.resume_after_kill()
 
+    def test_waiting_for_the_first_writer(self) -> None:
+        """A resume that waits goes on when the first job ends, or gives up when its time is over."""
+        process = self.begin(2)
+        begun = ("resume", self.file, "-q", "--until", "1", "--wait-lock")
+        words = ("is being written by another job (the newest start in it is of host ",)
+        result = self.succeed(*begun, "1", ranks=2, code=1, timeout=SECONDS)
+        said = [line for line in result.errors.splitlines() if line.startswith("widthwise: ")]
+        self.assertEqual(len(said), 2, result.errors)
+        self.assertIn("waiting up to 1 s for that to end", said[0])
+        self.assertIn(words[0], said[1])
+        waiting = start(*begun, "50", folder=self.folder, ranks=2)
+        time.sleep(2)
+        self.assertIsNone(waiting.poll())
+        kill(*ranks_of(process), process.pid)
+        process.communicate(timeout=SECONDS)
+        text, _ = waiting.communicate(timeout=SECONDS)
+        self.assertEqual(waiting.returncode, STOPPED, text)
+        self.assertEqual(text.count("waiting up to 50 s"), 1, text)
+
     def resume_after_kill(self) -> None:
         """The lock ends with the processes that held it."""
         deadline = time.monotonic() + SECONDS
@@ -330,6 +349,19 @@ class RunningTest(FaultTest):
         from program import run_program
 
         return run_program(*arguments, folder=self.folder)
+
+    def test_verify_beside_a_fast_writer(self) -> None:
+        """A job that writes a checkpoint every step: nothing is wrong, whatever moment is looked at."""
+        process = self.begin(2, "--set", "output.checkpoint_every=1")
+        codes = set()
+        for _ in range(10):
+            result = self.run_quietly("verify", self.file)
+            self.assertIn(result.code, (0, STOPPED), result.text)
+            self.assertEqual(result.code == 0, "run0000: good: " in result.output, result.text)
+            self.assertEqual(result.code == STOPPED, "faster than they can" in result.output)
+            codes.add(result.code)
+        self.assertIsNone(process.poll())
+        print(f"\nverify beside a fast writer: exit codes {sorted(codes)}")
 
     def test_readers_do_not_disturb(self) -> None:
         """A reader that holds the file open, with HDF5's own lock, while jobs start and write."""

@@ -373,7 +373,7 @@ static void change_that_counts_stays(void **state)
     CHECK_OK(ww_transaction_run(fixture->path, &transaction, error));
     const content done = read_all(fixture->path);
     copy_file(saved, name);
-    ww_store_lock lock;
+    ww_store_lock lock = {0};
     CHECK_OK(ww_store_lock_take(fixture->path, &fixture->world, &lock, error));
     assert_false(lock.recovered);
     ww_store_unlock(&lock);
@@ -421,7 +421,7 @@ static void cut_short_is_undone(void **state)
             CHECK_OK(ww_store_recover(fixture->path, &fixture->world, &recovered, error));
             assert_true(recovered);
         } else {
-            ww_store_lock lock;
+            ww_store_lock lock = {0};
             CHECK_OK(ww_store_lock_take(fixture->path, &fixture->world, &lock, error));
             assert_true(lock.recovered);
             ww_store_unlock(&lock);

@@ -161,7 +161,7 @@ static void failures_leave_nothing(void **state)
     // A start that is making the same file at this moment, holding its temporary file.
     snprintf(path, sizeof path, "%s.tmp", fixture->path);
     write_file(path, "");
-    ww_store_lock other;
+    ww_store_lock other = {0};
     CHECK_OK(ww_store_lock_take(path, &fixture->world, &other, error));
     assert_int_equal(create(fixture, fixture->path, false, &refusal), WW_FAILED);
     assert_true(store_says(&refusal, "being made by another job"));
@@ -175,8 +175,8 @@ static void second_writer_is_refused(void **state)
 {
     const store_fixture *fixture = *state;
     ww_error refusal = {0};
-    ww_store_lock first;
-    ww_store_lock second;
+    ww_store_lock first = {0};
+    ww_store_lock second = {0};
     CHECK_OK(create(fixture, fixture->path, false, error));
     // A reader with a lock of its own kind, as h5py has, is in nobody's way.
     const int reader = open(fixture->path, O_RDONLY);
@@ -210,8 +210,8 @@ static void lock_beside_where_mpi_locks_whole_files(void **state)
 {
     const store_fixture *fixture = *state;
     ww_error refusal = {0};
-    ww_store_lock first;
-    ww_store_lock second;
+    ww_store_lock first = {0};
+    ww_store_lock second = {0};
     CHECK_OK(create(fixture, fixture->path, false, error));
     setenv("OMPI_MCA_fs_ufs_lock_algorithm", "2", 1);
     CHECK_OK(ww_store_lock_take(fixture->path, &fixture->world, &first, error));
