@@ -7,7 +7,7 @@ from typing import Optional, Sequence
 
 import numpy as np
 
-from widthwise import Member
+from widthwise import Training
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def _band(abscissa: np.ndarray, values: np.ndarray) -> Optional[Band]:
     return Band(abscissa, mean, np.sqrt(squares / np.maximum(count - 1, 1)), count)
 
 
-def has_scalar(member: Member, name: str) -> bool:
+def has_scalar(member: Training, name: str) -> bool:
     """Whether a run has at least one finite value of a scalar quantity along the way."""
     if name not in member.trajectory or member.rows == 0:
         return False
@@ -52,7 +52,7 @@ def has_scalar(member: Member, name: str) -> bool:
     return values.ndim == 1 and bool(np.isfinite(values).any())
 
 
-def trajectory_band(members: Sequence[Member], name: str) -> Optional[Band]:
+def trajectory_band(members: Sequence[Training], name: str) -> Optional[Band]:
     """A scalar quantity against the step, over the runs that have it."""
     having = [member for member in members if has_scalar(member, name)]
     if not having:
@@ -64,7 +64,7 @@ def trajectory_band(members: Sequence[Member], name: str) -> Optional[Band]:
     return _band(steps, values)
 
 
-def final_band(members: Sequence[Member], name: str) -> Optional[Band]:
+def final_band(members: Sequence[Training], name: str) -> Optional[Band]:
     """A vector of final results against its number, counted from 1, over the runs that have it."""
     vectors = [member.final[name] for member in members if name in member.final]
     vectors = [vector for vector in vectors if vector.ndim == 1 and len(vector) > 0]
@@ -84,7 +84,7 @@ class Reached:
     row: int
 
 
-def first_reached(member: Member, name: str, target: float) -> Optional[Reached]:
+def first_reached(member: Training, name: str, target: float) -> Optional[Reached]:
     """Where a rising quantity first was at least `target`, as looked at in the records of a run."""
     if not has_scalar(member, name):
         return None

@@ -90,12 +90,25 @@ class Checker:
         self.objects.update(walk(file["/"], "/", findings))
         runs = file.get("/runs")
         self.runs = sorted(runs) if isinstance(runs, h5py.Group) else []
+        self.replicated = {run for run in self.runs if self._replicas(run) > 1}
         self.symbols: dict[str, dict[str, int]] = {run: self._facts(run) for run in self.runs}
+
+    def _replicas(self, run: str) -> int:
+        """Replicas of a run, 1 where it has none."""
+        path = f"/runs/{run}/parameters/replicas"
+        return int(self.objects[path][()]) if path in self.objects else 1
+
+    def _belongs(self, pattern: Pattern, run: Optional[str]) -> bool:
+        """Whether a run of its kind has what the pattern describes."""
+        return pattern.replicas is None or pattern.replicas == (run in self.replicated)
 
     def _facts(self, run: str) -> dict[str, int]:
         """Symbols whose values are in the file; extents are held against them."""
         values = {}
         for symbol, entry in self.schema["symbols"].items():
+            # Rows are replicas, or records.
+            if "dataset" in entry and symbol == ("records" if run in self.replicated else "R"):
+                continue
             if "fact" in entry:
                 path = f"/runs/{run}/parameters/{entry['fact']}"
             elif "dataset" in entry:
@@ -153,6 +166,8 @@ class Checker:
                 self.findings.add(path, f"attribute {name} is empty")
 
     def _check_object(self, path: str, item: Object, pattern: Pattern) -> None:
+        if not self._belongs(pattern, (pattern.match(path) or {}).get("run")):
+            self.findings.add(path, "does not belong to a run of its kind: see its replicas")
         kind = "dataset" if isinstance(item, h5py.Dataset) else "group"
         if kind != pattern.kind:
             self.findings.add(path, f"is a {kind}, not a {pattern.kind}")
@@ -165,8 +180,7 @@ class Checker:
         found = type_of(item.id.get_type())
         if not type_fits(found, pattern.type):
             self.findings.add(path, f"is {found}, not {pattern.type}")
-        placeholders = pattern.match(path) or {}
-        self._check_extents(path, item.shape, pattern, placeholders.get("run"))
+        self._check_extents(path, item.shape, pattern, (pattern.match(path) or {}).get("run"))
         attributes = self.schema["dataset_attributes"]
         self._check_attributes(path, item, attributes["required"], attributes["optional"])
         self._check_storage(path, item)
@@ -175,10 +189,12 @@ class Checker:
         self, path: str, shape: tuple[int, ...], pattern: Pattern, run: Optional[str]
     ) -> None:
         wanted = list(pattern.extents)
+        if pattern.along_replicas and run in self.replicated:
+            wanted.insert(0, "R")
         if wanted and wanted[-1] == "...":
             wanted = wanted[:-1]
             shape = shape[: len(wanted)] if len(shape) >= len(wanted) else shape
-        shown = "[" + ", ".join(str(extent) for extent in pattern.extents) + "]"
+        shown = "[" + ", ".join(str(extent) for extent in wanted) + "]"
         if len(shape) != len(wanted):
             self.findings.add(path, f"has {len(shape)} axes, the schema has {shown}")
             return
@@ -211,6 +227,8 @@ class Checker:
         """What must be there: with every run, with every slot, with its companion."""
         for pattern in self.schema.patterns:
             for values in self._occasions(pattern):
+                if not self._belongs(pattern, values["run"]):
+                    continue
                 path = fill(pattern.path, values)
                 if pattern.companion is not None:
                     with_path = fill(pattern.companion, values)
@@ -257,6 +275,9 @@ class Checker:
         if not 0 <= page.rows <= len(steps):
             self.findings.add(path, f"{page.rows} rows are committed of {len(steps)}")
             return
+        if run in self.replicated:
+            self._check_replicas(run, page)
+            return
         committed = steps[: page.rows]
         last = int(committed[-1]) if page.rows > 0 else -1
         if last != page.last_step:
@@ -272,12 +293,28 @@ class Checker:
         if page.state == commit_page.State.DONE and not page.final_valid:
             self.findings.add(path, "the run is done but its final results are not committed")
 
-    def _check_rest(self, run: str, rows: int) -> None:
+    def _check_replicas(self, run: str, page: commit_page.CommitPage) -> None:
+        """Each replica that is done has records from step 0 on; of the others nothing is there."""
+        steps = self.objects[f"/runs/{run}/trajectory/step"][()]
+        made = self.objects[f"/runs/{run}/replica/steps"][()]
+        for replica in range(page.rows):
+            recorded = steps[replica][steps[replica] >= 0]
+            if len(recorded) == 0 or recorded[0] != 0 or (np.diff(recorded) <= 0).any():
+                self.findings.add(f"/runs/{run}", f"steps of replica {replica} do not rise from 0")
+            elif recorded[-1] > made[replica]:
+                self.findings.add(f"/runs/{run}", f"replica {replica} recorded more than it made")
+        if page.state == commit_page.State.DONE and page.rows != len(steps):
+            self.findings.add(f"/runs/{run}", f"is done with {page.rows} of {len(steps)} replicas")
+        for group in ("trajectory", "replica", "final", "theory"):
+            if f"/runs/{run}/{group}" in self.objects:
+                self._check_rest(run, page.rows, group)
+
+    def _check_rest(self, run: str, rows: int, name: str = "trajectory") -> None:
         """Beyond the committed rows of a run that ended: -1 and NaN."""
-        group = self.objects[f"/runs/{run}/trajectory"]
+        group = self.objects[f"/runs/{run}/{name}"]
         for name, dataset in group.items():
             rest = dataset[rows:]
-            blank = (rest == -1) if name == "step" else np.isnan(rest)
+            blank = (rest == -1) if dataset.dtype.kind == "i" else np.isnan(rest)
             if not blank.all():
                 self.findings.add(f"{group.name}/{name}", "has values beyond the committed rows")
 

@@ -35,14 +35,14 @@ class Drawing:
 
 def scalar_quantities(file: File) -> list[str]:
     """Names of the scalar quantities that some run has values of, in the order of the file."""
-    names = dict.fromkeys(name for member in file.members for name in member.trajectory)
+    names = dict.fromkeys(name for member in file.trainings for name in member.trajectory)
     names.pop("step", None)
-    return [name for name in names if trajectory_band(file.members, name) is not None]
+    return [name for name in names if trajectory_band(file.trainings, name) is not None]
 
 
 def draw_quantities(file: File) -> matplotlib.figure.Figure:
     """Every scalar quantity against the step, a panel each."""
-    groups = group_members(file.members)
+    groups = group_members(file.trainings)
     names = scalar_quantities(file)
     figure, axes = style.panels(len(names))
     for panel, name in zip(axes, names):
@@ -52,7 +52,7 @@ def draw_quantities(file: File) -> matplotlib.figure.Figure:
                 look = style.curve(number, len(groups))
                 li_liang.draw_band(panel, band, look, li_liang.caption(label, members))
         units = next(
-            member.trajectory.units(name) for member in file.members if name in member.trajectory
+            member.trajectory.units(name) for member in file.trainings if name in member.trajectory
         )
         panel.set_title(name.replace("_", " "))
         panel.set_xlabel("step")

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 
 import style
 from averages import Band, final_band, first_reached, trajectory_band
-from widthwise import File, Member, group_members, settings_of
+from widthwise import File, Training, group_members, settings_of
 
-Groups = dict[str, list[Member]]
+Groups = dict[str, list[Training]]
 
 RELATIVE_DISTANCE = r"$\Vert W_t-W_0\Vert_F\,/\,\Vert W_0\Vert_F$"
 
@@ -30,13 +30,13 @@ SYMBOLS = {
 }
 
 
-def fact(member: Member, name: str) -> Optional[float]:
+def fact(member: Training, name: str) -> Optional[float]:
     """A numeric fact of a run, None where the file does not have it."""
     value = member.parameters.get(name)
     return float(value) if isinstance(value, (int, float)) else None
 
 
-def caption(label: str, members: Sequence[Member]) -> str:
+def caption(label: str, members: Sequence[Training]) -> str:
     """What the legend says of a group of runs: m = 500, or labels = random."""
     settings = settings_of(label)
     if settings:
@@ -84,7 +84,7 @@ def _bands(groups: Groups, source: Callable[..., Optional[Band]], name: str) -> 
     return {label: band for label, band in found.items() if band is not None}
 
 
-def _update_caption(members: Sequence[Member]) -> str:
+def _update_caption(members: Sequence[Training]) -> str:
     """Legend of the update's spectrum, with how many values stand out where all runs agree."""
     text = r"update $W_T-W_0$"
     gaps = [
@@ -130,7 +130,7 @@ def _draw_spectra(
 
 def can_draw_four_panels(file: File) -> bool:
     """Whether at least one panel of figure 1 can be drawn."""
-    groups = group_members(file.members)
+    groups = group_members(file.trainings)
     return any(_bands(groups, trajectory_band, name) for name, _, _ in TRAJECTORY_PANELS) or bool(
         _bands(groups, final_band, "update_spectrum")
     )
@@ -138,7 +138,7 @@ def can_draw_four_panels(file: File) -> bool:
 
 def four_panels(file: File) -> Figure:
     """Figure 1: test accuracy, coupling, distance, and the spectra; only what the file holds."""
-    groups = group_members(file.members)
+    groups = group_members(file.trainings)
     curves = [
         (bands, title, unit)
         for name, title, unit in TRAJECTORY_PANELS
@@ -182,12 +182,12 @@ class Target:
     distance: float
 
 
-def _accuracy_looked_for(member: Member) -> float:
+def _accuracy_looked_for(member: Training) -> float:
     """measure.accuracy_target of a run."""
     return float(member.setting("measure.accuracy_target") or 1.0)
 
 
-def _targets(members: Sequence[Member]) -> list[Target]:
+def _targets(members: Sequence[Training]) -> list[Target]:
     """The runs that came to the accuracy looked for."""
     found = []
     for member in members:
@@ -203,7 +203,7 @@ def _targets(members: Sequence[Member]) -> list[Target]:
 
 def can_draw_target(file: File) -> bool:
     """Whether several runs came to the accuracy looked for, all with labels of one kind."""
-    return len(_targets(file.members)) > 1 and len(_label_kinds(file)) < 2
+    return len(_targets(file.trainings)) > 1 and len(_label_kinds(file)) < 2
 
 
 def _draw_targets(axes: Axes, widths: np.ndarray, values: np.ndarray) -> None:
@@ -235,13 +235,13 @@ def _draw_targets(axes: Axes, widths: np.ndarray, values: np.ndarray) -> None:
 
 def target(file: File) -> Figure:
     """Figures 4 and 5: steps to the accuracy and distance there, against the width."""
-    targets = _targets(file.members)
+    targets = _targets(file.trainings)
     widths = np.array([item.width for item in targets])
     distances = np.array([item.distance for item in targets])
     figure, (left, right) = style.panels(2)
     _draw_targets(left, widths, np.array([item.steps for item in targets]))
     _draw_targets(right, widths, distances)
-    accuracies = {_accuracy_looked_for(member) for member in file.members}
+    accuracies = {_accuracy_looked_for(member) for member in file.trainings}
     aim = f"{100 * accuracies.pop():g}% test accuracy" if len(accuracies) == 1 else "the accuracy"
     left.set_title(f"(a) Steps to {aim}")
     left.set_ylabel("steps")
@@ -254,7 +254,7 @@ def target(file: File) -> Figure:
     else:
         right.set_ylim(bottom=0.0)
     scaled = f"{len(targets)} runs; distance times √m: {(distances * np.sqrt(widths)).mean():.2f}"
-    if {member.parameters.get("source") for member in file.members} == {"mixture"}:
+    if {member.parameters.get("source") for member in file.trainings} == {"mixture"}:
         line = np.geomspace(*right.get_xlim(), 50)
         right.plot(line, 2 / (3 * np.sqrt(line)), color=style.COLOURS[1], label=r"$2/(3\sqrt{m})$")
         handles, labels = right.get_legend_handles_labels()
@@ -267,10 +267,10 @@ def target(file: File) -> Figure:
 LABELS_KEY = "data.labels.kind"
 
 
-def _label_kinds(file: File) -> dict[str, list[Member]]:
+def _label_kinds(file: File) -> dict[str, list[Training]]:
     """Members by the kind of their labels, where the sweep is over that."""
-    kinds: dict[str, list[Member]] = {}
-    for member in file.members:
+    kinds: dict[str, list[Training]] = {}
+    for member in file.trainings:
         kind = settings_of(member.label).get(LABELS_KEY)
         if kind is not None and member.rows > 0:
             kinds.setdefault(kind, []).append(member)
@@ -294,7 +294,7 @@ def random_labels(file: File) -> Figure:
     there, where every kind of labels came to it.
     """
     kinds = _label_kinds(file)
-    aim = _accuracy_looked_for(file.members[0])
+    aim = _accuracy_looked_for(file.trainings[0])
     reached = {
         kind: [
             (at.step, float(member.trajectory["distance"][at.row]))
@@ -330,7 +330,7 @@ def random_labels(file: File) -> Figure:
     return figure
 
 
-def _show_all_lengths(axes: Axes, kinds: dict[str, list[Member]]) -> None:
+def _show_all_lengths(axes: Axes, kinds: dict[str, list[Training]]) -> None:
     """Takes logarithms of the step where one kind of labels ends long before the other."""
     ends = [
         max(int(member.trajectory["step"][-1]) for member in members) for members in kinds.values()

@@ -30,6 +30,8 @@ class Pattern:
     type: str  # of a dataset, else ""
     extents: tuple[Extent, ...]
     optional: bool
+    along_replicas: bool  # in runs with replicas an axis of them stands in front
+    replicas: Optional[bool]  # whether it belongs to runs with replicas; None: to all
     companion: Optional[str]  # path pattern of the object that it stands or is missing with
     expression: re.Pattern[str]
 
@@ -92,6 +94,8 @@ class Schema:
             type=entry.get("type", ""),
             extents=tuple(entry.get("extents", ())),
             optional=bool(entry.get("optional", False)),
+            along_replicas=bool(entry.get("along_replicas", False)),
+            replicas={"with replicas": True, "without replicas": False}.get(entry.get("runs")),
             companion=entry.get("with"),
             expression=re.compile(expression),
         )

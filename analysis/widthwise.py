@@ -20,7 +20,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from typing import Iterator, Mapping, Optional, Union
+from typing import Iterator, Mapping, Optional, Sequence, Union
 
 import h5py
 import numpy as np
@@ -35,7 +35,10 @@ SCHEMA_VERSION = 1
 
 Value = Union[int, float, str]
 
-__all__ = ["File", "Member", "Table", "Snapshots", "Checkpoint", "FormatError", "State", "open"]
+__all__ = [
+    "File", "Member", "Replica", "Training", "Table", "Snapshots", "Checkpoint", "FormatError",
+    "State", "open",
+]
 
 
 class FormatError(Exception):
@@ -92,6 +95,46 @@ class Table(Mapping[str, np.ndarray]):
     def source(self, name: str) -> str:
         """Paper and equation or section that a dataset comes from, "" where there is none."""
         return self._attribute(name, "source")
+
+
+class ReplicaTable(Mapping[str, np.ndarray]):
+    """One replica's part of a Table whose arrays have the axis [replicas] in front.
+
+    `used` are the records that it came to; results have none. Arrays are read once for all replicas:
+    `arrays` keeps them.
+    """
+
+    def __init__(
+        self, table: Table, number: int, used: Optional[int], arrays: dict[str, np.ndarray]
+    ) -> None:
+        self._table = table
+        self._number = number
+        self._used = used
+        self._arrays = arrays
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._table)
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self._arrays:
+            self._arrays[name] = self._table[name]
+        values = self._arrays[name][self._number]
+        return values if self._used is None else values[: self._used]
+
+    def units(self, name: str) -> str:
+        """As Table.units."""
+        return self._table.units(name)
+
+    def description(self, name: str) -> str:
+        """As Table.description."""
+        return self._table.description(name)
+
+    def source(self, name: str) -> str:
+        """As Table.source."""
+        return self._table.source(name)
 
 
 class Snapshots:
@@ -192,7 +235,9 @@ class Member:
     config      the resolved configuration, YAML
     parameters  scalar facts by name
     state       a State
-    rows        committed rows of the trajectory
+    rows        committed rows of the trajectory; of a run with replicas, those that are done
+    replicas    R; with more than 1 all arrays below have an axis [replicas] in front
+    replica     Table of the states and steps of replicas
     trajectory  Table of what was measured along the way, committed rows only
     final       Table of the results at the end, empty until they are committed
     theory      Table of what the papers predict for this run, empty until it is committed
@@ -217,11 +262,29 @@ class Member:
         }
         self.state = found.state
         self.rows = found.rows
+        self.replicas = int(self.parameters.get("replicas", 1))
         self.trajectory = Table(group.get("trajectory"), found.rows)
-        self.final = Table(group.get("final") if found.final else None)
-        self.theory = Table(group.get("theory") if found.theory else None)
+        self.replica = Table(group.get("replica"), found.rows)
+        if self.replicas > 1:  # rows are replicas, with all that is known of them
+            self.final = Table(group.get("final"), found.rows)
+            self.theory = Table(group.get("theory"), found.rows)
+        else:
+            self.final = Table(group.get("final") if found.final else None)
+            self.theory = Table(group.get("theory") if found.theory else None)
         self.record = Table(file.get(f"/record/{name}") if found.record else None)
         self.snapshots = Snapshots(file.get(f"/snapshots/{name}"), found.snapshots)
+
+    def replica_runs(self) -> list[Replica]:
+        """The replicas that are done, each as a run of its own."""
+        if self.replicas == 1:
+            return []
+        arrays: tuple[dict[str, np.ndarray], ...] = ({}, {}, {})
+        states = self.replica["state"]
+        records = (self.trajectory["step"] >= 0).sum(axis=1)
+        return [
+            Replica(self, number, State(int(states[number])), int(records[number]), arrays)
+            for number in range(self.rows)
+        ]
 
     def setting(self, key: str) -> Optional[str]:
         """Value of a key of the resolved configuration as text, None where it has none."""
@@ -238,6 +301,37 @@ class Member:
 
     def __repr__(self) -> str:
         return f"<{self.name} {self.label or 'single run'}: {self.state.name}, {self.rows} rows>"
+
+
+class Replica:
+    """One replica of a run, with what a Member has that anything is known of."""
+
+    def __init__(
+        self,
+        member: Member,
+        number: int,
+        state: State,
+        rows: int,
+        arrays: tuple[dict[str, np.ndarray], ...],
+    ) -> None:
+        self.member = member
+        self.number = number
+        self.name = f"{member.name}, replica {number}"
+        self.label = f"{member.label} replica={number}".strip()
+        self.config = member.config
+        self.parameters = member.parameters
+        self.state = state
+        self.rows = rows
+        self.trajectory = ReplicaTable(member.trajectory, number, rows, arrays[0])
+        self.final = ReplicaTable(member.final, number, None, arrays[1])
+        self.theory = ReplicaTable(member.theory, number, None, arrays[2])
+
+    def setting(self, key: str) -> Optional[str]:
+        """As Member.setting; seeds are those of the member, which replicas add their number to."""
+        return self.member.setting(key)
+
+
+Training = Union[Member, Replica]
 
 
 class File:
@@ -277,6 +371,14 @@ class File:
         features = str(plain(attributes.get("features", b"")))
         if features:
             raise FormatError(f"{self.path}: needs features that this reader lacks: {features}")
+
+    @property
+    def trainings(self) -> list[Training]:
+        """All runs, and in place of one with replicas each of those that are done."""
+        found: list[Training] = []
+        for member in self.members:
+            found.extend(member.replica_runs() if member.replicas > 1 else [member])
+        return found
 
     @property
     def provenance(self) -> list[dict[str, Value]]:
@@ -324,14 +426,18 @@ def is_seed(key: str) -> bool:
     return key == "seed" or key.startswith("seeds.")
 
 
-def group_members(members: list[Member]) -> dict[str, list[Member]]:
+def group_members(members: Sequence[Training]) -> dict[str, list[Training]]:
     """Members that differ in their seeds only, by what the others of their label say.
 
     The keys are labels without seeds, in the order of the members; "" where only seeds vary.
     """
-    groups: dict[str, list[Member]] = {}
+    groups: dict[str, list[Training]] = {}
     for member in members:
-        rest = {key: value for key, value in settings_of(member.label).items() if not is_seed(key)}
+        rest = {
+            key: value
+            for key, value in settings_of(member.label).items()
+            if not is_seed(key) and key != "replica"
+        }
         label = " ".join(f"{key}={value}" for key, value in rest.items())
         groups.setdefault(label, []).append(member)
     return groups
