@@ -151,7 +151,8 @@ static ww_status find_checkpoint(const ww_store *store, const ww_weights_target 
             return WW_OK;
         }
         found->first = k == 0 ? flaw : found->first;
-        found->anew = found->anew || flaw != FLAW_WEIGHTS;
+        // By an older page rows may fail that were written anew since.
+        found->anew = found->anew || (flaw != FLAW_WEIGHTS && page == found->newest);
     }
     found->page = found->newest;
     found->slot = -1;

@@ -202,7 +202,7 @@ static ww_status say_restart(check *at, const slot_contents slots[WW_SLOTS], ww_
             say(at, "; newest good checkpoint: slot %d, step %" PRId64, slot, said->step);
             return WW_OK;
         }
-        anew = anew || !rows_hold || !snapshots_hold;
+        anew = anew || (number == at->newest && (!rows_hold || !snapshots_hold));
     }
     say(at, anew ? "; NO GOOD CHECKPOINT from before the damage, a restart begins anew from step 0"
                  : "; NO GOOD CHECKPOINT");
