@@ -11,8 +11,9 @@ WIDTHWISE=${WIDTHWISE:-$REPOSITORY/build/release/widthwise}
 # end too (--kill-on-bad-exit=1 would not); when one dies, they are ended after that time at the latest.
 # With an Open MPI that knows no PMIx under Slurm: LAUNCH=(mpirun).
 LAUNCH=(srun --mpi=pmix --kill-on-bad-exit=0 --wait=60)
-# Seconds from SIGTERM to SIGKILL under mpirun: as long as Slurm waits (KillWait), for a checkpoint.
-export OMPI_MCA_odls_base_sigkill_timeout=30
+# Seconds that mpirun gives ranks between SIGTERM and SIGKILL, for a checkpoint. It waits as long before
+# SIGTERM; both together must stay below Slurm's KillWait (30 s unless your site says otherwise).
+export OMPI_MCA_odls_base_sigkill_timeout=10
 
 # How long a restart waits for the lock of the start before it, seconds: on network file systems the
 # lock of a node that was lost is given up late.

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
-from program import SOURCE, ProgramTest, environment  # noqa: E402
+from program import SOURCE, ProgramTest, environment, mpi  # noqa: E402
 
 # What Slurm tells of a job. It answers after as many refusals as the file `refusals` has lines.
 SCONTROL = """#!/usr/bin/env bash
@@ -82,6 +83,12 @@ class StandInTest(ProgramTest):
         self.assertEqual(done.returncode, code, done.stdout)
         return done.stdout
 
+    def wait_for(self, name: str, seconds: float) -> None:
+        """Waits for a file, so long at most."""
+        deadline = time.monotonic() + seconds
+        while not (self.folder / name).exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+
     def requeues(self) -> int:
         """How often the job was put back."""
         return (self.folder / "calls").read_text(encoding="utf-8").count("requeue 7\n")
@@ -116,6 +123,27 @@ class StandInTest(ProgramTest):
             for name in ("USR1", "TERM"):
                 self.assertIn("exit code 75", self.start(f"signal_shells {name}; exit 75"))
                 self.assertIn("exit code 0", self.start(f"signal_shells {name}; exit 0", code=0))
+
+    def test_mpirun_waits(self) -> None:
+        """As site.sh sets it, mpirun leaves ranks the time for a checkpoint after SIGTERM."""
+        checkpoint = "kill %1; sleep 3; touch ended; exit 75"
+        self.say("two.yaml", f"trap '{checkpoint}' TERM; wait_for_signal\n")
+        program = SOURCE / "tests" / "support" / "scripted_program"
+        settings = f"REPOSITORY='{SOURCE}'; . '{SOURCE}/jobs/site.sh'; exec \"$@\""
+        command = [*mpi(1), str(program), "run", "two.yaml", "-o", "two.h5"]
+        with subprocess.Popen(
+            ["bash", "-c", settings, "-", *command],
+            cwd=self.folder,
+            env=environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as started:
+            self.wait_for("two.h5.rank-0", 60)
+            time.sleep(0.5)
+            started.terminate()
+            self.wait_for("ended", 30)
+            started.kill()  # it waits on for nothing
+        self.assertTrue((self.folder / "ended").exists())
 
     def test_cancelled(self) -> None:
         """A requeue would bring it back."""
