@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # For sites where jobs cannot be requeued: submits COUNT jobs, each of which goes on where the one
-# before it ended. When the run is complete the rest of the chain is dropped.
+# before it ended. The rest of the chain is dropped when the run is complete, is stopped or cancelled, or
+# fails. The comment of the jobs is the chain's own, by which it knows them.
 #
 #     jobs/chain.sh COUNT [option of sbatch]... -- CONFIG [-o FILE] [option of `widthwise run`]...
 #     jobs/chain.sh 5 --ntasks 64 --time 12:00:00 -- my.yaml -o my.h5
@@ -24,15 +25,12 @@ done
 [ $# -ge 2 ] || usage
 shift
 
-# A job that ends early leaves the rest to the next one; the one that ends the run drops those after it,
-# which it knows by this word in their comments.
-export WIDTHWISE_CHAIN=widthwise-chain-$$-$(date +%s)
-PREVIOUS=
+# What the chain needs comes last and counts.
+OPTIONS+=(--parsable --no-requeue --comment "widthwise-chain-$$-$(date +%s)")
+LINK=("${OPTIONS[@]}")
 for ((i = 0; i < COUNT; i++)); do
-    DEPENDENCY=()
-    [ -z "$PREVIOUS" ] || DEPENDENCY=(--dependency "afternotok:$PREVIOUS")
-    PREVIOUS=$(sbatch --parsable --no-requeue --comment "$WIDTHWISE_CHAIN" "${DEPENDENCY[@]}" \
-        "${OPTIONS[@]}" "$HERE/run.sbatch" "$@")
-    PREVIOUS=${PREVIOUS%%;*}
-    echo "job $PREVIOUS"
+    JOB=$(sbatch "${LINK[@]}" "$HERE/run.sbatch" "$@")
+    JOB=${JOB%%;*}
+    echo "job $JOB"
+    LINK=("${OPTIONS[@]}" --dependency "afternotok:$JOB")
 done

@@ -7,9 +7,17 @@
 # The program. A shell that submits a job can set another one.
 WIDTHWISE=${WIDTHWISE:-$REPOSITORY/build/release/widthwise}
 
-# How ranks are started. --kill-on-bad-exit: when one rank dies, srun ends the others at once, so that
-# none waits for it. With an Open MPI that knows no PMIx under Slurm: LAUNCH=(mpirun).
-LAUNCH=(srun --mpi=pmix --kill-on-bad-exit=1)
+# How ranks are started. A rank that has ended well or with exit code 75 leaves the others the time to
+# end too (--kill-on-bad-exit=1 would not); when one dies, they are ended after that time at the latest.
+# With an Open MPI that knows no PMIx under Slurm: LAUNCH=(mpirun).
+LAUNCH=(srun --mpi=pmix --kill-on-bad-exit=0 --wait=60)
+# Seconds that mpirun gives ranks between SIGTERM and SIGKILL, for a checkpoint. It waits as long before
+# SIGTERM; both together must stay below Slurm's KillWait (30 s unless your site says otherwise).
+export OMPI_MCA_odls_base_sigkill_timeout=10
+
+# How long a restart waits for the lock of the start before it, seconds: on network file systems the
+# lock of a node that was lost is given up late.
+LOCK_SECONDS=${LOCK_SECONDS:-300}
 
 # One rank a core and one thread a rank: BLAS must not start threads of its own.
 export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1

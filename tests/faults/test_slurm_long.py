@@ -8,25 +8,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
+from compare import result_differences  # noqa: E402
 from program import run_program  # noqa: E402
 from slurm_case import SlurmTest  # noqa: E402
 
-# Checkpoints are so far apart that most of the work is lost unless the end is announced.
-SELDOM = "".join(
-    (
-        "name: limit\n",
-        "data: {train: 200, test: 100, ",
-        "mixture: {dimension: 200, classes: 4, components: 2}}\n",
-        "network: {width: 1000}\n",
-        "training: {batch: 16, steps: STEPS, rate: 1.0}\n",
-        "measure: {every: 5000, quantities: [loss, distance], final: [update_spectrum]}\n",
-        "output: {checkpoint_every: 1000000}\n",
-    )
-)
-
 
 class TimeLimitTest(SlurmTest):
-    """Three jobs at once, each longer than its time limit of a minute."""
+    """Four jobs at once, each longer than its time limit of a minute."""
 
     NODES = 3
     LIMIT = ("--time=1", "--ntasks=1", "--nodes=1")
@@ -42,17 +30,12 @@ class TimeLimitTest(SlurmTest):
         assert steps is not None
         return int(steps * seconds / 10)
 
-    def write_seldom(self, name: str, steps: int) -> Path:
-        """A configuration with one checkpoint at the end only."""
-        path = self.folder / f"{name}.yaml"
-        path.write_text(SELDOM.replace("STEPS", str(steps)), encoding="utf-8")
-        return path
-
     def test_the_limit_strikes(self) -> None:
-        """A signal before it, the end of the time the program knows of, and a chain."""
+        """A signal before it, the time the program knows of, the limit itself, and a chain."""
         steps = self.steps_of(100)
         told = self.write_seldom("told", steps)
         knows = self.write_seldom("knows", steps)
+        struck = self.write_seldom("struck", steps)
         chained = self.write_seldom("chained", steps)
         # Slurm sends a signal up to a minute early, so that one of 20 s comes within the minute.
         signal = self.cluster.submit(
@@ -62,18 +45,23 @@ class TimeLimitTest(SlurmTest):
         timed = self.cluster.submit(
             "run.sbatch", knows, options=(*self.LIMIT, "--signal=USR1@0")
         )
-        chain = self.run_script("chain.sh", 9, *self.LIMIT, "--signal=USR1@0", "--", chained)
+        hit = self.cluster.submit(
+            *("run.sbatch", struck, "--wall-time", "none"),
+            options=(*self.LIMIT, "--signal=USR1@0"),
+        )
+        chain = self.run_script("chain.sh", 15, *self.LIMIT, "--signal=USR1@0", "--", chained)
         links = [line.split()[1] for line in chain.splitlines()]
-        self.assertEqual(len(links), 9)
+        self.assertEqual(len(links), 15)
 
-        for job, config in ((signal, told), (timed, knows)):
+        for job in (signal, timed, hit):
             self.assertEqual(self.cluster.wait_for(job, seconds=1200), "COMPLETED", self.log_of(job))
             log = self.log_of(job)
             self.assertGreaterEqual(log.count("back into the queue"), 2, log)
             self.assertEqual(log.count(": start "), 1 + log.count("back into the queue"), log)
-            self.assert_complete(config, self.folder / f"{config.stem}.h5", log=log)
         self.assertRegex(self.log_of(signal), "SIGUSR1|a signal to one of the ranks")
         self.assertIn("wall time", self.log_of(timed))
+        self.assertRegex(self.log_of(hit), "SIGTERM|a signal to one of the ranks")
+        self.assertIn("DUE TO TIME LIMIT", self.log_of(hit))
 
         states = [self.cluster.wait_for(job, seconds=1200) for job in links]
         logs = "\n".join(self.log_of(job) for job in links)
@@ -82,7 +70,14 @@ class TimeLimitTest(SlurmTest):
         self.assertEqual(set(states[:done]), {"FAILED"}, logs)
         self.assertEqual(set(states[done + 1 :]), {"CANCELLED"}, logs)
         self.assertIn("the next job of the chain goes on", logs)
-        self.assert_complete(chained, self.folder / "chained.h5", log=logs)
+
+        # All configurations are the same but for the names of their files.
+        whole = self.folder / "whole.h5"
+        made = run_program("run", told, "-o", whole, "-q", folder=self.folder, timeout=1200)
+        self.assertEqual(made.code, 0, made.text)
+        for config in (told, knows, struck, chained):
+            output = self.folder / f"{config.stem}.h5"
+            self.assertEqual(result_differences(whole, output), [], output.name)
 
 
 if __name__ == "__main__":

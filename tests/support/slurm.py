@@ -33,7 +33,7 @@ def why_not() -> Optional[str]:
 
 def free_ports(count: int) -> list[int]:
     """Ports in a row that nothing listens on."""
-    for first in range(27000 + os.getpid() % 3000, 32000, count):
+    for first in range(27000 + os.getpid() * count % 4000, 32000, count):
         sockets = []
         try:
             for port in range(first, first + count):
@@ -54,6 +54,7 @@ class Cluster:
 
     def __init__(self, folder: Path, nodes: int = 3, cores: int = 2, kill_wait: int = 5) -> None:
         self.folder = folder
+        self.program = program()  # what jobs run
         self.nodes = [f"n{number}" for number in range(1, nodes + 1)]
         self.configuration = folder / "slurm.conf"
         host = socket.gethostname().split(".")[0]
@@ -94,6 +95,7 @@ ReturnToService=2
 KillWait={kill_wait}
 MinJobAge=600
 SlurmdTimeout=30
+SlurmdParameters=config_overrides
 InactiveLimit=0
 Waittime=0
 JobRequeue=1
@@ -131,11 +133,11 @@ echo export OMPI_MCA_mpi_yield_when_idle=1
         prolog.chmod(0o755)
 
     def variables(self) -> dict[str, str]:
-        """Environment of Slurm's commands for this cluster."""
+        """Environment of Slurm's commands for this cluster, and of its jobs."""
         more = {
             "SLURM_CONF": str(self.configuration),
             "PATH": os.environ.get("PATH", "") + ":/usr/sbin:/sbin",
-            "WIDTHWISE": program(),
+            "WIDTHWISE": self.program,
         }
         return environment(more)
 
@@ -186,10 +188,15 @@ echo export OMPI_MCA_mpi_yield_when_idle=1
                 raise AssertionError(what)
             time.sleep(0.1)
 
-    def submit(self, script: str, *arguments: object, options: Sequence[object] = ()) -> str:
+    def submit(
+        self,
+        script: str,
+        *arguments: object,
+        options: Sequence[object] = (),
+        jobs: Path = SOURCE / "jobs",
+    ) -> str:
         """Submits one of the shipped scripts from the cluster's folder; the number of the job."""
-        path = SOURCE / "jobs" / script
-        text = self.call("sbatch", "--parsable", *options, path, *arguments)
+        text = self.call("sbatch", "--parsable", *options, jobs / script, *arguments)
         return text.split(";")[0]
 
     def field(self, job: str, name: str) -> str:

@@ -25,6 +25,9 @@ measure: {{every: 500, quantities: [loss, distance], final: [update_spectrum]}}
 output: {{checkpoint_every: 500}}
 """
 
+# Checkpoints are so far apart that most of the work is lost unless the end is announced.
+SELDOM = CONFIG.replace("checkpoint_every: 500", "checkpoint_every: 1000000, commit_seconds: 0.5")
+
 
 class SlurmTest(unittest.TestCase):
     """A cluster for all tests of a class."""
@@ -32,6 +35,7 @@ class SlurmTest(unittest.TestCase):
     cluster: slurm.Cluster
     folder: Path
     NODES = 3
+    CORES = 2
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -42,7 +46,7 @@ class SlurmTest(unittest.TestCase):
         scratch = tempfile.TemporaryDirectory(prefix="widthwise-slurm-", ignore_cleanup_errors=True)
         cls.addClassCleanup(scratch.cleanup)
         cls.folder = Path(scratch.name)
-        cls.cluster = slurm.Cluster(cls.folder, nodes=cls.NODES)
+        cls.cluster = slurm.Cluster(cls.folder, nodes=cls.NODES, cores=cls.CORES)
         cls.addClassCleanup(cls.cluster.stop)
 
     def write_config(self, name: str, steps: int, more: str = "") -> Path:
@@ -50,6 +54,21 @@ class SlurmTest(unittest.TestCase):
         path = self.folder / f"{name}.yaml"
         path.write_text(CONFIG.format(steps=steps) + more, encoding="utf-8")
         return path
+
+    def write_seldom(self, name: str, steps: int) -> Path:
+        """A configuration with one checkpoint at the end only."""
+        path = self.folder / f"{name}.yaml"
+        path.write_text(SELDOM.format(steps=steps), encoding="utf-8")
+        return path
+
+    @staticmethod
+    def recorded(path: Path) -> int:
+        """Step of the newest record."""
+        try:
+            with widthwise.open(path) as file:
+                return int(file.members[0].trajectory["step"][-1])
+        except (OSError, widthwise.FormatError, KeyError, IndexError):
+            return -1
 
     def wait_for_checkpoint(self, path: Path, beyond: int = 0, seconds: float = 90) -> int:
         """Waits until a file has a checkpoint of a step beyond a given one; its step."""
@@ -68,12 +87,13 @@ class SlurmTest(unittest.TestCase):
             with widthwise.open(path) as file:
                 found = file.members[0].checkpoint()
                 return None if found is None else int(found.step)
-        except (OSError, KeyError):
+        except (OSError, widthwise.FormatError, KeyError):
             return None
 
-    def log_of(self, job: str, name: str = "widthwise") -> str:
+    @classmethod
+    def log_of(cls, job: str, name: str = "widthwise") -> str:
         """The log of a job."""
-        path = self.folder / f"{name}-{job}.log"
+        path = cls.folder / f"{name}-{job}.log"
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
     def assert_complete(self, config: Path, output: Path, *more: str, log: str = "") -> None:
@@ -83,16 +103,18 @@ class SlurmTest(unittest.TestCase):
         self.assertEqual(done.code, 0, done.text)
         self.assertEqual(result_differences(whole, output), [], log)
 
-    def run_script(self, script: str, *arguments: object) -> str:
+    @classmethod
+    def run_script(cls, script: str, *arguments: object) -> str:
         """Runs a script of jobs/ that is not itself a job."""
         done = subprocess.run(
             [str(SOURCE / "jobs" / script), *map(str, arguments)],
-            cwd=self.folder,
-            env=self.cluster.variables(),
+            cwd=cls.folder,
+            env=cls.cluster.variables(),
             capture_output=True,
             text=True,
             timeout=60,
             check=False,
         )
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        if done.returncode != 0:
+            raise AssertionError(done.stdout + done.stderr)
         return done.stdout
