@@ -62,6 +62,8 @@ ww_status ww_session_run(ww_session *self, const bool *skip, ww_status outcome, 
                        "no step was made before the end of the wall time; give the job more time, "
                        "then go on with `widthwise resume %s`",
                        self->path);
+    // The last look at what HDF5 reads: each member has looked at its own data.
+    WW_TRY(ww_store_check_structure(self->path, self->parallel, error));
     if (result.stopped > 0)
         outcome = WW_STOPPED;
     else if (result.failed > 0)
