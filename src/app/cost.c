@@ -1,5 +1,6 @@
 #include "app/cost.h"
 
+#include "app/replicas.h"
 #include "widthwise/measure.h"
 #include "widthwise/train.h"
 
@@ -14,8 +15,15 @@ static int64_t theory_bytes(const ww_app_member *member)
 }
 
 // Rows that wait for a commit at most: it comes with a checkpoint, or when its time is over.
+// Replicas wait in rounds, once on their rank, once in order, and in both with the store.
 static int64_t pending_rows(const ww_app_member *member)
 {
+    const int64_t replicas = member->config->replicas;
+    if (replicas > 1) {
+        const int64_t bytes = ww_store_replica_words(&member->layout) * (int64_t)sizeof(int64_t);
+        const int64_t round = 1 + WW_REPLICA_ROUND_BYTES / bytes;
+        return 2 * (replicas < round ? replicas : round);
+    }
     static const double MOST_RECORDS_A_SECOND = 1000.0;
     const int64_t every = member->config->output.checkpoint_every;
     const double records = (double)member->layout.records;
@@ -28,8 +36,12 @@ static int64_t pending_rows(const ww_app_member *member)
 ww_status ww_member_cost_of(const ww_app_member *member, const ww_dataset *shape, int rank,
                             int ranks, ww_member_cost *cost, ww_error *error)
 {
-    const ww_parallel parallel = {.communicator = MPI_COMM_NULL, .rank = rank, .size = ranks};
     const ww_config *config = member->config;
+    if (config->replicas > 1) { // each is one rank's, and all ranks have the same to do
+        rank = 0;
+        ranks = 1;
+    }
+    const ww_parallel parallel = {.communicator = MPI_COMM_NULL, .rank = rank, .size = ranks};
     ww_problem problem;
     ww_problem_describe(config, shape, &parallel, &problem);
     const ww_engine_cost engine = ww_engine_cost_of(&problem);

@@ -23,7 +23,8 @@ typedef struct ww_member_cost {
     int64_t checkpoints_by_step;
 } ww_member_cost;
 
-/// The cost of a member on the data set of that shape, for rank `rank` of `ranks`. Not collective.
+/// The cost of a member on the data set of that shape, for rank `rank` of `ranks`. Work of a member
+/// with replicas is that of one of them, on one rank. Not collective.
 ww_status ww_member_cost_of(const ww_app_member *member, const ww_dataset *shape, int rank,
                             int ranks, ww_member_cost *cost, ww_error *error);
 

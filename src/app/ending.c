@@ -258,3 +258,12 @@ ww_status ww_ending_agree(ww_ending *ending, const ww_parallel *parallel, ww_err
     ending->agreed = ending->agreed || asked > 0;
     return WW_OK;
 }
+
+ww_status ww_ending_share_reason(ww_ending *ending, const ww_parallel *parallel, ww_error *error)
+{
+    double signal_of_any = (double)caught;
+    WW_TRY(ww_maximum(parallel, &signal_of_any, 1, error));
+    if (ending->reason[0] == '\0' && signal_of_any > 0.0)
+        note_reason(ending, "%s", signal_names[(int)signal_of_any - 1]);
+    return WW_OK;
+}

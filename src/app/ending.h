@@ -80,6 +80,10 @@ bool ww_ending_signalled(void);
 /// Collective.
 ww_status ww_ending_agree(ww_ending *ending, const ww_parallel *parallel, ww_error *error);
 
+/// Lets rank 0 know which signal another rank of the crew had, for `reason`. After ranks have
+/// agreed. Collective.
+ww_status ww_ending_share_reason(ww_ending *ending, const ww_parallel *parallel, ww_error *error);
+
 /// Seconds of a duration in the scheduler's forms: minutes, minutes:seconds,
 /// hours:minutes:seconds, days-hours, days-hours:minutes, days-hours:minutes:seconds. `none` is
 /// infinity. WW_USAGE when it is none of these. Pure.

@@ -198,15 +198,12 @@ static int64_t wishes(member_loop *self)
     return wish;
 }
 
-static const char *reason_of(const ww_ending *ending)
-{
-    return ending->reason[0] != '\0' ? ending->reason : "a signal to one of the ranks";
-}
-
 // Ends early, with a checkpoint of the step at hand.
-static ww_status stop(member_loop *self, const char *reason, ww_error *error)
+static ww_status stop(member_loop *self, ww_error *error)
 {
+    const char *reason = self->ending->reason;
     WW_TRY(checkpoint(self, WW_RUN_STOPPED, error));
+    WW_TRY(ww_ending_share_reason(self->ending, self->parallel, error));
     return ww_fail(error, WW_STOPPED, "stopped after step %lld with a checkpoint%s%s",
                    (long long)ww_course_step(&self->course), reason[0] != '\0' ? ": " : "", reason);
 }
@@ -215,10 +212,11 @@ static ww_status stop(member_loop *self, const char *reason, ww_error *error)
 static ww_status stop_after_training(member_loop *self, ww_error *error)
 {
     WW_TRY(ww_store_finish(self->store, WW_RUN_STOPPED, "", error));
+    WW_TRY(ww_ending_share_reason(self->ending, self->parallel, error));
     return ww_fail(
         error, WW_STOPPED,
         "stopped after step %lld with a checkpoint, results are still to be computed: %s",
-        (long long)ww_course_step(&self->course), reason_of(self->ending));
+        (long long)ww_course_step(&self->course), self->ending->reason);
 }
 
 // Results take long: before each it is seen whether the job is to end.
@@ -238,7 +236,7 @@ static ww_status make_steps(member_loop *self, ww_error *error)
     ww_ending_begin_steps(self->ending);
     while (!ww_course_is_over(&self->course)) {
         if (until >= 0 && ww_course_step(&self->course) >= until)
-            return stop(self, "", error);
+            return stop(self, error);
         int64_t wished = 0;
         WW_TRY(ww_course_advance(&self->course, wishes(self), &wished, error));
         WW_TRY(record_step(self, error));
@@ -246,7 +244,7 @@ static ww_status make_steps(member_loop *self, ww_error *error)
         const bool ends = ww_course_is_over(&self->course);
         if (wished >= WISH_END) {
             self->ending->agreed = true;
-            return stop(self, reason_of(self->ending), error);
+            return stop(self, error);
         }
         if (!ends && ((every > 0 && step % every == 0) || (wished & WISH_MASK) != 0)) {
             WW_TRY(checkpoint(self, WW_RUN_RUNNING, error));
@@ -313,7 +311,7 @@ static ww_status end_training(member_loop *self, ww_error *error)
 {
     WW_TRY(ww_ending_agree(self->ending, self->parallel, error));
     if (self->ending->agreed)
-        return stop(self, reason_of(self->ending), error);
+        return stop(self, error);
     if (self->checkpoint_step != ww_course_step(&self->course))
         WW_TRY(checkpoint(self, WW_RUN_RUNNING, error));
     // Results that would not be done in time wait for the next start, which has all its time for

@@ -4,6 +4,7 @@
 #include "app/calibrate.h"
 #include "app/conditions.h"
 #include "app/cost.h"
+#include "app/crews.h"
 #include "app/experiment.h"
 #include "app/options.h"
 #include "widthwise/clock.h"
@@ -34,6 +35,7 @@ typedef struct planning {
     ww_app_members members;
     ww_member_cost *costs; // [members]
     size_t largest;        // member with the highest peak of memory
+    double share;          // of the time that ranks will be at work
     ww_calibration calibration;
 } planning;
 
@@ -47,6 +49,24 @@ static void print_bytes(const char *what, double bytes)
 static int64_t rank_bytes(const planning *self, const ww_member_cost *cost)
 {
     return ww_member_peak(cost) + self->calibration.overhead;
+}
+
+// How well the members of a sweep will fill the ranks.
+static ww_status foresee_share(planning *self, ww_error *error)
+{
+    ww_division division;
+    size_t count = 0;
+    ww_task *tasks = ww_allocate(self->members.count, sizeof *tasks, "the plan", error);
+    if (tasks == NULL)
+        return WW_FAILED;
+    const ww_status status = ww_crews_divide(&self->members, NULL, ww_int(self->ranks), INT64_MAX,
+                                             tasks, &count, &division, error);
+    if (status == WW_OK) {
+        self->share = division.share;
+        ww_division_free(&division);
+    }
+    free(tasks);
+    return status;
 }
 
 static ww_status prepare(planning *self, ww_error *error)
@@ -70,12 +90,15 @@ static ww_status prepare(planning *self, ww_error *error)
             ww_member_peak(&self->costs[i]) > ww_member_peak(&self->costs[self->largest]))
             self->largest = i;
     }
+    if (status == WW_OK)
+        status = foresee_share(self, error);
     return ww_agree(self->parallel, status, error);
 }
 
 // Seconds of the parts of a member; 0 where they are not known.
 typedef struct duration {
     double step, record, checkpoint, results; // of one
+    double replica;                           // of one, on one rank; 0: there are none
     double checkpoints;                       // number
     double total;
 } duration;
@@ -102,6 +125,11 @@ static duration duration_of(const planning *self, size_t i)
     if (config->output.checkpoint_minutes > 0.0)
         time.checkpoints += floor(time.total / (60.0 * config->output.checkpoint_minutes));
     time.total += time.checkpoints * time.checkpoint;
+    if (config->replicas > 1) {
+        time.checkpoints = 0.0;
+        time.replica = time.total;
+        time.total *= ceil((double)config->replicas / (double)self->ranks);
+    }
     return time;
 }
 
@@ -215,11 +243,14 @@ static void print_time(const planning *self)
         ww_duration_text(time.results, text, sizeof text);
         printf("  %-38s %9s\n", "results at the end", text);
     }
-    if (rates->write_rate <= 0.0)
+    if (time.replica > 0.0)
+        printf("  all of this for each of %lld replicas, a rank each\n",
+               (long long)self->members.list[self->largest].config->replicas);
+    else if (rates->write_rate <= 0.0)
         printf("  checkpoints are left out: nothing could be written to this folder\n");
-    ww_duration_text(all, text, sizeof text);
+    ww_duration_text(all / self->share, text, sizeof text);
     printf("  %-38s %9s  (%.3g Gflop/s a rank in steps, %.3g MB/s to this folder)\n",
-           self->experiment.count > 1 ? "all runs, one after the other" : "in all", text,
+           self->experiment.count > 1 ? "all runs, side by side" : "in all", text,
            rates->step_rate * 1e-9, rates->write_rate * 1e-6);
     if (self->ranks != self->parallel->size)
         printf(
@@ -262,6 +293,13 @@ static ww_status node_bytes(const planning *self, int64_t ranks, int64_t a_node,
     return WW_OK;
 }
 
+// Ranks that have work in a member at most.
+static int64_t useful_ranks(const planning *self, size_t i)
+{
+    const int64_t replicas = self->members.list[i].config->replicas;
+    return replicas > 1 ? replicas : self->costs[i].tiling.tile_count;
+}
+
 // The smallest number of ranks that fits, with `a_node` of them on a node; 0: none does.
 static ww_status smallest_ranks(const planning *self, int64_t a_node, int64_t *ranks,
                                 ww_error *error)
@@ -269,7 +307,7 @@ static ww_status smallest_ranks(const planning *self, int64_t a_node, int64_t *r
     const double room = self->node_memory * GIGABYTE;
     int64_t most = 1;
     for (size_t i = 0; i < self->experiment.count; i++)
-        most = self->costs[i].tiling.tile_count > most ? self->costs[i].tiling.tile_count : most;
+        most = useful_ranks(self, i) > most ? useful_ranks(self, i) : most;
     double bytes = 0.0;
     *ranks = 1;
     WW_TRY(node_bytes(self, 1, a_node, &bytes, error));
@@ -298,16 +336,19 @@ static ww_status smallest_ranks(const planning *self, int64_t a_node, int64_t *r
 
 static ww_status print_ranks(const planning *self, ww_error *error)
 {
-    int64_t tiles = 0;
+    int64_t useful = 0;
     for (size_t i = 0; i < self->experiment.count; i++)
-        tiles = self->costs[i].tiling.tile_count > tiles ? self->costs[i].tiling.tile_count : tiles;
+        useful = useful_ranks(self, i) > useful ? useful_ranks(self, i) : useful;
     const ww_tiling *tiling = &self->costs[self->largest].tiling;
-    printf(
-        "\nranks: at most %lld have work (tiles of %lld units); %lld: %lld tile%s on the fullest",
-        (long long)tiles, (long long)tiling->tile_units, (long long)self->ranks,
-        (long long)tiling->local_tiles, tiling->local_tiles == 1 ? "" : "s");
-    if (self->ranks > tiling->tile_count)
-        printf(", %lld IDLE", (long long)(self->ranks - tiling->tile_count));
+    if (self->members.list[self->largest].config->replicas > 1)
+        printf("\nranks: at most %lld have work (replicas)", (long long)useful);
+    else
+        printf("\nranks: at most %lld have work (tiles of %lld units); %lld: %lld tile%s on the "
+               "fullest",
+               (long long)useful, (long long)tiling->tile_units, (long long)self->ranks,
+               (long long)tiling->local_tiles, tiling->local_tiles == 1 ? "" : "s");
+    if (self->ranks > useful_ranks(self, self->largest))
+        printf(", %lld IDLE", (long long)(self->ranks - useful_ranks(self, self->largest)));
     printf("\n");
     if (self->node_memory <= 0.0)
         return WW_OK;
@@ -330,7 +371,7 @@ static ww_status print_ranks(const planning *self, ww_error *error)
         return WW_OK;
     }
     printf("NOTHING FITS into %.4g GB a node, not even one rank a node on %lld nodes\n",
-           self->node_memory, (long long)tiles);
+           self->node_memory, (long long)useful);
     return WW_OK;
 }
 

@@ -14,8 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const int64_t MOST_ROUND_BYTES = (int64_t)64 << 20; // of results of one round
-static const double SHORTEST_ROUND = 0.2;                  // seconds
+static const double SHORTEST_ROUND = 0.2; // seconds
 
 // What one rank keeps. Results of a round are rows of `words` words.
 typedef struct replicas {
@@ -292,7 +291,7 @@ static int64_t next_round(const replicas *self, double seconds, int64_t last_rou
 {
     const int64_t ranks = self->crew->size;
     const int64_t left = self->config->replicas - self->done;
-    const int64_t most = 1 + MOST_ROUND_BYTES / (self->words * (int64_t)sizeof(int64_t));
+    const int64_t most = 1 + WW_REPLICA_ROUND_BYTES / (self->words * (int64_t)sizeof(int64_t));
     const double wanted = fmax(SHORTEST_ROUND, self->config->output.commit_seconds);
     int64_t round = ranks;
     if (last_round > 0 && seconds > 0.0) // at most four times as many, should the first be short

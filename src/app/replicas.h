@@ -8,6 +8,9 @@
 
 #include <stdbool.h>
 
+/// Bytes of results of one round of replicas, at most (but a replica a rank at least).
+#define WW_REPLICA_ROUND_BYTES ((int64_t)64 << 20)
+
 /// Runs the replicas that are not in the file yet, the ranks of `parallel` side by side, until all
 /// are done or `ending` asks for an early end. Replica r has the bits of the run that its seeds
 /// give alone (ww_config_replica). WW_STOPPED when some are left; a replica that diverges is an

@@ -63,11 +63,12 @@ ww_status ww_session_run(ww_session *self, const bool *skip, ww_status outcome, 
                        "then go on with `widthwise resume %s`",
                        self->path);
     // The last look at what HDF5 reads: each member has looked at its own data.
-    WW_TRY(ww_store_check_structure(self->path, self->parallel, error));
+    if (result.failed == 0 && ww_store_check_structure(self->path, self->parallel, error) != WW_OK)
+        return error->status = WW_FAILED;
     if (result.stopped > 0)
         outcome = WW_STOPPED;
-    else if (result.failed > 0)
-        outcome = WW_FAILED;
+    else if (result.failed > 0) // the only one says itself what kind of failure it was
+        outcome = self->members.count == 1 && error->status == WW_USAGE ? WW_USAGE : WW_FAILED;
     else if (result.diverged > 0)
         outcome = WW_DIVERGED;
     ww_error ignored = {0};

@@ -19,9 +19,13 @@ class KillsTest(ProgramTest):
         """A few kills; test_kills_long.py tries hundreds."""
         self.check(kills=15, seed=1)
 
-    def check(self, kills: int, seed: int) -> None:
+    def test_kills_of_a_sweep(self) -> None:
+        """Several members at once, each with its own commits."""
+        self.check(kills=6, seed=3, sweep=True)
+
+    def check(self, kills: int, seed: int, sweep: bool = False) -> None:
         """Chains of kills and restarts end with the bits of a run that was left alone."""
-        tally = Chains(self.folder, seed).run(kills)
+        tally = Chains(self.folder, seed, sweep).run(kills)
         print(f"\n{tally.table()}")
         self.assertEqual(tally.failures, [])
         self.assertEqual(tally.lost, 0)

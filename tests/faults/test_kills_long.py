@@ -18,6 +18,10 @@ class ManyKillsTest(test_kills.KillsTest):
         """At least 300 kills."""
         self.check(kills=300, seed=2)
 
+    def test_kills_of_a_sweep(self) -> None:
+        """At least 100 while several members are written."""
+        self.check(kills=100, seed=4, sweep=True)
+
 
 if __name__ == "__main__":
     unittest.main(defaultTest="ManyKillsTest")

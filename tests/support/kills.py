@@ -29,6 +29,8 @@ measure:
 output: {checkpoint_every: 3, commit_seconds: 0, record: [data, initial-weights, batches]}
 """
 LONGER = "training.steps=125"
+# Members of unlike width, so that crews of one rank and of several write at once.
+SWEEP = "sweep: {network.width: [130, 600], seed: [1, 2]}\n"
 
 
 @dataclass
@@ -64,25 +66,25 @@ class Tally:
         )
 
 
-def newest_checkpoint(path: Path) -> int:
-    """Step of the newest checkpoint that the file vouches for, -1 without one."""
+def newest_checkpoints(path: Path) -> dict[str, int]:
+    """Step of the newest checkpoint of each run that the file vouches for."""
     try:
         with widthwise.open(path) as file:
-            checkpoint = file.members[0].checkpoint()
-            return -1 if checkpoint is None else int(checkpoint.step)
+            found = {run.name: run.checkpoint() for run in file.members}
+            return {name: int(slot.step) for name, slot in found.items() if slot is not None}
     except (OSError, widthwise.FormatError, KeyError):
-        return -1  # not there yet, or in the middle of a change
+        return {}  # not there yet, or in the middle of a change
 
 
 class Chains:
     """Runs chains in a folder until a number of kills is reached."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, sweep: bool = False) -> None:
         self.folder = folder
         self.random = random.Random(seed)
         self.tally = Tally()
         self.config = folder / "kills.yaml"
-        self.config.write_text(CONFIG, encoding="utf-8")
+        self.config.write_text(CONFIG + (SWEEP if sweep else ""), encoding="utf-8")
         self.reference = folder / "reference.h5"
         began = time.monotonic()
         done = run_program(
@@ -146,7 +148,7 @@ class Chains:
             if not may_die or process.poll() is not None:
                 text, _ = process.communicate(timeout=120)
                 return process.returncode, text
-            acknowledged = newest_checkpoint(path)
+            acknowledged = newest_checkpoints(path)
             self.tally.kills += 1
             self.tally.while_lengthening += lengthened
             if ranks > 1 and self.random.random() < 0.3:
@@ -160,11 +162,11 @@ class Chains:
         self._look(path, acknowledged)
         return None, ""
 
-    def _look(self, path: Path, acknowledged: int) -> None:
-        """What a kill left: a good file that knows the newest checkpoint, or none."""
+    def _look(self, path: Path, acknowledged: dict[str, int]) -> None:
+        """What a kill left: a good file that knows the newest checkpoints, or none."""
         if not path.exists():
             self.tally.before_the_file += 1
-            if acknowledged >= 0:
+            if acknowledged:
                 self._fail("the file is gone", "")
             return
         done = run_program("verify", path, folder=self.folder)
@@ -172,7 +174,13 @@ class Chains:
             self._fail("verify finds fault", done.text)
             return
         self.tally.opened += 1
-        found = re.search(r"newest good checkpoint: slot \d, step (\d+)", done.text)
-        if (int(found[1]) if found else -1) < acknowledged:
-            self.tally.lost += 1
-            self._fail(f"the checkpoint of step {acknowledged} is lost", done.text)
+        found = {
+            name: int(step)
+            for name, step in re.findall(
+                r"^(run\d+): .*newest good checkpoint: slot \d, step (\d+)", done.text, re.M
+            )
+        }
+        for name, step in acknowledged.items():
+            if found.get(name, -1) < step:
+                self.tally.lost += 1
+                self._fail(f"the checkpoint of step {step} of {name} is lost", done.text)
