@@ -59,9 +59,9 @@ typedef struct ww_member_layout {
     int64_t train, test;               ///< samples n
     uint64_t data_hash; ///< of the data set; 0: not loaded. A restart on other data is refused
     int64_t batch;      ///< columns of record/batches (B)
-    int64_t steps;    ///< T
-    int64_t replicas; ///< R; more than 1: rows are replicas, and there are no checkpoints
-    int64_t records; ///< rows of the trajectory (of each replica): of steps 0, every, ..., T
+    int64_t steps;      ///< T
+    int64_t replicas;   ///< R; more than 1: rows are replicas, and there are no checkpoints
+    int64_t records;    ///< rows of the trajectory (of each replica): of steps 0, every, ..., T
     const ww_field *trajectory;
     size_t trajectory_count;
     const ww_field *final; ///< results at the end
@@ -124,8 +124,8 @@ typedef struct ww_member_summary {
     int64_t index;
     char *config_text, *label;
     ww_run_state state;
-    int64_t generation; ///< of the newest commit page that checks
-    int64_t rows;       ///< committed rows of the trajectory, or replicas
+    int64_t generation;           ///< of the newest commit page that checks
+    int64_t rows;                 ///< committed rows of the trajectory, or replicas
     int64_t last_step;            ///< step of the last committed row, -1 without rows
     char reason[WW_OUTCOME_TEXT]; ///< why it failed or diverged, else ""
     bool slot_valid[2];           ///< what the page says, contents not read

@@ -27,8 +27,8 @@ static int64_t pending_rows(const ww_app_member *member)
     static const double MOST_RECORDS_A_SECOND = 1000.0;
     const int64_t every = member->config->output.checkpoint_every;
     const double records = (double)member->layout.records;
-    const double between =
-        every > 0 ? (double)(every / member->config->measure.every + 1) : records;
+    const int64_t records_between = every > 0 ? every / member->config->measure.every + 1 : 0;
+    const double between = every > 0 ? (double)records_between : records;
     const double in_time = 16.0 + MOST_RECORDS_A_SECOND * member->config->output.commit_seconds;
     return (int64_t)fmin(records, fmin(between, in_time));
 }

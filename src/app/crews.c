@@ -313,8 +313,11 @@ static ww_status run(crews *self, const bool *skip, ww_crews_result *result, ww_
     const ww_parallel *parallel = self->session->parallel;
     WW_TRY(ww_train_check(parallel, error));
     WW_TRY(plan(self, skip, error));
-    WW_TRY(ww_board_create(parallel, WW_OVERVIEW_WORDS + self->division.stage_count,
-                           &self->overview.board, error));
+    // One member needs no queue: rank 0 keeps its board for itself.
+    const ww_parallel alone = {.communicator = MPI_COMM_SELF, .rank = 0, .size = 1};
+    WW_TRY(ww_board_create(self->count > 1 ? parallel : &alone,
+                           WW_OVERVIEW_WORDS + self->division.stage_count, &self->overview.board,
+                           error));
     self->overview.members = (int64_t)self->count;
     self->overview.began = ww_seconds();
     self->progress = (ww_progress){.watches = parallel->rank == 0,

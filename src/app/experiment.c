@@ -35,7 +35,7 @@ static ww_status read_file(const char *path, char **text, size_t *bytes, ww_erro
     if (status == WW_OK && ferror(file))
         status =
             ww_fail(error, WW_USAGE, "cannot read the configuration %s: %s", path, strerror(errno));
-    if (status == WW_OK && memchr(*text, '\0', *bytes) != NULL)
+    if (status == WW_OK && *text != NULL && memchr(*text, '\0', *bytes) != NULL)
         status =
             ww_fail(error, WW_USAGE, "the configuration %s holds a zero byte: is it YAML?", path);
     fclose(file);

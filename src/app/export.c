@@ -22,6 +22,7 @@ static char *default_name(const char *path, ww_error *error)
 static ww_status export_file(const char *path, const char *output, bool force,
                              const ww_export_choice *choice, ww_error *error)
 {
+    WW_ASSERT(path != NULL);
     char *name = output == NULL ? default_name(path, error) : ww_copy_text(output, error);
     if (name == NULL)
         return WW_FAILED;

@@ -84,19 +84,6 @@ int64_t ww_peak_memory(void)
     return (int64_t)usage.ru_maxrss * 1024; // Linux counts in KiB
 }
 
-int64_t ww_resident_memory(void)
-{
-    (void)malloc_trim(0);
-    FILE *file = fopen("/proc/self/statm", "r");
-    if (file == NULL)
-        return 0;
-    long long all = 0;
-    long long resident = 0;
-    const bool read = fscanf(file, "%lld %lld", &all, &resident) == 2;
-    fclose(file);
-    return read ? resident * sysconf(_SC_PAGESIZE) : 0;
-}
-
 // The number in the first line of a file that begins with `name`; -1 where there is none.
 static int64_t number_in(const char *path, const char *name)
 {
@@ -116,6 +103,13 @@ static int64_t number_in(const char *path, const char *name)
     }
     (void)fclose(file);
     return found;
+}
+
+int64_t ww_resident_memory(void)
+{
+    (void)malloc_trim(0);
+    const int64_t kilobytes = number_in("/proc/self/status", "VmRSS:");
+    return kilobytes < 0 ? 0 : 1024 * kilobytes;
 }
 
 // What the control group of this process, and those above it, leave: limit less use.

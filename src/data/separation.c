@@ -163,7 +163,7 @@ void ww_separation_cost(int64_t samples, int64_t dimension, int ranks, int64_t *
                         double *flops)
 {
     const double n = (double)samples;
-    *bytes = (2 * dimension * BLOCK + BLOCK * BLOCK) * (int64_t)sizeof(double);
+    *bytes = (2 * dimension * BLOCK + (int64_t)BLOCK * BLOCK) * (int64_t)sizeof(double);
     *flops = n * n * (double)dimension / (double)ranks; // each pair once
 }
 

@@ -28,8 +28,8 @@ static bool begins(const char *path, const char *prefix)
 int64_t ww_store_common_bytes(void)
 {
     enum { TEXTS = 8, NUMBERS = 3 }; // of a row of provenance
-    return bytes_in_file(WW_PROVENANCE_ROWS * WW_PROVENANCE_TEXT) * TEXTS +
-           bytes_in_file(WW_PROVENANCE_ROWS * WW_VALUE_BYTES) * NUMBERS +
+    return bytes_in_file((int64_t)WW_PROVENANCE_ROWS * WW_PROVENANCE_TEXT) * TEXTS +
+           bytes_in_file((int64_t)WW_PROVENANCE_ROWS * WW_VALUE_BYTES) * NUMBERS +
            (COMMON_DATASETS - TEXTS - NUMBERS) * bytes_in_file(0);
 }
 

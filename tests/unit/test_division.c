@@ -207,7 +207,8 @@ static void nothing_to_do(void **state)
 {
     (void)state;
     ww_division division;
-    (void)check(NULL, 0, 3, &division);
+    const ww_task none = {0};
+    (void)check(&none, 0, 3, &division);
     assert_int_equal(division.stage_count, 0);
     ww_division_free(&division);
     const ww_task idle[2] = {{.work = 0.0, .grain = 1, .least_ranks = 1},
