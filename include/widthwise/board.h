@@ -11,16 +11,22 @@
 #include "widthwise/error.h"
 #include "widthwise/parallel.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 typedef struct ww_board ww_board;
 
-/// Makes a board of `count` words, all 0. Collective.
+/// Makes a board of `count` words, all 0. Where MPI has no one-sided communication between all
+/// ranks (over some networks it has none), each rank gets a board of its own: ww_board_is_shared
+/// tells. Collective.
 ww_status ww_board_create(const ww_parallel *parallel, size_t count, ww_board **board,
                           ww_error *error);
 /// Collective. NULL is allowed.
 void ww_board_free(ww_board *board);
+
+/// Whether all ranks have the same board.
+bool ww_board_is_shared(const ww_board *board);
 
 /// Adds `amount` to word `word` at once with respect to all other additions; `*before` (may be
 /// NULL) is what it was. Not collective.

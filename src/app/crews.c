@@ -21,6 +21,7 @@ typedef struct crews {
     size_t count;         // tasks
     double all_work;      // of all tasks
     ww_division division; // of ranks among them
+    bool has_queues;      // common to all crews
     ww_overview overview;
     ww_progress progress;
     int64_t file_mark[2];   // what tells the file from others
@@ -205,52 +206,86 @@ static void run_task(crews *self, const ww_parallel *crew, size_t task)
     self->busy += ww_seconds() - began;
 }
 
-// The next task of the stage for this crew, -1 when there is none, or when the job is to end: then
-// `*left` says so.
-static ww_status take_task(crews *self, const ww_parallel *crew, size_t stage, int64_t *taken,
-                           ww_error *error)
+// A crew in a stage.
+typedef struct crew {
+    ww_parallel parallel;
+    int first_rank; // of all ranks
+    size_t stage;
+    size_t next; // place in the stage from which on the model's next task for it is looked for
+} crew;
+
+// Without a common queue each crew has the tasks that the model foresees for it: place in the
+// stage, -1 for none.
+static int64_t foreseen_task(const crews *self, crew *at)
 {
+    const ww_stage *stage = &self->division.stages[at->stage];
+    while (at->next < stage->count) {
+        const size_t place = at->next++;
+        if (self->division.first_rank[self->division.order[stage->first + place]] == at->first_rank)
+            return (int64_t)place;
+    }
+    return -1;
+}
+
+// The place in the stage of the next task for this crew, -1 when there is none, or when the job is
+// to end.
+static ww_status take_task(crews *self, crew *at, int64_t *taken, ww_error *error)
+{
+    const ww_parallel *parallel = &at->parallel;
+    ww_ending *ending = &self->session->ending;
     ww_status status = WW_OK;
     *taken = -1;
-    if (!self->session->ending.agreed) {
-        WW_TRY(ww_ending_agree(&self->session->ending, crew, error));
-        if (self->session->ending.agreed && crew->rank == 0)
+    if (!ending->agreed) {
+        WW_TRY(ww_ending_agree(ending, parallel, error));
+        if (ending->agreed && parallel->rank == 0)
             ww_overview_end_all(&self->overview);
     }
-    if (self->session->ending.agreed)
+    if (ending->agreed)
         return WW_OK;
-    if (crew->rank == 0)
-        status = ww_board_add(self->overview.board, WW_OVERVIEW_WORDS + stage, 1, taken, error);
-    WW_TRY(ww_agree(crew, status, error));
-    WW_TRY(ww_broadcast(crew, taken, sizeof *taken, 0, error));
-    if (*taken >= (int64_t)self->division.stages[stage].count)
+    if (!self->has_queues) {
+        *taken = foreseen_task(self, at);
+        return WW_OK;
+    }
+    if (parallel->rank == 0)
+        status = ww_board_add(self->overview.board, WW_OVERVIEW_WORDS + at->stage, 1, taken, error);
+    WW_TRY(ww_agree(parallel, status, error));
+    WW_TRY(ww_broadcast(parallel, taken, sizeof *taken, 0, error));
+    if (*taken >= (int64_t)self->division.stages[at->stage].count)
         *taken = -1;
     return WW_OK;
 }
 
-// Works a stage off, then splits for the next one.
-static ww_status work(crews *self, const ww_parallel *crew, size_t stage, ww_error *error)
+static ww_status work_stage(crews *self, crew *at, ww_error *error)
 {
-    const ww_session *session = self->session;
+    const ww_stage *stage = &self->division.stages[at->stage];
+    self->progress.leads = at->parallel.rank == 0;
+    self->progress.speaks = at->parallel.rank == 0 && !self->session->quiet;
+    ww_ending_divide(&self->session->ending, &at->parallel,
+                     self->has_queues ? &self->overview : NULL);
+    int64_t taken = -1;
+    WW_TRY(take_task(self, at, &taken, error));
+    while (taken >= 0) {
+        run_task(self, &at->parallel, self->division.order[stage->first + (size_t)taken]);
+        WW_TRY(take_task(self, at, &taken, error));
+    }
+    return WW_OK;
+}
+
+// Splits the ranks into the crews of a stage, which work it off and go on to the next one.
+static ww_status work(crews *self, const ww_parallel *ranks, int first_rank, size_t stage,
+                      ww_error *error)
+{
     if (stage == self->division.stage_count)
         return WW_OK;
-    ww_parallel part;
     const int size = self->division.stages[stage].ranks;
-    WW_TRY(ww_parallel_split(crew, ww_crew_of_rank(crew->size, size, crew->rank), &part, error));
-    self->progress.leads = part.rank == 0;
-    self->progress.speaks = part.rank == 0 && !session->quiet;
-    ww_ending_divide(&self->session->ending, &part,
-                     self->overview.members > 1 ? &self->overview : NULL);
-    int64_t taken = -1;
-    ww_status status = take_task(self, &part, stage, &taken, error);
-    while (status == WW_OK && taken >= 0) {
-        run_task(self, &part,
-                 self->division.order[self->division.stages[stage].first + (size_t)taken]);
-        status = take_task(self, &part, stage, &taken, error);
-    }
-    if (status == WW_OK && !session->ending.agreed)
-        status = work(self, &part, stage + 1, error);
-    ww_parallel_destroy(&part);
+    crew at = {.stage = stage};
+    WW_TRY(ww_parallel_split(ranks, ww_crew_of_rank(ranks->size, size, ranks->rank), &at.parallel,
+                             error));
+    at.first_rank = first_rank + ranks->rank - at.parallel.rank;
+    ww_status status = work_stage(self, &at, error);
+    if (status == WW_OK && !self->session->ending.agreed)
+        status = work(self, &at.parallel, at.first_rank, stage + 1, error);
+    ww_parallel_destroy(&at.parallel);
     return status;
 }
 
@@ -318,15 +353,20 @@ static ww_status run(crews *self, const bool *skip, ww_crews_result *result, ww_
     WW_TRY(ww_board_create(self->count > 1 ? parallel : &alone,
                            WW_OVERVIEW_WORDS + self->division.stage_count, &self->overview.board,
                            error));
+    self->has_queues = self->count > 1 && ww_board_is_shared(self->overview.board);
+    if (self->count > 1 && !self->has_queues && parallel->rank == 0)
+        fprintf(stderr, "widthwise: warning: MPI has no one-sided communication between these "
+                        "nodes, so runs are divided among ranks beforehand, by how long they are "
+                        "expected to take\n");
     self->overview.members = (int64_t)self->count;
     self->overview.began = ww_seconds();
     self->progress = (ww_progress){.watches = parallel->rank == 0,
                                    .last = ww_seconds(),
                                    .member_count = (int64_t)self->session->members.count,
-                                   .overview = self->count > 1 ? &self->overview : NULL};
+                                   .overview = self->has_queues ? &self->overview : NULL};
     if (parallel->rank == 0)
         warn_of_idle_ranks(self);
-    const ww_status status = work(self, parallel, 0, error);
+    const ww_status status = work(self, parallel, 0, 0, error);
     WW_TRY(ww_wait_for_all(parallel, wait_and_tell, self, error));
     WW_TRY(ww_agree(parallel, status, error));
     WW_TRY(gather(self, result, error));

@@ -12,7 +12,7 @@ enum { MOST_SIZES = 24, TARGETS = 40, MOST_ROUNDS = 16, MOST_MOVES = 32, MOST_TA
 
 // A crew at work in the model.
 typedef struct simulated {
-    int ranks;
+    int first, ranks;
     double free_at; // time
 } simulated;
 
@@ -28,6 +28,7 @@ typedef struct search {
     size_t *order;     // [count]
     simulated *crews;  // [ranks] a heap by free_at
     simulated *spread; // [ranks]
+    int *first_rank;   // [count] of the crew of each task; NULL: not asked
     double best_end, best_busy;
 } search;
 
@@ -106,10 +107,11 @@ static size_t split_crews(search *self, size_t count, int size)
     for (size_t i = 0; i < count; i++) {
         const int crews = ww_crews_of(self->crews[i].ranks, size);
         for (int c = 0; c < crews; c++)
-            self->spread[made++] =
-                (simulated){.ranks = first_rank(self->crews[i].ranks, crews, c + 1) -
-                                     first_rank(self->crews[i].ranks, crews, c),
-                            .free_at = self->crews[i].free_at};
+            self->spread[made++] = (simulated){
+                .first = self->crews[i].first + first_rank(self->crews[i].ranks, crews, c),
+                .ranks = first_rank(self->crews[i].ranks, crews, c + 1) -
+                         first_rank(self->crews[i].ranks, crews, c),
+                .free_at = self->crews[i].free_at};
     }
     memcpy(self->crews, self->spread, made * sizeof *self->crews);
     for (size_t i = made / 2; i-- > 0;)
@@ -165,6 +167,8 @@ static ww_status try_division(search *self, ww_error *error)
             size = self->ranks_of[number];
             crews = split_crews(self, crews, size);
         }
+        if (self->first_rank != NULL)
+            self->first_rank[number] = self->crews[0].first;
         const double time = time_of(&self->tasks[number], self->crews[0].ranks);
         busy += time * self->crews[0].ranks;
         self->crews[0].free_at += time;
@@ -256,12 +260,17 @@ static ww_status try_all_remainders(search *self, ww_error *error)
     return status;
 }
 
-static ww_status list_stages(const search *self, ww_division *division, ww_error *error)
+static ww_status list_stages(search *self, ww_division *division, ww_error *error)
 {
     division->order = ww_allocate(self->count, sizeof *division->order, "a division", error);
     division->stages = ww_allocate(MOST_SIZES, sizeof *division->stages, "a division", error);
-    if (division->order == NULL || division->stages == NULL)
+    division->first_rank =
+        ww_allocate(self->count, sizeof *division->first_rank, "a division", error);
+    if (division->order == NULL || division->stages == NULL || division->first_rank == NULL)
         return WW_FAILED;
+    memcpy(self->ranks_of, self->best, self->count * sizeof *self->best);
+    self->first_rank = division->first_rank;
+    WW_TRY(try_division(self, error));
     WW_TRY(sort_tasks(self, self->best, division->order, error));
     for (size_t i = 0; i < self->count; i++) {
         const int ranks = self->best[division->order[i]];
@@ -313,5 +322,6 @@ void ww_division_free(ww_division *division)
 {
     free(division->stages);
     free(division->order);
+    free(division->first_rank);
     *division = (ww_division){0};
 }

@@ -30,8 +30,9 @@ typedef struct ww_division {
     int ranks;        ///< that are divided
     ww_stage *stages; ///< [stage_count], by falling ranks
     size_t stage_count;
-    size_t *order; ///< [tasks] by stage, in a stage by falling work
-    double share;  ///< of the time that ranks are busy, as foreseen
+    size_t *order;   ///< [tasks] by stage, in a stage by falling work
+    int *first_rank; ///< [tasks] of the crew that is foreseen for the task
+    double share;    ///< of the time that ranks are busy, as foreseen
 } ww_division;
 
 /// Divides `ranks` ranks among `count` tasks so that all is done soonest, as far as the model of

@@ -175,6 +175,8 @@ static ww_status work(replicas *self, int64_t limit, ww_error *error)
     while (!ww_ending_signalled()) {
         int64_t taken = 0;
         WW_TRY(ww_board_add(self->board, 0, 1, &taken, error));
+        if (!ww_board_is_shared(self->board)) // without a common counter the ranks take turns
+            taken = taken * self->crew->size + self->crew->rank;
         const int64_t number = self->done + taken;
         if (number >= limit)
             return WW_OK;
@@ -277,7 +279,7 @@ static ww_status meet(replicas *self, int64_t round, ww_status worked, ww_error 
     WW_TRY(ww_broadcast(self->crew, &whole, sizeof whole, 0, error));
     self->done += whole;
     int64_t handed_out = 0; // the counter begins at 0 again
-    if (self->crew->rank == 0) {
+    if (self->crew->rank == 0 || !ww_board_is_shared(self->board)) {
         status = ww_board_add(self->board, 0, 0, &handed_out, error);
         if (status == WW_OK)
             status = ww_board_add(self->board, 0, -handed_out, NULL, error);

@@ -8,8 +8,8 @@
 struct ww_board {
     ww_parallel parallel;
     size_t count;
-    MPI_Win window;      // of rank 0's words; MPI_WIN_NULL for one rank alone
-    int64_t *words;      // [count] of rank 0; of one rank alone
+    MPI_Win window;      // of rank 0's words; MPI_WIN_NULL where the board is this rank's own
+    int64_t *words;      // [count] of rank 0, or of this rank
     int64_t *seen;       // [count] as last looked at
     int64_t *coming;     // [count] the answer on its way
     MPI_Request request; // for it
@@ -19,22 +19,38 @@ static ww_status mpi_status(int code, const char *what, ww_error *error)
 {
     if (code == MPI_SUCCESS)
         return WW_OK;
-    return ww_fail(error, WW_FAILED, "%s failed in MPI (one-sided communication)", what);
+    char text[MPI_MAX_ERROR_STRING + 1] = "";
+    int length = 0;
+    MPI_Error_string(code, text, &length);
+    return ww_fail(error, WW_FAILED, "%s failed in MPI (one-sided communication): %s", what, text);
 }
 
+// And the words with it.
+static void close_window(ww_board *board)
+{
+    if (board->window != MPI_WIN_NULL)
+        MPI_Win_free(&board->window);
+    board->window = MPI_WIN_NULL;
+    board->words = NULL;
+}
+
+// Each step is agreed on: one-sided communication is what MPI may not have everywhere.
 static ww_status open_window(ww_board *board, ww_error *error)
 {
-    const MPI_Aint bytes =
-        board->parallel.rank == 0 ? (MPI_Aint)(board->count * sizeof *board->words) : 0;
-    WW_TRY(mpi_status(MPI_Win_allocate(bytes, (int)sizeof *board->words, MPI_INFO_NULL,
-                                       board->parallel.communicator, &board->words, &board->window),
-                      "making a board", error));
+    const ww_parallel *parallel = &board->parallel;
+    const MPI_Aint bytes = parallel->rank == 0 ? (MPI_Aint)(board->count * sizeof(int64_t)) : 0;
+    ww_status status =
+        mpi_status(MPI_Win_allocate(bytes, (int)sizeof(int64_t), MPI_INFO_NULL,
+                                    parallel->communicator, &board->words, &board->window),
+                   "allocating a board", error);
+    WW_TRY(ww_agree(parallel, status, error));
     MPI_Win_set_errhandler(board->window, MPI_ERRORS_RETURN);
-    if (board->parallel.rank == 0)
+    if (parallel->rank == 0)
         memset(board->words, 0, board->count * sizeof *board->words);
     // The zeroes are there before anyone adds.
-    WW_TRY(mpi_status(MPI_Barrier(board->parallel.communicator), "making a board", error));
-    return mpi_status(MPI_Win_lock_all(MPI_MODE_NOCHECK, board->window), "making a board", error);
+    status =
+        mpi_status(MPI_Win_lock_all(MPI_MODE_NOCHECK, board->window), "locking a board", error);
+    return ww_agree(parallel, status, error);
 }
 
 ww_status ww_board_create(const ww_parallel *parallel, size_t count, ww_board **board,
@@ -50,20 +66,25 @@ ww_status ww_board_create(const ww_parallel *parallel, size_t count, ww_board **
                            .request = MPI_REQUEST_NULL};
         made->seen = ww_allocate(count, sizeof *made->seen, "a board", error);
         made->coming = ww_allocate(count, sizeof *made->coming, "a board", error);
-        if (parallel->size == 1)
-            made->words = ww_allocate(count, sizeof *made->words, "a board", error);
-        if (made->seen == NULL || made->coming == NULL ||
-            (parallel->size == 1 && made->words == NULL))
-            status = WW_FAILED;
+        status = made->seen == NULL || made->coming == NULL ? WW_FAILED : WW_OK;
     }
     status = ww_agree(parallel, status, error);
-    if (status == WW_OK && parallel->size > 1)
-        status = ww_agree(parallel, open_window(made, error), error);
+    ww_error refused = {0};
+    if (status == WW_OK && (parallel->size == 1 || open_window(made, &refused) != WW_OK)) {
+        close_window(made);
+        made->words = ww_allocate(count, sizeof *made->words, "a board", error);
+        status = ww_agree(parallel, made->words == NULL ? WW_FAILED : WW_OK, error);
+    }
     if (status == WW_OK)
         *board = made;
     else
         ww_board_free(made);
     return status;
+}
+
+bool ww_board_is_shared(const ww_board *board)
+{
+    return board->window != MPI_WIN_NULL || board->parallel.size == 1;
 }
 
 void ww_board_free(ww_board *board)
@@ -75,12 +96,11 @@ void ww_board_free(ww_board *board)
         // NOLINTNEXTLINE(clang-analyzer-optin.mpi.MPI-Checker)
         MPI_Wait(&board->request, MPI_STATUS_IGNORE);
     }
-    if (board->window != MPI_WIN_NULL) {
+    if (board->window != MPI_WIN_NULL)
         MPI_Win_unlock_all(board->window);
-        MPI_Win_free(&board->window); // and the words with it
-    } else {
+    else
         free(board->words);
-    }
+    close_window(board);
     free(board->seen);
     free(board->coming);
     free(board);

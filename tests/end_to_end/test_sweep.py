@@ -76,6 +76,24 @@ class SweepTest(ProgramTest):
             self.assertEqual(result_differences(whole, path), [])
         self.assertEqual(check_schema.check_file(str(path)).violations, [])
 
+    def test_without_one_sided_communication(self) -> None:
+        """Where MPI has none, members and replicas are divided beforehand: the same bits."""
+        none = {"OMPI_MCA_osc": "^rdma,pt2pt,sm,ucx,monitoring"}
+        for name, config in (
+            ("members", MIXED),
+            ("replicas", MIXED.split("sweep:")[0] + "replicas: 50\n"),
+        ):
+            whole = self.train(config, f"{name}.h5")
+            path = self.folder / f"divided-{name}.h5"
+            command = ("run", self.folder / f"{name}.h5.yaml", "-o", path)
+            with start(*command, folder=self.folder, ranks=3, more=none) as job:
+                text, _ = job.communicate(timeout=120)
+            self.assertEqual(job.returncode, 0, text)
+            self.assertEqual("divided among ranks beforehand" in text, name == "members", text)
+            with h5py.File(whole) as one, h5py.File(path) as other:
+                for place, dataset in datasets(one, "/runs").items():
+                    self.assertEqual(bits(dataset), bits(other[place]), place)
+
     def test_the_job_tells_how_it_goes(self) -> None:
         """Every member says how it ended, the job how busy its ranks were."""
         config = self.folder / "mixed.yaml"

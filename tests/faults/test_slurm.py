@@ -66,6 +66,15 @@ class SlurmJobsTest(SlurmTest):
         self.assertGreaterEqual(step, 500)
         self.assert_complete(config, output, log=log)
 
+    def test_sweep_over_nodes(self) -> None:
+        """Crews on three nodes, and one that spans them, write one file."""
+        config = self.write_config(
+            "nodes", 200, "sweep: {seed: [1, 2, 3, 4], network.width: [256, 1024]}\n"
+        )
+        job = self.cluster.submit("run.sbatch", config, options=("--nodes=3", "--ntasks=5"))
+        self.assertEqual(self.cluster.wait_for(job), "COMPLETED", self.log_of(job))
+        self.assert_complete(config, self.folder / "nodes.h5", log=self.log_of(job))
+
     def test_array(self) -> None:
         """Four members, each in a job of its own."""
         config = self.write_config("array", 1000, "sweep: {seed: [1, 2, 3, 4]}\n")

@@ -125,6 +125,8 @@ PartitionName=high Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=10 PreemptMo
             f"""#!/bin/sh
 echo export TMPDIR={self.folder}/tmp.$SLURMD_NODENAME
 echo export OMPI_MCA_btl_vader_backing_directory={self.folder}/tmp.$SLURMD_NODENAME
+echo export OMPI_MCA_osc_rdma_backing_directory={self.folder}/tmp.$SLURMD_NODENAME
+echo export OMPI_MCA_osc_sm_backing_directory={self.folder}/tmp.$SLURMD_NODENAME
 echo export OMPI_MCA_btl_tcp_if_include=lo
 echo export OMPI_MCA_mpi_yield_when_idle=1
 """,
