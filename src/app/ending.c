@@ -204,6 +204,7 @@ static bool is_asked(ww_ending *ending)
     }
     if (caught != 0) {
         note_reason(ending, "%s", signal_names[caught - 1]);
+        ending->by_time = signals[caught - 1] == SIGUSR1;
         return true;
     }
     if (!ending->decides)

@@ -33,7 +33,7 @@ typedef struct ww_ending {
     char reason[64];       ///< on rank 0 of the crew what asked for it
     bool decides;          ///< rank 0 of the crew: it watches time, file and other crews
     bool lacks_room;       ///< what comes next would not be done in time
-    bool by_time;          ///< the wall time asked for it
+    bool by_time;          ///< the wall time asked for it, or SIGUSR1, which announces its end
     ww_margin margin;
     char *stop_file;
     ww_file_mark stop_mark;        ///< a file that was there before the start does not count

@@ -58,10 +58,12 @@ ww_status ww_session_run(ww_session *self, const bool *skip, ww_status outcome, 
     ww_crews_result result;
     WW_TRY(ww_crews_run(self, skip, &result, error));
     if (result.stopped > 0 && result.by_time && result.advanced == 0)
-        return ww_fail(error, WW_FAILED,
-                       "no step was made before the end of the wall time; give the job more time, "
-                       "then go on with `widthwise resume %s`",
-                       self->path);
+        return ww_fail(
+            error, WW_FAILED,
+            "no step was made before the end of the wall time was near; give the job more "
+            "time, "
+            "then go on with `widthwise resume %s`",
+            self->path);
     // The last look at what HDF5 reads: each member has looked at its own data.
     if (result.failed == 0 && ww_store_check_structure(self->path, self->parallel, error) != WW_OK)
         return error->status = WW_FAILED;

@@ -249,6 +249,17 @@ class EndingTest(ProgramTest):
         self.succeed("run", self.config, "-o", whole, "-q")
         self.assertEqual(result_differences(whole, self.file), [])
 
+    def test_announced_too_early(self) -> None:
+        """SIGUSR1 before the first step: a job with so short a limit would come back for ever."""
+        with start("run", str(self.config), "-o", str(self.file), folder=self.folder) as process:
+            deadline = time.monotonic() + 60
+            while not self.catches(process.pid, signal.SIGUSR1):
+                self.assertLess(time.monotonic(), deadline)
+            process.send_signal(signal.SIGUSR1)
+            text, _ = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 1, text)
+        self.assertIn("no step was made", text)
+
     def test_no_time_at_all(self) -> None:
         """A start that brings nothing forward is a failure: else a job would come back for ever."""
         over = {"SLURM_JOB_END_TIME": str(int(time.time()) - 1)}
@@ -256,7 +267,7 @@ class EndingTest(ProgramTest):
             with start(*command, folder=self.folder, ranks=2, more=over) as process:
                 text, _ = process.communicate(timeout=60)
             self.assertEqual(process.returncode, 1, text)
-            self.assertEqual(text.count("no step was made before the end of the wall time"), 1, text)
+            self.assertEqual(text.count("no step was made before the end of the wall time was near"), 1, text)
 
     def test_members_that_wait(self) -> None:
         """The members of a sweep that follow wait for the restart, which ends with the same bits."""
