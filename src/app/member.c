@@ -165,14 +165,15 @@ ww_status ww_app_members_prepare(const ww_experiment *experiment, size_t first, 
     for (size_t i = 0; status == WW_OK && i < count; i++) {
         const ww_config *config = &experiment->members[first + i];
         const char *label = experiment->labels[first + i];
+        const int64_t index = indices != NULL ? indices[i] : (int64_t)(first + i);
         ww_dataset shape;
         if (skip == NULL || !skip[i]) {
             status = describe(members, config, parallel, &shape, error);
             if (status == WW_OK && prepared == WW_OK)
-                prepared = ww_app_member_prepare(config, indices[i], label, &shape,
-                                                 &members->list[i], error);
+                prepared =
+                    ww_app_member_prepare(config, index, label, &shape, &members->list[i], error);
             if (status != WW_OK || prepared != WW_OK)
-                ww_app_name_member(indices[i], label, error);
+                ww_app_name_member(index, label, error);
         }
         if (prepared == WW_OK)
             members->count++;

@@ -36,9 +36,9 @@ typedef struct ww_app_members {
 } ww_app_members;
 
 /// Prepares `count` members of the experiment, from number `first` on, but those to `skip` (may be
-/// NULL) [count]; `indices` [count] are their numbers in the file. Data sets are described, not
-/// loaded. WW_USAGE names the member. Collective. Free with ww_app_members_free, also after a
-/// failure.
+/// NULL) [count]; `indices` [count] are their numbers in the file (NULL: those in the experiment).
+/// Data sets are described, not loaded. WW_USAGE names the member. Collective. Free with
+/// ww_app_members_free, also after a failure.
 ww_status ww_app_members_prepare(const ww_experiment *experiment, size_t first, size_t count,
                                  const int64_t *indices, const bool *skip,
                                  const ww_parallel *parallel, ww_app_members *members,

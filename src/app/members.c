@@ -93,15 +93,8 @@ static ww_status divide(listing *self, ww_error *error)
 
 static ww_status list(listing *self, ww_error *error)
 {
-    const size_t count = self->experiment.count;
-    int64_t *indices = ww_allocate(count, sizeof *indices, "the members", error);
-    ww_status status = ww_agree(self->parallel, indices != NULL ? WW_OK : WW_FAILED, error);
-    for (size_t i = 0; i < count && status == WW_OK; i++)
-        indices[i] = (int64_t)i;
-    if (status == WW_OK)
-        status = ww_app_members_prepare(&self->experiment, 0, count, indices, NULL, self->parallel,
-                                        &self->members, error);
-    free(indices);
+    ww_status status = ww_app_members_prepare(&self->experiment, 0, self->experiment.count, NULL,
+                                              NULL, self->parallel, &self->members, error);
     if (status == WW_OK && self->parallel->rank == 0) {
         status = divide(self, error);
         if (status == WW_OK)

@@ -72,16 +72,11 @@ static ww_status foresee_share(planning *self, ww_error *error)
 static ww_status prepare(planning *self, ww_error *error)
 {
     const size_t count = self->experiment.count;
-    int64_t *indices = ww_allocate(count, sizeof *indices, "the plan", error);
     self->costs = ww_allocate(count, sizeof *self->costs, "the plan", error);
-    ww_status status =
-        ww_agree(self->parallel, indices != NULL && self->costs != NULL ? WW_OK : WW_FAILED, error);
-    for (size_t i = 0; i < count && status == WW_OK; i++)
-        indices[i] = (int64_t)i;
+    ww_status status = ww_agree(self->parallel, self->costs != NULL ? WW_OK : WW_FAILED, error);
     if (status == WW_OK)
-        status = ww_app_members_prepare(&self->experiment, 0, count, indices, NULL, self->parallel,
+        status = ww_app_members_prepare(&self->experiment, 0, count, NULL, NULL, self->parallel,
                                         &self->members, error);
-    free(indices);
     for (size_t i = 0; i < count && status == WW_OK; i++) {
         const ww_app_member *member = &self->members.list[i];
         status = ww_member_cost_of(member, &member->shape, 0, ww_int(self->ranks), &self->costs[i],

@@ -25,14 +25,10 @@ static ww_status create_and_run(ww_session *self, int64_t chosen, bool force, co
                        (long long)chosen, total, total == 1 ? "" : "s");
     const size_t first = chosen == ALL_MEMBERS ? 0 : (size_t)chosen;
     const size_t count = chosen == ALL_MEMBERS ? total : 1;
-    int64_t *indices = ww_allocate(count, sizeof *indices, "the members", error);
     ww_member_layout *layouts = ww_allocate(count, sizeof *layouts, "the members", error);
-    ww_status status =
-        ww_agree(self->parallel, indices != NULL && layouts != NULL ? WW_OK : WW_FAILED, error);
-    for (size_t i = 0; status == WW_OK && i < count; i++)
-        indices[i] = (int64_t)(first + i);
+    ww_status status = ww_agree(self->parallel, layouts != NULL ? WW_OK : WW_FAILED, error);
     if (status == WW_OK)
-        status = ww_session_prepare(self, first, count, indices, NULL, true, error);
+        status = ww_session_prepare(self, first, count, NULL, NULL, true, error);
     for (size_t i = 0; status == WW_OK && i < count; i++)
         layouts[i] = self->members.list[i].layout;
     ww_provenance provenance;
@@ -41,7 +37,6 @@ static ww_status create_and_run(ww_session *self, int64_t chosen, bool force, co
     if (status == WW_OK)
         status =
             ww_store_create(self->path, force, &provenance, layouts, count, self->parallel, error);
-    free(indices);
     free(layouts);
     ww_store_lock lock = {.descriptor = -1};
     if (status == WW_OK)

@@ -27,9 +27,10 @@ typedef struct ww_session {
 void ww_session_free(ww_session *self);
 
 /// Prepares `count` members of the experiment, from number `first` on, but those to `skip` (may be
-/// NULL) [count]; `indices` [count] are their numbers in the file. Where the file is new, or there
-/// is only one, the data set of the first is loaded, so that what is wrong with it is said before
-/// anything is written; those of others are when their turn comes. Collective.
+/// NULL) [count]; `indices` [count] are their numbers in the file (NULL: those in the experiment).
+/// Where the file is new, or there is only one, the data set of the first is loaded, so that what
+/// is wrong with it is said before anything is written; those of others are when their turn comes.
+/// Collective.
 ww_status ww_session_prepare(ww_session *self, size_t first, size_t count, const int64_t *indices,
                              const bool *skip, bool is_new, ww_error *error);
 

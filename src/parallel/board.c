@@ -1,5 +1,7 @@
 #include "widthwise/board.h"
 
+#include "parallel/mpi_error.h"
+
 #include "widthwise/memory.h"
 
 #include <stdlib.h>
@@ -14,16 +16,6 @@ struct ww_board {
     int64_t *coming;     // [count] the answer on its way
     MPI_Request request; // for it
 };
-
-static ww_status mpi_status(int code, const char *what, ww_error *error)
-{
-    if (code == MPI_SUCCESS)
-        return WW_OK;
-    char text[MPI_MAX_ERROR_STRING + 1] = "";
-    int length = 0;
-    MPI_Error_string(code, text, &length);
-    return ww_fail(error, WW_FAILED, "%s failed in MPI (one-sided communication): %s", what, text);
-}
 
 // And the words with it.
 static void close_window(ww_board *board)
@@ -40,16 +32,16 @@ static ww_status open_window(ww_board *board, ww_error *error)
     const ww_parallel *parallel = &board->parallel;
     const MPI_Aint bytes = parallel->rank == 0 ? (MPI_Aint)(board->count * sizeof(int64_t)) : 0;
     ww_status status =
-        mpi_status(MPI_Win_allocate(bytes, (int)sizeof(int64_t), MPI_INFO_NULL,
-                                    parallel->communicator, &board->words, &board->window),
-                   "allocating a board", error);
+        ww_mpi_status(MPI_Win_allocate(bytes, (int)sizeof(int64_t), MPI_INFO_NULL,
+                                       parallel->communicator, &board->words, &board->window),
+                      "allocating a board", error);
     WW_TRY(ww_agree(parallel, status, error));
     MPI_Win_set_errhandler(board->window, MPI_ERRORS_RETURN);
     if (parallel->rank == 0)
         memset(board->words, 0, board->count * sizeof *board->words);
     // The zeroes are there before anyone adds.
     status =
-        mpi_status(MPI_Win_lock_all(MPI_MODE_NOCHECK, board->window), "locking a board", error);
+        ww_mpi_status(MPI_Win_lock_all(MPI_MODE_NOCHECK, board->window), "locking a board", error);
     return ww_agree(parallel, status, error);
 }
 
@@ -115,10 +107,10 @@ ww_status ww_board_add(ww_board *board, size_t word, int64_t amount, int64_t *be
         found = board->words[word];
         board->words[word] += amount;
     } else {
-        WW_TRY(mpi_status(MPI_Fetch_and_op(&amount, &found, MPI_INT64_T, 0, (MPI_Aint)word, MPI_SUM,
-                                           board->window),
-                          "adding on a board", error));
-        WW_TRY(mpi_status(MPI_Win_flush(0, board->window), "adding on a board", error));
+        WW_TRY(ww_mpi_status(MPI_Fetch_and_op(&amount, &found, MPI_INT64_T, 0, (MPI_Aint)word,
+                                              MPI_SUM, board->window),
+                             "adding on a board", error));
+        WW_TRY(ww_mpi_status(MPI_Win_flush(0, board->window), "adding on a board", error));
     }
     if (before != NULL)
         *before = found;

@@ -1,5 +1,7 @@
 #include "widthwise/parallel.h"
 
+#include "parallel/mpi_error.h"
+
 #include "widthwise/memory.h"
 
 #include <limits.h>
@@ -7,7 +9,7 @@
 
 enum { BROADCAST_BYTES = 1 << 30, SUM_WORDS = 1 << 26 };
 
-static ww_status mpi_status(int code, const char *what, ww_error *error)
+ww_status ww_mpi_status(int code, const char *what, ww_error *error)
 {
     if (code == MPI_SUCCESS)
         return WW_OK;
@@ -20,8 +22,8 @@ static ww_status mpi_status(int code, const char *what, ww_error *error)
 ww_status ww_parallel_create(MPI_Comm parent, ww_parallel *parallel, ww_error *error)
 {
     *parallel = (ww_parallel){.communicator = MPI_COMM_NULL};
-    WW_TRY(mpi_status(MPI_Comm_dup(parent, &parallel->communicator), "duplicating the communicator",
-                      error));
+    WW_TRY(ww_mpi_status(MPI_Comm_dup(parent, &parallel->communicator),
+                         "duplicating the communicator", error));
     MPI_Comm_set_errhandler(parallel->communicator, MPI_ERRORS_RETURN);
     MPI_Comm_rank(parallel->communicator, &parallel->rank);
     MPI_Comm_size(parallel->communicator, &parallel->size);
@@ -38,7 +40,8 @@ ww_status ww_parallel_split(const ww_parallel *whole, int number, ww_parallel *p
                             ww_error *error)
 {
     *part = (ww_parallel){.communicator = MPI_COMM_NULL};
-    WW_TRY(mpi_status(MPI_Comm_split(whole->communicator, number, whole->rank, &part->communicator),
+    WW_TRY(
+        ww_mpi_status(MPI_Comm_split(whole->communicator, number, whole->rank, &part->communicator),
                       "dividing the ranks", error));
     MPI_Comm_set_errhandler(part->communicator, MPI_ERRORS_RETURN);
     MPI_Comm_rank(part->communicator, &part->rank);
@@ -51,10 +54,10 @@ ww_status ww_wait_for_all(const ww_parallel *parallel, void (*meanwhile)(void *c
 {
     const struct timespec pause = {.tv_nsec = 2000000};
     MPI_Request request = MPI_REQUEST_NULL;
-    WW_TRY(mpi_status(MPI_Ibarrier(parallel->communicator, &request), "waiting", error));
+    WW_TRY(ww_mpi_status(MPI_Ibarrier(parallel->communicator, &request), "waiting", error));
     int over = 0;
     while (true) {
-        WW_TRY(mpi_status(MPI_Test(&request, &over, MPI_STATUS_IGNORE), "waiting", error));
+        WW_TRY(ww_mpi_status(MPI_Test(&request, &over, MPI_STATUS_IGNORE), "waiting", error));
         if (over != 0)
             return WW_OK;
         if (meanwhile != NULL)
@@ -67,13 +70,13 @@ ww_status ww_memory_for_rank(const ww_parallel *parallel, int64_t *bytes, ww_err
 {
     MPI_Comm node = MPI_COMM_NULL;
     int ranks = 1;
-    WW_TRY(mpi_status(MPI_Comm_split_type(parallel->communicator, MPI_COMM_TYPE_SHARED,
-                                          parallel->rank, MPI_INFO_NULL, &node),
-                      "finding the ranks of a node", error));
+    WW_TRY(ww_mpi_status(MPI_Comm_split_type(parallel->communicator, MPI_COMM_TYPE_SHARED,
+                                             parallel->rank, MPI_INFO_NULL, &node),
+                         "finding the ranks of a node", error));
     MPI_Comm_size(node, &ranks);
     MPI_Comm_free(&node);
     *bytes = ww_available_memory() / ranks;
-    return mpi_status(
+    return ww_mpi_status(
         MPI_Allreduce(MPI_IN_PLACE, bytes, 1, MPI_INT64_T, MPI_MIN, parallel->communicator),
         "agreeing on memory", error);
 }
@@ -82,8 +85,8 @@ ww_status ww_agree_on(const ww_parallel *parallel, ww_status status, ww_error *e
 {
     const int mine = status == WW_OK ? INT_MAX : parallel->rank;
     int first = INT_MAX;
-    WW_TRY(mpi_status(MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, parallel->communicator),
-                      "agreeing on an error", error));
+    WW_TRY(ww_mpi_status(MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, parallel->communicator),
+                         "agreeing on an error", error));
     if (first == INT_MAX)
         return WW_OK;
     ww_error agreed = {0};
@@ -92,9 +95,9 @@ ww_status ww_agree_on(const ww_parallel *parallel, ww_status status, ww_error *e
             agreed = *error;
         agreed.status = status;
     }
-    WW_TRY(
-        mpi_status(MPI_Bcast(&agreed, (int)sizeof agreed, MPI_BYTE, first, parallel->communicator),
-                   "agreeing on an error", error));
+    WW_TRY(ww_mpi_status(
+        MPI_Bcast(&agreed, (int)sizeof agreed, MPI_BYTE, first, parallel->communicator),
+        "agreeing on an error", error));
     if (error != NULL)
         *error = agreed;
     return agreed.status;
@@ -106,8 +109,8 @@ ww_status ww_broadcast(const ww_parallel *parallel, void *data, size_t bytes, in
     char *position = data;
     while (bytes > 0) {
         const size_t part = bytes < BROADCAST_BYTES ? bytes : BROADCAST_BYTES;
-        WW_TRY(mpi_status(MPI_Bcast(position, (int)part, MPI_BYTE, root, parallel->communicator),
-                          "a broadcast", error));
+        WW_TRY(ww_mpi_status(MPI_Bcast(position, (int)part, MPI_BYTE, root, parallel->communicator),
+                             "a broadcast", error));
         position += part;
         bytes -= part;
     }
@@ -118,9 +121,9 @@ ww_status ww_sum_words(const ww_parallel *parallel, int64_t *words, size_t count
 {
     while (count > 0) {
         const size_t part = count < SUM_WORDS ? count : SUM_WORDS;
-        WW_TRY(mpi_status(MPI_Allreduce(MPI_IN_PLACE, words, (int)part, MPI_INT64_T, MPI_SUM,
-                                        parallel->communicator),
-                          "a sum over ranks", error));
+        WW_TRY(ww_mpi_status(MPI_Allreduce(MPI_IN_PLACE, words, (int)part, MPI_INT64_T, MPI_SUM,
+                                           parallel->communicator),
+                             "a sum over ranks", error));
         words += part;
         count -= part;
     }
@@ -129,7 +132,7 @@ ww_status ww_sum_words(const ww_parallel *parallel, int64_t *words, size_t count
 
 ww_status ww_maximum(const ww_parallel *parallel, double *values, size_t count, ww_error *error)
 {
-    return mpi_status(MPI_Allreduce(MPI_IN_PLACE, values, ww_int((int64_t)count), MPI_DOUBLE,
-                                    MPI_MAX, parallel->communicator),
-                      "a maximum over ranks", error);
+    return ww_mpi_status(MPI_Allreduce(MPI_IN_PLACE, values, ww_int((int64_t)count), MPI_DOUBLE,
+                                       MPI_MAX, parallel->communicator),
+                         "a maximum over ranks", error);
 }
