@@ -223,45 +223,63 @@ static void place_rows(replicas *self, const int64_t *numbers, const int64_t *ro
     }
 }
 
+// What rank 0 needs to bring a round in order.
+typedef struct ordering {
+    bool *there;             // [round] replicas that are done
+    int64_t *numbers, *rows; // [round], [round, words] of another rank
+} ordering;
+
+static void ordering_free(ordering *self)
+{
+    free(self->there);
+    free(self->numbers);
+    free(self->rows);
+}
+
+static ww_status ordering_make(replicas *self, int64_t round, ordering *made, ww_error *error)
+{
+    made->there = ww_allocate((size_t)round, sizeof *made->there, "a round of replicas", error);
+    made->numbers = ww_allocate((size_t)round, sizeof *made->numbers, "a round of replicas", error);
+    made->rows = ww_allocate((size_t)round, (size_t)self->words * sizeof *made->rows,
+                             "a round of replicas", error);
+    if (made->there == NULL || made->numbers == NULL || made->rows == NULL)
+        return WW_FAILED;
+    return reserve_all(self, round, error);
+}
+
 // Brings the rows of all ranks to rank 0, in order. `*whole` is how many follow those in the file
 // without a gap.
 static ww_status gather(replicas *self, int64_t round, int64_t *whole, ww_error *error)
 {
     enum { TAG_COUNT, TAG_NUMBERS, TAG_ROWS };
     const ww_parallel *crew = self->crew;
+    ordering order = {0};
     *whole = 0;
-    if (crew->rank != 0) {
+    // Nobody sends before rank 0 has the memory to receive.
+    ww_status status = crew->rank == 0 ? ordering_make(self, round, &order, error) : WW_OK;
+    status = ww_agree(crew, status, error);
+    if (status == WW_OK && crew->rank != 0) {
         MPI_Send(&self->count, 1, MPI_INT64_T, 0, TAG_COUNT, crew->communicator);
         MPI_Send(self->numbers, ww_int(self->count), MPI_INT64_T, 0, TAG_NUMBERS,
                  crew->communicator);
         MPI_Send(self->rows, ww_int(self->count * self->words), MPI_INT64_T, 0, TAG_ROWS,
                  crew->communicator);
-        return WW_OK;
+    } else if (status == WW_OK) {
+        place_rows(self, self->numbers, self->rows, self->count, order.there);
+        for (int rank = 1; rank < crew->size; rank++) {
+            int64_t count = 0;
+            MPI_Recv(&count, 1, MPI_INT64_T, rank, TAG_COUNT, crew->communicator,
+                     MPI_STATUS_IGNORE);
+            MPI_Recv(order.numbers, ww_int(count), MPI_INT64_T, rank, TAG_NUMBERS,
+                     crew->communicator, MPI_STATUS_IGNORE);
+            MPI_Recv(order.rows, ww_int(count * self->words), MPI_INT64_T, rank, TAG_ROWS,
+                     crew->communicator, MPI_STATUS_IGNORE);
+            place_rows(self, order.numbers, order.rows, count, order.there);
+        }
+        while (*whole < round && order.there[*whole])
+            ++*whole;
     }
-    bool *there = ww_allocate((size_t)round, sizeof *there, "a round of replicas", error);
-    int64_t *numbers = ww_allocate((size_t)round, sizeof *numbers, "a round of replicas", error);
-    int64_t *rows = ww_allocate((size_t)round, (size_t)self->words * sizeof *rows,
-                                "a round of replicas", error);
-    // The others have sent by now; without memory their rows are lost, and the job says why.
-    ww_status status = there == NULL || numbers == NULL || rows == NULL ? WW_FAILED : WW_OK;
-    if (status == WW_OK)
-        status = reserve_all(self, round, error);
-    if (status == WW_OK)
-        place_rows(self, self->numbers, self->rows, self->count, there);
-    for (int rank = 1; rank < crew->size && status == WW_OK; rank++) {
-        int64_t count = 0;
-        MPI_Recv(&count, 1, MPI_INT64_T, rank, TAG_COUNT, crew->communicator, MPI_STATUS_IGNORE);
-        MPI_Recv(numbers, ww_int(count), MPI_INT64_T, rank, TAG_NUMBERS, crew->communicator,
-                 MPI_STATUS_IGNORE);
-        MPI_Recv(rows, ww_int(count * self->words), MPI_INT64_T, rank, TAG_ROWS, crew->communicator,
-                 MPI_STATUS_IGNORE);
-        place_rows(self, numbers, rows, count, there);
-    }
-    while (status == WW_OK && *whole < round && there[*whole])
-        ++*whole;
-    free(there);
-    free(numbers);
-    free(rows);
+    ordering_free(&order);
     return status;
 }
 
@@ -356,6 +374,10 @@ static ww_status prepare(replicas *self, const char *path, ww_error *error)
     WW_TRY(ww_parallel_create(MPI_COMM_SELF, &self->alone, error));
     WW_TRY(ww_board_create(self->crew, 1, &self->board, error));
     self->words = ww_store_replica_words(&self->member->layout);
+    int64_t words = 0; // of a round in which each rank has one replica: in one message of MPI
+    int checked = 0;
+    WW_TRY(ww_multiply(self->words, self->crew->size, "the results of replicas", &words, error));
+    WW_TRY(ww_to_int(words, "the results of a replica on each rank", &checked, error));
     const int64_t final_values = ww_measure_final_values(self->member->plan);
     self->results = ww_allocate((size_t)final_values, sizeof(double), "results", error);
     WW_TRY(ww_agree(self->crew, self->results != NULL ? WW_OK : WW_FAILED, error));
