@@ -57,6 +57,7 @@ typedef struct ww_member_layout {
     const char *label;                 ///< what is swept, or ""
     int64_t width, dimension, outputs; ///< m, d, k
     int64_t train, test;               ///< samples n
+    const int64_t *file_mark; ///< [2] of the file that this job began with; NULL: any file will do
     uint64_t data_hash; ///< of the data set; 0: not loaded. A restart on other data is refused
     int64_t batch;      ///< columns of record/batches (B)
     int64_t steps;      ///< T
@@ -267,9 +268,10 @@ ww_status ww_store_checkpoint(ww_store *store, int64_t step, const ww_weights_so
 /// (double). As ww_store_append_replicas wants them.
 int64_t ww_store_replica_words(const ww_member_layout *layout);
 
-/// For a member with replicas: finds out how many count, `*done`, and makes the rest blank. Damage
-/// is said in `notice` as by ww_store_restore; then all begin anew. Collective.
-ww_status ww_store_restore_replicas(ww_store *store, int64_t *done, char *notice,
+/// For a member with replicas: finds out how many count, `*done`, and of these how many diverged,
+/// and makes the rest blank. Damage is said in `notice` as by ww_store_restore; then all begin
+/// anew. Collective.
+ww_status ww_store_restore_replicas(ww_store *store, int64_t *done, int64_t *diverged, char *notice,
                                     size_t notice_size, ww_error *error);
 
 /// Adds `count` replicas, which follow those that are there. `words` [count, replica words] on rank

@@ -22,7 +22,7 @@ static int64_t pending_rows(const ww_app_member *member)
     if (replicas > 1) {
         const int64_t bytes = ww_store_replica_words(&member->layout) * (int64_t)sizeof(int64_t);
         const int64_t round = 1 + WW_REPLICA_ROUND_BYTES / bytes;
-        return 2 * (replicas < round ? replicas : round);
+        return 3 * (replicas < round ? replicas : round);
     }
     static const double MOST_RECORDS_A_SECOND = 1000.0;
     const int64_t every = member->config->output.checkpoint_every;

@@ -6,12 +6,16 @@
 #include "widthwise/clock.h"
 #include "widthwise/memory.h"
 #include "widthwise/store.h"
+#include "widthwise/text.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { MOST_SHARES_TOLD = 8 };
+// Below this it is said beforehand that ranks will idle.
+static const double LOW_SHARE = 0.6;
 
 // What one rank knows of the work.
 typedef struct crews {
@@ -21,6 +25,7 @@ typedef struct crews {
     size_t count;         // tasks
     double all_work;      // of all tasks
     ww_division division; // of ranks among them
+    int64_t memory;       // that members may take on a rank
     bool has_queues;      // common to all crews
     ww_overview overview;
     ww_progress progress;
@@ -37,11 +42,14 @@ static ww_status describe_task(const ww_app_member *member, int ranks, int64_t m
 {
     ww_member_cost cost;
     WW_TRY(ww_member_cost_of(member, &member->shape, 0, 1, &cost, error));
-    *task = (ww_task){
-        .work = ww_member_work(member, &cost), .grain = cost.tiling.tile_count, .least_ranks = 1};
+    *task = (ww_task){.work = ww_member_work(member, &cost),
+                      .grain = cost.tiling.tile_count,
+                      .least_ranks = 1,
+                      .fits = true};
     if (member->config->replicas > 1) { // each is one rank's
         task->work *= (double)member->config->replicas;
         task->grain = member->config->replicas;
+        task->fits = ww_member_peak(&cost) <= memory;
         return WW_OK;
     }
     int low = 1;
@@ -56,6 +64,8 @@ static ww_status describe_task(const ww_app_member *member, int ranks, int64_t m
                 low = middle + 1;
         }
         task->least_ranks = high;
+        WW_TRY(ww_member_cost_of(member, &member->shape, 0, high, &cost, error));
+        task->fits = ww_member_peak(&cost) <= memory;
     }
     return WW_OK;
 }
@@ -87,6 +97,7 @@ static ww_status plan(crews *self, const bool *skip, ww_error *error)
     int64_t memory = 0;
     WW_TRY(ww_memory_for_rank(parallel, &memory, error));
     memory = memory == INT64_MAX ? memory : (int64_t)(WW_CREW_MEMORY_SHARE * (double)memory);
+    self->memory = memory;
     self->tasks = ww_allocate(members, sizeof *self->tasks, "the division of ranks", error);
     self->positions = ww_allocate(members, sizeof *self->positions, "the division of ranks", error);
     ww_status status = self->tasks == NULL || self->positions == NULL ? WW_FAILED : WW_OK;
@@ -103,6 +114,8 @@ static ww_status plan(crews *self, const bool *skip, ww_error *error)
     if (parallel->rank == 0)
         status = ww_store_identify(session->path, self->file_mark, error);
     WW_TRY(ww_agree(parallel, status, error));
+    for (size_t i = 0; i < members; i++)
+        session->members.list[i].layout.file_mark = self->file_mark;
     return ww_broadcast(parallel, self->file_mark, sizeof self->file_mark, 0, error);
 }
 
@@ -152,6 +165,53 @@ static void tell_failure(crews *self, const ww_app_member *member, const ww_erro
                                &ignored);
 }
 
+// Whether the file is no more what this job began with: then nothing that is left to do has a
+// place.
+static bool is_lost(const crews *self)
+{
+    int64_t found[2] = {0};
+    ww_error ignored = {0};
+    return ww_store_identify(self->session->path, found, &ignored) != WW_OK ||
+           memcmp(found, self->file_mark, sizeof found) != 0;
+}
+
+// What a member's end means for the crew and for the others: known on its rank 0.
+typedef enum consequence {
+    CREW_GOES_ON, // with the next member
+    CREW_ENDS,    // its time is over; others have their own margins
+    ALL_END       // somebody asked for it, or the file is lost
+} consequence;
+
+static consequence consequence_of(crews *self, ww_status status, bool ended_before)
+{
+    const ww_ending *ending = &self->session->ending;
+    if (!is_outcome(status) && is_lost(self)) {
+        self->result.lost++;
+        return ALL_END;
+    }
+    if (!ending->agreed || ended_before)
+        return CREW_GOES_ON;
+    if (ending->lacks_room) // only the results of this member
+        return CREW_GOES_ON;
+    return ending->out_of_time ? CREW_ENDS : ALL_END;
+}
+
+// Brings it about. Collective over the crew.
+static ww_status draw_consequence(crews *self, const ww_parallel *crew, consequence drawn,
+                                  ww_error *error)
+{
+    ww_ending *ending = &self->session->ending;
+    int64_t word = drawn;
+    WW_TRY(ww_broadcast(crew, &word, sizeof word, 0, error));
+    if (word == CREW_GOES_ON)
+        ww_ending_go_on(ending);
+    else
+        ending->agreed = true;
+    if (word == ALL_END && crew->rank == 0)
+        ww_overview_end_all(&self->overview);
+    return WW_OK;
+}
+
 static ww_status run_member(crews *self, const ww_parallel *crew, const ww_app_member *member,
                             bool *advanced, ww_error *error)
 {
@@ -170,8 +230,25 @@ static ww_status run_member(crews *self, const ww_parallel *crew, const ww_app_m
                              advanced, error);
 }
 
+// A member that would take the whole job down with it is not begun.
+static ww_status fail_memory(const crews *self, const ww_app_member *member, ww_error *error)
+{
+    const int ranks = self->session->parallel->size;
+    ww_member_cost cost;
+    char needs[32];
+    char has[32];
+    WW_TRY(ww_member_cost_of(member, &member->shape, 0, ranks, &cost, error));
+    ww_bytes_text((double)ww_member_peak(&cost), needs, sizeof needs);
+    ww_bytes_text((double)self->memory, has, sizeof has);
+    return ww_fail(
+        error, WW_FAILED,
+        "it needs %s on a rank when all %d ranks work on it, and %s is free for each; give "
+        "the job more nodes, or fewer ranks a node",
+        needs, ranks, has);
+}
+
 // Runs a task on the crew, and takes down what becomes of it.
-static void run_task(crews *self, const ww_parallel *crew, size_t task)
+static ww_status run_task(crews *self, const ww_parallel *crew, size_t task, ww_error *failure)
 {
     ww_session *session = self->session;
     const ww_app_member *member = &session->members.list[self->positions[task]];
@@ -184,11 +261,13 @@ static void run_task(crews *self, const ww_parallel *crew, size_t task)
         ww_overview_begin(&self->overview,
                           self->all_work > 0.0 ? self->tasks[task].work / self->all_work : 0.0);
     bool advanced = false;
-    const ww_status status = run_member(self, crew, member, &advanced, &error);
+    const ww_status status = self->tasks[task].fits || self->count == 1
+                                 ? run_member(self, crew, member, &advanced, &error)
+                                 : fail_memory(self, member, &error);
+    consequence drawn = CREW_GOES_ON;
     if (leads) {
         ww_overview_ended(&self->overview, status);
-        if (session->ending.agreed && !ended_before)
-            ww_overview_end_all(&self->overview);
+        drawn = consequence_of(self, status, ended_before);
         if (!is_outcome(status)) {
             ww_app_name_member(member->index, member->label, &error);
             tell_failure(self, member, &error);
@@ -204,6 +283,7 @@ static void run_task(crews *self, const ww_parallel *crew, size_t task)
     if (!is_outcome(status) && session->members.count == 1)
         *self->error = error;
     self->busy += ww_seconds() - began;
+    return draw_consequence(self, crew, drawn, failure);
 }
 
 // A crew in a stage.
@@ -237,7 +317,7 @@ static ww_status take_task(crews *self, crew *at, int64_t *taken, ww_error *erro
     *taken = -1;
     if (!ending->agreed) {
         WW_TRY(ww_ending_agree(ending, parallel, error));
-        if (ending->agreed && parallel->rank == 0)
+        if (ending->agreed && parallel->rank == 0 && !ending->out_of_time)
             ww_overview_end_all(&self->overview);
     }
     if (ending->agreed)
@@ -265,7 +345,8 @@ static ww_status work_stage(crews *self, crew *at, ww_error *error)
     int64_t taken = -1;
     WW_TRY(take_task(self, at, &taken, error));
     while (taken >= 0) {
-        run_task(self, &at->parallel, self->division.order[stage->first + (size_t)taken]);
+        WW_TRY(run_task(self, &at->parallel, self->division.order[stage->first + (size_t)taken],
+                        error));
         WW_TRY(take_task(self, at, &taken, error));
     }
     return WW_OK;
@@ -329,15 +410,17 @@ static ww_status say_busy(const crews *self, ww_error *error)
 // What all ranks together did.
 static ww_status gather(crews *self, ww_crews_result *result, ww_error *error)
 {
-    int64_t words[] = {self->result.done, self->result.failed, self->result.diverged,
-                       self->session->ending.by_time, self->result.advanced};
+    int64_t words[] = {self->result.done,     self->result.failed,
+                       self->result.diverged, self->session->ending.by_time,
+                       self->result.advanced, self->result.lost};
     const size_t count = sizeof words / sizeof words[0];
     WW_TRY(ww_sum_words(self->session->parallel, words, count, error));
     *result = (ww_crews_result){.done = words[0],
                                 .failed = words[1],
                                 .diverged = words[2],
                                 .advanced = words[4],
-                                .by_time = words[3] > 0};
+                                .by_time = words[3] > 0,
+                                .lost = words[5]};
     // Those that nobody took wait for `resume`.
     result->stopped = (int64_t)self->count - result->done - result->failed - result->diverged;
     return WW_OK;
@@ -366,6 +449,12 @@ static ww_status run(crews *self, const bool *skip, ww_crews_result *result, ww_
                                    .overview = self->has_queues ? &self->overview : NULL};
     if (parallel->rank == 0)
         warn_of_idle_ranks(self);
+    if (parallel->rank == 0 && self->count > 1 && self->division.share < LOW_SHARE)
+        fprintf(
+            stderr,
+            "widthwise: warning: these %zu runs are expected to keep %d ranks at work for %.0f%% "
+            "of the time; fewer ranks would do\n",
+            self->count, parallel->size, 100.0 * self->division.share);
     const ww_status status = work(self, parallel, 0, 0, error);
     WW_TRY(ww_wait_for_all(parallel, wait_and_tell, self, error));
     WW_TRY(ww_agree(parallel, status, error));

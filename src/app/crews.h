@@ -13,6 +13,7 @@
 typedef struct ww_crews_result {
     int64_t done, failed, diverged, stopped;
     int64_t advanced; ///< that came on by a step at least, or ended
+    int64_t lost;     ///< that found the file removed or replaced
     bool by_time;     ///< the wall time ended the job
 } ww_crews_result;
 

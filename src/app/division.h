@@ -19,6 +19,7 @@ typedef struct ww_task {
     double work;     ///< of one rank alone, in any unit that is the same for all
     int64_t grain;   ///< equal parts that the work can be divided in: further ranks idle
     int least_ranks; ///< below that its memory does not fit
+    bool fits;       ///< on that many ranks it does
 } ww_task;
 
 typedef struct ww_stage {

@@ -199,6 +199,7 @@ static bool is_asked(ww_ending *ending)
     if (ending->decides &&
         (ending->lacks_room || ww_margin_is_used(&ending->margin, ww_seconds()))) {
         note_reason(ending, "%s", "the end of the wall time");
+        ending->out_of_time = !ending->lacks_room;
         ending->by_time = true;
         return true;
     }
@@ -239,6 +240,19 @@ bool ww_ending_wanted(ww_ending *ending)
 bool ww_ending_wants_measurement(const ww_ending *ending)
 {
     return ending->decides && ww_margin_wants_measurement(&ending->margin, ww_seconds());
+}
+
+void ww_ending_go_on(ww_ending *ending)
+{
+    if (ending->out_of_time || !ending->agreed)
+        return;
+    ending->agreed = ending->lacks_room = ending->by_time = false;
+    ending->reason[0] = '\0';
+}
+
+bool ww_ending_asked(ww_ending *ending)
+{
+    return is_asked(ending);
 }
 
 void ww_ending_need_room(ww_ending *ending, double work)

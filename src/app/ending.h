@@ -33,6 +33,7 @@ typedef struct ww_ending {
     char reason[64];       ///< on rank 0 of the crew what asked for it
     bool decides;          ///< rank 0 of the crew: it watches time, file and other crews
     bool lacks_room;       ///< what comes next would not be done in time
+    bool out_of_time;      ///< on rank 0 of the crew: there is time for the checkpoint and no more
     bool by_time;          ///< the wall time asked for it, or SIGUSR1, which announces its end
     ww_margin margin;
     char *stop_file;
@@ -69,6 +70,11 @@ bool ww_ending_wanted(ww_ending *ending);
 /// Whether rank 0 wants a checkpoint only to learn how long one takes, since there is a deadline.
 /// Not collective.
 bool ww_ending_wants_measurement(const ww_ending *ending);
+/// Takes an end back that was only for want of room. On all ranks of the crew.
+void ww_ending_go_on(ww_ending *ending);
+/// What ww_ending_wanted tells, outside of steps: whether something asks this rank to end. Not
+/// collective.
+bool ww_ending_asked(ww_ending *ending);
 /// Wants the end where the work of so many steps would not be done in time. Not collective: to be
 /// followed by ww_ending_agree.
 void ww_ending_need_room(ww_ending *ending, double work);

@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double SHORTEST_ROUND = 0.2; // seconds
+static const double SHORTEST_ROUND = 0.2;  // seconds
+static const double GLANCE_SECONDS = 0.05; // between two looks at what else goes on
 
 // What one rank keeps. Results of a round are rows of `words` words.
 typedef struct replicas {
@@ -38,6 +39,8 @@ typedef struct replicas {
     ww_data_cache cache;
     int64_t done, first; // replicas in the file, now and at the start
     double longest;      // seconds of one replica
+    double last_glance;  // time
+    int64_t diverged;    // of all that are done
 } replicas;
 
 bool ww_app_replicas_share_data(const ww_config *config)
@@ -95,6 +98,20 @@ static ww_status keep_results(const replicas *self, const ww_course *course, int
     return WW_OK;
 }
 
+// Looks up now and then: whether this rank is asked to end (rank 0 knows of time, stop file and
+// other crews), and at the boards, since others may need this rank for theirs.
+static bool is_to_end(replicas *self)
+{
+    const double now = ww_seconds();
+    if (ww_ending_signalled())
+        return true;
+    if (now - self->last_glance < GLANCE_SECONDS)
+        return false;
+    self->last_glance = now;
+    (void)ww_board_look(self->board, 0);
+    return ww_ending_asked(self->ending);
+}
+
 // Steps and records until the end. `*records` counts those kept.
 static ww_status train(replicas *self, ww_course *course, int64_t *records, int64_t *row,
                        ww_error *error)
@@ -103,8 +120,8 @@ static ww_status train(replicas *self, ww_course *course, int64_t *records, int6
     keep_record(self, course, (*records)++, row);
     while (!ww_course_is_over(course)) {
         int64_t wished = 0;
-        if (ww_ending_signalled())
-            return ww_fail(error, WW_STOPPED, "a signal");
+        if (is_to_end(self))
+            return ww_fail(error, WW_STOPPED, "the job is to end");
         WW_TRY(ww_course_advance(course, 0, &wished, error));
         if (!ww_course_is_record_step(course) && !ww_course_is_last(course))
             continue;
@@ -172,7 +189,7 @@ static ww_status reserve(replicas *self, ww_error *error)
 static ww_status work(replicas *self, int64_t limit, ww_error *error)
 {
     self->count = 0;
-    while (!ww_ending_signalled()) {
+    while (!is_to_end(self)) {
         int64_t taken = 0;
         WW_TRY(ww_board_add(self->board, 0, 1, &taken, error));
         if (!ww_board_is_shared(self->board)) // without a common counter the ranks take turns
@@ -192,7 +209,6 @@ static ww_status work(replicas *self, int64_t limit, ww_error *error)
         }
         self->numbers[self->count++] = number;
         self->longest = fmax(self->longest, ww_seconds() - began);
-        (void)ww_board_look(self->board, 0); // others may need this rank for theirs
     }
     return WW_OK;
 }
@@ -217,6 +233,7 @@ static void place_rows(replicas *self, const int64_t *numbers, const int64_t *ro
 {
     for (int64_t i = 0; i < count; i++) {
         const int64_t place = numbers[i] - self->done;
+        WW_ASSERT(place >= 0 && place < self->all_capacity);
         memcpy(self->all + place * self->words, rows + i * self->words,
                (size_t)self->words * sizeof *rows);
         there[place] = true;
@@ -267,7 +284,7 @@ static ww_status gather(replicas *self, int64_t round, int64_t *whole, ww_error 
     } else if (status == WW_OK) {
         place_rows(self, self->numbers, self->rows, self->count, order.there);
         for (int rank = 1; rank < crew->size; rank++) {
-            int64_t count = 0;
+            int64_t count = -1;
             MPI_Recv(&count, 1, MPI_INT64_T, rank, TAG_COUNT, crew->communicator,
                      MPI_STATUS_IGNORE);
             MPI_Recv(order.numbers, ww_int(count), MPI_INT64_T, rank, TAG_NUMBERS,
@@ -289,6 +306,8 @@ static ww_status meet(replicas *self, int64_t round, ww_status worked, ww_error 
     WW_TRY(ww_agree(self->crew, worked, error));
     int64_t whole = 0;
     ww_status status = gather(self, round, &whole, error);
+    for (int64_t i = 0; status == WW_OK && i < whole && self->crew->rank == 0; i++)
+        self->diverged += self->all[i * self->words] == WW_RUN_DIVERGED;
     if (status == WW_OK && self->crew->rank == 0 && whole > 0)
         status = ww_store_append_replicas(self->store, whole, self->all, error);
     if (status == WW_OK && self->crew->rank == 0 && whole > 0)
@@ -312,7 +331,10 @@ static int64_t next_round(const replicas *self, double seconds, int64_t last_rou
     const int64_t ranks = self->crew->size;
     const int64_t left = self->config->replicas - self->done;
     const int64_t most = 1 + WW_REPLICA_ROUND_BYTES / (self->words * (int64_t)sizeof(int64_t));
-    const double wanted = fmax(SHORTEST_ROUND, self->config->output.commit_seconds);
+    // Ranks meet a few times before the time is over.
+    const double time_left = (self->ending->margin.deadline - ww_seconds()) / 4.0;
+    const double wanted =
+        fmax(SHORTEST_ROUND, fmin(time_left, self->config->output.commit_seconds));
     int64_t round = ranks;
     if (last_round > 0 && seconds > 0.0) // at most four times as many, should the first be short
         round = (int64_t)fmin(4.0 * (double)last_round, wanted / seconds * (double)last_round);
@@ -354,8 +376,8 @@ static ww_status open_file(replicas *self, const char *path, ww_error *error)
         const ww_tiling tiling = ww_tiling_make(layout.width, 0, 1);
         status = ww_store_open(path, &layout, &self->alone, &tiling, &self->store, error);
         if (status == WW_OK)
-            status =
-                ww_store_restore_replicas(self->store, &self->done, notice, sizeof notice, error);
+            status = ww_store_restore_replicas(self->store, &self->done, &self->diverged, notice,
+                                               sizeof notice, error);
     }
     WW_TRY(ww_agree(self->crew, status, error));
     WW_TRY(ww_broadcast(self->crew, &self->done, sizeof self->done, 0, error));
@@ -371,7 +393,7 @@ static ww_status open_file(replicas *self, const char *path, ww_error *error)
 
 static ww_status prepare(replicas *self, const char *path, ww_error *error)
 {
-    WW_TRY(ww_parallel_create(MPI_COMM_SELF, &self->alone, error));
+    WW_TRY(ww_agree(self->crew, ww_parallel_create(MPI_COMM_SELF, &self->alone, error), error));
     WW_TRY(ww_board_create(self->crew, 1, &self->board, error));
     self->words = ww_store_replica_words(&self->member->layout);
     int64_t words = 0; // of a round in which each rank has one replica: in one message of MPI
@@ -393,19 +415,33 @@ static ww_status prepare(replicas *self, const char *path, ww_error *error)
 static ww_status finish(replicas *self, ww_error *error)
 {
     const bool all = self->done == self->config->replicas;
+    WW_TRY(ww_broadcast(self->crew, &self->diverged, sizeof self->diverged, 0, error));
+    const bool none_is_good = all && self->diverged == self->done;
+    static const char reason[] = "every replica diverged; a smaller training.rate may help";
     ww_status status = WW_OK;
     if (self->crew->rank == 0)
-        status = ww_store_finish(self->store, all ? WW_RUN_DONE : WW_RUN_STOPPED, "", error);
+        status = ww_store_finish(self->store,
+                                 none_is_good ? WW_RUN_DIVERGED
+                                 : all        ? WW_RUN_DONE
+                                              : WW_RUN_STOPPED,
+                                 none_is_good ? reason : "", error);
     WW_TRY(ww_agree(self->crew, status, error));
+    if (self->diverged > 0)
+        ww_progress_warn(self->progress, "%lld of %lld replicas diverged",
+                         (long long)self->diverged, (long long)self->done);
     char duration[64];
     ww_duration_text(ww_seconds() - self->progress->began, duration, sizeof duration);
+    if (none_is_good)
+        return ww_fail(error, WW_DIVERGED, "%s", reason);
     if (all) {
         ww_progress_say(self->progress, "%lld replicas done in %s",
                         (long long)(self->done - self->first), duration);
         return WW_OK;
     }
-    ww_progress_say(self->progress, "stopped after %lld of %lld replicas", (long long)self->done,
-                    (long long)self->config->replicas);
+    WW_TRY(ww_ending_share_reason(self->ending, self->crew, error));
+    ww_progress_say(self->progress, "stopped after %lld of %lld replicas%s%s",
+                    (long long)self->done, (long long)self->config->replicas,
+                    self->ending->reason[0] != '\0' ? ": " : "", self->ending->reason);
     return ww_fail(error, WW_STOPPED, "stopped after %lld replicas", (long long)self->done);
 }
 

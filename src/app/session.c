@@ -42,7 +42,8 @@ static void say_end(const ww_session *self, const ww_crews_result *result, ww_st
                     int64_t memory)
 {
     const char *text =
-        result->stopped > 0 && (result->failed > 0 || result->diverged > 0)
+        result->lost > 0 ? "the file is not there any more as this job made it, see above"
+        : result->stopped > 0 && (result->failed > 0 || result->diverged > 0)
             ? "stopped early, and some runs failed or diverged, see above; "
               "`widthwise resume` goes on"
         : result->stopped > 0    ? "stopped early; `widthwise resume` goes on"
@@ -67,7 +68,9 @@ ww_status ww_session_run(ww_session *self, const bool *skip, ww_status outcome, 
     // The last look at what HDF5 reads: each member has looked at its own data.
     if (result.failed == 0 && ww_store_check_structure(self->path, self->parallel, error) != WW_OK)
         return error->status = WW_FAILED;
-    if (result.stopped > 0)
+    if (result.lost > 0)
+        outcome = WW_FAILED; // there is nothing to go on with
+    else if (result.stopped > 0)
         outcome = WW_STOPPED;
     else if (result.failed > 0) // the only one says itself what kind of failure it was
         outcome = self->members.count == 1 && error->status == WW_USAGE ? WW_USAGE : WW_FAILED;

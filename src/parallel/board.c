@@ -17,15 +17,6 @@ struct ww_board {
     MPI_Request request; // for it
 };
 
-// And the words with it.
-static void close_window(ww_board *board)
-{
-    if (board->window != MPI_WIN_NULL)
-        MPI_Win_free(&board->window);
-    board->window = MPI_WIN_NULL;
-    board->words = NULL;
-}
-
 // Each step is agreed on: one-sided communication is what MPI may not have everywhere.
 static ww_status open_window(ww_board *board, ww_error *error)
 {
@@ -63,7 +54,8 @@ ww_status ww_board_create(const ww_parallel *parallel, size_t count, ww_board **
     status = ww_agree(parallel, status, error);
     ww_error refused = {0};
     if (status == WW_OK && (parallel->size == 1 || open_window(made, &refused) != WW_OK)) {
-        close_window(made);
+        // A window that only some ranks got cannot be freed, which is collective: it is left.
+        made->window = MPI_WIN_NULL;
         made->words = ww_allocate(count, sizeof *made->words, "a board", error);
         status = ww_agree(parallel, made->words == NULL ? WW_FAILED : WW_OK, error);
     }
@@ -88,11 +80,12 @@ void ww_board_free(ww_board *board)
         // NOLINTNEXTLINE(clang-analyzer-optin.mpi.MPI-Checker)
         MPI_Wait(&board->request, MPI_STATUS_IGNORE);
     }
-    if (board->window != MPI_WIN_NULL)
+    if (board->window != MPI_WIN_NULL) {
         MPI_Win_unlock_all(board->window);
-    else
+        MPI_Win_free(&board->window); // and the words with it
+    } else {
         free(board->words);
-    close_window(board);
+    }
     free(board->seen);
     free(board->coming);
     free(board);

@@ -3,9 +3,11 @@
 #include "store/contents.h"
 #include "store/member.h"
 #include "widthwise/field.h"
+#include "widthwise/memory.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 int64_t ww_store_replica_words(const ww_member_layout *layout)
@@ -43,7 +45,21 @@ static ww_status wipe(const ww_store *store, ww_error *error)
     return WW_OK;
 }
 
-ww_status ww_store_restore_replicas(ww_store *store, int64_t *done, char *notice,
+static ww_status count_diverged(const ww_store *store, int64_t *diverged, ww_error *error)
+{
+    const int64_t rows = store->page.rows;
+    int64_t *states = ww_allocate((size_t)rows, sizeof *states, "the states of replicas", error);
+    ww_status status = states == NULL ? WW_FAILED : WW_OK;
+    if (status == WW_OK && rows > 0)
+        status = ww_array_read(&store->member.replica_state, 0, 0, rows, states, error);
+    *diverged = 0;
+    for (int64_t i = 0; i < rows && status == WW_OK; i++)
+        *diverged += states[i] == WW_RUN_DIVERGED;
+    free(states);
+    return ww_agree(&store->parallel, status, error);
+}
+
+ww_status ww_store_restore_replicas(ww_store *store, int64_t *done, int64_t *diverged, char *notice,
                                     size_t notice_size, ww_error *error)
 {
     WW_ASSERT(store->member.has_replicas && notice_size > 0);
@@ -72,7 +88,7 @@ ww_status ww_store_restore_replicas(ww_store *store, int64_t *done, char *notice
     const ww_status status = store->parallel.rank == 0 && !is_new ? wipe(store, error) : WW_OK;
     WW_TRY(ww_store_agree_written(store, status, error));
     *done = page.rows;
-    return WW_OK;
+    return count_diverged(store, diverged, error);
 }
 
 ww_status ww_store_append_replicas(ww_store *store, int64_t count, const int64_t *words,

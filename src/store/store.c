@@ -92,12 +92,16 @@ static ww_status begin_state(ww_store *store, const ww_member_layout *layout, ww
 
 /// This rank's own descriptor, to sync its writes. Also finds out, before the collective opening,
 /// whether this rank can open the file at all.
-static ww_status open_descriptor(ww_store *store, ww_error *error)
+static ww_status open_descriptor(ww_store *store, const int64_t *file_mark, ww_error *error)
 {
     if (store->parallel.rank == 0) { // for its clear sentences: MPI-IO gives poorer ones
-        hid_t file = H5I_INVALID_HID;
-        WW_TRY(ww_file_open_reading(store->path, &file, error));
-        ww_file_close(&file);
+        int64_t found[2] = {0};
+        WW_TRY(ww_store_identify(store->path, found, error));
+        if (file_mark != NULL && memcmp(found, file_mark, sizeof found) != 0)
+            return ww_fail(error, WW_FAILED,
+                           "%s was replaced by another file while the job wrote it: what this job "
+                           "has still to do has no place there, so it ends",
+                           store->path);
     }
     store->descriptor = open(store->path, O_RDWR | O_CLOEXEC);
     if (store->descriptor < 0)
@@ -144,7 +148,8 @@ static ww_status open_store(ww_store *store, const char *path, const ww_member_l
 {
     const ww_parallel *parallel = &store->parallel;
     store->path = ww_copy_text(path, error);
-    ww_status status = store->path == NULL ? WW_FAILED : open_descriptor(store, error);
+    ww_status status =
+        store->path == NULL ? WW_FAILED : open_descriptor(store, layout->file_mark, error);
     WW_TRY(ww_agree(parallel, status, error));
     status = ww_file_open_writing(path, parallel->communicator, &store->file, error);
     WW_TRY(ww_agree(parallel, status, error));

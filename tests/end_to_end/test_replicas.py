@@ -107,12 +107,13 @@ class ReplicasTest(ProgramTest):
         self.assert_equal_results(path, self.train(config, "alone.h5"))
 
     def test_replicas_that_diverge(self) -> None:
-        """They are told apart, and the run is complete all the same."""
+        """They are told apart; where all do, the run has diverged."""
         config = CONFIG.replace("rate: 0.5", "rate: 1.0e+20").replace("stop: {test_accuracy: 0.9}", "")
-        path = self.train(config.replace("replicas: 60", "replicas: 8"), "wild.h5", ranks=2)
+        path = self.train(config.replace("replicas: 60", "replicas: 8"), "wild.h5", ranks=2, code=3)
         with widthwise.open(path) as file:
             run = file.members[0]
-            self.assertEqual((run.state, run.rows), (widthwise.State.DONE, 8))
+            self.assertEqual((run.state, run.rows), (widthwise.State.DIVERGED, 8))
+            self.assertIn("every replica diverged", run.page.reason)
             self.assertIn(widthwise.State.DIVERGED, run.replica["state"])
             wild = int(np.flatnonzero(run.replica["state"] == widthwise.State.DIVERGED)[0])
             self.assertLess(run.replica["steps"][wild], 25)

@@ -220,6 +220,19 @@ sweep: {data.hdf5.file: [good.h5, bad.h5], seed: [1, 2]}
         self.assertIn("going on from step", result.text)
         self.assertEqual(result_differences(whole, path), [])
 
+    def test_another_file_in_its_place(self) -> None:
+        """The job ends, and never writes into the file that stands there now."""
+        path = self.folder / "long.h5"
+        job = self.start_long(20_000, "long.h5", ranks=2)
+        other = self.train(LONG.replace("STEPS", "20000"), "other.h5", "--until", "1", code=STOPPED)
+        content = other.read_bytes()
+        os.replace(other, path)
+        text, _ = job.communicate(timeout=120)
+        self.assertEqual(job.returncode, 1, text)
+        self.assertIn("was replaced by another file", text)
+        self.assertLessEqual(text.count("was replaced by another file"), 2, text)
+        self.assertTrue(path.read_bytes() == content, "the other file was written to")
+
     def test_some_stopped_and_one_diverged(self) -> None:
         """There is work left for `resume`: that is what the exit code says."""
         config = LONG.replace("STEPS", "100000000").replace(
