@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MOST_SHARES_TOLD = 8 };
 // Below this it is said beforehand that ranks will idle.
@@ -68,6 +69,15 @@ static ww_status describe_task(const ww_app_member *member, int ranks, int64_t m
         task->fits = ww_member_peak(&cost) <= memory;
     }
     return WW_OK;
+}
+
+int64_t ww_crews_memory(double node_gigabytes, int64_t ranks_per_node, int64_t ranks)
+{
+    const int64_t processors = (int64_t)sysconf(_SC_NPROCESSORS_ONLN);
+    int64_t a_node = ranks_per_node > 0 ? ranks_per_node : processors;
+    a_node = a_node < ranks ? a_node : ranks;
+    const double node = node_gigabytes > 0.0 ? 1e9 * node_gigabytes : (double)ww_available_memory();
+    return (int64_t)fmin(9e18, WW_CREW_MEMORY_SHARE * node / (double)a_node);
 }
 
 ww_status ww_crews_divide(const ww_app_members *members, const bool *skip, int ranks,

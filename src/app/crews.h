@@ -23,6 +23,10 @@ typedef struct ww_crews_result {
 ww_status ww_crews_run(ww_session *session, const bool *skip, ww_crews_result *result,
                        ww_error *error);
 
+/// What a rank may take of a node of so many gigabytes (0: of what is free on this machine) that it
+/// shares with others: `ranks_per_node` (0: as many as this machine has processors), of `ranks`.
+int64_t ww_crews_memory(double node_gigabytes, int64_t ranks_per_node, int64_t ranks);
+
 /// The division of `ranks` ranks among members, each of which may take `memory` bytes on a rank.
 /// `tasks` [members.count] is filled for those that are not skipped, in their order; `*count` is
 /// their number. Not collective. Free the division.

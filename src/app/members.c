@@ -10,10 +10,8 @@
 #include "widthwise/memory.h"
 #include "widthwise/text.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 typedef struct listing {
     const ww_parallel *parallel;
@@ -27,17 +25,6 @@ typedef struct listing {
     ww_division division;
 } listing;
 
-// Memory that a rank may take.
-static int64_t rank_memory(const listing *self)
-{
-    const int64_t processors = (int64_t)sysconf(_SC_NPROCESSORS_ONLN);
-    int64_t a_node = self->ranks_per_node > 0 ? self->ranks_per_node : processors;
-    a_node = a_node < self->ranks ? a_node : self->ranks;
-    const double node =
-        self->node_memory > 0.0 ? 1e9 * self->node_memory : (double)ww_available_memory();
-    return (int64_t)fmin(9e18, WW_CREW_MEMORY_SHARE * node / (double)a_node);
-}
-
 static ww_status print_member(const listing *self, size_t i, ww_error *error)
 {
     const ww_app_member *member = &self->members.list[i];
@@ -48,9 +35,10 @@ static ww_status print_member(const listing *self, size_t i, ww_error *error)
     WW_TRY(ww_member_cost_of(member, &member->shape, 0, stage->ranks, &cost, error));
     ww_bytes_text((double)ww_member_peak(&cost), memory, sizeof memory);
     ww_bytes_text((double)ww_member_file_bytes(&cost), file, sizeof file);
-    printf("  run%04zu  %10.3g  %5d  %5d  %9s  %9s  %s\n", i, self->tasks[i].work,
+    printf("  run%04zu  %10.3g  %5d  %5d  %9s  %9s  %s%s\n", i, self->tasks[i].work,
            self->stage_of[i] + 1, stage->ranks, memory, file,
-           member->label[0] != '\0' ? member->label : member->config->name);
+           member->label[0] != '\0' ? member->label : member->config->name,
+           self->tasks[i].fits ? "" : "  DOES NOT FIT");
     return WW_OK;
 }
 
@@ -83,7 +71,8 @@ static ww_status divide(listing *self, ww_error *error)
     if (self->tasks == NULL || self->stage_of == NULL)
         return WW_FAILED;
     size_t tasks = 0;
-    WW_TRY(ww_crews_divide(&self->members, NULL, ww_int(self->ranks), rank_memory(self),
+    WW_TRY(ww_crews_divide(&self->members, NULL, ww_int(self->ranks),
+                           ww_crews_memory(self->node_memory, self->ranks_per_node, self->ranks),
                            self->tasks, &tasks, &self->division, error));
     for (size_t s = 0; s < self->division.stage_count; s++)
         for (size_t i = 0; i < self->division.stages[s].count; i++)

@@ -35,6 +35,7 @@ typedef struct planning {
     ww_app_members members;
     ww_member_cost *costs; // [members]
     size_t largest;        // member with the highest peak of memory
+    int *crew_ranks;       // [members] that will work on each
     double share;          // of the time that ranks will be at work
     ww_calibration calibration;
 } planning;
@@ -51,18 +52,28 @@ static int64_t rank_bytes(const planning *self, const ww_member_cost *cost)
     return ww_member_peak(cost) + self->calibration.overhead;
 }
 
-// How well the members of a sweep will fill the ranks.
-static ww_status foresee_share(planning *self, ww_error *error)
+// How ranks will be divided among the members, and how well those fill them.
+static ww_status foresee(planning *self, ww_error *error)
 {
     ww_division division;
     size_t count = 0;
-    ww_task *tasks = ww_allocate(self->members.count, sizeof *tasks, "the plan", error);
-    if (tasks == NULL)
-        return WW_FAILED;
-    const ww_status status = ww_crews_divide(&self->members, NULL, ww_int(self->ranks), INT64_MAX,
-                                             tasks, &count, &division, error);
+    const size_t members = self->members.count;
+    const int64_t memory =
+        self->node_memory > 0.0
+            ? ww_crews_memory(self->node_memory, self->ranks_per_node, self->ranks)
+            : INT64_MAX;
+    ww_task *tasks = ww_allocate(members, sizeof *tasks, "the plan", error);
+    self->crew_ranks = ww_allocate(members, sizeof *self->crew_ranks, "the plan", error);
+    ww_status status = tasks == NULL || self->crew_ranks == NULL ? WW_FAILED : WW_OK;
+    if (status == WW_OK)
+        status = ww_crews_divide(&self->members, NULL, ww_int(self->ranks), memory, tasks, &count,
+                                 &division, error);
     if (status == WW_OK) {
         self->share = division.share;
+        for (size_t s = 0; s < division.stage_count; s++)
+            for (size_t i = 0; i < division.stages[s].count; i++)
+                self->crew_ranks[division.order[division.stages[s].first + i]] =
+                    division.stages[s].ranks;
         ww_division_free(&division);
     }
     free(tasks);
@@ -77,16 +88,16 @@ static ww_status prepare(planning *self, ww_error *error)
     if (status == WW_OK)
         status = ww_app_members_prepare(&self->experiment, 0, count, NULL, NULL, self->parallel,
                                         &self->members, error);
+    if (status == WW_OK)
+        status = foresee(self, error);
     for (size_t i = 0; i < count && status == WW_OK; i++) {
         const ww_app_member *member = &self->members.list[i];
-        status = ww_member_cost_of(member, &member->shape, 0, ww_int(self->ranks), &self->costs[i],
+        status = ww_member_cost_of(member, &member->shape, 0, self->crew_ranks[i], &self->costs[i],
                                    error);
         if (status == WW_OK &&
             ww_member_peak(&self->costs[i]) > ww_member_peak(&self->costs[self->largest]))
             self->largest = i;
     }
-    if (status == WW_OK)
-        status = foresee_share(self, error);
     return ww_agree(self->parallel, status, error);
 }
 
@@ -123,7 +134,7 @@ static duration duration_of(const planning *self, size_t i)
     if (config->replicas > 1) {
         time.checkpoints = 0.0;
         time.replica = time.total;
-        time.total *= ceil((double)config->replicas / (double)self->ranks);
+        time.total *= ceil((double)config->replicas / (double)self->crew_ranks[i]);
     }
     return time;
 }
@@ -164,9 +175,12 @@ static ww_status print_memory(const planning *self, ww_error *error)
     if (self->ranks == 1)
         return WW_OK;
     char text[64];
-    (void)snprintf(text, sizeof text, "on %lld ranks", (long long)self->ranks);
-    double all = 0.0;
-    WW_TRY(all_ranks_bytes(self, &all, error));
+    double all = (double)self->ranks * (double)rank_bytes(self, cost);
+    (void)snprintf(text, sizeof text, "on %lld ranks, at most", (long long)self->ranks);
+    if (self->experiment.count == 1) {
+        WW_TRY(all_ranks_bytes(self, &all, error));
+        (void)snprintf(text, sizeof text, "on %lld ranks", (long long)self->ranks);
+    }
     print_bytes(text, all);
     return WW_OK;
 }
@@ -183,7 +197,9 @@ static void print_file(const planning *self)
     }
     const int64_t common = ww_store_common_bytes();
     printf("\nfile, all of it reserved at the start\n");
-    print_bytes("two checkpoints of each run", (double)sum.checkpoints);
+    print_bytes(self->members.list[0].config->replicas > 1 ? "commit pages of each run"
+                                                           : "two checkpoints of each run",
+                (double)sum.checkpoints);
     if (sum.snapshots > 0)
         print_bytes("snapshots", (double)sum.snapshots);
     if (sum.record > 0)
@@ -224,7 +240,7 @@ static void print_time(const planning *self)
     char text[32];
     double all = 0.0;
     for (size_t i = 0; i < self->experiment.count; i++)
-        all += duration_of(self, i).total;
+        all += duration_of(self, i).total * self->crew_ranks[i];
     const duration time = duration_of(self, self->largest);
     ww_duration_text(rates->seconds, text, sizeof text);
     printf("\ntime, an estimate from a calibration of %s on %d rank%s of this machine%s%s\n", text,
@@ -243,7 +259,7 @@ static void print_time(const planning *self)
                (long long)self->members.list[self->largest].config->replicas);
     else if (rates->write_rate <= 0.0)
         printf("  checkpoints are left out: nothing could be written to this folder\n");
-    ww_duration_text(all / self->share, text, sizeof text);
+    ww_duration_text(all / (self->share * (double)self->ranks), text, sizeof text);
     printf("  %-38s %9s  (%.3g Gflop/s a rank in steps, %.3g MB/s to this folder)\n",
            self->experiment.count > 1 ? "all runs, side by side" : "in all", text,
            rates->step_rate * 1e-9, rates->write_rate * 1e-6);
@@ -331,19 +347,22 @@ static ww_status smallest_ranks(const planning *self, int64_t a_node, int64_t *r
 
 static ww_status print_ranks(const planning *self, ww_error *error)
 {
-    int64_t useful = 0;
+    int64_t useful = 0; // side by side
     for (size_t i = 0; i < self->experiment.count; i++)
-        useful = useful_ranks(self, i) > useful ? useful_ranks(self, i) : useful;
+        useful += useful_ranks(self, i);
     const ww_tiling *tiling = &self->costs[self->largest].tiling;
-    if (self->members.list[self->largest].config->replicas > 1)
-        printf("\nranks: at most %lld have work (replicas)", (long long)useful);
+    printf("\nranks: at most %lld have work", (long long)useful);
+    if (self->experiment.count > 1)
+        printf(" (crews for %.0f%% of the time on %lld: `widthwise list members`)",
+               100.0 * self->share, (long long)self->ranks);
+    else if (self->members.list[0].config->replicas > 1)
+        printf(" (replicas)");
     else
-        printf("\nranks: at most %lld have work (tiles of %lld units); %lld: %lld tile%s on the "
-               "fullest",
-               (long long)useful, (long long)tiling->tile_units, (long long)self->ranks,
+        printf(" (tiles of %lld units); %lld: %lld tile%s on the fullest",
+               (long long)tiling->tile_units, (long long)self->ranks,
                (long long)tiling->local_tiles, tiling->local_tiles == 1 ? "" : "s");
-    if (self->ranks > useful_ranks(self, self->largest))
-        printf(", %lld IDLE", (long long)(self->ranks - useful_ranks(self, self->largest)));
+    if (self->ranks > useful)
+        printf(", %lld IDLE", (long long)(self->ranks - useful));
     printf("\n");
     if (self->node_memory <= 0.0)
         return WW_OK;
@@ -463,6 +482,7 @@ ww_status ww_app_plan(const ww_parallel *parallel, int count, char **words, ww_e
         status = plan(&self, error);
     ww_app_members_free(&self.members);
     free(self.costs);
+    free(self.crew_ranks);
     free(settings.texts);
     ww_experiment_free(&self.experiment);
     return status;

@@ -11,6 +11,11 @@ ww_status ww_config_derive(ww_config *config, const ww_given *given, ww_error *e
 /// Checks what keys require of each other in one complete configuration.
 ww_status ww_config_check(const ww_config *config, const ww_given *given, ww_error *error);
 
+/// Checks that no two members have replicas that are the same run: statistics over them would count
+/// it twice.
+ww_status ww_experiment_check_overlap(const ww_experiment *experiment, const char *origin,
+                                      ww_error *error);
+
 /// WW_USAGE: the key at `index` was given, but has no effect in `config`.
 ww_status ww_refuse_unused(const ww_config *config, size_t index, const ww_place *place,
                            ww_error *error);

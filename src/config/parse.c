@@ -235,7 +235,7 @@ static ww_status read_members(config_reader *reader, ww_experiment *experiment, 
         WW_TRY(name_member(experiment, member,
                            ww_config_check(&experiment->members[member], given, error), error));
     }
-    return WW_OK;
+    return ww_experiment_check_overlap(experiment, reader->origin, error);
 }
 
 static void free_reader(config_reader *reader)

@@ -152,12 +152,18 @@ class ReplicasTest(ProgramTest):
             ("output.record=[data]", "output.record"),
             ("replica_seeds=[]", "replica_seeds is empty"),
             ("replicas=0", "replicas"),
+            ("sweep={seed: [1, 60]}", "replica 59 of member 0 (seed=1) is the same run as replica 0"),
+            ("sweep={seed: [200, 141]}", "is the same run as replica 59 of member 1"),
         ):
             config = self.folder / "refused.yaml"
             config.write_text(CONFIG, encoding="utf-8")
             refused = self.succeed("run", config, "-o", "refused.h5", "--set", more, code=2)
             self.assertIn(sentence, refused.errors)
             self.assertFalse((self.folder / "refused.h5").exists())
+        self.succeed(
+            *("run", self.folder / "refused.yaml", "-o", "apart.h5", "-q"),
+            *("--set", "sweep={seed: [1, 61], network.width: [10, 20]}"),
+        )
 
     def test_export(self) -> None:
         """Those that are done, and a plain file."""
