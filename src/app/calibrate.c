@@ -108,8 +108,7 @@ static void cut_tiling(ww_problem *problem)
 {
     ww_tiling *tiling = &problem->tiling;
     const int64_t tile_bytes = tiling->tile_units * problem->dimension * (int64_t)sizeof(double);
-    WW_ASSERT(tile_bytes > 0);
-    const int64_t tiles = 1 + MOST_WEIGHT_BYTES / tile_bytes;
+    const int64_t tiles = 1 + MOST_WEIGHT_BYTES / (tile_bytes > 0 ? tile_bytes : 1);
     if (tiling->local_tiles <= tiles)
         return;
     tiling->local_tiles = tiles;
