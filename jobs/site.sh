@@ -10,7 +10,7 @@ WIDTHWISE=${WIDTHWISE:-$REPOSITORY/build/release/widthwise}
 # How ranks are started. A rank that has ended well or with exit code 75 leaves the others the time to
 # end too (--kill-on-bad-exit=1 would not); when one dies, they are ended after that time at the latest.
 # With an Open MPI that knows no PMIx under Slurm: LAUNCH=(mpirun).
-LAUNCH=(srun --mpi=pmix --kill-on-bad-exit=0 --wait=60)
+LAUNCH=(srun --mpi=pmix --kill-on-bad-exit=0 --wait=30)
 # Seconds that mpirun gives ranks between SIGTERM and SIGKILL, for a checkpoint. It waits as long before
 # SIGTERM; both together must stay below Slurm's KillWait (30 s unless your site says otherwise).
 export OMPI_MCA_odls_base_sigkill_timeout=10

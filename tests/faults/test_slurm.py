@@ -264,7 +264,7 @@ class SlurmJobsTest(SlurmTest):
         return cls.run_job(config, options=("--ntasks=2",))
 
     def test_scripted_dead_rank(self) -> None:
-        """The other ranks are ended too, in a minute at most."""
+        """The other ranks are ended too, within the minute."""
         job = self.jobs["dead"][0]
         self.assertEqual(self.cluster.wait_for(job), "FAILED")
         self.assertIn("fix the reason", self.log_of(job))
