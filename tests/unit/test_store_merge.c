@@ -72,7 +72,7 @@ static void merges_by_number(void **state)
     assert_true(store_says(&refusal, "merged.h5 exists already"));
     // The locks of the inputs are free again.
     for (int i = 0; i < FILES; i++) {
-        ww_store_lock lock;
+        ww_store_lock lock = {0};
         CHECK_OK(ww_store_lock_take(names.input[i], &fixture->world, &lock, error));
         ww_store_unlock(&lock);
     }
