@@ -192,14 +192,14 @@ typedef enum consequence {
     ALL_END       // somebody asked for it, or the file is lost
 } consequence;
 
-static consequence consequence_of(crews *self, ww_status status, bool ended_before)
+static consequence consequence_of(crews *self, ww_status status)
 {
     const ww_ending *ending = &self->session->ending;
     if (!is_outcome(status) && is_lost(self)) {
         self->result.lost++;
         return ALL_END;
     }
-    if (!ending->agreed || ended_before)
+    if (!ending->agreed)
         return CREW_GOES_ON;
     if (ending->lacks_room) // only the results of this member
         return CREW_GOES_ON;
@@ -263,7 +263,6 @@ static ww_status run_task(crews *self, const ww_parallel *crew, size_t task, ww_
     ww_session *session = self->session;
     const ww_app_member *member = &session->members.list[self->positions[task]];
     const bool leads = crew->rank == 0;
-    const bool ended_before = session->ending.agreed;
     const double began = ww_seconds();
     ww_error error = {0};
     self->progress.member = (int64_t)self->positions[task] + 1;
@@ -277,7 +276,7 @@ static ww_status run_task(crews *self, const ww_parallel *crew, size_t task, ww_
     consequence drawn = CREW_GOES_ON;
     if (leads) {
         ww_overview_ended(&self->overview, status);
-        drawn = consequence_of(self, status, ended_before);
+        drawn = consequence_of(self, status);
         if (!is_outcome(status)) {
             ww_app_name_member(member->index, member->label, &error);
             tell_failure(self, member, &error);
