@@ -69,6 +69,13 @@ typedef struct ww_member_layout {
     size_t final_count;
     const ww_field *theory; ///< predictions
     size_t theory_count;
+    const ww_field *gram; ///< what is known of the Gram matrix
+    size_t gram_count;
+    bool keeps_eigenvectors; ///< of it, [n, n]
+    /// Targets of the train set that are computed, not loaded, stand in the file from the start.
+    bool has_train_targets;
+    const double *train_targets; ///< [n, targets], for ww_store_create; NULL: not at hand
+    int64_t targets;             ///< of a sample
     const ww_fact *facts;
     size_t fact_count;
     size_t carry_count;            ///< doubles that cumulative quantities keep in a checkpoint
@@ -131,7 +138,7 @@ typedef struct ww_member_summary {
     char reason[WW_OUTCOME_TEXT]; ///< why it failed or diverged, else ""
     bool slot_valid[2];           ///< what the page says, contents not read
     int64_t slot_step[2];
-    bool final_valid, theory_valid, record_valid;
+    bool final_valid, theory_valid, record_valid, gram_valid;
     int64_t snapshots; ///< snapshots taken
     bool page_valid[2];
 } ww_member_summary;
@@ -313,6 +320,49 @@ ww_status ww_store_write_final(ww_store *store, size_t field, const double *valu
                                ww_error *error);
 ww_status ww_store_write_theory(ww_store *store, size_t field, const double *values,
                                 ww_error *error);
+
+/// What stands in the file about the Gram matrix. Keys tell what it was computed of and asked for.
+typedef struct ww_gram_state {
+    bool valid, spectrum_valid;
+    uint64_t key, spectrum_key;
+} ww_gram_state;
+
+/// Holds what is there against its hashes: what is damaged is not valid. Collective.
+ww_status ww_store_check_gram(ww_store *store, ww_gram_state *state, ww_error *error);
+
+/// Takes back what is there, for something else to be written in its place; the spectrum only where
+/// `spectrum_too`. Collective.
+ww_status ww_store_begin_gram(ww_store *store, bool spectrum_too, ww_error *error);
+
+/// Reads or writes one field of the Gram matrix, `values` of the field's size, the same on all
+/// ranks. Collective.
+ww_status ww_store_read_gram(ww_store *store, size_t field, double *values, ww_error *error);
+ww_status ww_store_write_gram(ww_store *store, size_t field, const double *values, ww_error *error);
+
+/// Reads or writes eigenvectors `first` .. `first + count - 1` of this rank, `rows` [count, n].
+/// Writing takes them into account once all ranks together have written all. Collective.
+ww_status ww_store_read_eigenvectors(ww_store *store, int64_t first, int64_t count, double *rows,
+                                     ww_error *error);
+ww_status ww_store_write_eigenvectors(ww_store *store, int64_t first, int64_t count,
+                                      const double *rows, ww_error *error);
+
+/// Commits what was written since ww_store_begin_gram, with its keys: every field that was taken
+/// back must have been. The state of the run stays as it is. Collective.
+ww_status ww_store_commit_gram(ww_store *store, uint64_t spectrum_key, uint64_t key,
+                               ww_error *error);
+
+/// Reads the train targets of member `index` that were computed when the file was made, `targets`
+/// [count], on all ranks. WW_FAILED when they are not there or damaged. No member need be open.
+/// Collective.
+ww_status ww_store_read_train_targets(const char *path, int64_t index, int64_t count,
+                                      const ww_parallel *parallel, double *targets,
+                                      ww_error *error);
+
+/// Whether snapshot `index` of the layout was taken; and its hidden weights of tile `tile` of this
+/// rank, `weights` [tile units, d]. Not collective.
+bool ww_store_has_snapshot(const ww_store *store, size_t index);
+ww_status ww_store_read_snapshot(const ww_store *store, size_t index, int64_t tile, double *weights,
+                                 ww_error *error);
 
 /// Commits rows, final results and predictions with `state`, and `reason`, one sentence on why a
 /// member diverged ("" where it did not; cut at WW_OUTCOME_TEXT - 1 bytes). Before a member counts

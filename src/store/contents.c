@@ -2,6 +2,8 @@
 
 #include "store/weights.h"
 
+#include <string.h>
+
 ww_share ww_share_make(const ww_member *member, int rank, int size)
 {
     const int64_t width = member->has_replicas ? 1 : ww_array_rows(&member->slot[0].hidden_weights);
@@ -17,12 +19,21 @@ ww_status ww_contents_hash_rows(const ww_member *member, int64_t rows, const ww_
     return WW_OK;
 }
 
-ww_status ww_contents_hash_list(const ww_array_list *list, const ww_share *share, uint64_t *hash,
-                                ww_error *error)
+bool ww_belongs_to_part(const ww_array *array, ww_part part)
+{
+    static const char prefix[] = "eigen";
+    if (part != WW_PART_SPECTRUM && part != WW_PART_GRAM)
+        return true;
+    const bool of_spectrum = strncmp(strrchr(array->path, '/') + 1, prefix, sizeof prefix - 1) == 0;
+    return of_spectrum == (part == WW_PART_SPECTRUM);
+}
+
+static ww_status hash_list(const ww_array_list *list, ww_part part, const ww_share *share,
+                           uint64_t *hash, ww_error *error)
 {
     for (size_t i = 0; i < list->count; i++) {
         const int64_t rows = ww_array_rows(&list->arrays[i]);
-        if (rows > 0)
+        if (rows > 0 && ww_belongs_to_part(&list->arrays[i], part))
             WW_TRY(
                 ww_array_hash(&list->arrays[i], rows, rows, share->rank, share->size, hash, error));
     }
@@ -56,6 +67,15 @@ ww_status ww_contents_hash_snapshots(const ww_member *member, int64_t count, con
     return WW_OK;
 }
 
+/// Matrices are hashed by rows, since no rank has them whole.
+static ww_status hash_matrix(const ww_array *array, const ww_share *share, uint64_t *hash,
+                             ww_error *error)
+{
+    if (!ww_array_exists(array))
+        return WW_OK;
+    return ww_array_hash(array, ww_array_rows(array), 1, share->rank, share->size, hash, error);
+}
+
 bool ww_part_expected(const ww_page *page, ww_part part, uint64_t *hash)
 {
     const struct {
@@ -67,6 +87,9 @@ bool ww_part_expected(const ww_page *page, ww_part part, uint64_t *hash)
         [WW_PART_THEORY] = {page->theory_valid, page->theory_hash},
         [WW_PART_RECORD] = {page->record_valid, page->record_hash},
         [WW_PART_SNAPSHOTS] = {page->snapshots > 0, page->snapshots_hash},
+        [WW_PART_SPECTRUM] = {page->spectrum_valid, page->spectrum_hash},
+        [WW_PART_GRAM] = {page->gram_valid, page->gram_hash},
+        [WW_PART_TARGETS] = {page->targets_valid, page->targets_hash},
     };
     *hash = parts[part].hash;
     return parts[part].valid;
@@ -82,13 +105,20 @@ ww_status ww_contents_hash_part(const ww_member *member, const ww_page *page, ww
     case WW_PART_ROWS:
         return ww_contents_hash_rows(member, page->rows, share, hash, error);
     case WW_PART_FINAL:
-        return ww_contents_hash_list(&member->final, share, hash, error);
+        return hash_list(&member->final, part, share, hash, error);
     case WW_PART_THEORY:
-        return ww_contents_hash_list(&member->theory, share, hash, error);
+        return hash_list(&member->theory, part, share, hash, error);
     case WW_PART_RECORD:
         return ww_contents_hash_record(member, share, hash, error);
     case WW_PART_SNAPSHOTS:
         return ww_contents_hash_snapshots(member, page->snapshots, share, hash, error);
+    case WW_PART_SPECTRUM:
+        WW_TRY(hash_matrix(&member->eigenvectors, share, hash, error));
+        return hash_list(&member->gram, part, share, hash, error);
+    case WW_PART_GRAM:
+        return hash_list(&member->gram, part, share, hash, error);
+    case WW_PART_TARGETS:
+        return hash_matrix(&member->train_targets, share, hash, error);
     case WW_PARTS:
         break;
     }

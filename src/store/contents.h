@@ -25,10 +25,6 @@ ww_share ww_share_make(const ww_member *member, int rank, int size);
 ww_status ww_contents_hash_rows(const ww_member *member, int64_t rows, const ww_share *share,
                                 uint64_t *hash, ww_error *error);
 
-/// All datasets of a list: final results or predictions.
-ww_status ww_contents_hash_list(const ww_array_list *list, const ww_share *share, uint64_t *hash,
-                                ww_error *error);
-
 /// What is recorded for an outside check.
 ww_status ww_contents_hash_record(const ww_member *member, const ww_share *share, uint64_t *hash,
                                   ww_error *error);
@@ -44,8 +40,16 @@ typedef enum ww_part {
     WW_PART_THEORY,
     WW_PART_RECORD,
     WW_PART_SNAPSHOTS,
+    WW_PART_SPECTRUM, ///< eigenvalues and eigenvectors
+    WW_PART_GRAM,     ///< all else that is known of the Gram matrix
+    WW_PART_TARGETS,  ///< that were computed
     WW_PARTS
 } ww_part;
+
+/// Whether an array of the list of that part belongs to it. What is known of the Gram matrix is one
+/// list of two parts: names that begin with "eigen" are of the spectrum, which other labels may use
+/// again.
+bool ww_belongs_to_part(const ww_array *array, ww_part part);
 
 /// Whether the page vouches for any of that part, and for which hash.
 bool ww_part_expected(const ww_page *page, ww_part part, uint64_t *hash);

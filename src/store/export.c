@@ -118,10 +118,11 @@ static ww_status copy_as_it_is(export *self, const ww_array *array, int64_t coun
     return copy_array(self, array, count, ww_copy_text(array->path, error), NULL, error);
 }
 
-static ww_status copy_list(export *self, const ww_array_list *list, ww_error *error)
+static ww_status copy_part(export *self, const ww_array_list *list, ww_part part, ww_error *error)
 {
     for (size_t i = 0; i < list->count; i++)
-        WW_TRY(copy_as_it_is(self, &list->arrays[i], ww_array_rows(&list->arrays[i]), error));
+        if (ww_belongs_to_part(&list->arrays[i], part))
+            WW_TRY(copy_as_it_is(self, &list->arrays[i], ww_array_rows(&list->arrays[i]), error));
     return WW_OK;
 }
 
@@ -245,20 +246,26 @@ static ww_status copy_results(export *self, const exported *at, ww_error *error)
         return WW_OK;
     const struct {
         const ww_array_list *list;
-        bool valid;
-        uint64_t hash;
+        ww_part part;
         const char *what;
-    } groups[] = {{&at->member.final, page->final_valid, page->final_hash, "the final results"},
-                  {&at->member.theory, page->theory_valid, page->theory_hash, "the predictions"}};
+    } groups[] = {{&at->member.final, WW_PART_FINAL, "the final results"},
+                  {&at->member.theory, WW_PART_THEORY, "the predictions"},
+                  {&at->member.gram, WW_PART_SPECTRUM, "the spectrum"},
+                  {&at->member.gram, WW_PART_GRAM, "the Gram results"}};
     for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++) {
-        if (!groups[i].valid)
+        uint64_t expected = 0;
+        if (!ww_part_expected(page, groups[i].part, &expected))
             continue;
-        WW_TRY(copy_list(self, groups[i].list, error));
+        WW_TRY(copy_part(self, groups[i].list, groups[i].part, error));
         hash = 0;
         if (self->target >= 0)
-            readable = ww_contents_hash_list(groups[i].list, &at->share, &hash, error);
-        WW_TRY(judge(self, at, readable, hash, groups[i].hash, groups[i].what, error));
+            readable =
+                ww_contents_hash_part(&at->member, page, groups[i].part, &at->share, &hash, error);
+        WW_TRY(judge(self, at, readable, hash, expected, groups[i].what, error));
     }
+    const ww_array *vectors = &at->member.eigenvectors; // vouched for with the spectrum
+    if (page->spectrum_valid && self->choice->weights && ww_array_exists(vectors))
+        WW_TRY(copy_as_it_is(self, vectors, ww_array_rows(vectors), error));
     return WW_OK;
 }
 

@@ -30,6 +30,25 @@ static ww_status fail_structure(const char *file_name, const char *path, const c
                    file_name, path, what);
 }
 
+/// Opens dataset `name` of `group`, which is taken over, if it is there: doubles of that rank.
+static ww_status open_optional(hid_t file, const char *file_name, char *group, const char *name,
+                               int rank, ww_array *array, ww_error *error)
+{
+    if (group == NULL)
+        return WW_FAILED;
+    ww_names names = {0};
+    ww_status status = ww_names_read(file, file_name, group, &names, error);
+    for (size_t i = 0; i < names.count && status == WW_OK; i++)
+        if (strcmp(names.names[i], name) == 0)
+            status = ww_array_open(file, file_name, ww_format(error, "%s/%s", group, name), 0,
+                                   array, error);
+    if (status == WW_OK && ww_array_exists(array) && (array->integer || array->rank != rank))
+        status = fail_structure(file_name, array->path, "has another type or rank", error);
+    ww_names_free(&names);
+    free(group);
+    return status;
+}
+
 /// Opens all datasets of a group into `list`, but for one named `without`.
 static ww_status open_list(hid_t file, const char *file_name, int64_t index, const char *group,
                            const char *without, ww_array_list *list, ww_error *error)
@@ -58,6 +77,17 @@ static ww_status open_list(hid_t file, const char *file_name, int64_t index, con
     ww_names_free(&names);
     free(path);
     return status;
+}
+
+/// What is known of the Gram matrix, and targets that were computed with it.
+static ww_status open_gram(hid_t file, const char *file_name, ww_member *member, ww_error *error)
+{
+    const int64_t index = member->index;
+    WW_TRY(open_list(file, file_name, index, "gram", NULL, &member->gram, error));
+    WW_TRY(open_optional(file, file_name, ww_format(error, "/gram/run%04" PRId64, index),
+                         "eigenvectors", 2, &member->eigenvectors, error));
+    return open_optional(file, file_name, ww_format(error, "/state/run%04" PRId64, index),
+                         "train_targets", 2, &member->train_targets, error);
 }
 
 static void close_list(ww_array_list *list)
@@ -269,6 +299,8 @@ ww_member ww_member_none(int64_t index)
                         .replica_state = ww_array_none(),
                         .replica_steps = ww_array_none(),
                         .step = ww_array_none(),
+                        .eigenvectors = ww_array_none(),
+                        .train_targets = ww_array_none(),
                         .snapshot_step = ww_array_none(),
                         .snapshot_weights = ww_array_none()};
     for (int s = 0; s < WW_SLOTS; s++)
@@ -288,6 +320,7 @@ ww_status ww_member_open(hid_t file, const char *file_name, int64_t index, ww_me
     WW_TRY(open_state(file, file_name, member, error));
     if (member->has_replicas)
         return WW_OK;
+    WW_TRY(open_gram(file, file_name, member, error));
     WW_TRY(open_snapshots(file, file_name, member, error));
     return open_recorded(file, file_name, member, error);
 }
@@ -301,6 +334,9 @@ void ww_member_close(ww_member *member)
     close_list(&member->trajectory);
     close_list(&member->final);
     close_list(&member->theory);
+    close_list(&member->gram);
+    ww_array_close(&member->eigenvectors);
+    ww_array_close(&member->train_targets);
     for (int s = 0; s < WW_SLOTS; s++) {
         ww_array_close(&member->slot[s].hidden_weights);
         ww_array_close(&member->slot[s].output_weights);

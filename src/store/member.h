@@ -50,6 +50,9 @@ typedef struct ww_member {
     ww_array step;
     ww_array_list trajectory; ///< without `step`
     ww_array_list final, theory;
+    ww_array_list gram;     ///< what is known of the Gram matrix
+    ww_array eigenvectors;  ///< of it, [n, n], a row each
+    ww_array train_targets; ///< that were computed, [n, outputs]
     ww_slot_arrays slot[WW_SLOTS];
     ww_array snapshot_step, snapshot_weights;
     ww_array recorded[WW_RECORDED_COUNT];
@@ -127,7 +130,9 @@ struct ww_store {
     int64_t *snapshot_steps; ///< [snapshots of the layout]
     int64_t snapshots;       ///< taken, those that the next commit will count included
     uint64_t snapshots_hash;
-    ww_pending_results final, theory;
+    ww_pending_results final, theory, gram;
+    bool eigenvectors_written;
+    uint64_t eigenvectors_hash; ///< this rank's share
 };
 
 /// Both pages as rank 0 reads them, and which is the newest: decisions are taken by them, and other

@@ -31,6 +31,12 @@ enum {
     GRAM_HASH = 16,
     ATTEMPT = 17,
     DATA_HASH = 18,
+    GRAM_KEY = 19,
+    SPECTRUM_VALID = 20,
+    SPECTRUM_HASH = 21,
+    SPECTRUM_KEY = 22,
+    TARGETS_VALID = 23,
+    TARGETS_HASH = 24,
     SLOTS = 32,
     SLOT_WORDS = 16,
     REASON = 64, ///< text, closed by a zero byte
@@ -94,6 +100,12 @@ void ww_page_encode(const ww_page *page, int64_t words[WW_PAGE_WORDS])
     words[SNAPSHOTS_HASH] = (int64_t)page->snapshots_hash;
     words[GRAM_VALID] = page->gram_valid;
     words[GRAM_HASH] = (int64_t)page->gram_hash;
+    words[GRAM_KEY] = (int64_t)page->gram_key;
+    words[SPECTRUM_VALID] = page->spectrum_valid;
+    words[SPECTRUM_HASH] = (int64_t)page->spectrum_hash;
+    words[SPECTRUM_KEY] = (int64_t)page->spectrum_key;
+    words[TARGETS_VALID] = page->targets_valid;
+    words[TARGETS_HASH] = (int64_t)page->targets_hash;
     words[ATTEMPT] = page->attempt;
     words[DATA_HASH] = (int64_t)page->data_hash;
     memcpy(words + REASON, page->reason, sizeof page->reason);
@@ -136,6 +148,12 @@ bool ww_page_decode(const int64_t words[WW_PAGE_WORDS], int position, ww_page *p
     page->snapshots_hash = (uint64_t)words[SNAPSHOTS_HASH];
     page->gram_valid = words[GRAM_VALID] != 0;
     page->gram_hash = (uint64_t)words[GRAM_HASH];
+    page->gram_key = (uint64_t)words[GRAM_KEY];
+    page->spectrum_valid = words[SPECTRUM_VALID] != 0;
+    page->spectrum_hash = (uint64_t)words[SPECTRUM_HASH];
+    page->spectrum_key = (uint64_t)words[SPECTRUM_KEY];
+    page->targets_valid = words[TARGETS_VALID] != 0;
+    page->targets_hash = (uint64_t)words[TARGETS_HASH];
     page->attempt = words[ATTEMPT];
     page->data_hash = (uint64_t)words[DATA_HASH];
     memcpy(page->reason, words + REASON, sizeof page->reason);

@@ -30,8 +30,13 @@ typedef struct ww_page {
     int64_t rows; ///< committed rows
     uint64_t rows_hash;
     int64_t last_step; ///< step of the last row, -1 without rows
-    bool final_valid, theory_valid, record_valid, gram_valid;
-    uint64_t final_hash, theory_hash, record_hash, gram_hash;
+    bool final_valid, theory_valid, record_valid;
+    uint64_t final_hash, theory_hash, record_hash;
+    bool spectrum_valid, gram_valid; ///< of the Gram matrix; all else that is known of it
+    uint64_t spectrum_hash, gram_hash;
+    uint64_t spectrum_key, gram_key; ///< what they were computed of and asked for
+    bool targets_valid;              ///< train targets that were computed, not loaded
+    uint64_t targets_hash;
     int64_t snapshots; ///< snapshots taken
     uint64_t snapshots_hash;
     int64_t attempt;              ///< restarts

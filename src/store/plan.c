@@ -1,5 +1,6 @@
 #include "store/plan.h"
 
+#include "store/gram.h"
 #include "store/hdf5_tools.h"
 #include "store/page.h"
 #include "widthwise/config.h"
@@ -179,7 +180,8 @@ static ww_status add_results(ww_plan *plan, const ww_member_layout *layout, ww_e
     WW_TRY(add_fields(plan, layout, "trajectory", layout->trajectory, layout->trajectory_count,
                       layout->records, error));
     WW_TRY(add_fields(plan, layout, "final", layout->final, layout->final_count, -1, error));
-    return add_fields(plan, layout, "theory", layout->theory, layout->theory_count, -1, error);
+    WW_TRY(add_fields(plan, layout, "theory", layout->theory, layout->theory_count, -1, error));
+    return add_fields(plan, layout, "gram", layout->gram, layout->gram_count, -1, error);
 }
 
 static ww_status add_state(ww_plan *plan, const ww_member_layout *layout,
@@ -225,6 +227,35 @@ static ww_status add_state(ww_plan *plan, const ww_member_layout *layout,
         }
     }
     return WW_OK;
+}
+
+static ww_status add_gram(ww_plan *plan, const ww_member_layout *layout, ww_error *error)
+{
+    if (layout->keeps_eigenvectors) {
+        const ww_plan_item vectors = {
+            .type = WW_PLAN_REAL,
+            .rank = 2,
+            .extent = {layout->train, layout->train},
+            .description = "Unit eigenvectors of the Gram matrix in the order of its eigenvalues, "
+                           "axes [eigenvector, training sample]; their signs mean nothing",
+            .units = "1",
+            .source = "AR section 4"};
+        WW_TRY(ww_plan_add(plan, vectors,
+                           ww_format(error, "/gram/run%04" PRId64 "/eigenvectors", layout->index),
+                           error));
+    }
+    if (!layout->has_train_targets)
+        return WW_OK;
+    const ww_plan_item targets = {
+        .type = WW_PLAN_REAL,
+        .rank = 2,
+        .extent = {layout->train, layout->targets},
+        .description = "Targets of the training samples that were computed when the file was made, "
+                       "axes [sample, output]",
+        .units = "1",
+        .fill = layout->train_targets != NULL ? WW_PLAN_VALUE : WW_PLAN_EMPTY,
+        .value = layout->train_targets};
+    return ww_plan_add(plan, targets, ww_train_targets_path(layout->index, error), error);
 }
 
 static ww_status add_snapshots(ww_plan *plan, const ww_member_layout *layout, ww_error *error)
@@ -334,6 +365,7 @@ ww_status ww_plan_add_member(ww_plan *plan, const ww_member_layout *layout,
 {
     WW_TRY(add_results(plan, layout, error));
     WW_TRY(add_state(plan, layout, first_pages, error));
+    WW_TRY(add_gram(plan, layout, error));
     WW_TRY(add_snapshots(plan, layout, error));
     return add_record(plan, layout, error);
 }

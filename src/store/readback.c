@@ -7,9 +7,11 @@
 enum { CHECKPOINT = WW_PARTS, PARTS };
 
 static const char *const part_names[PARTS] = {
-    [WW_PART_ROWS] = "the records",        [WW_PART_FINAL] = "the final results",
-    [WW_PART_THEORY] = "the predictions",  [WW_PART_RECORD] = "what was recorded for a replay",
-    [WW_PART_SNAPSHOTS] = "the snapshots", [CHECKPOINT] = "the newest checkpoint",
+    [WW_PART_ROWS] = "the records",         [WW_PART_FINAL] = "the final results",
+    [WW_PART_THEORY] = "the predictions",   [WW_PART_RECORD] = "what was recorded for a replay",
+    [WW_PART_SNAPSHOTS] = "the snapshots",  [WW_PART_SPECTRUM] = "the spectrum",
+    [WW_PART_GRAM] = "the Gram results",    [WW_PART_TARGETS] = "the computed targets",
+    [CHECKPOINT] = "the newest checkpoint",
 };
 
 ww_status ww_hashes_sum(const ww_parallel *parallel, const ww_status *read, size_t count,
@@ -65,7 +67,8 @@ static void read_parts(const ww_store *store, const ww_page *page, uint64_t hash
     const int slot = ww_page_newest_slot(page);
     ww_error ignored = {0};
     for (ww_part part = 0; part < WW_PARTS; part++) {
-        const bool is_divided = part == WW_PART_RECORD || part == WW_PART_SNAPSHOTS;
+        const bool is_divided =
+            part == WW_PART_RECORD || part == WW_PART_SNAPSHOTS || part == WW_PART_SPECTRUM;
         hashes[part] = 0;
         read[part] = WW_OK;
         if (is_divided || store->parallel.rank == 0)

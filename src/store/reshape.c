@@ -32,6 +32,7 @@ typedef struct reshape_member {
     reshape_step *steps;
     size_t count, capacity;
     bool has_new_batches;
+    bool changes_gram, changes_spectrum; ///< what is known of the Gram matrix
 } reshape_member;
 
 typedef struct reshape {
@@ -67,6 +68,21 @@ static bool is_under(const reshape_member *member, const char *path, const char 
     (void)snprintf(prefix, sizeof prefix, "/runs/run%04" PRId64 "/%s/", member->layout->index,
                    group);
     return strncmp(path, prefix, strlen(prefix)) == 0;
+}
+
+/// The eigenvectors of the Gram matrix.
+static bool is_eigenvectors(const reshape_member *member, const char *path)
+{
+    char name[64];
+    (void)snprintf(name, sizeof name, "/gram/run%04" PRId64 "/eigenvectors", member->layout->index);
+    return strcmp(path, name) == 0;
+}
+
+/// What is computed anew where its shape changes: nothing of it has to be kept.
+static bool is_computed(const reshape_member *member, const char *path)
+{
+    return is_under(member, path, "final") || is_under(member, path, "theory") ||
+           is_under(member, path, "gram") || is_eigenvectors(member, path);
 }
 
 static bool is_batches(const reshape_member *member, const char *path)
@@ -118,8 +134,7 @@ static ww_status compare_extents(const ww_array *array, const char *file_name,
         member->has_new_batches = true;
         return add_step(member, STEP_REPLACE, number, item->path, error);
     }
-    if (!has_replicas &&
-        (is_under(member, item->path, "final") || is_under(member, item->path, "theory")))
+    if (!has_replicas && is_computed(member, item->path))
         return add_step(member, STEP_REPLACE, number, item->path, error);
     return fail_other(file_name, item->path, error);
 }
@@ -168,7 +183,7 @@ static ww_status compare_item(hid_t file, const char *file_name, reshape_member 
             return compare_text(file, file_name, member, number, error);
         return compare_numbers(file, file_name, member, number, error);
     }
-    if (is_under(member, item->path, "final") || is_under(member, item->path, "theory"))
+    if (is_computed(member, item->path))
         return add_step(member, STEP_ADD, number, item->path, error);
     if (is_under(member, item->path, "trajectory"))
         return ww_fail(error, WW_USAGE,
@@ -179,11 +194,10 @@ static ww_status compare_item(hid_t file, const char *file_name, reshape_member 
     return fail_other(file_name, item->path, error);
 }
 
-/// Results and predictions that the new layout has no more.
+/// Results and predictions that the new layout has no more, under `parent`, which is taken over.
 static ww_status find_removed(hid_t file, const char *file_name, reshape_member *member,
-                              const char *group, ww_error *error)
+                              char *parent, ww_error *error)
 {
-    char *parent = ww_format(error, "/runs/run%04" PRId64 "/%s", member->layout->index, group);
     if (parent == NULL)
         return WW_FAILED;
     ww_names names = {0};
@@ -236,6 +250,21 @@ static ww_status check_steps(hid_t file, const char *file_name, const reshape_me
                    file_name, index, made, member->layout->steps, made);
 }
 
+/// Which parts of what is known of the Gram matrix the steps touch.
+static void find_gram_changes(reshape_member *member)
+{
+    static const char spectrum[] = "eigen";
+    for (size_t i = 0; i < member->count; i++) {
+        const char *path = member->steps[i].path;
+        const bool is_field = is_under(member, path, "gram");
+        const bool of_spectrum =
+            strncmp(strrchr(path, '/') + 1, spectrum, sizeof spectrum - 1) == 0;
+        member->changes_gram = member->changes_gram || (is_field && !of_spectrum);
+        member->changes_spectrum =
+            member->changes_spectrum || (is_field && of_spectrum) || is_eigenvectors(member, path);
+    }
+}
+
 static ww_status compare_member(hid_t file, const char *file_name, reshape_member *member,
                                 ww_error *error)
 {
@@ -243,8 +272,16 @@ static ww_status compare_member(hid_t file, const char *file_name, reshape_membe
     WW_TRY(check_steps(file, file_name, member, error));
     for (size_t i = 0; i < member->plan.count; i++)
         WW_TRY(compare_item(file, file_name, member, i, error));
-    WW_TRY(find_removed(file, file_name, member, "final", error));
-    return find_removed(file, file_name, member, "theory", error);
+    const int64_t index = member->layout->index;
+    static const char *const groups[] = {"final", "theory", "gram"};
+    for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++)
+        WW_TRY(find_removed(file, file_name, member,
+                            ww_format(error, "/runs/run%04" PRId64 "/%s", index, groups[i]),
+                            error));
+    WW_TRY(find_removed(file, file_name, member, ww_format(error, "/gram/run%04" PRId64, index),
+                        error));
+    find_gram_changes(member);
+    return WW_OK;
 }
 
 /// Compares all members with the file, and lists what is touched.
@@ -316,9 +353,10 @@ static ww_status write_batches(hid_t file, const char *file_name, const reshape 
 
 /// Both pages say the same of the new layout as they did of the old one, but that results are to be
 /// computed anew. `record_change` is what the hash of the record changes by.
-static ww_status write_pages(hid_t file, const char *file_name, int64_t index,
+static ww_status write_pages(hid_t file, const char *file_name, const reshape_member *member,
                              uint64_t record_change, ww_error *error)
 {
+    const int64_t index = member->layout->index;
     ww_array commit;
     ww_page pages[WW_PAGES];
     bool valid[WW_PAGES];
@@ -332,6 +370,10 @@ static ww_status write_pages(hid_t file, const char *file_name, int64_t index,
             page->state = WW_RUN_STOPPED;
         page->final_valid = page->theory_valid = false;
         page->final_hash = page->theory_hash = 0;
+        if (member->changes_gram)
+            page->gram_valid = false;
+        if (member->changes_spectrum)
+            page->spectrum_valid = false;
         if (page->record_valid)
             page->record_hash += record_change;
         int64_t words[WW_PAGE_WORDS];
@@ -393,7 +435,7 @@ static ww_status change_member(hid_t file, const char *file_name, const reshape 
         WW_TRY(make_step(file, file_name, member, &member->steps[i], error));
     if (recorded)
         WW_TRY(write_batches(file, file_name, self, number, &after, error));
-    return write_pages(file, file_name, member->layout->index, after - before, error);
+    return write_pages(file, file_name, member, after - before, error);
 }
 
 static ww_status change(void *context, hid_t file, const char *file_name, ww_error *error)

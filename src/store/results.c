@@ -35,6 +35,11 @@ ww_status ww_store_write_theory(ww_store *store, size_t field, const double *val
     return write_result(store, &store->member.theory, &store->theory, field, values, error);
 }
 
+ww_status ww_store_write_gram(ww_store *store, size_t field, const double *values, ww_error *error)
+{
+    return write_result(store, &store->member.gram, &store->gram, field, values, error);
+}
+
 /// Results count when every field is there.
 static bool all_written(const ww_array_list *list, const ww_pending_results *results,
                         uint64_t *hash)

@@ -29,8 +29,10 @@ static ww_status open_member(ww_store *store, const ww_member_layout *layout, ww
                                store->path, "trajectory", error));
     WW_TRY(ww_array_list_order(&member->final, layout->final, layout->final_count, store->path,
                                "final result", error));
-    return ww_array_list_order(&member->theory, layout->theory, layout->theory_count, store->path,
-                               "prediction", error);
+    WW_TRY(ww_array_list_order(&member->theory, layout->theory, layout->theory_count, store->path,
+                               "prediction", error));
+    return ww_array_list_order(&member->gram, layout->gram, layout->gram_count, store->path,
+                               "result of the Gram matrix", error);
 }
 
 static ww_status begin_results(const ww_array_list *list, ww_pending_results *results,
@@ -87,7 +89,8 @@ static ww_status begin_state(ww_store *store, const ww_member_layout *layout, ww
         memcpy(store->snapshot_steps, layout->snapshot_steps,
                layout->snapshot_count * sizeof *store->snapshot_steps);
     WW_TRY(begin_results(&store->member.final, &store->final, error));
-    return begin_results(&store->member.theory, &store->theory, error);
+    WW_TRY(begin_results(&store->member.theory, &store->theory, error));
+    return begin_results(&store->member.gram, &store->gram, error);
 }
 
 /// This rank's own descriptor, to sync its writes. Also finds out, before the collective opening,
@@ -196,6 +199,8 @@ void ww_store_close(ww_store *store)
     free(store->final.hashes);
     free(store->theory.written);
     free(store->theory.hashes);
+    free(store->gram.written);
+    free(store->gram.hashes);
     free(store->path);
     free(store);
 }

@@ -45,6 +45,7 @@ static ww_status summarize_member(hid_t file, const char *path, ww_member_summar
     summary->final_valid = page.final_valid;
     summary->theory_valid = page.theory_valid;
     summary->record_valid = page.record_valid;
+    summary->gram_valid = page.gram_valid;
     summary->snapshots = page.snapshots;
     return WW_OK;
 }

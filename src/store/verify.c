@@ -72,9 +72,10 @@ static ww_status read_pages(check *at, ww_error *error)
 /// What is said of a part besides whether it holds.
 static void name_part(const check *at, ww_part part, char name[NAME_SIZE])
 {
-    static const char *const names[WW_PARTS] = {[WW_PART_FINAL] = "final results",
-                                                [WW_PART_THEORY] = "predictions",
-                                                [WW_PART_RECORD] = "record"};
+    static const char *const names[WW_PARTS] = {
+        [WW_PART_FINAL] = "final results", [WW_PART_THEORY] = "predictions",
+        [WW_PART_RECORD] = "record",       [WW_PART_SPECTRUM] = "spectrum",
+        [WW_PART_GRAM] = "Gram results",   [WW_PART_TARGETS] = "computed targets"};
     const ww_page *page = page_of(at);
     if (part == WW_PART_ROWS && at->member.has_replicas)
         (void)snprintf(name, NAME_SIZE, "%" PRId64 " of %" PRId64 " replicas", page->rows,
@@ -95,6 +96,14 @@ static bool is_reserved(const ww_member *member, ww_part part)
         return ww_array_exists(&member->snapshot_step);
     if (member->has_replicas) // whose results are in their rows
         return part == WW_PART_ROWS;
+    if (part == WW_PART_TARGETS)
+        return ww_array_exists(&member->train_targets);
+    if (part == WW_PART_GRAM || part == WW_PART_SPECTRUM) {
+        bool has = false;
+        for (size_t i = 0; i < member->gram.count; i++)
+            has = has || ww_belongs_to_part(&member->gram.arrays[i], part);
+        return has;
+    }
     bool recorded = part != WW_PART_RECORD;
     for (int i = 0; i < WW_RECORDED_COUNT; i++)
         recorded = recorded || ww_array_exists(&member->recorded[i]);
