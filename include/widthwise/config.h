@@ -43,6 +43,18 @@ enum { WW_RECORD_DATA = 1, WW_RECORD_INITIAL_WEIGHTS = 2, WW_RECORD_BATCHES = 4 
 /// Bits of replica_seeds.
 enum { WW_SEED_DATA = 1, WW_SEED_WEIGHTS = 2, WW_SEED_BATCHES = 4 };
 
+/// Solvers of eigenvalue problems of symmetric matrices.
+typedef enum ww_eigensolver {
+    WW_EIGENSOLVER_SCALAPACK,
+    WW_EIGENSOLVER_ELPA, ///< two stages; only where the program was built with ELPA
+} ww_eigensolver;
+
+/// Which gradients the kernel of a deep network is made of.
+typedef enum ww_gram_gradient { WW_GRAM_LAST_LAYER, WW_GRAM_ALL_LAYERS } ww_gram_gradient;
+
+/// Bits of gram.labels.
+enum { WW_GRAM_TRUE = 1, WW_GRAM_RANDOM = 2, WW_GRAM_WORST_CASE = 4 };
+
 /// data.train or data.test: every sample that the source has.
 enum { WW_ALL_SAMPLES = -1 };
 
@@ -148,6 +160,20 @@ typedef struct ww_config {
         double pseudo_gradient_threshold; ///< for pseudo_gradient_large
     } measure;
     struct {
+        int64_t depth; ///< L of the kernel
+        ww_gram_gradient gradient;
+        int labels;        ///< bits WW_GRAM_*: what is looked at beside the labels trained on
+        bool spectrum;     ///< all eigenvalues, not only what needs solves
+        bool eigenvectors; ///< are kept in the file
+        bool network;      ///< H(0) of the finite network too
+        ww_eigensolver solver;
+        int64_t block;        ///< of the block-cyclic matrix
+        ww_integer_list grid; ///< rows and columns of ranks; empty: chosen
+    } gram;
+    struct {
+        double failure_probability; ///< delta of the theorems
+    } theory;
+    struct {
         int64_t checkpoint_every;  ///< steps; 0: only by time and at the end
         double checkpoint_minutes; ///< 0: only by steps and at the end
         double commit_seconds;     ///< between two commits of records without a checkpoint
@@ -212,6 +238,10 @@ typedef struct ww_config_member {
 /// use for, may differ where those others do. WW_USAGE names the key, its values and two members.
 /// Pure.
 ww_status ww_config_compare_members(const ww_config_member *members, size_t count, ww_error *error);
+
+/// Whether measure.final has the word gram: the Gram matrix of the train set and what follows from
+/// it.
+bool ww_config_wants_gram(const ww_config *config);
 
 /// Learning rate eta after rate_scaling.
 double ww_config_learning_rate(const ww_config *config);

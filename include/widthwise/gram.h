@@ -62,11 +62,6 @@ void ww_gram_limit_cost(const ww_gram_limit *limit, int ranks, int64_t *bytes, d
 void ww_gram_network_cost(int64_t samples, int64_t dimension, int64_t width, bool keep, int ranks,
                           int64_t *bytes, double *flops);
 
-typedef enum ww_eigensolver {
-    WW_EIGENSOLVER_SCALAPACK,
-    WW_EIGENSOLVER_ELPA, ///< two stages; only where the program was built with ELPA
-} ww_eigensolver;
-
 /// Whether a solver was built in.
 bool ww_eigensolver_available(ww_eigensolver solver);
 

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { PLACE = 1024, SENTENCE = 2048, USUAL_SAMPLES = 1000 };
 
@@ -58,6 +59,8 @@ ww_status ww_config_derive(ww_config *config, const ww_given *given, ww_error *e
     if (!is_given(given, "data.normalize"))
         config->data.normalize =
             config->data.source == WW_SOURCE_XOR_BALLS ? WW_NORMALIZE_NONE : WW_NORMALIZE_SPHERE;
+    if (!is_given(given, "gram.depth"))
+        config->gram.depth = config->network.depth;
     if (!is_given(given, "data.labels.random_fraction"))
         config->data.labels.random_fraction =
             config->data.labels.kind == WW_LABELS_RANDOM ? 1.0 : 0.0;
@@ -298,6 +301,33 @@ static ww_status check_replicas(const ww_config *config, ww_error *error)
     return WW_OK;
 }
 
+bool ww_config_wants_gram(const ww_config *config)
+{
+    for (size_t i = 0; i < config->measure.final.count; i++)
+        if (strcmp(config->measure.final.words[i], "gram") == 0)
+            return true;
+    return false;
+}
+
+static ww_status check_gram(const ww_config *config, ww_error *error)
+{
+    const ww_integer_list *grid = &config->gram.grid;
+    if (grid->count != 0 && grid->count != 2)
+        return refuse(config, "gram.grid", error,
+                      "has %zu numbers; give the rows and the columns of the grid of ranks, such "
+                      "as [2, 4], or leave it out",
+                      grid->count);
+    if (config->gram.eigenvectors && !config->gram.spectrum)
+        return refuse(config, "gram.eigenvectors", error,
+                      "is true, but gram.spectrum is false, which finds none; change one of them");
+    if (config->replicas > 1 && ww_config_wants_gram(config))
+        return refuse(config, "replicas", error,
+                      "is %lld, and replicas have no Gram matrix; take gram out of measure.final, "
+                      "or use a sweep over seeds",
+                      (long long)config->replicas);
+    return WW_OK;
+}
+
 ww_status ww_config_check(const ww_config *config, const ww_given *given, ww_error *error)
 {
     WW_TRY(check_required(config, given, error));
@@ -305,5 +335,6 @@ ww_status ww_config_check(const ww_config *config, const ww_given *given, ww_err
     WW_TRY(check_sizes(config, error));
     WW_TRY(check_training(config, given, error));
     WW_TRY(check_replicas(config, error));
+    WW_TRY(check_gram(config, error));
     return check_snapshots(config, error);
 }

@@ -18,6 +18,9 @@ static const char *const methods[] = {"sgd", "gd", NULL};
 static const char *const rate_scalings[] = {"none", "inverse-width", NULL};
 static const char *const samplings[] = {"permutation", "replacement", NULL};
 static const char *const engines[] = {"auto", "dense", NULL};
+static const char *const gradients[] = {"last-layer", "all-layers", NULL};
+static const char *const gram_labels[] = {"true", "random", "worst-case", NULL};
+static const char *const solvers[] = {"scalapack", "elpa", NULL};
 static const char *const seeds[] = {"data", "weights", "batches", NULL};
 static const char *const records[] = {"data", "initial-weights", "batches", NULL};
 
@@ -157,7 +160,8 @@ static const ww_key keys[] = {
     KEY(measure.quantities, WORD_LIST,
         "What is recorded along the trajectory (`widthwise list quantities`).", .all = true,
         FROM("[loss, train_accuracy, test_accuracy, coupling, distance]")),
-    KEY(measure.final, WORD_LIST, "What is computed at the end (`widthwise list results`).",
+    KEY(measure.final, WORD_LIST,
+        "What is computed at the end (`widthwise list results`); gram is not among all.",
         .all = true, FROM("[update_spectrum, weight_spectrum]"), .restart = true),
     KEY(measure.snapshots, INTEGER_LIST,
         "Rising steps at which the weights are kept for good, up to training.steps.", AT_LEAST(0),
@@ -167,6 +171,32 @@ static const ww_key keys[] = {
         .above = true, FROM("0.98")),
     KEY(measure.pseudo_gradient_threshold, REAL,
         "Norm above which a unit counts in pseudo_gradient_large.", NOT_NEGATIVE, FROM("0.01")),
+    KEY(gram.depth, INTEGER, "Number L of hidden layers of the kernel.", INTEGERS(1, 1000),
+        DERIVED("network.depth"), .unit = "hidden layers", .restart = true),
+    KEY(gram.gradient, CHOICE,
+        "Gradients that the kernel of several layers is made of: by the last hidden layer or by "
+        "all.",
+        .choices = gradients, FROM("last-layer"), .restart = true),
+    KEY(gram.labels, CHOICE_LIST,
+        "Labels that are projected and solved for beside those trained on.", .choices = gram_labels,
+        FROM("[true, random, worst-case]"), .restart = true),
+    KEY(gram.spectrum, BOOLEAN,
+        "All eigenvalues and the projections of labels; without, only what solves can give.",
+        FROM("true"), .restart = true),
+    KEY(gram.eigenvectors, BOOLEAN, "Eigenvectors are kept in the file, n x n.", FROM("false"),
+        .restart = true),
+    KEY(gram.network, BOOLEAN, "H(0) of the finite network is looked at too.",
+        DERIVED("whether all output weights have one magnitude (network.output.kind: signs)"),
+        .restart = true),
+    KEY(gram.solver, CHOICE, "Library that finds the eigenvalues.", .choices = solvers,
+        FROM("scalapack"), .restart = true),
+    KEY(gram.block, INTEGER, "Size of the blocks that the Gram matrix is divided into.",
+        INTEGERS(1, 4096), FROM("32"), .unit = "samples", .restart = true),
+    KEY(gram.grid, INTEGER_LIST,
+        "Rows and columns of the grid of ranks, no more ranks than there are; empty: chosen.",
+        INTEGERS(1, 1 << 20), FROM("[]"), .unit = "ranks", .restart = true),
+    KEY(theory.failure_probability, REAL, "Probability delta that a theorem may fail with.",
+        NUMBERS(0, 1), .above = true, .below = true, FROM("0.01"), .restart = true),
     KEY(output.checkpoint_every, INTEGER,
         "Steps between two checkpoints; 0: only by time and at the end.", AT_LEAST(0), FROM("100"),
         .unit = "steps", .restart = true),
@@ -199,6 +229,8 @@ _Static_assert(sizeof(ww_source) == sizeof(int), "choices are stored through int
 _Static_assert(WW_RECORD_DATA == 1 << 0 && WW_RECORD_INITIAL_WEIGHTS == 1 << 1 &&
                    WW_RECORD_BATCHES == 1 << 2,
                "records[] is in the order of the bits");
+_Static_assert(WW_GRAM_TRUE == 1 << 0 && WW_GRAM_RANDOM == 1 << 1 && WW_GRAM_WORST_CASE == 1 << 2,
+               "gram_labels[] is in the order of the bits");
 _Static_assert(WW_SEED_DATA == 1 << 0 && WW_SEED_WEIGHTS == 1 << 1 && WW_SEED_BATCHES == 1 << 2,
                "seeds[] is in the order of the bits");
 

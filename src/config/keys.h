@@ -59,7 +59,7 @@ typedef struct ww_key {
 } ww_key;
 
 /// Room for a value of every key; the table is never longer.
-enum { WW_KEY_LIMIT = 80, WW_PATH_LIMIT = 120 };
+enum { WW_KEY_LIMIT = 128, WW_PATH_LIMIT = 120 };
 
 size_t ww_key_count(void);
 const ww_key *ww_key_at(size_t index);

@@ -77,9 +77,11 @@ static ww_status choose_results(const ww_config *config, int64_t dimension, ww_m
     const char *names[MOST_FIELDS];
     bool wanted[MOST_FIELDS] = {false};
     const ww_word_list *asked = &config->measure.final;
-    WW_ASSERT(ww_result_count <= MOST_FIELDS);
+    WW_ASSERT(ww_result_count < MOST_FIELDS);
+    static const char gram[] = "gram";
     for (size_t i = 0; i < ww_result_count; i++)
         names[i] = ww_results[i].name;
+    names[ww_result_count] = gram;
     for (size_t word = 0; word < asked->count; word++) {
         size_t i = 0;
         while (i < ww_result_count && strcmp(asked->words[word], names[i]) != 0)
@@ -87,9 +89,11 @@ static ww_status choose_results(const ww_config *config, int64_t dimension, ww_m
         if (strcmp(asked->words[word], "all") == 0)
             for (size_t j = 0; j < ww_result_count; j++)
                 wanted[j] = true;
+        else if (strcmp(asked->words[word], gram) == 0)
+            continue; // not of the run but of its data: the file keeps it in a group of its own
         else if (i == ww_result_count)
             return unknown_name(config, "measure.final", asked->words[word], "result", names,
-                                ww_result_count, error);
+                                ww_result_count + 1, error);
         else
             wanted[i] = true;
     }
