@@ -5,21 +5,55 @@
 #include "widthwise/config.h"
 #include "widthwise/data.h"
 #include "widthwise/field.h"
+#include "widthwise/gram_results.h"
 #include "widthwise/network.h"
 
-enum { WW_THEORY_FIELDS = 8 };
+#include <stdbool.h>
+#include <stdint.h>
 
-/// Predictions that a configuration's model has: fills `fields` and returns their number. Those
-/// that follow the trajectory have one axis of `records` and need the quantity row_movement.
-/// Together their arrays have ww_theory_values doubles. Pure.
-size_t ww_theory_fields(const ww_config *config, bool has_row_movement, int64_t records,
-                        ww_field fields[WW_THEORY_FIELDS]);
+enum { WW_THEORY_FIELDS = 40 };
+
+/// What there is to predict from.
+typedef struct ww_theory_plan {
+    const ww_config *config;
+    int64_t records;           ///< rows that the trajectory has room for
+    bool has_row_movement;     ///< measured quantities
+    bool has_distance;         ///< distance_absolute
+    bool has_outputs;          ///< train_outputs
+    const ww_gram_plan *gram;  ///< of the Gram matrix; NULL without
+    int64_t samples, outputs;  ///< n, k
+    int64_t test_samples;
+} ww_theory_plan;
+
+/// What was measured and computed. NULL for what the plan does not have.
+typedef struct ww_theory_inputs {
+    const ww_dataset *data;     ///< only its numbers of classes and components
+    int64_t rows;               ///< records that there are
+    const int64_t *steps;       ///< [rows]
+    const double *row_movement; ///< [rows], max_r ||w_r(t) - w_r(0)||
+    const double *distance;     ///< [rows], ||W(t) - W(0)||_F
+    double *gram;               ///< values of plan->gram
+    const double *deviation_limit;   ///< [rows], ||u(t) - u~(t)|| for the limit's H, with outputs
+    const double *deviation_initial; ///< [rows], the same for H(0) and the outputs at the start
+    const double *test_outputs;      ///< [test samples, k], of the limit at the last record
+    double test_absolute_error, test_error; ///< of these
+} ww_theory_inputs;
+
+/// Predictions that a run has: fills `fields` and returns their number. Those that follow the
+/// trajectory have one axis of records. Together their arrays have ww_theory_values doubles. Pure.
+size_t ww_theory_fields(const ww_theory_plan *plan, ww_field fields[WW_THEORY_FIELDS]);
 int64_t ww_theory_values(const ww_field *fields, size_t count);
 
-/// The predictions. `row_movement` [rows] is max_r ||w_r(t) - w_r(0)|| of every record, NULL where
-/// it was not measured; records past `rows` become NaN. `values` [ww_theory_values]. Pure.
-void ww_theory_compute(const ww_config *config, const ww_dataset *data, const double *row_movement,
-                       int64_t rows, int64_t records, double *values);
+/// Whether the run is what the linear predictions of Arora et al. speak of: gradient descent on all
+/// samples with the squared loss, and its Gram matrix asked for. Pure.
+bool ww_theory_has_descent(const ww_theory_plan *plan);
+
+/// The predictions; records past `rows` become NaN. `values` [ww_theory_values]. Pure.
+void ww_theory_compute(const ww_theory_plan *plan, const ww_theory_inputs *inputs, double *values);
+
+/// The step of the linear predictions: that of training times what the kernel of this network is
+/// larger than H (the sum of its squared output weights), divided by n where the loss is a mean.
+double ww_theory_descent_rate(const ww_config *config, int64_t samples);
 
 /// E[s'(u) s'(v)] for Gaussian u and v of that correlation, s a ReLU with `slope` left of zero: how
 /// alike two samples at an angle are to the gradients of the network (arc-cosine kernel of order
@@ -44,5 +78,21 @@ double ww_li_liang_coupling_any_bound(double movement, double sigma, int64_t poi
 double ww_li_liang_coupling_reach(double movement, double sigma);
 /// LL figure 5: 2 / (3 sqrt(m)), the fit to the relative distance at 98% on the synthetic data.
 double ww_li_liang_distance_at_accuracy(int64_t width);
+
+/// AR equation (9) in full, constants 1: sqrt(2 y' H^-1 y / n) + sqrt(log(n / (lambda_0 delta)) /
+/// n).
+double ww_arora_generalization_bound(double quadratic_form, double lambda_min, int64_t samples,
+                                     double failure_probability);
+/// AR lemma 5.4: bound on the empirical Rademacher complexity of the networks whose rows moved by
+/// at most `row_movement` R and which moved by at most `distance` B in all:
+///   B / sqrt(2 n) (1 + (2 log(2 / delta) / m)^(1/4)) + 2 R^2 sqrt(m) / kappa
+///   + R sqrt(2 log(2 / delta)).
+double ww_arora_rademacher_bound(double distance, double row_movement, int64_t samples,
+                                 int64_t width, double kappa, double failure_probability);
+/// AR lemma 5.3, constant 1: n / (sqrt(m) lambda_0 sqrt(delta)) bounds every row's movement.
+double ww_arora_row_movement_bound(double lambda_min, int64_t samples, int64_t width,
+                                   double failure_probability);
+/// AR theorem 3.1, constants 1: the width n^6 / (lambda_0^4 kappa^2 delta^3) that it asks for.
+double ww_arora_width(double lambda_min, int64_t samples, double kappa, double failure_probability);
 
 #endif

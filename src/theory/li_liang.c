@@ -1,9 +1,7 @@
 // Predictions of Li & Liang 2018. The lemmas hide constants and logarithms; where the proofs print
 // one (10, e) it is used, and the sharp Gaussian probability stands beside them.
 
-#include "widthwise/theory.h"
-
-#include <math.h>
+#include "theory/families.h"
 
 static const double TWO_THIRDS = 2.0 / 3.0;
 static const double EULER = 2.71828182845904523536;
@@ -29,76 +27,68 @@ double ww_li_liang_distance_at_accuracy(int64_t width)
     return TWO_THIRDS / sqrt((double)width);
 }
 
-size_t ww_theory_fields(const ww_config *config, bool has_row_movement, int64_t records,
-                        ww_field fields[WW_THEORY_FIELDS])
+static size_t fit_fields(const ww_theory_plan *plan, ww_field *fields)
 {
-    (void)config; // one model so far: li-liang
+    if (plan->config->model != WW_MODEL_LI_LIANG)
+        return 0;
+    fields[0] = WW_PREDICTION("distance_at_accuracy", "LL section D.1, figure 5",
+                              "2 / (3 sqrt(m)): the paper's fit to the relative distance from the "
+                              "start at 98% test accuracy on its synthetic data.");
+    return 1;
+}
+
+static double *compute_fit(const ww_theory_plan *plan, const ww_theory_inputs *inputs,
+                           double *values)
+{
+    (void)inputs;
+    if (plan->config->model != WW_MODEL_LI_LIANG)
+        return values;
+    values[0] = ww_li_liang_distance_at_accuracy(plan->config->network.width);
+    return values + 1;
+}
+
+static size_t coupling_fields(const ww_theory_plan *plan, ww_field *fields)
+{
+    if (!plan->has_row_movement)
+        return 0;
     size_t count = 0;
-    fields[count++] = (ww_field){
-        .name = "distance_at_accuracy",
-        .description = "2 / (3 sqrt(m)): the paper's fit to the relative distance from the start "
-                       "at 98% test accuracy on its synthetic data.",
-        .units = "1",
-        .source = "LL section D.1, figure 5",
-    };
-    if (!has_row_movement)
-        return count;
-    fields[count++] = (ww_field){
-        .name = "coupling_bound",
-        .description = "Bound on the share of changed patterns of one point, 10 tau / sigma with "
-                       "tau the largest measured row movement; axis: record.",
-        .units = "1",
-        .source = "LL lemma B.1",
-        .rank = 1,
-        .extent = {records},
-    };
-    fields[count++] = (ww_field){
-        .name = "coupling_any_bound",
-        .description = "Bound on the share of units with any changed pattern on k l points, "
-                       "e tau k l / sigma with the same tau; axis: record.",
-        .units = "1",
-        .source = "LL lemma A.1",
-        .rank = 1,
-        .extent = {records},
-    };
-    fields[count++] = (ww_field){
-        .name = "coupling_reach",
-        .description = "Probability erf(tau / (sigma sqrt 2)) that an initial pre-activation is "
-                       "within reach of the same tau: no larger share of patterns is expected to "
-                       "change; axis: record.",
-        .units = "1",
-        .source = "LL proof of lemma A.1",
-        .rank = 1,
-        .extent = {records},
-    };
+    fields[count++] = WW_PREDICTION_ALONG(
+        plan->records, "coupling_bound", "LL lemma B.1",
+        "Bound on the share of changed patterns of one point, 10 tau / sigma with tau the largest "
+        "measured row movement; axis: record.");
+    fields[count++] = WW_PREDICTION_ALONG(
+        plan->records, "coupling_any_bound", "LL lemma A.1",
+        "Bound on the share of units with any changed pattern on k l points, e tau k l / sigma "
+        "with the same tau; axis: record.");
+    fields[count++] = WW_PREDICTION_ALONG(
+        plan->records, "coupling_reach", "LL proof of lemma A.1",
+        "Probability erf(tau / (sigma sqrt 2)) that an initial pre-activation is within reach of "
+        "the same tau: no larger share of patterns is expected to change; axis: record.");
     return count;
 }
 
-int64_t ww_theory_values(const ww_field *fields, size_t count)
+static double *compute_coupling(const ww_theory_plan *plan, const ww_theory_inputs *inputs,
+                                double *values)
 {
-    int64_t values = 0;
-    for (size_t i = 0; i < count; i++)
-        values += ww_field_size(&fields[i]);
-    return values;
-}
-
-void ww_theory_compute(const ww_config *config, const ww_dataset *data, const double *row_movement,
-                       int64_t rows, int64_t records, double *values)
-{
-    values[0] = ww_li_liang_distance_at_accuracy(config->network.width);
-    if (row_movement == NULL)
-        return;
-    const double sigma = ww_config_hidden_std(config);
-    const int64_t points = data->classes * data->components;
-    double *bound = values + 1;
+    if (!plan->has_row_movement)
+        return values;
+    const double sigma = ww_config_hidden_std(plan->config);
+    const int64_t points = inputs->data->classes * inputs->data->components;
+    const int64_t records = plan->records;
+    double *bound = values;
     double *any_bound = bound + records;
     double *reach = any_bound + records;
     for (int64_t row = 0; row < records; row++) {
         // A unit can change on x only where |<w_r(0), x>| <= movement ||x||, and <w_r(0), x> has
         // standard deviation sigma ||x||: the norm of the input cancels.
-        const double tau = row < rows ? row_movement[row] : NAN;
-        bound[row] = row < rows ? ww_li_liang_coupling_bound(tau, sigma) : NAN;
-        any_bound[row] = row < rows ? ww_li_liang_coupling_any_bound(tau, sigma, points) : NAN;
-        reach[row] = row < rows ? ww_li_liang_coupling_reach(tau, sigma) : NAN;
+        const bool is_there = row < inputs->rows;
+        const double tau = is_there ? inputs->row_movement[row] : NAN;
+        bound[row] = is_there ? ww_li_liang_coupling_bound(tau, sigma) : NAN;
+        any_bound[row] = is_there ? ww_li_liang_coupling_any_bound(tau, sigma, points) : NAN;
+        reach[row] = is_there ? ww_li_liang_coupling_reach(tau, sigma) : NAN;
     }
+    return values + 3 * records;
 }
+
+const ww_theory_family ww_theory_li_liang = {fit_fields, compute_fit};
+const ww_theory_family ww_theory_coupling = {coupling_fields, compute_coupling};

@@ -1,0 +1,146 @@
+// What one configuration asks of the Gram matrix.
+#include "widthwise/gram_analysis.h"
+
+#include "widthwise/hash.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { HASH_ROWS = 1024 };
+
+ww_status ww_gram_plan_make(const ww_config *config, const ww_dataset *shape, ww_gram_plan *plan,
+                            ww_error *error)
+{
+    *plan = (ww_gram_plan){
+        .kernel = {.depth = config->gram.depth,
+                   .negative_slope = ww_negative_slope(config),
+                   .all_layers = config->gram.gradient == WW_GRAM_ALL_LAYERS},
+        .samples = shape->train.count,
+        .outputs = ww_dataset_target_columns(shape),
+        .test_samples = shape->test.count,
+        .has_spectrum = config->gram.spectrum,
+    };
+    // H(0) is a sum over patterns where all output weights have one magnitude, and stands beside
+    // the kernel of as many layers.
+    plan->has_network = config->gram.network && plan->outputs == 1 && shape->has_targets &&
+                        config->gram.depth == 1 && config->network.depth == 1;
+    plan->has_set[WW_LABEL_SET_TRAIN] = true;
+    plan->has_set[WW_LABEL_SET_TRUE] = (config->gram.labels & WW_GRAM_TRUE) != 0;
+    plan->has_set[WW_LABEL_SET_RANDOM] = (config->gram.labels & WW_GRAM_RANDOM) != 0;
+    plan->has_set[WW_LABEL_SET_WORST_CASE] =
+        (config->gram.labels & WW_GRAM_WORST_CASE) != 0 && plan->outputs == 1;
+    ww_gram_plan_list(plan);
+    if (!ww_eigensolver_available(config->gram.solver)) {
+        char where[512];
+        ww_config_where(config, "gram.solver", where, sizeof where);
+        return ww_fail(error, WW_USAGE,
+                       "%s is elpa, which this program was built without; install ELPA and build "
+                       "again, or take scalapack",
+                       where);
+    }
+    return WW_OK;
+}
+
+static uint64_t hash_words(const char *name, const int64_t *words, size_t count)
+{
+    return ww_hash_block(words, count * sizeof *words, ww_hash_name(name), 0);
+}
+
+uint64_t ww_gram_spectrum_key(const ww_gram_plan *plan, const ww_dataset *data)
+{
+    int64_t slope = 0;
+    memcpy(&slope, &plan->kernel.negative_slope, sizeof slope);
+    const int64_t words[] = {plan->kernel.depth, plan->kernel.all_layers, slope, plan->samples,
+                             data->dimension};
+    uint64_t sum = hash_words("gram/kernel", words, sizeof words / sizeof words[0]);
+    const uint64_t key = ww_hash_name("gram/inputs");
+    for (int64_t first = 0; first < plan->samples; first += HASH_ROWS) {
+        const int64_t rows =
+            plan->samples - first < HASH_ROWS ? plan->samples - first : HASH_ROWS;
+        sum += ww_hash_block(data->train.inputs + first * data->dimension,
+                             (size_t)(rows * data->dimension) * sizeof *data->train.inputs, key,
+                             (uint64_t)(first / HASH_ROWS));
+    }
+    return sum;
+}
+
+uint64_t ww_gram_key(const ww_gram_plan *plan, const ww_config *config, const ww_dataset *data)
+{
+    int64_t words[8 + WW_LABEL_SETS] = {(int64_t)ww_gram_spectrum_key(plan, data),
+                                        (int64_t)data->hash,
+                                        plan->has_spectrum,
+                                        plan->has_network,
+                                        config->seeds.data,
+                                        config->seeds.weights,
+                                        config->network.width,
+                                        config->data.labels.worst_case_norm};
+    for (int set = 0; set < WW_LABEL_SETS; set++)
+        words[8 + set] = plan->has_set[set];
+    return hash_words("gram/results", words, sizeof words / sizeof words[0]);
+}
+
+double ww_worst_case_scale(const ww_config *config, int64_t samples)
+{
+    return config->data.labels.worst_case_norm == WW_WORST_CASE_ONE ? 1.0 : sqrt((double)samples);
+}
+
+ww_status ww_gram_worst_case(const ww_config *config, const ww_dataset *data,
+                             const ww_parallel *parallel, double *targets, ww_error *error)
+{
+    ww_gram_plan plan;
+    WW_TRY(ww_agree(parallel, ww_gram_plan_make(config, data, &plan, error), error));
+    ww_gram_limit limit = {.kernel = &plan.kernel,
+                           .inputs = data->train.inputs,
+                           .count = data->train.count,
+                           .dimension = data->dimension};
+    ww_grid grid;
+    WW_TRY(ww_grid_create(parallel, 0, 0, &grid, error));
+    ww_gram_solution solution;
+    const ww_status status = ww_gram_solve(ww_gram_limit_fill, &limit, &grid, plan.samples,
+                                           WW_SOLVE_BLOCK, NULL, 0, &solution, error);
+    if (status == WW_OK) {
+        const double scale = ww_worst_case_scale(config, plan.samples);
+        for (int64_t i = 0; i < plan.samples; i++)
+            targets[i] = scale * solution.least_vector[i];
+        ww_gram_solution_free(&solution);
+    }
+    ww_grid_free(&grid);
+    return status;
+}
+
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+void ww_gram_work_cost(const ww_gram_plan *plan, const ww_config *config, const ww_dataset *shape,
+                       int ranks, int64_t *bytes, double *flops)
+{
+    const ww_gram_limit limit = {
+        .kernel = &plan->kernel, .count = plan->samples, .dimension = shape->dimension};
+    const int64_t n = plan->samples;
+    int columns = 0;
+    for (int set = 0; set < WW_LABEL_SETS; set++)
+        columns += plan->has_set[set] && set != WW_LABEL_SET_WORST_CASE;
+    int64_t fill_bytes = 0, network_bytes = 0, piece_bytes = 0, separation_bytes = 0;
+    double fill = 0.0, network = 0.0, piece = 0.0, separation = 0.0;
+    ww_gram_limit_cost(&limit, ranks, &fill_bytes, &fill);
+    ww_separation_cost(n, shape->dimension, ranks, &separation_bytes, &separation);
+    ww_gram_solve_cost(n, WW_SOLVE_BLOCK, columns * plan->outputs, ranks, &piece_bytes, &piece);
+    *bytes = larger(separation_bytes, piece_bytes + fill_bytes);
+    *flops = separation + piece + 2.0 * fill;
+    ww_kernel_apply_cost(&plan->kernel, plan->test_samples, n, shape->dimension, plan->outputs,
+                         ranks, &piece_bytes, &piece);
+    *bytes = larger(*bytes, piece_bytes);
+    *flops += piece;
+    if (plan->has_network)
+        ww_gram_network_cost(n, shape->dimension, config->network.width, true, ranks,
+                             &network_bytes, &network);
+    if (plan->has_spectrum) {
+        ww_spectrum_cost(n, config->gram.block, config->gram.solver, true, ranks, &piece_bytes,
+                         &piece);
+        *bytes = larger(*bytes, piece_bytes + larger(fill_bytes, network_bytes));
+        *flops += (plan->has_network ? 2.0 : 1.0) * (piece + 2.0 * fill) + 2.0 * network;
+    }
+    *bytes += (plan->values + 2 * n * plan->outputs) * (int64_t)sizeof(double);
+}
