@@ -32,15 +32,15 @@ double ww_li_liang_distance_at_accuracy(int64_t width)
 size_t ww_theory_fields(const ww_config *config, bool has_row_movement, int64_t records,
                         ww_field fields[WW_THEORY_FIELDS])
 {
-    (void)config; // one model so far: li-liang
     size_t count = 0;
-    fields[count++] = (ww_field){
-        .name = "distance_at_accuracy",
-        .description = "2 / (3 sqrt(m)): the paper's fit to the relative distance from the start "
-                       "at 98% test accuracy on its synthetic data.",
-        .units = "1",
-        .source = "LL section D.1, figure 5",
-    };
+    if (config->model == WW_MODEL_LI_LIANG)
+        fields[count++] = (ww_field){
+            .name = "distance_at_accuracy",
+            .description = "2 / (3 sqrt(m)): the paper's fit to the relative distance from the "
+                           "start at 98% test accuracy on its synthetic data.",
+            .units = "1",
+            .source = "LL section D.1, figure 5",
+        };
     if (!has_row_movement)
         return count;
     fields[count++] = (ww_field){
@@ -85,12 +85,13 @@ int64_t ww_theory_values(const ww_field *fields, size_t count)
 void ww_theory_compute(const ww_config *config, const ww_dataset *data, const double *row_movement,
                        int64_t rows, int64_t records, double *values)
 {
-    values[0] = ww_li_liang_distance_at_accuracy(config->network.width);
+    if (config->model == WW_MODEL_LI_LIANG)
+        *values++ = ww_li_liang_distance_at_accuracy(config->network.width);
     if (row_movement == NULL)
         return;
     const double sigma = ww_config_hidden_std(config);
     const int64_t points = data->classes * data->components;
-    double *bound = values + 1;
+    double *bound = values;
     double *any_bound = bound + records;
     double *reach = any_bound + records;
     for (int64_t row = 0; row < records; row++) {
