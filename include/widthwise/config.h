@@ -14,24 +14,38 @@
 #include <stdint.h>
 #include <stdio.h>
 
-typedef enum ww_model { WW_MODEL_LI_LIANG } ww_model;
+typedef enum ww_model { WW_MODEL_LI_LIANG, WW_MODEL_ARORA } ww_model;
 typedef enum ww_source {
     WW_SOURCE_MIXTURE,
     WW_SOURCE_XOR_BALLS,
     WW_SOURCE_POINTS,
     WW_SOURCE_IDX,
-    WW_SOURCE_HDF5
+    WW_SOURCE_HDF5,
+    WW_SOURCE_FUNCTION
 } ww_source;
 typedef enum ww_normalize {
     WW_NORMALIZE_NONE,
     WW_NORMALIZE_SPHERE,
     WW_NORMALIZE_BALL
 } ww_normalize;
-typedef enum ww_labels { WW_LABELS_TRUE, WW_LABELS_RANDOM } ww_labels;
+typedef enum ww_labels { WW_LABELS_TRUE, WW_LABELS_RANDOM, WW_LABELS_WORST_CASE } ww_labels;
+typedef enum ww_worst_case_norm {
+    WW_WORST_CASE_SQRT_SAMPLES,
+    WW_WORST_CASE_ONE
+} ww_worst_case_norm;
+typedef enum ww_function {
+    WW_FUNCTION_LINEAR,
+    WW_FUNCTION_QUADRATIC,
+    WW_FUNCTION_POWER,
+    WW_FUNCTION_COSINE,
+    WW_FUNCTION_ARCTAN
+} ww_function;
 typedef enum ww_activation { WW_ACTIVATION_RELU, WW_ACTIVATION_LEAKY_RELU } ww_activation;
 typedef enum ww_scaling { WW_SCALING_NONE, WW_SCALING_INVERSE_SQRT_WIDTH } ww_scaling;
-typedef enum ww_output { WW_OUTPUT_GAUSSIAN } ww_output;
-typedef enum ww_loss_kind { WW_LOSS_CROSS_ENTROPY } ww_loss_kind;
+typedef enum ww_pairs { WW_PAIRS_NONE, WW_PAIRS_ANTISYMMETRIC } ww_pairs;
+typedef enum ww_output { WW_OUTPUT_GAUSSIAN, WW_OUTPUT_SIGNS } ww_output;
+typedef enum ww_loss_kind { WW_LOSS_CROSS_ENTROPY, WW_LOSS_SQUARED } ww_loss_kind;
+typedef enum ww_reduction { WW_REDUCTION_MEAN, WW_REDUCTION_SUM } ww_reduction;
 typedef enum ww_method { WW_METHOD_SGD, WW_METHOD_GD } ww_method;
 typedef enum ww_rate_scaling { WW_RATE_NONE, WW_RATE_INVERSE_WIDTH } ww_rate_scaling;
 typedef enum ww_sampling { WW_SAMPLING_PERMUTATION, WW_SAMPLING_REPLACEMENT } ww_sampling;
@@ -119,9 +133,18 @@ typedef struct ww_config {
             char *train_inputs, *train_labels, *test_inputs, *test_labels; ///< datasets in it
         } hdf5;
         struct {
+            int64_t dimension; ///< d
+            ww_function kind;
+            int64_t terms;    ///< g is a sum of so many, each with a direction of its own
+            double alpha;     ///< of each term; of quadratic the sum of all |alpha_j|
+            double norm;      ///< ||beta|| of each term; of quadratic it is 1
+            int64_t exponent; ///< p of power
+        } function;           ///< y = g(x) (AR section 6)
+        struct {
             ww_labels kind;
             double random_fraction; ///< share of labels that are drawn anew
             bool noisy_test;        ///< test labels likewise
+            ww_worst_case_norm worst_case_norm;
         } labels;
     } data;
     struct {
@@ -132,15 +155,18 @@ typedef struct ww_config {
             double slope; ///< of leaky-relu, left of zero
         } activation;
         struct {
-            double std;
+            double std; ///< kappa of AR, without scaling
             ww_scaling scaling;
+            ww_pairs pairs; ///< antisymmetric: units 2r and 2r + 1 cancel at the start
         } hidden;
         struct {
             ww_output kind;
-            double scale; ///< standard deviation of an output weight
+            double scale; ///< standard deviation of an output weight, or size of signs
+            ww_scaling scaling;
         } output;
     } network;
     ww_loss_kind loss;
+    ww_reduction loss_reduction;
     struct {
         ww_method method;
         int64_t batch; ///< B; sgd only
@@ -247,7 +273,15 @@ bool ww_config_wants_gram(const ww_config *config);
 double ww_config_learning_rate(const ww_config *config);
 /// Standard deviation of an initial hidden weight after scaling (sigma of LL A3).
 double ww_config_hidden_std(const ww_config *config);
-/// True where the data sets of both have the same source and shape; other seeds may draw others.
+/// Standard deviation of an output weight after scaling; the size of every one for signs.
+double ww_config_output_std(const ww_config *config);
+/// Outputs k that a network has for data of so many classes: one each for cross entropy; for the
+/// squared loss one for two classes, or for a function, whose targets are real numbers.
+int64_t ww_config_outputs(const ww_config *config, int64_t classes);
+/// Whether the loss compares outputs with targets rather than with a label.
+bool ww_config_has_targets(const ww_config *config);
+/// True where the data sets of both have the same source, shape and kind of targets; other seeds
+/// may draw others.
 bool ww_config_same_source(const ww_config *a, const ww_config *b);
 /// True where both draw or read the very same data set.
 bool ww_config_same_data(const ww_config *a, const ww_config *b);

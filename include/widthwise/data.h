@@ -17,6 +17,7 @@ typedef struct ww_samples {
     int64_t count;   ///< n
     double *inputs;  ///< [n, d], row-major
     int64_t *labels; ///< [n], 0 .. classes - 1: what is trained on (random ones included)
+    double *targets; ///< [n, k], the outputs wanted; NULL where the loss has no use for them
     int64_t
         *components; ///< [n], class * components + component of the distribution it was drawn
                      ///< from, by its *true* class; for sources without components the true class
@@ -25,24 +26,34 @@ typedef struct ww_samples {
 /// A data set. Replicated on all ranks.
 typedef struct ww_dataset {
     int64_t dimension;  ///< d
-    int64_t classes;    ///< k
+    int64_t classes;    ///< by labels; of a function two: y > 0 is class 0, else class 1
+    int64_t outputs;    ///< k, of a network for these data (ww_config_outputs)
     int64_t components; ///< l, components of a class; 1 where the source has none
+    bool has_targets;   ///< samples have targets
     ww_samples train, test;
-    uint64_t hash; ///< of inputs and labels, to notice a changed file at a restart
+    uint64_t hash; ///< of inputs, labels and targets, to notice a changed file at a restart
 } ww_dataset;
 
-/// Loads or draws the data set of `config`: source, labels, normalisation, then checks (finite, at
-/// least one sample, labels in range, batch not larger than the train set). Collective: rank 0
-/// works, all get the result or the same error (WW_USAGE with file and what is wrong).
+/// Loads or draws the data set of `config`: source, normalisation, labels, targets, with checks
+/// (finite, at least one sample, labels in range, batch not larger than the train set). Collective:
+/// rank 0 works, all get the result or the same error (WW_USAGE with file and what is wrong).
+///
+/// Targets, for the squared loss: y of a function; with two classes +1 for class 0 and -1 for class
+/// 1; with k > 2 classes 1 for the label and 0 for the others. With data.labels.kind: worst-case
+/// they are those of the true labels until ww_dataset_set_train_targets replaces them.
 ww_status ww_dataset_load(const ww_config *config, const ww_parallel *parallel, ww_dataset *dataset,
                           ww_error *error);
 void ww_dataset_free(ww_dataset *dataset);
 
-/// The shape of that data set: dimension, classes, components and numbers of samples, without the
+/// The shape of that data set: dimension, classes, outputs and numbers of samples, without the
 /// samples themselves, whose pointers are NULL. Files are read as far as that takes (headers and
 /// labels). Errors as above. Collective.
 ww_status ww_dataset_describe(const ww_config *config, const ww_parallel *parallel,
                               ww_dataset *dataset, ww_error *error);
+
+/// Replaces the targets of the train set by `targets` [n, k], the same on all ranks, and brings the
+/// hash up to date. Needs a data set with targets. Not collective.
+void ww_dataset_set_train_targets(ww_dataset *dataset, const double *targets);
 
 /// Bytes that a data set of that shape takes on each rank. Pure.
 int64_t ww_dataset_bytes(const ww_dataset *shape);

@@ -5,7 +5,10 @@
 
 #include <stdint.h>
 
-enum { WW_FIELD_RANK = 2 };
+enum {
+    WW_FIELD_RANK = 2,
+    WW_FIELD_AXES = 3 ///< with the axes [records] and [replicas] that a file puts in front
+};
 
 /// One array of doubles. In a trajectory every record has one such array.
 typedef struct ww_field {

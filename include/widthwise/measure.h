@@ -18,10 +18,11 @@
 typedef struct ww_measure_plan ww_measure_plan;
 
 /// Checks the names in measure.quantities, measure.final and training.stop (WW_USAGE with the line
-/// and the nearest known name) and makes the plan. The extents of results follow from width, d and
-/// k. Quantities that a stop rule or a result needs are added. Not collective.
-ww_status ww_measure_plan_make(const ww_config *config, int64_t dimension, ww_measure_plan **plan,
-                               ww_error *error);
+/// and the nearest known name; what cross entropy cannot have; arrays with too many axes for
+/// replicas) and makes the plan. Units and extents follow from the configuration and the shape of
+/// the data. Quantities that a stop rule or a result needs are added. Not collective.
+ww_status ww_measure_plan_make(const ww_config *config, const ww_dataset *shape,
+                               ww_measure_plan **plan, ww_error *error);
 void ww_measure_plan_free(ww_measure_plan *plan);
 
 /// Fields of the trajectory, in the order of the registry; all their arrays together have
@@ -32,8 +33,8 @@ int64_t ww_measure_values(const ww_measure_plan *plan);
 const ww_field *ww_measure_final(const ww_measure_plan *plan, size_t *count);
 int64_t ww_measure_final_values(const ww_measure_plan *plan);
 /// Doubles that cumulative quantities carry from record to record, and their values at the start.
-size_t ww_measure_carry_count(void);
-void ww_measure_carry_start(double *carry);
+size_t ww_measure_carry_count(const ww_measure_plan *plan);
+void ww_measure_carry_start(const ww_measure_plan *plan, double *carry);
 
 /// Measures at the engine's current step. `values` [ww_measure_values], `carry` is brought forward.
 /// `batches` gives the batch of the coming step, for quantities on the batch. WW_DIVERGED when an

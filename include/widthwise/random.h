@@ -22,7 +22,8 @@ typedef enum ww_purpose {
     WW_DRAW_TEST_INPUTS = 7,
     WW_DRAW_TRAIN_LABELS = 8,
     WW_DRAW_TEST_LABELS = 9,
-    WW_DRAW_BATCHES = 10
+    WW_DRAW_BATCHES = 10,
+    WW_DRAW_FUNCTION = 11 ///< directions (substream 0) and factors (1) of the terms of a function
 } ww_purpose;
 
 /// One stream of numbers.

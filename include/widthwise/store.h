@@ -57,6 +57,7 @@ typedef struct ww_member_layout {
     const char *label;                 ///< what is swept, or ""
     int64_t width, dimension, outputs; ///< m, d, k
     int64_t train, test;               ///< samples n
+    bool has_targets;                  ///< record/*_targets, with the data
     const int64_t *file_mark; ///< [2] of the file that this job began with; NULL: any file will do
     uint64_t data_hash; ///< of the data set; 0: not loaded. A restart on other data is refused
     int64_t batch;      ///< columns of record/batches (B)
@@ -299,6 +300,8 @@ typedef struct ww_replay_record {
     const double *test_inputs;
     const int64_t *test_labels;
     const int64_t *test_components;
+    const double *train_targets; ///< [n, k], where the data have targets
+    const double *test_targets;
     const ww_weights_source *initial_weights; ///< weights at step 0
     /// Batch of step `step`, into indices [B]: called for rows of [T + 1, B], each rank for its
     /// share, so that no rank holds them all.

@@ -60,13 +60,21 @@ double ww_theory_descent_rate(const ww_config *config, int64_t samples);
 /// 0, AR section 3). Pure.
 double ww_theory_same_side(double cosine, double slope);
 
-/// Largest curvature lambda of the mean train loss in W at the start, that of the infinitely wide
+/// Largest curvature lambda of the train loss in W at the start, that of the infinitely wide
 /// network: c m E[a^2] times the largest eigenvalue of the Gram matrix H of the samples (AR section
-/// 3), divided by n; c bounds the second derivative of the loss by outputs. Gradient descent with a
+/// 3), divided by n where the loss is a mean; c bounds the second derivative of the loss by
+/// outputs. Gradient descent with a
 /// step above 2 / lambda may grow where the linearised network ought to shrink (AR theorem 4.1 asks
 /// for less). Of more than `most` samples as many are taken, evenly spread. Not collective.
 ww_status ww_theory_curvature(const ww_config *config, const ww_dataset *data, int64_t most,
                               double *curvature, ww_error *error);
+
+/// What AR theorem 6.1 and corollary 6.2 allow for y' H^-1 y, by its root: 3 sum_j p_j |alpha_j|
+/// ||beta_j||^p_j bounds sqrt(y' H^-1 y) of the true labels of source function, on the sphere and
+/// whatever their number; of cosine and arctan by their Taylor series (examples 6.3 and 6.4).
+/// Infinite where the theorem covers nothing: odd exponents from 3 on, arctan with ||beta|| > 1,
+/// inputs off the sphere, other sources. Pure.
+double ww_function_bound(const ww_config *config);
 
 /// LL lemma B.1: the share of units that are not coupled on one point is at most 10 tau / sigma,
 /// here with tau = movement, at most 1.

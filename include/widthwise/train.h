@@ -1,6 +1,7 @@
 /// Training: the problem, its batches, and the engines that make steps.
 ///
-/// One step is W <- W - eta (1 / B) sum_s dL(W, x_s, y_s) / dW over a batch of B samples. Every
+/// One step is W <- W - eta (1 / B) sum_s dL(W, x_s, y_s) / dW over a batch of B samples, without
+/// the 1 / B where losses are sums (loss_reduction). Every
 /// rank works on its own units; the ranks meet in one Allreduce of the outputs [B, k], written as
 /// order-independent integers (sum.h), so trajectories have the same bits on any number of ranks.
 #ifndef WIDTHWISE_TRAIN_H
@@ -24,6 +25,7 @@ typedef struct ww_problem {
     int64_t batch;              ///< B: samples in a step; all of them for gd
     double learning_rate;       ///< eta
     double negative_slope;      ///< of the activation
+    bool pairs;                 ///< units 2r and 2r + 1 cancel at the start: kernels.h
     const ww_loss *loss;
     ww_sum_format output_format; ///< of sums over tiles of outputs
 } ww_problem;
@@ -53,13 +55,20 @@ int64_t ww_batches_bytes(const ww_problem *problem);
 ///                fill a batch is dropped. replacement: B independent uniform draws. gd: 0 .. n
 ///                - 1.
 void ww_batches_at(ww_batches *batches, int64_t step, int64_t *indices);
-/// The batch of `step` itself: `indices` [B] is room to work in, `inputs` [B, d] (may be NULL) and
-/// `labels` [B] are filled.
+/// The batch of `step` itself: `indices` [B] is room to work in; the arrays of `batch` are filled,
+/// inputs [B, d] (may be NULL), labels [B], and targets [B, k] where the data have them.
 void ww_batches_gather(ww_batches *batches, const ww_problem *problem, int64_t step,
-                       int64_t *indices, double *inputs, int64_t *labels);
-/// Mean loss of a batch with `outputs` [B, k] and `labels` [B], and its derivative by each output
-/// in `gradients` [B, k].
-double ww_batch_loss(const ww_problem *problem, const double *outputs, const int64_t *labels,
+                       int64_t *indices, ww_samples *batch);
+
+/// What sample `sample` of `samples` is compared with. Pure.
+ww_target ww_target_of(const ww_problem *problem, const ww_samples *samples, int64_t sample);
+/// What the sum of the losses of `count` samples is divided by: `count`, or 1 where losses are sums
+/// (loss_reduction). Pure.
+double ww_loss_divisor(const ww_problem *problem, int64_t count);
+/// Mean (or sum) of the losses of `samples` with `outputs` [n, k]. Pure.
+double ww_loss_over(const ww_problem *problem, const ww_samples *samples, const double *outputs);
+/// The same for a batch, and its derivative by each output in `gradients` [B, k].
+double ww_batch_loss(const ww_problem *problem, const double *outputs, const ww_samples *batch,
                      double *gradients);
 
 /// An engine holds the state of training and makes steps. `dense` keeps W and is the reference.
@@ -81,7 +90,7 @@ ww_engine_cost ww_engine_cost_of(const ww_problem *problem);
 
 /// Makes one step. `request` is any small number of this rank; `*requests` is the sum over ranks:
 /// it travels with the outputs, so that ranks agree on a checkpoint or an end at no cost.
-/// `*batch_loss` is the mean loss on the batch before the step. WW_DIVERGED when an output or the
+/// `*batch_loss` is the loss on the batch before the step. WW_DIVERGED when an output or the
 /// loss is not finite or out of the range of sums. Collective.
 ww_status ww_engine_step(ww_engine *engine, int64_t request, int64_t *requests, double *batch_loss,
                          ww_error *error);

@@ -46,6 +46,12 @@ static ww_status draw_samples(const miniature *self, ww_purpose purpose, int64_t
         ww_allocate((size_t)count, sizeof(int64_t), "samples to calibrate with", error);
     if (samples->inputs == NULL || samples->labels == NULL || samples->components == NULL)
         return WW_FAILED;
+    if (self->data.has_targets) {
+        samples->targets = ww_allocate((size_t)(count * self->data.outputs), sizeof(double),
+                                       "samples to calibrate with", error);
+        if (samples->targets == NULL)
+            return WW_FAILED;
+    }
     ww_normals((ww_stream){.seed = 1, .purpose = (uint32_t)purpose}, 0, values, samples->inputs);
     for (int64_t s = 0; s < count; s++) {
         samples->labels[s] = s % self->data.classes;
@@ -64,14 +70,17 @@ static ww_status begin(miniature *self, const ww_app_member *member, const ww_da
     int64_t train = least(shape->train.count, MOST_SAMPLES);
     if (self->config.training.method == WW_METHOD_SGD && train < self->config.training.batch)
         train = self->config.training.batch;
-    self->data = (ww_dataset){
-        .dimension = dimension, .classes = shape->classes, .components = shape->components};
+    self->data = (ww_dataset){.dimension = dimension,
+                              .classes = shape->classes,
+                              .outputs = shape->outputs,
+                              .components = shape->components,
+                              .has_targets = shape->has_targets};
     ww_status status = draw_samples(self, WW_DRAW_TRAIN_INPUTS, train, &self->data.train, error);
     if (status == WW_OK)
         status = draw_samples(self, WW_DRAW_TEST_INPUTS, least(shape->test.count, MOST_SAMPLES),
                               &self->data.test, error);
     if (status == WW_OK)
-        status = ww_measure_plan_make(&self->config, dimension, &self->plan, error);
+        status = ww_measure_plan_make(&self->config, &self->data, &self->plan, error);
     WW_TRY(ww_agree(self->parallel, status, error));
     return ww_problem_make(&self->config, &self->data, self->parallel, &self->problem, error);
 }
@@ -83,12 +92,13 @@ static ww_status make_engine(miniature *self, ww_error *error)
     const size_t values =
         (size_t)(ww_measure_values(self->plan) + ww_measure_final_values(self->plan));
     ww_status status = ww_batches_create(&self->problem, &self->batches, error);
-    self->carry = ww_allocate(ww_measure_carry_count(), sizeof(double), "carried values", error);
+    self->carry =
+        ww_allocate(ww_measure_carry_count(self->plan), sizeof(double), "carried values", error);
     self->values = ww_allocate(values, sizeof(double), "values to calibrate with", error);
     if (self->carry == NULL || self->values == NULL)
         status = WW_FAILED;
     if (status == WW_OK)
-        ww_measure_carry_start(self->carry);
+        ww_measure_carry_start(self->plan, self->carry);
     return ww_agree(self->parallel, status, error);
 }
 

@@ -44,7 +44,7 @@ static ww_status check_step_size(const ww_config *config, const ww_dataset *data
     fprintf(report,
             "  step size: eta = %.4g is %.3g times 2 / lambda_max = %.4g, where lambda_max is the "
             "largest curvature that\n"
-            "    the mean loss can have at the start (kernel of the infinite network",
+            "    the train loss can have at the start (kernel of the infinite network",
             rate, rate * curvature / 2.0, 2.0 / curvature);
     if (data->train.count > MOST_KERNEL_SAMPLES)
         fprintf(report, ", from %d of %lld samples", MOST_KERNEL_SAMPLES,

@@ -9,8 +9,8 @@ ww_status ww_course_create(const ww_app_member *member, const ww_config *config,
                            ww_error *error)
 {
     *course = (ww_course){.member = member, .config = config, .data = data, .parallel = parallel};
-    course->carry =
-        ww_allocate(ww_measure_carry_count(), sizeof *course->carry, "carried values", error);
+    course->carry = ww_allocate(ww_measure_carry_count(member->plan), sizeof *course->carry,
+                                "carried values", error);
     course->values = ww_allocate((size_t)ww_measure_values(member->plan), sizeof *course->values,
                                  "the values of a record", error);
     WW_TRY(ww_agree(parallel, course->carry != NULL && course->values != NULL ? WW_OK : WW_FAILED,
@@ -24,7 +24,7 @@ ww_status ww_course_begin(ww_course *course, ww_error *error)
 {
     ww_engine_free(course->engine);
     course->engine = NULL;
-    ww_measure_carry_start(course->carry);
+    ww_measure_carry_start(course->member->plan, course->carry);
     return ww_engine_create(&course->problem, &course->engine, error);
 }
 

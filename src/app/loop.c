@@ -68,6 +68,8 @@ static ww_status write_record(member_loop *self, ww_error *error)
         .test_inputs = test->inputs,
         .test_labels = test->labels,
         .test_components = test->components,
+        .train_targets = train->targets,
+        .test_targets = test->targets,
         .initial_weights = &source,
         .batch = batch_of_step,
         .batch_context = self,
@@ -121,10 +123,14 @@ static ww_status recall_values(member_loop *self, ww_error *error)
         return WW_OK;
     double *column = ww_allocate((size_t)rows, sizeof *column, "a column of the trajectory", error);
     ww_status status = ww_agree(self->parallel, column != NULL ? WW_OK : WW_FAILED, error);
+    double *value = self->course.values;
     for (size_t i = 0; status == WW_OK && i < self->member->layout.trajectory_count; i++) {
-        status = ww_store_read_scalar(self->store, i, column, error);
-        if (status == WW_OK)
-            self->course.values[i] = column[rows - 1];
+        const ww_field *field = &self->member->layout.trajectory[i];
+        if (field->rank == 0) { // nobody asks for an array of a row that is there
+            status = ww_store_read_scalar(self->store, i, column, error);
+            *value = status == WW_OK ? column[rows - 1] : NAN;
+        }
+        value += ww_field_size(field);
     }
     if (status == WW_OK) {
         self->course.has_values = true;

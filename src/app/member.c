@@ -36,7 +36,8 @@ static size_t fill_facts(const ww_config *config, const ww_dataset *data, int64_
         text_fact("source", ww_source_name(config->data.source), "Source of the data set.");
     facts[count++] = integer_fact("width", config->network.width, "units", "Hidden units m.");
     facts[count++] = integer_fact("dimension", data->dimension, "1", "Input dimension d.");
-    facts[count++] = integer_fact("outputs", data->classes, "1", "Outputs k, a class each.");
+    facts[count++] = integer_fact("outputs", data->outputs, "1",
+                                  "Outputs k: one for each class, or one for two classes.");
     facts[count++] = integer_fact("components", data->components, "1",
                                   "Components l of a class; 1 where the source has none.");
     facts[count++] =
@@ -76,7 +77,7 @@ ww_status ww_app_member_prepare(const ww_config *config, int64_t index, const ch
                                 const ww_dataset *shape, ww_app_member *member, ww_error *error)
 {
     *member = (ww_app_member){.index = index, .config = config, .label = label, .shape = *shape};
-    ww_status status = ww_measure_plan_make(config, shape->dimension, &member->plan, error);
+    ww_status status = ww_measure_plan_make(config, shape, &member->plan, error);
     if (status == WW_OK) {
         member->config_text = ww_config_to_yaml(config, error);
         status = member->config_text != NULL ? WW_OK : WW_FAILED;
@@ -94,14 +95,15 @@ ww_status ww_app_member_prepare(const ww_config *config, int64_t index, const ch
         .label = label,
         .width = config->network.width,
         .dimension = shape->dimension,
-        .outputs = shape->classes,
+        .outputs = shape->outputs,
+        .has_targets = shape->has_targets,
         .train = shape->train.count,
         .test = shape->test.count,
         .batch = batch,
         .steps = config->training.steps,
         .replicas = config->replicas,
         .records = records_of(config),
-        .carry_count = ww_measure_carry_count(),
+        .carry_count = ww_measure_carry_count(member->plan),
         .snapshot_steps = config->measure.snapshots.values,
         .snapshot_count = config->measure.snapshots.count,
         // A batch of gd is the whole train set in order: nothing to record.
@@ -196,6 +198,14 @@ ww_status ww_data_cache_get(ww_data_cache *cache, const ww_config *config,
     if (cache->config != NULL && ww_config_same_data(cache->config, config))
         return WW_OK;
     ww_data_cache_free(cache);
+    // Their eigenvector comes from the Gram matrix of the train set.
+    if (config->data.labels.kind == WW_LABELS_WORST_CASE) {
+        char where[1024];
+        ww_config_where(config, "data.labels.kind", where, sizeof where);
+        return ww_fail(error, WW_USAGE,
+                       "%s: is worst-case, which this version cannot compute; choose other labels",
+                       where);
+    }
     WW_TRY(ww_dataset_load(config, parallel, &cache->data, error));
     cache->config = config;
     return WW_OK;

@@ -423,7 +423,7 @@ static ww_status print_plan(const planning *self, ww_error *error)
     printf("%sm = %lld, d = %lld, k = %lld, n = %lld train and %lld test samples, B = %lld, T = "
            "%lld\n",
            self->experiment.count > 1 ? "largest: " : "", (long long)config->network.width,
-           (long long)shape->dimension, (long long)shape->classes, (long long)shape->train.count,
+           (long long)shape->dimension, (long long)shape->outputs, (long long)shape->train.count,
            (long long)shape->test.count, (long long)self->members.list[self->largest].layout.batch,
            (long long)config->training.steps);
     WW_TRY(print_memory(self, error));

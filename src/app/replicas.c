@@ -64,17 +64,19 @@ static void blank_row(const replicas *self, int64_t *row)
         memcpy(&row[i], &unknown, sizeof unknown);
 }
 
-// Takes the last record of the course into the row as record number `record`. Every quantity is one
-// number.
+// Takes the last record of the course into the row as record number `record`.
 static void keep_record(const replicas *self, const ww_course *course, int64_t record, int64_t *row)
 {
     const ww_member_layout *layout = &self->member->layout;
     WW_ASSERT(record < layout->records);
     row[2 + record] = ww_course_step(course);
-    int64_t *column = trajectory_of(self, row) + record;
+    int64_t *columns = trajectory_of(self, row);
+    const double *values = course->values;
     for (size_t i = 0; i < layout->trajectory_count; i++) {
-        memcpy(column, &course->values[i], sizeof *column);
-        column += layout->records;
+        const int64_t size = ww_field_size(&layout->trajectory[i]);
+        memcpy(columns + record * size, values, (size_t)size * sizeof *columns);
+        columns += layout->records * size;
+        values += size;
     }
 }
 
@@ -85,16 +87,18 @@ static ww_status keep_results(const replicas *self, const ww_course *course, int
     const ww_member_layout *layout = &self->member->layout;
     const int64_t final_values = ww_measure_final_values(self->member->plan);
     int64_t *trajectory = trajectory_of(self, row);
-    int64_t *final = trajectory + layout->records * (int64_t)layout->trajectory_count;
+    int64_t *final = trajectory + layout->records * ww_measure_values(self->member->plan);
     WW_TRY(ww_measure_finish(self->member->plan, &course->problem, course->engine, course->carry,
                              NULL, NULL, self->results, error));
     memcpy(final, self->results, (size_t)final_values * sizeof *final);
     const int64_t movement = ww_app_row_movement_field(self->member);
+    const int64_t *column = trajectory; // of row_movement
+    for (int64_t i = 0; i < movement; i++)
+        column += layout->records * ww_field_size(&layout->trajectory[i]);
     double *theory = (double *)(void *)(final + final_values);
     ww_theory_compute(course->config, course->data,
-                      movement < 0 ? NULL
-                                   : (double *)(void *)(trajectory + movement * layout->records),
-                      records, layout->records, theory);
+                      movement < 0 ? NULL : (const double *)(const void *)column, records,
+                      layout->records, theory);
     return WW_OK;
 }
 

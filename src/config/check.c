@@ -72,10 +72,15 @@ ww_status ww_refuse_unused(const ww_config *config, size_t index, const ww_place
 {
     const ww_key *key = ww_key_at(index);
     const ww_key *condition = ww_key_at(ww_key_find(key->condition));
+    unsigned states = key->states;
+    // The first thing in the way is that a condition has itself no effect.
+    for (; !ww_key_in_use(condition, config);
+         condition = ww_key_at(ww_key_find(condition->condition)))
+        states = condition->states;
     char wanted[SENTENCE] = "";
     int length = 0;
     for (unsigned choice = 0; condition->choices[choice] != NULL; choice++)
-        if ((key->states >> choice & 1u) != 0)
+        if ((states >> choice & 1u) != 0)
             length += snprintf(wanted + length, sizeof wanted - (size_t)length, "%s%s",
                                length == 0 ? "" : " or ", condition->choices[choice]);
     char other[PLACE];
@@ -168,6 +173,27 @@ static ww_status check_idx_classes(const ww_config *config, ww_error *error)
     return WW_OK;
 }
 
+// Worst-case labels are real numbers, one a sample, that belong to one train set.
+static ww_status check_worst_case(const ww_config *config, ww_error *error)
+{
+    static const char key[] = "data.labels.kind";
+    if (!ww_config_has_targets(config))
+        return refuse(config, key, error,
+                      "is worst-case, whose labels are real numbers that cross entropy has no use "
+                      "for; set loss: squared, or other labels");
+    if (config->replicas > 1)
+        return refuse(config, key, error,
+                      "is worst-case, which takes a Gram matrix for every run, and replicas is "
+                      "%lld; use a sweep over seeds, or other labels",
+                      (long long)config->replicas);
+    if (config->data.labels.random_fraction != 0.0)
+        return refuse(config, "data.labels.random_fraction", error,
+                      "is %g, but data.labels.kind: worst-case replaces every label; leave one of "
+                      "them out",
+                      config->data.labels.random_fraction);
+    return WW_OK;
+}
+
 static ww_status check_data(const ww_config *config, ww_error *error)
 {
     WW_TRY(check_samples(config, "data.train", config->data.train, error));
@@ -181,12 +207,21 @@ static ww_status check_data(const ww_config *config, ww_error *error)
     }
     if (config->data.source == WW_SOURCE_IDX)
         WW_TRY(check_idx_classes(config, error));
+    if (config->data.source == WW_SOURCE_FUNCTION &&
+        config->data.function.kind == WW_FUNCTION_QUADRATIC &&
+        config->data.function.terms > config->data.function.dimension)
+        return refuse(config, "data.function.terms", error,
+                      "is %lld, but only data.function.dimension = %lld directions are orthogonal; "
+                      "choose fewer terms",
+                      (long long)config->data.function.terms,
+                      (long long)config->data.function.dimension);
     if (config->data.labels.kind == WW_LABELS_RANDOM && config->data.labels.random_fraction != 1.0)
         return refuse(config, "data.labels.random_fraction", error,
                       "is %g, but data.labels.kind: random draws every label anew; leave one of "
                       "them out",
                       config->data.labels.random_fraction);
-    return WW_OK;
+    return config->data.labels.kind == WW_LABELS_WORST_CASE ? check_worst_case(config, error)
+                                                            : WW_OK;
 }
 
 // Checks that the bytes of an array [rows, columns] of doubles can be counted.
@@ -212,6 +247,8 @@ static int64_t known_dimension(const ww_config *config)
         return config->data.points.dimension;
     case WW_SOURCE_XOR_BALLS:
         return 2;
+    case WW_SOURCE_FUNCTION:
+        return config->data.function.dimension;
     case WW_SOURCE_IDX:
     case WW_SOURCE_HDF5:
         break;
@@ -234,6 +271,16 @@ static ww_status check_sizes(const ww_config *config, ww_error *error)
     if (config->data.source == WW_SOURCE_POINTS)
         WW_TRY(check_bytes(config, "network.width", config->network.width, "the number of classes",
                            config->data.points.classes, error));
+    return WW_OK;
+}
+
+static ww_status check_network(const ww_config *config, ww_error *error)
+{
+    if (config->network.hidden.pairs == WW_PAIRS_ANTISYMMETRIC && config->network.width % 2 != 0)
+        return refuse(config, "network.width", error,
+                      "is %lld, but network.hidden.pairs: antisymmetric makes pairs of units; "
+                      "choose an even width",
+                      (long long)config->network.width);
     return WW_OK;
 }
 
@@ -333,6 +380,7 @@ ww_status ww_config_check(const ww_config *config, const ww_given *given, ww_err
     WW_TRY(check_required(config, given, error));
     WW_TRY(check_data(config, error));
     WW_TRY(check_sizes(config, error));
+    WW_TRY(check_network(config, error));
     WW_TRY(check_training(config, given, error));
     WW_TRY(check_replicas(config, error));
     WW_TRY(check_gram(config, error));

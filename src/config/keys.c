@@ -6,14 +6,19 @@
 #include <string.h>
 
 // The order of words is the order of the enumerations in config.h.
-static const char *const models[] = {"li-liang", NULL};
-static const char *const sources[] = {"mixture", "xor-balls", "points", "idx", "hdf5", NULL};
+static const char *const models[] = {"li-liang", "arora", NULL};
+static const char *const sources[] = {"mixture", "xor-balls", "points", "idx",
+                                      "hdf5",    "function",  NULL};
+static const char *const functions[] = {"linear", "quadratic", "power", "cosine", "arctan", NULL};
 static const char *const normalizations[] = {"none", "sphere", "ball", NULL};
-static const char *const label_kinds[] = {"true", "random", NULL};
+static const char *const label_kinds[] = {"true", "random", "worst-case", NULL};
+static const char *const worst_case_norms[] = {"sqrt-samples", "one", NULL};
 static const char *const activations[] = {"relu", "leaky-relu", NULL};
 static const char *const scalings[] = {"none", "inverse-sqrt-width", NULL};
-static const char *const outputs[] = {"gaussian", NULL};
-static const char *const losses[] = {"cross-entropy", NULL};
+static const char *const pairs[] = {"none", "antisymmetric", NULL};
+static const char *const outputs[] = {"gaussian", "signs", NULL};
+static const char *const losses[] = {"cross-entropy", "squared", NULL};
+static const char *const reductions[] = {"mean", "sum", NULL};
 static const char *const methods[] = {"sgd", "gd", NULL};
 static const char *const rate_scalings[] = {"none", "inverse-width", NULL};
 static const char *const samplings[] = {"permutation", "replacement", NULL};
@@ -42,6 +47,7 @@ static const char *const records[] = {"data", "initial-weights", "batches", NULL
 #define REQUIRED .default_from = WW_DEFAULT_NONE
 #define ONLY(key, value) .condition = (key), .states = 1u << (value)
 #define ONLY_SOURCE(source) ONLY("data.source", WW_SOURCE_##source)
+#define ONLY_FUNCTION(kind) ONLY("data.function.kind", WW_FUNCTION_##kind)
 
 static const ww_key keys[] = {
     KEY(name, NAME, "Name of the experiment; without -o the output file is NAME.h5.",
@@ -63,7 +69,7 @@ static const ww_key keys[] = {
         .choices = normalizations, DERIVED("sphere (source xor-balls: none)")),
     KEY(data.mixture.dimension, INTEGER, "Input dimension d.", AT_LEAST(1), FROM("1000"),
         .unit = "coordinates", ONLY_SOURCE(MIXTURE)),
-    KEY(data.mixture.classes, INTEGER, "Number k of classes.", AT_LEAST(2), FROM("10"),
+    KEY(data.mixture.classes, INTEGER, "Number of classes.", AT_LEAST(2), FROM_MODEL,
         .unit = "classes", ONLY_SOURCE(MIXTURE)),
     KEY(data.mixture.components, INTEGER, "Number l of components in each class.", AT_LEAST(1),
         FROM("2"), .unit = "components", ONLY_SOURCE(MIXTURE)),
@@ -111,12 +117,39 @@ static const ww_key keys[] = {
         ONLY_SOURCE(HDF5)),
     KEY(data.hdf5.test_labels, TEXT, "Dataset of the test labels [n].", FROM("test_labels"),
         ONLY_SOURCE(HDF5)),
-    KEY(data.labels.kind, CHOICE, "random: every label is drawn anew.", .choices = label_kinds,
-        FROM("true")),
+    KEY(data.function.dimension, INTEGER, "Input dimension d; inputs have Gaussian directions.",
+        AT_LEAST(1), FROM("10"), .unit = "coordinates", ONLY_SOURCE(FUNCTION)),
+    KEY(data.function.kind, CHOICE,
+        "What a term of g(x) is, with z = <beta, x>: linear: z; quadratic: terms of the eigenvalue "
+        "decomposition of a symmetric matrix; power: z^exponent; cosine: cos(z) - 1; arctan: "
+        "z arctan(z / 2).",
+        .choices = functions, FROM("linear"), ONLY_SOURCE(FUNCTION)),
+    KEY(data.function.terms, INTEGER,
+        "Number of terms of g, each with a direction beta of its own; of quadratic they are "
+        "orthogonal.",
+        AT_LEAST(1), FROM("1"), .unit = "terms", ONLY_SOURCE(FUNCTION)),
+    KEY(data.function.alpha, REAL,
+        "What each term is multiplied by; of quadratic the trace norm of the matrix.", ANY_NUMBER,
+        FROM("1.0"), ONLY_SOURCE(FUNCTION)),
+    KEY(data.function.norm, REAL, "Norm of beta in each term.", NOT_NEGATIVE, FROM("1.0"),
+        .condition = "data.function.kind",
+        .states = 1u << WW_FUNCTION_LINEAR | 1u << WW_FUNCTION_POWER | 1u << WW_FUNCTION_COSINE |
+                  1u << WW_FUNCTION_ARCTAN),
+    KEY(data.function.exponent, INTEGER,
+        "The exponent p; 1 and even ones are learnable by AR theorem 6.1, odd ones from 3 on are "
+        "not covered.",
+        INTEGERS(1, 64), FROM("2"), ONLY_FUNCTION(POWER)),
+    KEY(data.labels.kind, CHOICE,
+        "random: every label is drawn anew; worst-case: the eigenvector of the Gram matrix with "
+        "the smallest eigenvalue.",
+        .choices = label_kinds, FROM("true")),
     KEY(data.labels.random_fraction, REAL,
         "Share of labels drawn anew, uniformly, so that some of them stay right.", NUMBERS(0, 1),
         DERIVED("0 (random labels: 1)")),
     KEY(data.labels.noisy_test, BOOLEAN, "Test labels are drawn anew likewise.", FROM("false")),
+    KEY(data.labels.worst_case_norm, CHOICE,
+        "Norm of worst-case labels: that of labels +1 and -1, or one.", .choices = worst_case_norms,
+        FROM("sqrt-samples"), ONLY("data.labels.kind", WW_LABELS_WORST_CASE)),
     KEY(network.width, INTEGER, "Number m of hidden units.", AT_LEAST(1), FROM("1000"),
         .unit = "hidden units"),
     KEY(network.depth, INTEGER, "Number L of hidden layers.", INTEGERS(1, 1), FROM("1"),
@@ -131,12 +164,24 @@ static const ww_key keys[] = {
     KEY(network.hidden.scaling, CHOICE,
         "inverse-sqrt-width: the standard deviation is divided by sqrt(width).",
         .choices = scalings, FROM_MODEL),
-    KEY(network.output.kind, CHOICE, "Distribution of the output weights.", .choices = outputs,
+    KEY(network.hidden.pairs, CHOICE,
+        "antisymmetric: units 2r and 2r + 1 begin with the same hidden weights and opposite output "
+        "weights, so that all outputs are exactly 0 at the start.",
+        .choices = pairs, FROM("none")),
+    KEY(network.output.kind, CHOICE,
+        "Distribution of the output weights; signs: +1 and -1 with equal chance, times the scale.",
+        .choices = outputs, FROM_MODEL),
+    KEY(network.output.scale, REAL, "Standard deviation of an output weight, before scaling.",
+        POSITIVE, FROM_MODEL),
+    KEY(network.output.scaling, CHOICE,
+        "inverse-sqrt-width: output weights are divided by sqrt(width).", .choices = scalings,
         FROM_MODEL),
-    KEY(network.output.scale, REAL, "Standard deviation of an output weight.", POSITIVE,
-        FROM_MODEL),
-    KEY(loss, CHOICE, "Loss that is minimised, as a mean over samples.", .choices = losses,
-        FROM_MODEL),
+    KEY(loss, CHOICE,
+        "Loss that is minimised; squared: half the squared distance of the outputs from the "
+        "targets.",
+        .choices = losses, FROM_MODEL),
+    KEY(loss_reduction, CHOICE, "Whether losses are means or sums over samples.",
+        .choices = reductions, FROM_MODEL),
     KEY(training.method, CHOICE, "sgd: gradient of a batch; gd: gradient of all training samples.",
         .choices = methods, FROM_MODEL),
     KEY(training.batch, INTEGER, "Number B of samples in a batch.", AT_LEAST(1), FROM_MODEL,
@@ -236,16 +281,39 @@ _Static_assert(WW_SEED_DATA == 1 << 0 && WW_SEED_WEIGHTS == 1 << 1 && WW_SEED_BA
 
 // Li & Liang 2018, section 7: hidden weights of variance 1/m, output weights of variance 1.
 static const ww_preset_value li_liang[] = {
+    {"data.mixture.classes", "10"},
     {"network.activation.kind", "relu"},
     {"network.hidden.std", "1.0"},
     {"network.hidden.scaling", "inverse-sqrt-width"},
     {"network.output.kind", "gaussian"},
     {"network.output.scale", "1.0"},
+    {"network.output.scaling", "none"},
     {"loss", "cross-entropy"},
+    {"loss_reduction", "mean"},
     {"training.method", "sgd"},
     {"training.batch", "16"},
     {"training.rate", "10.0"},
     {"training.rate_scaling", "inverse-width"},
+    {NULL, NULL},
+};
+
+// Arora et al. 2019, sections 3 and C: u = m^-1/2 sum_r a_r relu(<w_r, x>), two classes as +1 and
+// -1, gradient descent on half the sum of squares. The batch is that of li-liang, should the method
+// be sgd, which the paper does not use.
+static const ww_preset_value arora[] = {
+    {"data.mixture.classes", "2"},
+    {"network.activation.kind", "relu"},
+    {"network.hidden.std", "0.01"},
+    {"network.hidden.scaling", "none"},
+    {"network.output.kind", "signs"},
+    {"network.output.scale", "1.0"},
+    {"network.output.scaling", "inverse-sqrt-width"},
+    {"loss", "squared"},
+    {"loss_reduction", "sum"},
+    {"training.method", "gd"},
+    {"training.batch", "16"},
+    {"training.rate", "0.001"},
+    {"training.rate_scaling", "none"},
     {NULL, NULL},
 };
 
@@ -254,6 +322,9 @@ static const ww_preset presets[WW_MODEL_COUNT] = {
         {"Li & Liang 2018: f_i(x) = sum_r a_ir relu(<w_r, x>), only w is trained, "
          "softmax cross entropy",
          li_liang},
+    [WW_MODEL_ARORA] = {"Arora et al. 2019: u(x) = sum_r a_r relu(<w_r, x>) / sqrt(m), a_r = +1 or "
+                        "-1, only w is trained, half the sum of squares, gradient descent",
+                        arora},
 };
 
 size_t ww_key_count(void)
@@ -330,6 +401,8 @@ bool ww_key_in_use(const ww_key *key, const ww_config *config)
     if (key->condition == NULL)
         return true;
     const ww_key *condition = ww_key_at(ww_key_find(key->condition));
+    if (!ww_key_in_use(condition, config))
+        return false;
     const int choice = *(const int *)ww_key_value(condition, config);
     return (key->states >> choice & 1u) != 0;
 }

@@ -52,8 +52,8 @@ typedef struct ww_key {
     double low, high;           ///< range of a number
     bool above, below;          ///< low, high are themselves out of range
     /// The key is in use only where the key `condition` (a choice) has one of the values whose bits
-    /// are set in `states`; elsewhere it has its default. `condition` stands before it in the table
-    /// and is itself always in use. NULL: always in use.
+    /// are set in `states`, and is itself in use; elsewhere it has its default. `condition` stands
+    /// before it in the table. NULL: always in use.
     const char *condition;
     unsigned states;
 } ww_key;
@@ -92,7 +92,7 @@ typedef struct ww_preset {
     const ww_preset_value *values; ///< ends with a NULL path
 } ww_preset;
 
-enum { WW_MODEL_COUNT = 1 };
+enum { WW_MODEL_COUNT = 2 };
 const ww_preset *ww_preset_of(ww_model model);
 
 #endif

@@ -85,9 +85,30 @@ double ww_config_hidden_std(const ww_config *config)
                : config->network.hidden.std;
 }
 
+double ww_config_output_std(const ww_config *config)
+{
+    return config->network.output.scaling == WW_SCALING_INVERSE_SQRT_WIDTH
+               ? config->network.output.scale / sqrt((double)config->network.width)
+               : config->network.output.scale;
+}
+
+int64_t ww_config_outputs(const ww_config *config, int64_t classes)
+{
+    if (!ww_config_has_targets(config))
+        return classes;
+    return config->data.source == WW_SOURCE_FUNCTION || classes == 2 ? 1 : classes;
+}
+
+bool ww_config_has_targets(const ww_config *config)
+{
+    return config->loss == WW_LOSS_SQUARED;
+}
+
 bool ww_config_same_source(const ww_config *a, const ww_config *b)
 {
     static const char section[] = "data.";
+    if (ww_config_has_targets(a) != ww_config_has_targets(b)) // without them or with
+        return false;
     for (size_t index = 0; index < ww_key_count(); index++) {
         const ww_key *key = ww_key_at(index);
         if (strncmp(key->path, section, sizeof section - 1) == 0 && ww_key_in_use(key, a) &&

@@ -29,6 +29,10 @@ static const ww_source_entry sources[] = {
     [WW_SOURCE_HDF5] = {"Inputs [n, ...] and labels [n] of any numeric type, each a dataset of one "
                         "HDF5 file.",
                         ww_source_hdf5},
+    [WW_SOURCE_FUNCTION] = {"Inputs with Gaussian directions and real y = g(x): linear, quadratic, "
+                            "power, cosine, arctan, and sums of such terms (Arora et al., section "
+                            "6).",
+                            ww_source_real_function, ww_function_values},
 };
 
 enum { SOURCE_COUNT = sizeof sources / sizeof sources[0] };
@@ -88,6 +92,7 @@ void ww_samples_free(ww_samples *samples)
     free(samples->inputs);
     free(samples->labels);
     free(samples->components);
+    free(samples->targets);
     *samples = (ww_samples){0};
 }
 
@@ -153,9 +158,15 @@ static ww_status check_sizes(const ww_config *config, const ww_dataset *dataset,
 {
     if (dataset->classes < 2)
         return ww_data_fail(config, "data.source", error,
-                            "the data have %lld class; cross entropy needs at least two to tell "
-                            "apart, so choose more classes or other data",
+                            "the data have %lld class; training needs at least two to tell apart, "
+                            "so choose more classes or other data",
                             (long long)dataset->classes);
+    if (config->data.labels.kind == WW_LABELS_WORST_CASE && dataset->outputs != 1)
+        return ww_data_fail(config, "data.labels.kind", error,
+                            "is worst-case, which is one number a sample, but the data have %lld "
+                            "classes and a network for them %lld outputs; choose two classes or "
+                            "other labels",
+                            (long long)dataset->classes, (long long)dataset->outputs);
     if (config->training.method == WW_METHOD_SGD && config->training.batch > dataset->train.count)
         return ww_data_fail(config, "training.batch", error,
                             "a batch of %lld is more than the %lld samples of the train set; make "
@@ -177,6 +188,16 @@ static uint64_t hash_rows(const char *name, const void *rows, int64_t count, siz
     return sum;
 }
 
+/// Of targets, 0 where there are none.
+static uint64_t hash_targets(const ww_dataset *dataset)
+{
+    if (!dataset->has_targets)
+        return 0;
+    const size_t row = (size_t)dataset->outputs * sizeof(double);
+    return hash_rows("data/train_targets", dataset->train.targets, dataset->train.count, row) +
+           hash_rows("data/test_targets", dataset->test.targets, dataset->test.count, row);
+}
+
 static uint64_t hash_of(const ww_dataset *dataset)
 {
     const size_t row = (size_t)dataset->dimension * sizeof(double);
@@ -187,30 +208,51 @@ static uint64_t hash_of(const ww_dataset *dataset)
            hash_rows("data/train_inputs", train->inputs, train->count, row) +
            hash_rows("data/train_labels", train->labels, train->count, sizeof *train->labels) +
            hash_rows("data/test_inputs", test->inputs, test->count, row) +
-           hash_rows("data/test_labels", test->labels, test->count, sizeof *test->labels);
+           hash_rows("data/test_labels", test->labels, test->count, sizeof *test->labels) +
+           hash_targets(dataset);
 }
 
-/// All that rank 0 does alone: source, labels, normalisation, checks, hash.
-static ww_status prepare(const ww_config *config, ww_dataset *dataset, ww_error *error)
+/// The source alone, and what the network will make of its classes.
+static ww_status load_source(const ww_config *config, bool samples, ww_dataset *dataset,
+                             ww_error *error)
 {
     WW_ASSERT((size_t)config->data.source < SOURCE_COUNT);
-    WW_TRY(sources[config->data.source].load(config, true, dataset, error));
-    check_source(dataset);
-    WW_TRY(check_sizes(config, dataset, error));
+    WW_TRY(sources[config->data.source].load(config, samples, dataset, error));
+    dataset->outputs = ww_config_outputs(config, dataset->classes);
+    dataset->has_targets = ww_config_has_targets(config);
+    if (samples)
+        check_source(dataset);
+    return check_sizes(config, dataset, error);
+}
+
+/// All that rank 0 does alone: source, normalisation, labels, targets, checks, hash.
+static ww_status prepare(const ww_config *config, ww_dataset *dataset, ww_error *error)
+{
+    WW_TRY(load_source(config, true, dataset, error));
     WW_TRY(check_finite(config, dataset, "", error));
-    ww_draw_labels(config, dataset);
     WW_TRY(ww_normalize_inputs(config, dataset, error));
     WW_TRY(check_finite(config, dataset, " after data.normalize", error));
+    const ww_source_entry *source = &sources[config->data.source];
+    if (source->values != NULL) {
+        WW_TRY(source->values(config, dataset, &dataset->train, error));
+        WW_TRY(source->values(config, dataset, &dataset->test, error));
+    }
+    ww_draw_labels(config, dataset);
+    WW_TRY(ww_make_targets(dataset, error));
     dataset->hash = hash_of(dataset);
     return WW_OK;
 }
 
-static ww_status share_samples(const ww_parallel *parallel, int64_t dimension, ww_samples *samples,
-                               ww_error *error)
+static ww_status share_samples(const ww_parallel *parallel, const ww_dataset *dataset,
+                               ww_samples *samples, ww_error *error)
 {
     const size_t count = (size_t)samples->count;
-    WW_TRY(ww_broadcast(parallel, samples->inputs,
-                        count * (size_t)dimension * sizeof *samples->inputs, 0, error));
+    const size_t dimension = (size_t)dataset->dimension;
+    WW_TRY(ww_broadcast(parallel, samples->inputs, count * dimension * sizeof *samples->inputs, 0,
+                        error));
+    if (dataset->has_targets)
+        WW_TRY(ww_broadcast(parallel, samples->targets,
+                            count * (size_t)dataset->outputs * sizeof *samples->targets, 0, error));
     WW_TRY(ww_broadcast(parallel, samples->labels, count * sizeof *samples->labels, 0, error));
     return ww_broadcast(parallel, samples->components, count * sizeof *samples->components, 0,
                         error);
@@ -220,14 +262,17 @@ static ww_status share_samples(const ww_parallel *parallel, int64_t dimension, w
 static ww_status share_shape(const ww_parallel *parallel, ww_dataset *dataset, ww_error *error)
 {
     int64_t shape[] = {dataset->dimension,   dataset->classes,    dataset->components,
-                       dataset->train.count, dataset->test.count, (int64_t)dataset->hash};
+                       dataset->train.count, dataset->test.count, (int64_t)dataset->hash,
+                       dataset->outputs,     dataset->has_targets};
     WW_TRY(ww_broadcast(parallel, shape, sizeof shape, 0, error));
     if (parallel->rank == 0)
         return WW_OK;
     *dataset = (ww_dataset){.dimension = shape[0],
                             .classes = shape[1],
                             .components = shape[2],
-                            .hash = (uint64_t)shape[5]};
+                            .hash = (uint64_t)shape[5],
+                            .outputs = shape[6],
+                            .has_targets = shape[7] != 0};
     ww_dataset_set_counts(dataset, shape[3], shape[4]);
     return WW_OK;
 }
@@ -245,10 +290,14 @@ static ww_status share(const ww_parallel *parallel, ww_dataset *dataset, ww_erro
         if (status == WW_OK)
             status =
                 ww_samples_allocate(&dataset->test, dataset->test.count, d, "the test set", error);
+        if (status == WW_OK && dataset->has_targets)
+            status = ww_targets_allocate(&dataset->train, dataset->outputs, error);
+        if (status == WW_OK && dataset->has_targets)
+            status = ww_targets_allocate(&dataset->test, dataset->outputs, error);
     }
     WW_TRY(ww_agree(parallel, status, error));
-    WW_TRY(share_samples(parallel, dataset->dimension, &dataset->train, error));
-    return share_samples(parallel, dataset->dimension, &dataset->test, error);
+    WW_TRY(share_samples(parallel, dataset, &dataset->train, error));
+    return share_samples(parallel, dataset, &dataset->test, error);
 }
 
 ww_status ww_dataset_load(const ww_config *config, const ww_parallel *parallel, ww_dataset *dataset,
@@ -269,20 +318,26 @@ ww_status ww_dataset_describe(const ww_config *config, const ww_parallel *parall
 {
     *dataset = (ww_dataset){0};
     ww_status status = WW_OK;
-    if (parallel->rank == 0) {
-        WW_ASSERT((size_t)config->data.source < SOURCE_COUNT);
-        status = sources[config->data.source].load(config, false, dataset, error);
-        if (status == WW_OK)
-            status = check_sizes(config, dataset, error);
-    }
+    if (parallel->rank == 0)
+        status = load_source(config, false, dataset, error);
     WW_TRY(ww_agree(parallel, status, error));
     return share_shape(parallel, dataset, error);
 }
 
+void ww_dataset_set_train_targets(ww_dataset *dataset, const double *targets)
+{
+    WW_ASSERT(dataset->has_targets && targets != NULL);
+    memcpy(dataset->train.targets, targets,
+           (size_t)(dataset->train.count * dataset->outputs) * sizeof *targets);
+    dataset->hash = hash_of(dataset);
+}
+
 int64_t ww_dataset_bytes(const ww_dataset *shape)
 {
+    const int64_t targets = shape->has_targets ? shape->outputs : 0;
     return (shape->train.count + shape->test.count) *
            (shape->dimension * (int64_t)sizeof *shape->train.inputs +
+            targets * (int64_t)sizeof *shape->train.targets +
             (int64_t)(sizeof *shape->train.labels + sizeof *shape->train.components));
 }
 

@@ -1,6 +1,12 @@
 #include "data/source.h"
 
+#include "widthwise/memory.h"
 #include "widthwise/random.h"
+
+static double sign_of_class(int64_t label)
+{
+    return label == 0 ? 1.0 : -1.0;
+}
 
 /// Number 2 s of the stream decides whether the label of sample s is drawn anew, number 2 s + 1 is
 /// the new one. A label drawn anew is uniform over all classes, so some stay right.
@@ -15,6 +21,8 @@ static void draw(const ww_config *config, ww_purpose purpose, double fraction, i
             continue;
         const int64_t label = (int64_t)(numbers[1] * (double)classes);
         samples->labels[s] = label < classes ? label : classes - 1; // the product may round up
+        if (samples->targets != NULL)
+            samples->targets[s] = sign_of_class(samples->labels[s]);
     }
 }
 
@@ -25,4 +33,31 @@ void ww_draw_labels(const ww_config *config, ww_dataset *dataset)
     draw(config, WW_DRAW_TRAIN_LABELS, fraction, dataset->classes, &dataset->train);
     if (config->data.labels.noisy_test)
         draw(config, WW_DRAW_TEST_LABELS, fraction, dataset->classes, &dataset->test);
+}
+
+ww_status ww_targets_allocate(ww_samples *samples, int64_t outputs, ww_error *error)
+{
+    int64_t values = 0;
+    WW_TRY(ww_multiply(samples->count, outputs, "the targets of the samples", &values, error));
+    samples->targets = ww_allocate((size_t)values, sizeof *samples->targets, "the targets", error);
+    return samples->targets != NULL ? WW_OK : WW_FAILED;
+}
+
+ww_status ww_make_targets(ww_dataset *dataset, ww_error *error)
+{
+    ww_samples *const parts[] = {&dataset->train, &dataset->test};
+    const int64_t k = dataset->outputs;
+    for (size_t p = 0; dataset->has_targets && p < sizeof parts / sizeof parts[0]; p++) {
+        ww_samples *samples = parts[p];
+        if (samples->targets != NULL)
+            continue;
+        WW_TRY(ww_targets_allocate(samples, k, error));
+        for (int64_t s = 0; s < samples->count; s++) {
+            if (k == 1)
+                samples->targets[s] = sign_of_class(samples->labels[s]);
+            else
+                samples->targets[s * k + samples->labels[s]] = 1.0;
+        }
+    }
+    return WW_OK;
 }

@@ -1,9 +1,9 @@
 /// What the sources of data share. Private to src/data.
 ///
 /// A source runs on rank 0 alone. It gets a zeroed data set and fills dimension, classes,
-/// components, and both samples with raw inputs, *true* labels and components. Labels drawn anew,
-/// normalisation, checks and the copy to other ranks come after it and are the same for all
-/// sources. Whatever it has allocated in the data set when it fails is freed by the caller.
+/// components, and both samples with raw inputs, *true* labels and components. Normalisation,
+/// labels drawn anew, targets, checks and the copy to other ranks come after it and are the same
+/// for all sources. Whatever it has allocated in the data set when it fails is freed by the caller.
 #ifndef WIDTHWISE_DATA_SOURCE_H
 #define WIDTHWISE_DATA_SOURCE_H
 
@@ -21,6 +21,10 @@ typedef ww_status (*ww_source_function)(const ww_config *config, bool samples, w
 typedef struct ww_source_entry {
     const char *description;
     ww_source_function load;
+    /// Where labels follow from inputs: fills labels, components and (where the data set has them)
+    /// targets of a train or test set whose inputs are as they will stay. NULL for other sources.
+    ww_status (*values)(const ww_config *config, const ww_dataset *dataset, ww_samples *samples,
+                        ww_error *error);
 } ww_source_entry;
 
 /// k classes of l Gaussians each (LL 3 and 7). mixture.c
@@ -39,13 +43,27 @@ ww_status ww_source_idx(const ww_config *config, bool samples, ww_dataset *datas
 ww_status ww_source_hdf5(const ww_config *config, bool samples, ww_dataset *dataset,
                          ww_error *error);
 
+/// Real functions of inputs with Gaussian directions (AR section 6). function.c
+ww_status ww_source_real_function(const ww_config *config, bool samples, ww_dataset *dataset,
+                                  ww_error *error);
+ww_status ww_function_values(const ww_config *config, const ww_dataset *dataset,
+                             ww_samples *samples, ww_error *error);
+
 /// The centres of `count` components: N(0, separation^2/d I), into means [count, dimension]. The
 /// same for every source that has such centres. mixture.c
 void ww_draw_means(const ww_config *config, int64_t count, int64_t dimension, double separation,
                    double *means);
 
-/// Draws some labels anew as data.labels has it; components keep the true class. labels.c
+/// Draws some labels anew as data.labels has it; components keep the true class. Where samples
+/// already have targets, those of a function, one drawn anew is +1 or -1. labels.c
 void ww_draw_labels(const ww_config *config, ww_dataset *dataset);
+
+/// Targets of classes by their labels, for a data set that is to have targets and has none yet.
+/// labels.c
+ww_status ww_make_targets(ww_dataset *dataset, ww_error *error);
+
+/// Room for the targets of `samples`, zeroes. labels.c
+ww_status ww_targets_allocate(ww_samples *samples, int64_t outputs, ww_error *error);
 
 /// Brings inputs to the sphere or into the ball as data.normalize has it. normalize.c
 ww_status ww_normalize_inputs(const ww_config *config, ww_dataset *dataset, ww_error *error);

@@ -48,24 +48,25 @@ const ww_quantity ww_quantities_coupling[] = {
                      "Share of (unit, test sample) pairs whose activation differs from that at "
                      "t = 0."),
      "#{(r,s): 1[w_r(t) x_s >= 0] != 1[w_r(0) x_s >= 0]} / (m n)", WW_NEED_TEST_PATTERNS, WW_RISES,
-     coupling},
+     .value = coupling},
     {WW_SCALAR_FIELD("coupling_train", "1", "LL section 7",
                      "Share of (unit, train sample) pairs whose activation differs from that at "
                      "t = 0."),
-     "coupling on the train set", WW_NEED_TRAIN_PATTERNS, WW_RISES, coupling_train},
+     "coupling on the train set", WW_NEED_TRAIN_PATTERNS, WW_RISES, .value = coupling_train},
     {WW_SCALAR_FIELD("coupling_any", "1", "LL lemma A.1",
                      "Share of units whose activation differs from that at t = 0 on any test "
                      "sample."),
-     "#{r: some s has a changed pattern} / m", WW_NEED_TEST_PATTERNS, WW_RISES, coupling_any},
+     "#{r: some s has a changed pattern} / m", WW_NEED_TEST_PATTERNS, WW_RISES,
+     .value = coupling_any},
     {WW_SCALAR_FIELD("coupling_at_risk", "1", "LL proof of lemma A.1",
                      "Share of (unit, test sample) pairs whose initial pre-activation is within "
                      "reach of the unit's movement: no other pair can have changed."),
      "#{(r,s): |w_r(0) x_s| <= ||w_r(t) - w_r(0)|| ||x_s||} / (m n)", WW_NEED_TEST_PATTERNS,
-     WW_RISES, coupling_at_risk},
+     WW_RISES, .value = coupling_at_risk},
     {WW_SCALAR_FIELD("pseudo_network_deviation", "1", "LL section 5.1",
                      "Largest difference over test samples and outputs between the network f and "
                      "the pseudo network g, which keeps the patterns of t = 0."),
      "max_{s,i} |f_i(x_s) - g_i(x_s)|", WW_NEED_TEST_OUTPUTS | WW_NEED_PSEUDO_OUTPUTS, WW_RISES,
-     pseudo_network_deviation},
+     .value = pseudo_network_deviation},
     {.formula = NULL},
 };

@@ -33,7 +33,7 @@ static void list_room(const ww_gathering *self, ww_allocation list[ROOM_ARRAYS])
     const size_t initial = self->needs_initial ? tile * d : 0;
     const size_t early = self->needs_initial ? tile * block : 0;
     const size_t rows = self->needs & WW_NEED_GRADIENTS ? tile * d : 0;
-    const size_t outputs = block * (size_t)problem->outputs;
+    const size_t outputs = ww_kernel_output_room(problem->pairs, WW_SAMPLE_BLOCK, problem->outputs);
     const size_t terms = 2 * (size_t)problem->tiling.local_tiles;
     const char *what = "a survey of the network";
     const ww_allocation arrays[ROOM_ARRAYS] = {
@@ -96,12 +96,12 @@ void ww_gather_samples(ww_gathering *self, int64_t local_tile, const double *wei
     for (int64_t start = 0; start < set->samples->count; start += WW_SAMPLE_BLOCK) {
         const int64_t samples = ww_block_size(set->samples->count, start);
         const double *inputs = set->samples->inputs + start * problem->dimension;
-        ww_kernel_preactivations(weights, units, inputs, samples, problem->dimension,
-                                 self->preactivations);
+        ww_kernel_preactivations(problem->pairs, weights, units, inputs, samples,
+                                 problem->dimension, self->preactivations);
         if (compares) {
             // Pre-activations at t = 0 by the same call as then, so that patterns agree exactly.
-            ww_kernel_preactivations(self->initial, units, inputs, samples, problem->dimension,
-                                     self->early);
+            ww_kernel_preactivations(problem->pairs, self->initial, units, inputs, samples,
+                                     problem->dimension, self->early);
             for (int64_t pair = 0; pair < units * samples; pair++) {
                 self->early_active[pair] = self->early[pair] >= 0.0;
                 self->active[pair] = self->preactivations[pair] >= 0.0;
@@ -112,13 +112,14 @@ void ww_gather_samples(ww_gathering *self, int64_t local_tile, const double *wei
             for (int64_t pair = 0; pair < units * samples; pair++)
                 self->early[pair] = self->early_active[pair] ? self->preactivations[pair]
                                                              : slope * self->preactivations[pair];
-            ww_kernel_outputs(self->early, output_weights, units, samples, k, self->partial);
+            ww_kernel_outputs(problem->pairs, self->early, output_weights, units, samples, k,
+                              self->partial);
             ww_output_sum_add(pseudo, start, samples, self->partial);
         }
         if (wants & WW_NEED_TEST_OUTPUTS) {
             ww_activate(slope, self->preactivations, (size_t)(units * samples), self->active);
-            ww_kernel_outputs(self->preactivations, output_weights, units, samples, k,
-                              self->partial);
+            ww_kernel_outputs(problem->pairs, self->preactivations, output_weights, units, samples,
+                              k, self->partial);
             ww_output_sum_add(outputs, start, samples, self->partial);
         }
     }

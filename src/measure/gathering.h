@@ -15,7 +15,7 @@ typedef struct ww_gathering {
     double *difference;     ///< [tile units], ||w_r(t) - w_r(0)||
     double *preactivations; ///< [tile units, block]
     double *early;          ///< [tile units, block], pre-activations at t = 0
-    double *partial;        ///< [block, k]
+    double *partial;        ///< [block, k], twice with pairs
     double *rows;           ///< [tile units, d], gradients
     uint8_t *active;        ///< [tile units, block]
     uint8_t *early_active;  ///< [tile units, block]

@@ -41,23 +41,25 @@ static double pseudo_gradient_large(const ww_survey *survey, double *carry)
 }
 
 const ww_quantity ww_quantities_gradient[] = {
-    {WW_SCALAR_FIELD("batch_loss", "nat", "LL section 3",
-                     "Mean loss on the batch of the coming step."),
-     "(1/B) sum_{s in batch} L(W, x_s, y_s)", WW_NEED_GRADIENTS, WW_FALLS, batch_loss},
+    {WW_SCALAR_FIELD("batch_loss", WW_LOSS_UNITS, "LL section 3",
+                     "Loss on the batch of the coming step, a mean or a sum as loss_reduction has "
+                     "it."),
+     "(1/B) sum_{s in batch} L(W, x_s, y_s), or without 1/B", WW_NEED_GRADIENTS, WW_FALLS,
+     .value = batch_loss},
     {WW_SCALAR_FIELD("equal_gradient", "1", "LL lemmas 5.1 and A.1",
                      "Share of units whose gradient on the batch of the coming step equals the "
                      "pseudo gradient."),
-     "#{r: dL/dw_r = pseudo dL/dw_r} / m", WW_NEED_GRADIENTS, WW_FALLS, equal_gradient},
+     "#{r: dL/dw_r = pseudo dL/dw_r} / m", WW_NEED_GRADIENTS, WW_FALLS, .value = equal_gradient},
     {WW_SCALAR_FIELD("gradient_norm", "1", "LL equation (1)",
                      "Frobenius norm of the gradient on the batch of the coming step."),
-     "||dL/dW||_F", WW_NEED_GRADIENTS, WW_FALLS, gradient_norm},
+     "||dL/dW||_F", WW_NEED_GRADIENTS, WW_FALLS, .value = gradient_norm},
     {WW_SCALAR_FIELD("pseudo_gradient_norm", "1", "LL section 5.1",
                      "Frobenius norm of the pseudo gradient on the batch of the coming step."),
-     "||pseudo dL/dW||_F", WW_NEED_GRADIENTS, WW_FALLS, pseudo_gradient_norm},
+     "||pseudo dL/dW||_F", WW_NEED_GRADIENTS, WW_FALLS, .value = pseudo_gradient_norm},
     {WW_SCALAR_FIELD("pseudo_gradient_large", "1", "LL lemma 5.2",
                      "Share of units whose pseudo gradient on the batch of the coming step is "
                      "above measure.pseudo_gradient_threshold in norm."),
      "#{r: ||pseudo dL/dw_r|| > threshold} / m", WW_NEED_GRADIENTS, WW_FALLS,
-     pseudo_gradient_large},
+     .value = pseudo_gradient_large},
     {.formula = NULL},
 };

@@ -2,13 +2,9 @@
 
 #include "measure/quantities.h"
 
-static double mean_loss(const ww_survey *survey, const ww_surveyed_samples *set)
+static double loss_over(const ww_survey *survey, const ww_surveyed_samples *set)
 {
-    const int64_t k = survey->problem->outputs;
-    double sum = 0.0;
-    for (int64_t i = 0; i < set->samples->count; i++)
-        sum += survey->problem->loss->value(set->outputs + i * k, k, set->samples->labels[i]);
-    return sum / (double)set->samples->count;
+    return ww_loss_over(survey->problem, set->samples, set->outputs);
 }
 
 static double accuracy(const ww_survey *survey, const ww_surveyed_samples *set)
@@ -16,14 +12,15 @@ static double accuracy(const ww_survey *survey, const ww_surveyed_samples *set)
     const int64_t k = survey->problem->outputs;
     int64_t right = 0;
     for (int64_t i = 0; i < set->samples->count; i++)
-        right += survey->problem->loss->correct(set->outputs + i * k, k, set->samples->labels[i]);
+        right += survey->problem->loss->correct(set->outputs + i * k, k,
+                                                ww_target_of(survey->problem, set->samples, i));
     return (double)right / (double)set->samples->count;
 }
 
 static double loss(const ww_survey *survey, double *carry)
 {
     (void)carry;
-    return mean_loss(survey, &survey->train);
+    return loss_over(survey, &survey->train);
 }
 
 static double train_accuracy(const ww_survey *survey, double *carry)
@@ -35,7 +32,7 @@ static double train_accuracy(const ww_survey *survey, double *carry)
 static double test_loss(const ww_survey *survey, double *carry)
 {
     (void)carry;
-    return mean_loss(survey, &survey->test);
+    return loss_over(survey, &survey->test);
 }
 
 static double test_accuracy(const ww_survey *survey, double *carry)
@@ -58,25 +55,31 @@ static double v_max_mean_square(const ww_survey *survey, double *carry)
 }
 
 const ww_quantity ww_quantities_outputs[] = {
-    {WW_SCALAR_FIELD("loss", "nat", "LL section 3", "Mean loss over the train set."),
-     "L(W) = (1/n) sum_s L(W, x_s, y_s)", WW_NEED_TRAIN_OUTPUTS, WW_FALLS, loss},
+    {WW_SCALAR_FIELD("loss", WW_LOSS_UNITS, "LL section 3; AR section 3",
+                     "Loss over the train set, a mean or a sum as loss_reduction has it."),
+     "L(W) = (1/n) sum_s L(W, x_s, y_s), or without 1/n", WW_NEED_TRAIN_OUTPUTS, WW_FALLS,
+     .value = loss},
     {WW_SCALAR_FIELD("train_accuracy", "1", "LL theorem 4.1",
-                     "Share of train samples whose label has the strictly largest output."),
-     "(1/n) #{s: f_y > f_j for all j != y}", WW_NEED_TRAIN_OUTPUTS, WW_RISES, train_accuracy},
-    {WW_SCALAR_FIELD("test_loss", "nat", "LL section 3", "Mean loss over the test set."),
-     "L on the test set", WW_NEED_TEST_OUTPUTS, WW_FALLS, test_loss},
+                     "Share of train samples whose label has the strictly largest output, or whose "
+                     "only output has the sign of its target."),
+     "(1/n) #{s: f_y > f_j for all j != y}, or #{s: u y > 0}", WW_NEED_TRAIN_OUTPUTS, WW_RISES,
+     .value = train_accuracy},
+    {WW_SCALAR_FIELD("test_loss", WW_LOSS_UNITS, "LL section 3",
+                     "Loss over the test set, a mean or a sum as loss_reduction has it."),
+     "L on the test set", WW_NEED_TEST_OUTPUTS, WW_FALLS, .value = test_loss},
     {WW_SCALAR_FIELD("test_accuracy", "1", "LL section 7, figure 1a",
-                     "Share of test samples whose label has the strictly largest output."),
-     "train_accuracy on the test set", WW_NEED_TEST_OUTPUTS, WW_RISES, test_accuracy},
+                     "Share of test samples whose label has the strictly largest output, or whose "
+                     "only output has the sign of its target."),
+     "train_accuracy on the test set", WW_NEED_TEST_OUTPUTS, WW_RISES, .value = test_accuracy},
     {WW_SCALAR_FIELD(
          "v_max", "1", "LL section 5.1, lemma A.4",
-         "Largest |p_ab v_iab| over classes i and components (a, b), expectations taken "
-         "over the train set."),
+         "Largest |p_ab v_iab| over outputs i and components (a, b), with v = -dL/df and "
+         "expectations taken over the train set."),
      "max_{i,a,b} |(1/n) sum_{s in (a,b)} v_i(x_s)|", WW_NEED_TRAIN_OUTPUTS | WW_NEED_V_MAX,
-     WW_FALLS, v_max},
+     WW_FALLS, .value = v_max},
     {WW_SCALAR_FIELD("v_max_mean_square", "1", "LL lemmas A.4 and B.4",
                      "Mean of v_max^2 over the records so far, this one included."),
      "(1/R) sum over the R records so far of v_max^2", WW_NEED_TRAIN_OUTPUTS | WW_NEED_V_MAX,
-     WW_FALLS, v_max_mean_square},
+     WW_FALLS, .value = v_max_mean_square},
     {.formula = NULL},
 };

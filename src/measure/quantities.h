@@ -18,17 +18,35 @@ typedef enum ww_carry {
     WW_CARRY_V_MAX_RECORDS, ///< records in that sum
     WW_CARRY_TARGET_STEP,   ///< first recorded step at the target accuracy, NaN before
     WW_CARRY_TARGET_DISTANCE,
+    WW_CARRY_FIRST_OPTIONAL, ///< those from here on only where `contraction` is measured
+    WW_CARRY_CONTRACTION_LOSS = WW_CARRY_FIRST_OPTIONAL, ///< train loss at the last record
+    WW_CARRY_CONTRACTION_STEP,                           ///< its step, NaN before the first
     WW_CARRY_COUNT
 } ww_carry;
 
-/// One scalar quantity of a record.
+/// Stands for the unit of the configuration's loss in the units of a field.
+#define WW_LOSS_UNITS "unit of the loss"
+
+/// Extents of fields that follow from the problem.
+enum {
+    WW_EXTENT_SINGULAR = -1, ///< min(m, d)
+    WW_EXTENT_TRAIN = -2,    ///< train samples
+    WW_EXTENT_TEST = -3,     ///< test samples
+    WW_EXTENT_OUTPUTS = -4   ///< k; the axis is left out where k is 1
+};
+
+/// One quantity of a record: a number, or an array, which `all` leaves out.
 typedef struct ww_quantity {
     ww_field field;
     const char *formula;
     unsigned needs; ///< WW_NEED_*
     ww_direction direction;
-    /// The value at this survey. `carry` [WW_CARRY_COUNT] may be read and brought forward.
+    /// The value at this survey. `carry` [WW_CARRY_COUNT] may be read and brought forward. NULL for
+    /// an array.
     double (*value)(const ww_survey *survey, double *carry);
+    /// The values of an array.
+    void (*fill)(const ww_survey *survey, double *values);
+    bool needs_targets; ///< a loss with targets
 } ww_quantity;
 
 /// Families of quantities, one file each; ended by an entry without a name.
@@ -36,6 +54,7 @@ extern const ww_quantity ww_quantities_outputs[];
 extern const ww_quantity ww_quantities_coupling[];
 extern const ww_quantity ww_quantities_movement[];
 extern const ww_quantity ww_quantities_gradient[];
+extern const ww_quantity ww_quantities_residual[];
 
 enum { WW_RESULT_FIELDS = 5 };
 
@@ -46,7 +65,7 @@ typedef struct ww_result {
     const char *const
         *requires; ///< quantities that must be measured for it, ended by NULL; or NULL
     size_t field_count;
-    ww_field fields[WW_RESULT_FIELDS]; ///< extents of -1 stand for min(m, d)
+    ww_field fields[WW_RESULT_FIELDS]; ///< WW_EXTENT_SINGULAR alone
     /// Bytes it allocates and additions and multiplications it makes on this rank; NULL: next to
     /// none. Not collective.
     ww_status (*cost)(const ww_problem *problem, int64_t *bytes, double *flops, ww_error *error);

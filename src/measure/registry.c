@@ -11,10 +11,8 @@
 #include <string.h>
 
 static const ww_quantity *const families[] = {
-    ww_quantities_outputs,
-    ww_quantities_coupling,
-    ww_quantities_movement,
-    ww_quantities_gradient,
+    ww_quantities_outputs,  ww_quantities_coupling, ww_quantities_movement,
+    ww_quantities_gradient, ww_quantities_residual,
 };
 
 enum { MOST_QUANTITIES = 64, MOST_FIELDS = 64 };
@@ -23,11 +21,14 @@ struct ww_measure_plan {
     size_t quantity_count;
     const ww_quantity *quantities[MOST_QUANTITIES];
     ww_field trajectory[MOST_QUANTITIES];
+    int64_t position[MOST_QUANTITIES]; // of its first value in a record
+    int64_t values;                    // of a record
     size_t result_count;
     const ww_result *results[MOST_FIELDS];
     size_t final_count;
     ww_field final[MOST_FIELDS];
     unsigned needs;
+    size_t carry_count;
     double accuracy_target;
 };
 
@@ -56,6 +57,33 @@ static ww_status unknown_name(const ww_config *config, const char *key, const ch
                    where, kind, name, strcmp(kind, "result") == 0 ? "results" : "quantities");
 }
 
+static bool is_array(const ww_quantity *quantity)
+{
+    return quantity->fill != NULL;
+}
+
+// Whether a quantity can be measured in a run that names it under `key`.
+static ww_status check_quantity(const ww_config *config, const char *key,
+                                const ww_quantity *quantity, ww_error *error)
+{
+    char where[512];
+    ww_config_where(config, key, where, sizeof where);
+    if (quantity->needs_targets && !ww_config_has_targets(config)) {
+        char loss[512];
+        ww_config_where(config, "loss", loss, sizeof loss);
+        return ww_fail(error, WW_USAGE,
+                       "%s: `%s` compares outputs with targets, which loss: %s has not (%s); take "
+                       "it out, or set loss: squared",
+                       where, quantity->field.name, ww_loss_of(config)->name, loss);
+    }
+    if (is_array(quantity) && strcmp(key, "training.stop") == 0)
+        return ww_fail(error, WW_USAGE,
+                       "%s: `%s` is an array, and a stop rule waits for one number; name a scalar "
+                       "quantity",
+                       where, quantity->field.name);
+    return WW_OK;
+}
+
 // Marks quantity `name` as wanted.
 static ww_status want(const ww_config *config, const char *key, const char *name,
                       const ww_quantity *const *all, size_t count, bool *wanted, ww_error *error)
@@ -65,14 +93,40 @@ static ww_status want(const ww_config *config, const char *key, const char *name
         names[i] = all[i]->field.name;
         if (strcmp(name, names[i]) == 0) {
             wanted[i] = true;
-            return WW_OK;
+            return check_quantity(config, key, all[i], error);
         }
     }
     return unknown_name(config, key, name, "quantity", names, count, error);
 }
 
-static ww_status choose_results(const ww_config *config, int64_t dimension, ww_measure_plan *plan,
-                                ww_error *error)
+// The field as this problem has it: units and extents that follow from the configuration are filled
+// in.
+static ww_field resolve_field(const ww_config *config, const ww_dataset *shape,
+                              const ww_field *field)
+{
+    const int64_t width = config->network.width;
+    ww_field resolved = *field;
+    if (strcmp(field->units, WW_LOSS_UNITS) == 0)
+        resolved.units = ww_loss_of(config)->units;
+    resolved.rank = 0;
+    for (int axis = 0; axis < field->rank; axis++) {
+        int64_t extent = field->extent[axis];
+        if (extent == WW_EXTENT_SINGULAR)
+            extent = width < shape->dimension ? width : shape->dimension;
+        else if (extent == WW_EXTENT_TRAIN)
+            extent = shape->train.count;
+        else if (extent == WW_EXTENT_TEST)
+            extent = shape->test.count;
+        else if (extent == WW_EXTENT_OUTPUTS)
+            extent = shape->outputs;
+        if (field->extent[axis] != WW_EXTENT_OUTPUTS || extent > 1)
+            resolved.extent[resolved.rank++] = extent;
+    }
+    return resolved;
+}
+
+static ww_status choose_results(const ww_config *config, const ww_dataset *shape,
+                                ww_measure_plan *plan, ww_error *error)
 {
     const char *names[MOST_FIELDS];
     bool wanted[MOST_FIELDS] = {false};
@@ -97,24 +151,52 @@ static ww_status choose_results(const ww_config *config, int64_t dimension, ww_m
         else
             wanted[i] = true;
     }
-    const int64_t width = config->network.width;
     for (size_t i = 0; i < ww_result_count; i++) {
         if (!wanted[i])
             continue;
         plan->results[plan->result_count++] = &ww_results[i];
         for (size_t field = 0; field < ww_results[i].field_count; field++) {
             WW_ASSERT(plan->final_count < MOST_FIELDS);
-            ww_field *copy = &plan->final[plan->final_count++];
-            *copy = ww_results[i].fields[field];
-            for (int axis = 0; axis < copy->rank; axis++)
-                if (copy->extent[axis] < 0)
-                    copy->extent[axis] = width < dimension ? width : dimension;
+            plan->final[plan->final_count++] =
+                resolve_field(config, shape, &ww_results[i].fields[field]);
         }
     }
     return WW_OK;
 }
 
-static ww_status choose_quantities(const ww_config *config, ww_measure_plan *plan, ww_error *error)
+// Takes a quantity into the plan, behind those that are there.
+static ww_status take_quantity(const ww_config *config, const ww_dataset *shape,
+                               const ww_quantity *quantity, ww_measure_plan *plan, ww_error *error)
+{
+    const ww_field field = resolve_field(config, shape, &quantity->field);
+    if (config->replicas > 1 && field.rank + 2 > WW_FIELD_AXES) {
+        char where[512];
+        ww_config_where(config, "measure.quantities", where, sizeof where);
+        return ww_fail(
+            error, WW_USAGE,
+            "%s: `%s` has the axes sample and output (%lld outputs), which with those of "
+            "records and of replicas are more than the file keeps; take it out, or set "
+            "replicas: 1",
+            where, field.name, (long long)shape->outputs);
+    }
+    int64_t size = 1;
+    for (int axis = 0; axis < field.rank; axis++)
+        WW_TRY(ww_multiply(size, field.extent[axis], field.name, &size, error));
+    if (__builtin_add_overflow(plan->values, size, &size))
+        return ww_fail(error, WW_USAGE, "a record would have more than 2^63 numbers");
+    plan->quantities[plan->quantity_count] = quantity;
+    plan->trajectory[plan->quantity_count] = field;
+    plan->position[plan->quantity_count] = plan->values;
+    plan->quantity_count++;
+    plan->values = size;
+    plan->needs |= quantity->needs;
+    if (strcmp(field.name, "contraction") == 0)
+        plan->carry_count = WW_CARRY_COUNT;
+    return WW_OK;
+}
+
+static ww_status choose_quantities(const ww_config *config, const ww_dataset *shape,
+                                   ww_measure_plan *plan, ww_error *error)
 {
     const ww_quantity *all[MOST_QUANTITIES];
     bool wanted[MOST_QUANTITIES] = {false};
@@ -123,7 +205,8 @@ static ww_status choose_quantities(const ww_config *config, ww_measure_plan *pla
     for (size_t word = 0; word < asked->count; word++) {
         if (strcmp(asked->words[word], "all") == 0)
             for (size_t i = 0; i < count; i++)
-                wanted[i] = true;
+                wanted[i] =
+                    !is_array(all[i]) && (!all[i]->needs_targets || ww_config_has_targets(config));
         else
             WW_TRY(
                 want(config, "measure.quantities", asked->words[word], all, count, wanted, error));
@@ -135,28 +218,24 @@ static ww_status choose_quantities(const ww_config *config, ww_measure_plan *pla
         for (const char *const *name = plan->results[result]->requires;
              name != NULL && *name != NULL; name++)
             WW_TRY(want(config, "measure.final", *name, all, count, wanted, error));
-    for (size_t i = 0; i < count; i++) {
-        if (!wanted[i])
-            continue;
-        plan->quantities[plan->quantity_count] = all[i];
-        plan->trajectory[plan->quantity_count] = all[i]->field;
-        plan->quantity_count++;
-        plan->needs |= all[i]->needs;
-    }
+    for (size_t i = 0; i < count; i++)
+        if (wanted[i])
+            WW_TRY(take_quantity(config, shape, all[i], plan, error));
     return WW_OK;
 }
 
-ww_status ww_measure_plan_make(const ww_config *config, int64_t dimension, ww_measure_plan **plan,
-                               ww_error *error)
+ww_status ww_measure_plan_make(const ww_config *config, const ww_dataset *shape,
+                               ww_measure_plan **plan, ww_error *error)
 {
     *plan = NULL;
     ww_measure_plan *made = ww_allocate(1, sizeof *made, "the plan of measurements", error);
     if (made == NULL)
         return WW_FAILED;
     made->accuracy_target = config->measure.accuracy_target;
-    ww_status status = choose_results(config, dimension, made, error);
+    made->carry_count = WW_CARRY_FIRST_OPTIONAL;
+    ww_status status = choose_results(config, shape, made, error);
     if (status == WW_OK)
-        status = choose_quantities(config, made, error);
+        status = choose_quantities(config, shape, made, error);
     if (status != WW_OK) {
         free(made);
         return status;
@@ -178,7 +257,7 @@ const ww_field *ww_measure_trajectory(const ww_measure_plan *plan, size_t *count
 
 int64_t ww_measure_values(const ww_measure_plan *plan)
 {
-    return (int64_t)plan->quantity_count;
+    return plan->values;
 }
 
 const ww_field *ww_measure_final(const ww_measure_plan *plan, size_t *count)
@@ -195,23 +274,25 @@ int64_t ww_measure_final_values(const ww_measure_plan *plan)
     return values;
 }
 
-size_t ww_measure_carry_count(void)
+size_t ww_measure_carry_count(const ww_measure_plan *plan)
 {
-    return WW_CARRY_COUNT;
+    return plan->carry_count;
 }
 
-void ww_measure_carry_start(double *carry)
+void ww_measure_carry_start(const ww_measure_plan *plan, double *carry)
 {
-    memset(carry, 0, WW_CARRY_COUNT * sizeof *carry);
+    memset(carry, 0, plan->carry_count * sizeof *carry);
     carry[WW_CARRY_TARGET_STEP] = NAN;
     carry[WW_CARRY_TARGET_DISTANCE] = NAN;
+    if (plan->carry_count > WW_CARRY_CONTRACTION_STEP)
+        carry[WW_CARRY_CONTRACTION_STEP] = NAN;
 }
 
 double ww_measure_value(const ww_measure_plan *plan, const double *values, const char *name)
 {
     for (size_t i = 0; i < plan->quantity_count; i++)
-        if (strcmp(plan->quantities[i]->field.name, name) == 0)
-            return values[i];
+        if (!is_array(plan->quantities[i]) && strcmp(plan->trajectory[i].name, name) == 0)
+            return values[plan->position[i]];
     return NAN;
 }
 
@@ -226,8 +307,12 @@ ww_status ww_measure_record(const ww_measure_plan *plan, const ww_problem *probl
                         "training diverged at step %lld: ", (long long)ww_engine_steps(engine));
     if (status != WW_OK)
         return status;
-    for (size_t i = 0; i < plan->quantity_count; i++)
-        values[i] = plan->quantities[i]->value(&survey, carry);
+    for (size_t i = 0; i < plan->quantity_count; i++) {
+        if (is_array(plan->quantities[i]))
+            plan->quantities[i]->fill(&survey, values + plan->position[i]);
+        else
+            values[plan->position[i]] = plan->quantities[i]->value(&survey, carry);
+    }
     ww_survey_free(&survey);
     const double accuracy = ww_measure_value(plan, values, "test_accuracy");
     const double distance = ww_measure_value(plan, values, "distance");
@@ -236,7 +321,7 @@ ww_status ww_measure_record(const ww_measure_plan *plan, const ww_problem *probl
         carry[WW_CARRY_TARGET_DISTANCE] = distance;
     }
     for (size_t i = 0; i < plan->quantity_count; i++)
-        if (!isfinite(values[i]))
+        if (!is_array(plan->quantities[i]) && !isfinite(values[plan->position[i]]))
             return ww_fail(error, WW_DIVERGED,
                            "training diverged at step %lld: %s is not finite; a smaller "
                            "training.rate may help",
@@ -252,9 +337,10 @@ const ww_stop_rule *ww_measure_stop(const ww_measure_plan *plan, const ww_config
         for (size_t i = 0; i < plan->quantity_count; i++) {
             if (strcmp(plan->quantities[i]->field.name, candidate->quantity) != 0)
                 continue;
+            const double value = values[plan->position[i]];
             const bool reached = plan->quantities[i]->direction == WW_RISES
-                                     ? values[i] >= candidate->threshold
-                                     : values[i] <= candidate->threshold;
+                                     ? value >= candidate->threshold
+                                     : value <= candidate->threshold;
             if (reached)
                 return candidate;
         }
@@ -299,11 +385,17 @@ void ww_measure_print_quantities(FILE *stream)
 {
     const ww_quantity *all[MOST_QUANTITIES];
     const size_t count = all_quantities(all);
-    for (size_t i = 0; i < count; i++)
-        fprintf(stream, "%s  [%s]  %s\n    %s\n    %s; a stop rule fires %s the threshold\n",
-                all[i]->field.name, all[i]->field.units, all[i]->formula, all[i]->field.description,
-                all[i]->field.source,
-                all[i]->direction == WW_RISES ? "at or above" : "at or below");
+    for (size_t i = 0; i < count; i++) {
+        const ww_field *field = &all[i]->field;
+        fprintf(stream, "%s  [%s]  %s\n    %s\n    %s; ", field->name, field->units,
+                all[i]->formula, field->description, field->source);
+        if (is_array(all[i]))
+            fputs("an array, which `all` leaves out", stream);
+        else
+            fprintf(stream, "a stop rule fires %s the threshold",
+                    all[i]->direction == WW_RISES ? "at or above" : "at or below");
+        fputs(all[i]->needs_targets ? "; with loss: squared\n" : "\n", stream);
+    }
 }
 
 void ww_measure_print_results(FILE *stream)

@@ -126,7 +126,7 @@ const ww_result ww_results[] = {
                  .units = "1",
                  .source = "LL section 7, figure 1d",
                  .rank = 1,
-                 .extent = {-1}},
+                 .extent = {WW_EXTENT_SINGULAR}},
                 WW_SCALAR_FIELD("update_outliers", "1", "LL section 7, figure 1d",
                                 "Singular values of the update before the largest ratio of two "
                                 "neighbours; means little where update_gap is near 1."),
@@ -142,7 +142,7 @@ const ww_result ww_results[] = {
                  .units = "1",
                  .source = "LL section 7, figure 1d",
                  .rank = 1,
-                 .extent = {-1}}},
+                 .extent = {WW_EXTENT_SINGULAR}}},
      .cost = spectrum_cost,
      .compute = weight_spectrum},
     {.name = "accuracy_target",

@@ -53,7 +53,7 @@ static double *input_norms_of(const ww_samples *samples, int64_t dimension, ww_e
     return norms;
 }
 
-// max over classes i and components (a, b) of |p_ab v_iab|, with the expectation over a component
+// max over outputs i and components (a, b) of |p_ab v_iab|, with the expectation over a component
 // taken over the train samples drawn from it: p_ab E[v_i] = (1 / n) sum over those samples of v_i,
 // and v_i = -dL/df_i (LL section 5.1). `room` has [components k + k] values, zeroes at first.
 static double largest_v(const ww_problem *problem, const double *outputs, double *room)
@@ -63,7 +63,7 @@ static double largest_v(const ww_problem *problem, const double *outputs, double
     const ww_samples *train = &problem->data->train;
     double *gradient = room + count;
     for (int64_t s = 0; s < train->count; s++) {
-        problem->loss->gradient(outputs + s * k, k, train->labels[s], gradient);
+        problem->loss->gradient(outputs + s * k, k, ww_target_of(problem, train, s), gradient);
         for (int64_t i = 0; i < k; i++)
             room[train->components[s] * k + i] -= gradient[i];
     }

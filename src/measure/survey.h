@@ -35,7 +35,7 @@ typedef struct ww_survey {
     double initial_squared;  ///< ||W(0)||_F^2
     double row_movement;     ///< max_r ||w_r(t) - w_r(0)||
     double v_max;            ///< largest |p_ab v_iab| on the train set (LL section 5.1)
-    double batch_loss;       ///< mean loss on the batch
+    double batch_loss;       ///< loss on the batch
     double gradient_squared; ///< ||true gradient on the batch||_F^2
     double pseudo_squared;   ///< ||pseudo gradient on the batch||_F^2
     int64_t equal_units;     ///< units whose true and pseudo gradient are the same

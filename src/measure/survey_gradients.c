@@ -11,10 +11,10 @@
 
 typedef struct batch_room {
     bool in_place;     // gd: the batch is the train set itself
-    ww_samples batch;  // inputs [B, d] and labels [B] of the coming step
+    ww_samples batch;  // inputs [B, d], labels [B] and targets [B, k] of the coming step
     int64_t *indices;  // [B]
     double *outputs;   // [B, k]
-    double *gradients; // [B, k], derivative of the mean loss by each output
+    double *gradients; // [B, k], derivative of the loss by each output
     double *terms;     // [local tiles, 2]: squared norms of true and pseudo gradient
     uint8_t *equal;    // [tile units]
     ww_output_sum sum;
@@ -25,6 +25,7 @@ static void batch_room_free(batch_room *room)
     if (!room->in_place)
         free(room->batch.inputs);
     free(room->batch.labels);
+    free(room->batch.targets);
     free(room->indices);
     free(room->outputs);
     free(room->gradients);
@@ -33,7 +34,7 @@ static void batch_room_free(batch_room *room)
     ww_output_sum_free(&room->sum);
 }
 
-enum { ROOM_ARRAYS = 7 };
+enum { ROOM_ARRAYS = 8 };
 
 static void list_room(const ww_problem *problem, ww_allocation list[ROOM_ARRAYS])
 {
@@ -41,12 +42,14 @@ static void list_room(const ww_problem *problem, ww_allocation list[ROOM_ARRAYS]
     const size_t batch = (size_t)problem->batch;
     const size_t inputs = in_place ? 0 : batch * (size_t)problem->dimension;
     const size_t k = (size_t)problem->outputs;
+    const size_t targets = problem->data->has_targets ? batch * k : 0;
     const size_t tile = (size_t)problem->tiling.tile_units;
     const size_t terms = 2 * (size_t)problem->tiling.local_tiles;
     const char *what = "the gradients on a batch";
     const ww_allocation arrays[ROOM_ARRAYS] = {
         {offsetof(batch_room, batch.inputs), inputs, sizeof(double), what},
         {offsetof(batch_room, batch.labels), batch, sizeof(int64_t), what},
+        {offsetof(batch_room, batch.targets), targets, sizeof(double), what},
         {offsetof(batch_room, indices), batch, sizeof(int64_t), what},
         {offsetof(batch_room, outputs), batch * k, sizeof(double), what},
         {offsetof(batch_room, gradients), batch * k, sizeof(double), what},
@@ -67,6 +70,10 @@ static ww_status batch_room_create(batch_room *room, const ww_problem *problem, 
         room->batch.inputs = problem->data->train.inputs;
         room->in_place = true;
     }
+    if (!problem->data->has_targets) {
+        free(room->batch.targets); // empty
+        room->batch.targets = NULL;
+    }
     return ww_output_sum_create(&room->sum, problem, problem->batch, error);
 }
 
@@ -85,8 +92,8 @@ void ww_survey_gradients_cost(const ww_problem *problem, int64_t *bytes, double 
 static void block_patterns(ww_gathering *self, const double *weights, const double *inputs,
                            int64_t units, int64_t samples, uint8_t *active)
 {
-    ww_kernel_preactivations(weights, units, inputs, samples, self->problem->dimension,
-                             self->preactivations);
+    ww_kernel_preactivations(self->problem->pairs, weights, units, inputs, samples,
+                             self->problem->dimension, self->preactivations);
     for (int64_t pair = 0; pair < units * samples; pair++)
         active[pair] = self->preactivations[pair] >= 0.0;
 }
@@ -171,8 +178,9 @@ ww_status ww_survey_gradients(ww_gathering *self, ww_batches *batches, ww_survey
     ww_status status = ww_agree(problem->parallel, batch_room_create(&room, problem, error), error);
     if (status == WW_OK) {
         ww_surveyed_samples set = {.samples = &room.batch};
-        ww_batches_gather(batches, problem, survey->step, room.indices,
-                          room.in_place ? NULL : room.batch.inputs, room.batch.labels);
+        ww_samples gathered = room.batch;
+        gathered.inputs = room.in_place ? NULL : room.batch.inputs;
+        ww_batches_gather(batches, problem, survey->step, room.indices, &gathered);
         for (int64_t tile = 0; tile < tiling->local_tiles; tile++) {
             const int64_t global = tiling->first_tile + tile;
             ww_gather_samples(self, tile, ww_engine_tile(self->engine, global),
@@ -184,8 +192,7 @@ ww_status ww_survey_gradients(ww_gathering *self, ww_batches *batches, ww_survey
     int64_t counts[2] = {0, 0}; // units with equal gradients, units with a large pseudo gradient
     double squares[2] = {0.0, 0.0};
     if (status == WW_OK) {
-        survey->batch_loss =
-            ww_batch_loss(problem, room.outputs, room.batch.labels, room.gradients);
+        survey->batch_loss = ww_batch_loss(problem, room.outputs, &room.batch, room.gradients);
         for (int64_t tile = 0; tile < tiling->local_tiles; tile++)
             gather_gradients(self, &room, tile, counts);
         status = ww_sum_terms(problem->parallel, room.terms, tiling->local_tiles, 2,

@@ -13,7 +13,7 @@ static double largest_output(const double *outputs, int64_t k)
 
 // -log softmax_y = log(sum_i exp(f_i - f_y)). With the largest output subtracted no exponential
 // overflows; log1p keeps the digits of a loss near 0, where one output stands far above the rest.
-static double cross_entropy_value(const double *outputs, int64_t k, int64_t label)
+static double cross_entropy_value(const double *outputs, int64_t k, ww_target target)
 {
     const double largest = largest_output(outputs, k);
     int64_t top = 0;
@@ -23,10 +23,10 @@ static double cross_entropy_value(const double *outputs, int64_t k, int64_t labe
     for (int64_t i = 0; i < k; i++)
         if (i != top)
             others += exp(outputs[i] - largest);
-    return log1p(others) + (largest - outputs[label]);
+    return log1p(others) + (largest - outputs[target.label]);
 }
 
-static void cross_entropy_gradient(const double *outputs, int64_t k, int64_t label,
+static void cross_entropy_gradient(const double *outputs, int64_t k, ww_target target,
                                    double *gradient)
 {
     const double largest = largest_output(outputs, k);
@@ -39,25 +39,50 @@ static void cross_entropy_gradient(const double *outputs, int64_t k, int64_t lab
     double others = 0.0;
     for (int64_t i = 0; i < k; i++) {
         gradient[i] /= sum;
-        if (i != label)
+        if (i != target.label)
             others += gradient[i];
     }
-    gradient[label] = -others;
+    gradient[target.label] = -others;
 }
 
-static bool largest_is_label(const double *outputs, int64_t k, int64_t label)
+static bool largest_is_label(const double *outputs, int64_t k, ww_target target)
 {
     for (int64_t i = 0; i < k; i++)
-        if (i != label && !(outputs[label] > outputs[i]))
+        if (i != target.label && !(outputs[target.label] > outputs[i]))
             return false;
     return true;
+}
+
+static double squared_value(const double *outputs, int64_t k, ww_target target)
+{
+    double sum = 0.0;
+    for (int64_t i = 0; i < k; i++) {
+        const double difference = outputs[i] - target.values[i];
+        sum += difference * difference;
+    }
+    return 0.5 * sum;
+}
+
+static void squared_gradient(const double *outputs, int64_t k, ww_target target, double *gradient)
+{
+    for (int64_t i = 0; i < k; i++)
+        gradient[i] = outputs[i] - target.values[i];
+}
+
+static bool squared_correct(const double *outputs, int64_t k, ww_target target)
+{
+    if (k > 1)
+        return largest_is_label(outputs, k, target);
+    return (outputs[0] > 0.0 && target.values[0] > 0.0) ||
+           (outputs[0] < 0.0 && target.values[0] < 0.0);
 }
 
 const ww_loss *ww_loss_of(const ww_config *config)
 {
     static const ww_loss losses[] = {
-        [WW_LOSS_CROSS_ENTROPY] = {"cross-entropy", cross_entropy_value, cross_entropy_gradient,
-                                   largest_is_label, 0.5},
+        [WW_LOSS_CROSS_ENTROPY] = {"cross-entropy", "nat", cross_entropy_value,
+                                   cross_entropy_gradient, largest_is_label, 0.5},
+        [WW_LOSS_SQUARED] = {"squared", "1", squared_value, squared_gradient, squared_correct, 1.0},
     };
     return &losses[config->loss];
 }

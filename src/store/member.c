@@ -15,7 +15,9 @@ static const char *const recorded_names[WW_RECORDED_COUNT] = {
     [WW_RECORDED_TEST_COMPONENTS] = "test_components",
     [WW_RECORDED_HIDDEN_WEIGHTS] = "initial_hidden_weights",
     [WW_RECORDED_OUTPUT_WEIGHTS] = "initial_output_weights",
-    [WW_RECORDED_BATCHES] = "batches"};
+    [WW_RECORDED_BATCHES] = "batches",
+    [WW_RECORDED_TRAIN_TARGETS] = "train_targets",
+    [WW_RECORDED_TEST_TARGETS] = "test_targets"};
 
 int64_t ww_recorded_block(int which)
 {

@@ -285,6 +285,7 @@ static ww_status add_snapshots(ww_plan *plan, const ww_member_layout *layout, ww
 
 static ww_status add_record(ww_plan *plan, const ww_member_layout *layout, ww_error *error)
 {
+    const int targets = layout->has_targets ? WW_RECORD_DATA : 0;
     const struct {
         int bit;
         const char *name;
@@ -329,6 +330,18 @@ static ww_status add_record(ww_plan *plan, const ww_member_layout *layout, ww_er
           .extent = {layout->test},
           .description = "Component that each test sample was drawn from, class * l + component by "
                          "its true class, axis [sample]"}},
+        {targets,
+         "train_targets",
+         {.type = WW_PLAN_REAL,
+          .rank = 2,
+          .extent = {layout->train, layout->outputs},
+          .description = "Outputs wanted of the training samples, axes [sample, output]"}},
+        {targets,
+         "test_targets",
+         {.type = WW_PLAN_REAL,
+          .rank = 2,
+          .extent = {layout->test, layout->outputs},
+          .description = "Outputs wanted of the test samples, axes [sample, output]"}},
         {WW_RECORD_INITIAL_WEIGHTS,
          "initial_hidden_weights",
          {.type = WW_PLAN_REAL,

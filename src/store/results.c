@@ -104,6 +104,8 @@ static ww_status write_record(const ww_store *store, const ww_replay_record *rec
     WW_TRY(write_part(store, WW_RECORDED_TEST_LABELS, record->test_labels, hash, error));
     WW_TRY(write_part(store, WW_RECORDED_TRAIN_COMPONENTS, record->train_components, hash, error));
     WW_TRY(write_part(store, WW_RECORDED_TEST_COMPONENTS, record->test_components, hash, error));
+    WW_TRY(write_part(store, WW_RECORDED_TRAIN_TARGETS, record->train_targets, hash, error));
+    WW_TRY(write_part(store, WW_RECORDED_TEST_TARGETS, record->test_targets, hash, error));
     const ww_array *batches = &store->member.recorded[WW_RECORDED_BATCHES];
     if (ww_array_exists(batches))
         WW_TRY(ww_array_write_rows(batches, record->batch, record->batch_context,

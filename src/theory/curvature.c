@@ -1,4 +1,4 @@
-// The largest curvature of the mean loss at the start of training, from the kernel of the network
+// The largest curvature of the train loss at the start of training, from the kernel of the network
 // that is infinitely wide, and what it says about step sizes.
 
 #include "widthwise/memory.h"
@@ -75,10 +75,12 @@ ww_status ww_theory_curvature(const ww_config *config, const ww_dataset *data, i
         for (int64_t s = 0; s < n; s++) // spread evenly: files may be sorted by class
             cblas_dcopy(ww_int(d), data->train.inputs + s * all / n * d, 1, rows + s * d, 1);
         fill_kernel(rows, n, d, ww_negative_slope(config), gram);
-        const double scale = config->network.output.scale;
+        const double scale = ww_config_output_std(config);
         const double kernel = (double)config->network.width * scale * scale *
                               largest_eigenvalue(gram, n, vectors, vectors + n);
         *curvature = ww_loss_of(config)->curvature * kernel / (double)n;
+        if (config->loss_reduction == WW_REDUCTION_SUM)
+            *curvature *= (double)all;
         status = WW_OK;
     }
     free(rows);

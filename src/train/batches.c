@@ -79,29 +79,19 @@ void ww_batches_at(ww_batches *batches, int64_t step, int64_t *indices)
 }
 
 void ww_batches_gather(ww_batches *batches, const ww_problem *problem, int64_t step,
-                       int64_t *indices, double *inputs, int64_t *labels)
+                       int64_t *indices, ww_samples *batch)
 {
     const ww_samples *train = &problem->data->train;
     const size_t dimension = (size_t)problem->dimension;
+    const size_t k = (size_t)problem->outputs;
     ww_batches_at(batches, step, indices);
-    for (int64_t i = 0; i < problem->batch; i++) {
-        labels[i] = train->labels[indices[i]];
-        if (inputs != NULL)
-            memcpy(inputs + (size_t)i * dimension, train->inputs + (size_t)indices[i] * dimension,
-                   dimension * sizeof *inputs);
+    for (size_t i = 0; i < (size_t)problem->batch; i++) {
+        const size_t sample = (size_t)indices[i];
+        batch->labels[i] = train->labels[sample];
+        if (train->targets != NULL)
+            memcpy(batch->targets + i * k, train->targets + sample * k, k * sizeof *batch->targets);
+        if (batch->inputs != NULL)
+            memcpy(batch->inputs + i * dimension, train->inputs + sample * dimension,
+                   dimension * sizeof *batch->inputs);
     }
-}
-
-double ww_batch_loss(const ww_problem *problem, const double *outputs, const int64_t *labels,
-                     double *gradients)
-{
-    const int64_t k = problem->outputs;
-    double sum = 0.0;
-    for (int64_t i = 0; i < problem->batch; i++) {
-        sum += problem->loss->value(outputs + i * k, k, labels[i]);
-        problem->loss->gradient(outputs + i * k, k, labels[i], gradients + i * k);
-        for (int64_t j = 0; j < k; j++)
-            gradients[i * k + j] /= (double)problem->batch;
-    }
-    return sum / (double)problem->batch;
 }

@@ -22,12 +22,13 @@ typedef struct dense {
     uint8_t *patterns; // [local units, pattern_bytes], a bit a sample: active in the last forward
     int64_t *indices;  // [B], samples of the batch
     int64_t *labels;   // [B]
+    double *targets;   // [B, k], where the data have them
     double *gathered;  // [B, d], inputs of the batch; unused for gd, where inputs are used in place
     double *previous;  // [B, d], inputs of the pending update
     double *outputs;   // [B, k]
-    double *gradients; // [B, k], derivative of the batch's mean loss by each output
+    double *gradients; // [B, k], derivative of the batch's loss by each output
     double *preactivations; // [tile units, block]
-    double *partial;        // [block, k], one tile's outputs
+    double *partial;        // [block, k], one tile's outputs, twice with pairs
     uint8_t *active;        // [tile units, block]
     bool *stale;            // [local tiles], whether the pending update is still to be applied
     ww_output_sum sum;      // of outputs
@@ -42,6 +43,7 @@ static void dense_destroy(void *state)
     free(self->patterns);
     free(self->indices);
     free(self->labels);
+    free(self->targets);
     free(self->gathered);
     free(self->previous);
     free(self->outputs);
@@ -54,7 +56,7 @@ static void dense_destroy(void *state)
     free(self);
 }
 
-enum { WEIGHT_ARRAYS = 2, MOST_ARRAYS = 13 };
+enum { WEIGHT_ARRAYS = 2, MOST_ARRAYS = 14 };
 
 static int64_t bytes_of_patterns(const ww_problem *problem)
 {
@@ -71,6 +73,8 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[MOST_ARRAY
     const size_t batch = (size_t)problem->batch;
     const size_t block = (size_t)ww_block_size(problem->batch, 0);
     const size_t gathered = problem->config->training.method == WW_METHOD_GD ? 0 : batch * d;
+    const size_t targets = problem->data->has_targets ? batch * k : 0;
+    const size_t partial = ww_kernel_output_room(problem->pairs, (int64_t)block, problem->outputs);
     const size_t patterns = units * (size_t)bytes_of_patterns(problem);
     const size_t tiles = (size_t)problem->tiling.local_tiles;
     const ww_allocation arrays[MOST_ARRAYS] = {
@@ -79,13 +83,14 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[MOST_ARRAY
         {offsetof(dense, patterns), patterns, 1, "the patterns of a batch"},
         {offsetof(dense, indices), batch, sizeof(int64_t), "the indices of a batch"},
         {offsetof(dense, labels), batch, sizeof(int64_t), "the labels of a batch"},
+        {offsetof(dense, targets), targets, sizeof(double), "the targets of a batch"},
         {offsetof(dense, gathered), gathered, sizeof(double), "the inputs of a batch"},
         {offsetof(dense, previous), gathered, sizeof(double), "the inputs of the last batch"},
         {offsetof(dense, outputs), batch * k, sizeof(double), "the outputs of a batch"},
         {offsetof(dense, gradients), batch * k, sizeof(double), "the output gradients of a batch"},
         {offsetof(dense, preactivations), tile * block, sizeof(double),
          "the pre-activations of a tile"},
-        {offsetof(dense, partial), block * k, sizeof(double), "the outputs of a tile"},
+        {offsetof(dense, partial), partial, sizeof(double), "the outputs of a tile"},
         {offsetof(dense, active), tile * block, 1, "the patterns of a tile"},
         {offsetof(dense, stale), tiles, sizeof(bool), "the marks of tiles"},
     };
@@ -167,8 +172,8 @@ static void mask_coefficients(double slope, const uint8_t *patterns, int64_t str
     }
 }
 
-// W_tile -= eta (coefficients of the pending batch) X. The gradients are already means over the
-// batch.
+// W_tile -= eta (coefficients of the pending batch) X. The gradients are already those of the
+// batch's mean or sum.
 static void update_tile(dense *self, int64_t local_tile)
 {
     if (!self->stale[local_tile])
@@ -201,7 +206,7 @@ static void forward_tile(dense *self, int64_t local_tile)
     const int64_t units = ww_tile_size(tiling, tiling->first_tile + local_tile);
     for (int64_t start = 0; start < problem->batch; start += WW_SAMPLE_BLOCK) {
         const int64_t samples = ww_block_size(problem->batch, start);
-        ww_kernel_preactivations(self->weights + first * problem->dimension, units,
+        ww_kernel_preactivations(problem->pairs, self->weights + first * problem->dimension, units,
                                  batch_inputs(self, self->gathered, start), samples,
                                  problem->dimension, self->preactivations);
         ww_activate(problem->negative_slope, self->preactivations, (size_t)(units * samples),
@@ -209,8 +214,9 @@ static void forward_tile(dense *self, int64_t local_tile)
         pack_patterns(self->active, units, samples,
                       self->patterns + first * self->pattern_bytes + start / 8,
                       self->pattern_bytes);
-        ww_kernel_outputs(self->preactivations, self->output_weights + first * problem->outputs,
-                          units, samples, problem->outputs, self->partial);
+        ww_kernel_outputs(problem->pairs, self->preactivations,
+                          self->output_weights + first * problem->outputs, units, samples,
+                          problem->outputs, self->partial);
         ww_output_sum_add(&self->sum, start, samples, self->partial);
     }
 }
@@ -221,15 +227,18 @@ static ww_status dense_step(void *state, int64_t step, int64_t request, int64_t 
     dense *self = state;
     const ww_problem *problem = self->problem;
     const bool is_gd = problem->config->training.method == WW_METHOD_GD;
-    ww_batches_gather(self->batches, problem, step, self->indices, is_gd ? NULL : self->gathered,
-                      self->labels);
+    ww_samples batch = {.count = problem->batch,
+                        .inputs = is_gd ? NULL : self->gathered,
+                        .labels = self->labels,
+                        .targets = problem->data->has_targets ? self->targets : NULL};
+    ww_batches_gather(self->batches, problem, step, self->indices, &batch);
     ww_output_sum_clear(&self->sum);
     for (int64_t tile = 0; tile < problem->tiling.local_tiles; tile++) {
         update_tile(self, tile);
         forward_tile(self, tile);
     }
     WW_TRY(ww_output_sum_finish(&self->sum, request, requests, self->outputs, error));
-    *batch_loss = ww_batch_loss(problem, self->outputs, self->labels, self->gradients);
+    *batch_loss = ww_batch_loss(problem, self->outputs, &batch, self->gradients);
     if (!isfinite(*batch_loss))
         return ww_fail(error, WW_DIVERGED,
                        "the loss of the batch is not finite; a smaller "

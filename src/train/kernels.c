@@ -3,7 +3,6 @@
 #include "widthwise/memory.h"
 
 #include <cblas.h>
-#include <stdbool.h>
 #include <stdlib.h>
 
 int64_t ww_block_size(int64_t samples, int64_t start)
@@ -11,20 +10,56 @@ int64_t ww_block_size(int64_t samples, int64_t start)
     return samples - start < WW_SAMPLE_BLOCK ? samples - start : WW_SAMPLE_BLOCK;
 }
 
-void ww_kernel_preactivations(const double *weights, int64_t units, const double *inputs,
-                              int64_t samples, int64_t dimension, double *preactivations)
+// Every `stride`-th of the units, beginning with the first: all of them, or those of one parity.
+static void preactivations_of(int64_t stride, const double *weights, int64_t units,
+                              const double *inputs, int64_t samples, int64_t dimension,
+                              double *preactivations)
 {
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, ww_int(units), ww_int(samples),
-                ww_int(dimension), 1.0, weights, ww_int(dimension), inputs, ww_int(dimension), 0.0,
-                preactivations, ww_int(samples));
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, ww_int(units / stride), ww_int(samples),
+                ww_int(dimension), 1.0, weights, ww_int(stride * dimension), inputs,
+                ww_int(dimension), 0.0, preactivations, ww_int(stride * samples));
 }
 
-void ww_kernel_outputs(const double *activations, const double *output_weights, int64_t units,
-                       int64_t samples, int64_t k, double *outputs)
+static void outputs_of(int64_t stride, const double *activations, const double *output_weights,
+                       int64_t units, int64_t samples, int64_t k, double *outputs)
 {
-    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, ww_int(samples), ww_int(k), ww_int(units),
-                1.0, activations, ww_int(samples), output_weights, ww_int(k), 0.0, outputs,
-                ww_int(k));
+    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, ww_int(samples), ww_int(k),
+                ww_int(units / stride), 1.0, activations, ww_int(stride * samples), output_weights,
+                ww_int(stride * k), 0.0, outputs, ww_int(k));
+}
+
+void ww_kernel_preactivations(bool pairs, const double *weights, int64_t units,
+                              const double *inputs, int64_t samples, int64_t dimension,
+                              double *preactivations)
+{
+    if (!pairs) {
+        preactivations_of(1, weights, units, inputs, samples, dimension, preactivations);
+        return;
+    }
+    WW_ASSERT(units % 2 == 0);
+    preactivations_of(2, weights, units, inputs, samples, dimension, preactivations);
+    preactivations_of(2, weights + dimension, units, inputs, samples, dimension,
+                      preactivations + samples);
+}
+
+size_t ww_kernel_output_room(bool pairs, int64_t samples, int64_t k)
+{
+    return (size_t)(samples * k) * (pairs ? 2 : 1);
+}
+
+void ww_kernel_outputs(bool pairs, const double *activations, const double *output_weights,
+                       int64_t units, int64_t samples, int64_t k, double *outputs)
+{
+    if (!pairs) {
+        outputs_of(1, activations, output_weights, units, samples, k, outputs);
+        return;
+    }
+    WW_ASSERT(units % 2 == 0);
+    double *odd = outputs + samples * k;
+    outputs_of(2, activations, output_weights, units, samples, k, outputs);
+    outputs_of(2, activations + samples, output_weights + k, units, samples, k, odd);
+    for (int64_t i = 0; i < samples * k; i++)
+        outputs[i] += odd[i];
 }
 
 void ww_kernel_coefficients(const double *output_weights, const double *gradients, int64_t units,
@@ -75,13 +110,13 @@ ww_status ww_kernel_check(ww_error *error)
         b[i] = (double)(i * 53 % 103) / 128.0 - 0.375;
     }
     bool right = status == WW_OK;
-    if (right) { // every kernel at the shape of a tile
-        ww_kernel_preactivations(a, UNITS, b, SAMPLES, DIMENSION, product);
+    for (int pairs = 0; right && pairs < 2; pairs++) { // every kernel at the shape of a tile
+        ww_kernel_preactivations(pairs != 0, a, UNITS, b, SAMPLES, DIMENSION, product);
         right = agrees(product, UNITS, SAMPLES, DIMENSION, a, (int64_t[]){DIMENSION, 1}, b,
                        (int64_t[]){1, DIMENSION});
     }
-    if (right) {
-        ww_kernel_outputs(a, b, UNITS, SAMPLES, OUTPUTS, product);
+    for (int pairs = 0; right && pairs < 2; pairs++) {
+        ww_kernel_outputs(pairs != 0, a, b, UNITS, SAMPLES, OUTPUTS, product);
         right = agrees(product, SAMPLES, OUTPUTS, UNITS, a, (int64_t[]){1, SAMPLES}, b,
                        (int64_t[]){OUTPUTS, 1});
     }

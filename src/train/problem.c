@@ -19,11 +19,12 @@ void ww_problem_describe(const ww_config *config, const ww_dataset *data,
         .parallel = parallel,
         .tiling = ww_tiling_make(config->network.width, parallel->rank, parallel->size),
         .dimension = data->dimension,
-        .outputs = data->classes,
+        .outputs = data->outputs,
         .batch =
             config->training.method == WW_METHOD_GD ? data->train.count : config->training.batch,
         .learning_rate = ww_config_learning_rate(config),
         .negative_slope = ww_negative_slope(config),
+        .pairs = config->network.hidden.pairs == WW_PAIRS_ANTISYMMETRIC,
         .loss = ww_loss_of(config),
     };
     problem->output_format = ww_sum_format_make(problem->tiling.tile_count, OUTPUT_RANGE);
@@ -38,7 +39,7 @@ ww_status ww_problem_make(const ww_config *config, const ww_dataset *data,
     int checked = 0;
     ww_status status = ww_to_int(data->dimension, "the dimension of the data", &checked, error);
     if (status == WW_OK)
-        status = ww_to_int(data->classes, "the number of classes", &checked, error);
+        status = ww_to_int(data->outputs, "the number of outputs", &checked, error);
     return ww_agree(parallel, status, error);
 }
 

@@ -24,7 +24,7 @@ static void train(MPI_Comm communicator, const char *const *settings, size_t cou
         fail_msg("%s", error.message);
     const ww_problem *problem = &small.problem;
     ww_measure_plan *plan = NULL;
-    if (ww_measure_plan_make(problem->config, DIMENSION, &plan, &error) != WW_OK)
+    if (ww_measure_plan_make(problem->config, problem->data, &plan, &error) != WW_OK)
         fail_msg("%s", error.message);
     result->values = ww_measure_values(plan);
     result->rows = calloc((size_t)(RECORDS * result->values), sizeof(double));
@@ -35,8 +35,8 @@ static void train(MPI_Comm communicator, const char *const *settings, size_t cou
     assert_int_equal(ww_engine_create(problem, &engine, &error), WW_OK);
     assert_int_equal(ww_batches_create(problem, &batches, &error), WW_OK);
     double carry[16];
-    assert_true(ww_measure_carry_count() <= 16);
-    ww_measure_carry_start(carry);
+    assert_true(ww_measure_carry_count(plan) <= 16);
+    ww_measure_carry_start(plan, carry);
     for (int64_t record = 0; record < RECORDS; record++) {
         while (ww_engine_steps(engine) < record * EVERY) {
             double loss = 0.0;

@@ -32,6 +32,9 @@ static inline void check_shape(const ww_config *config, const ww_parallel *paral
     assert_null(shape.test.labels);
     assert_int_equal(shape.dimension, loaded->dimension);
     assert_int_equal(shape.classes, loaded->classes);
+    assert_int_equal(shape.outputs, loaded->outputs);
+    assert_int_equal(shape.has_targets, loaded->has_targets);
+    assert_int_equal(loaded->has_targets, loaded->train.targets != NULL);
     assert_int_equal(shape.components, loaded->components);
     assert_int_equal(shape.train.count, loaded->train.count);
     assert_int_equal(shape.test.count, loaded->test.count);

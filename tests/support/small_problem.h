@@ -3,6 +3,7 @@
 #ifndef WIDTHWISE_TESTS_SMALL_PROBLEM_H
 #define WIDTHWISE_TESTS_SMALL_PROBLEM_H
 
+#include "data/source.h"
 #include "widthwise/train.h"
 
 #include <math.h>
@@ -45,10 +46,13 @@ static inline bool small_problem_make(small_problem *small, MPI_Comm communicato
         return false;
     small->data.dimension = dimension;
     small->data.classes = classes;
+    small->data.outputs = ww_config_outputs(&small->experiment.members[0], classes);
+    small->data.has_targets = ww_config_has_targets(&small->experiment.members[0]);
     small->data.components = 1;
     small_samples(&small->data.train, train, dimension, classes, 0);
     small_samples(&small->data.test, test, dimension, classes, 1);
-    return ww_problem_make(&small->experiment.members[0], &small->data, &small->parallel,
+    return ww_make_targets(&small->data, error) == WW_OK &&
+           ww_problem_make(&small->experiment.members[0], &small->data, &small->parallel,
                            &small->problem, error) == WW_OK;
 }
 
@@ -59,6 +63,7 @@ static inline void small_problem_free(small_problem *small)
         free(sets[i]->inputs);
         free(sets[i]->labels);
         free(sets[i]->components);
+        free(sets[i]->targets);
     }
     ww_experiment_free(&small->experiment);
     ww_parallel_destroy(&small->parallel);

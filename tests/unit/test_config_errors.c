@@ -89,12 +89,13 @@ static const mistake mistakes[] = {
     {"data: {labels: {noisy_test: \"true\"}}\n", NULL, {"without quotes"}},
     {"data: {source: mixtrue}\n",
      NULL,
-     {"data.source must be one of mixture, xor-balls, points, idx, hdf5, but mixtrue was found; "
+     {"data.source must be one of mixture, xor-balls, points, idx, hdf5, function, but mixtrue was "
+      "found; "
       "did you mean mixture?"}},
     {"network: {activation: {kind: sigmoid}}\n",
      NULL,
      {"one of relu, leaky-relu, but sigmoid was found"}},
-    {"model: arora\n", NULL, {"model must be li-liang, but arora"}},
+    {"model: aror\n", NULL, {"model must be one of li-liang, arora, but aror"}},
     {"name: a/b\n", NULL, {"name must be a name", "a/b was found"}},
     {"name: .hidden\n", NULL, {"name must be a name"}},
     {"name: \"\"\n", NULL, {"name must be a name", "the quoted text \"\" was found"}},
@@ -312,10 +313,10 @@ static void test_messages_stay_short(void **state)
 // number of the next line.
 static int write_needs(const ww_key *key, FILE *stream)
 {
-    int line = 1;
     if (key->condition == NULL)
-        return line;
+        return 1;
     const ww_key *condition = ww_key_at(ww_key_find(key->condition));
+    int line = write_needs(condition, stream);
     unsigned choice = 0;
     while ((key->states >> choice & 1u) == 0)
         choice++;

@@ -396,7 +396,7 @@ static void compare_quantities(const char *activation)
         fail_msg("%s", error.message);
     const ww_problem *problem = &small.problem;
     ww_measure_plan *plan = NULL;
-    if (ww_measure_plan_make(problem->config, 8, &plan, &error) != WW_OK)
+    if (ww_measure_plan_make(problem->config, &small.data, &plan, &error) != WW_OK)
         fail_msg("%s", error.message);
     plain net;
     plain_make(&net, problem);
@@ -405,11 +405,12 @@ static void compare_quantities(const char *activation)
     assert_int_equal(ww_engine_create(problem, &engine, &error), WW_OK);
     assert_int_equal(ww_batches_create(problem, &batches, &error), WW_OK);
     double *values = calloc((size_t)ww_measure_values(plan), sizeof *values);
-    double *carry = calloc(ww_measure_carry_count(), sizeof *carry);
-    ww_measure_carry_start(carry);
+    double *carry = calloc(ww_measure_carry_count(plan), sizeof *carry);
+    ww_measure_carry_start(plan, carry);
     size_t count = 0;
     const ww_field *fields = ww_measure_trajectory(plan, &count);
     double squares = 0.0;
+    double last_loss = 0.0;
     for (int64_t step = 0; step <= 8; step += 4) {
         while (ww_engine_steps(engine) < step) {
             double loss = 0.0;
@@ -429,6 +430,12 @@ static void compare_quantities(const char *activation)
                 const double v_max = ww_measure_value(plan, values, "v_max");
                 squares += v_max * v_max;
                 assert_near(values[i], squares / (double)(step / 4 + 1), 1e-14);
+                continue;
+            }
+            if (strcmp(fields[i].name, "contraction") == 0) {
+                const double loss = ww_measure_value(plan, values, "loss");
+                assert_near(values[i], step == 0 ? 1.0 : pow(loss / last_loss, 0.25), 1e-14);
+                last_loss = loss;
                 continue;
             }
             const double expected = expected_value(fields[i].name, &net, problem, batch, 0.05);
@@ -465,6 +472,10 @@ static void test_quantities_of_leaky_relu(void **state)
     compare_quantities("network.activation={kind: leaky-relu, slope: 0.2}");
 }
 
+// Shape of a data set, for plans.
+static const ww_dataset shape = {
+    .dimension = 10, .classes = 2, .outputs = 2, .train = {.count = 5}, .test = {.count = 4}};
+
 static void test_unknown_names_are_errors(void **state)
 {
     (void)state;
@@ -481,7 +492,8 @@ static void test_unknown_names_are_errors(void **state)
         const char *const settings[] = {wrong[i][0]};
         assert_int_equal(ww_experiment_parse("", "test", ".", settings, 1, &experiment, &error),
                          WW_OK);
-        assert_int_equal(ww_measure_plan_make(&experiment.members[0], 10, &plan, &error), WW_USAGE);
+        assert_int_equal(ww_measure_plan_make(&experiment.members[0], &shape, &plan, &error),
+                         WW_USAGE);
         if (strstr(error.message, wrong[i][1]) == NULL)
             fail_msg("`%s` should name %s", error.message, wrong[i][1]);
         ww_experiment_free(&experiment);
@@ -498,7 +510,7 @@ static void test_stop_rules(void **state)
     ww_error error = {0};
     assert_int_equal(ww_experiment_parse("", "test", ".", settings, 2, &experiment, &error), WW_OK);
     const ww_config *config = &experiment.members[0];
-    assert_int_equal(ww_measure_plan_make(config, 10, &plan, &error), WW_OK);
+    assert_int_equal(ww_measure_plan_make(config, &shape, &plan, &error), WW_OK);
     size_t count = 0;
     const ww_field *fields = ww_measure_trajectory(plan, &count);
     double values[8];

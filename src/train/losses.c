@@ -1,0 +1,39 @@
+// Losses over sets of samples.
+#include "widthwise/train.h"
+
+#include <stddef.h>
+
+ww_target ww_target_of(const ww_problem *problem, const ww_samples *samples, int64_t sample)
+{
+    return (ww_target){
+        .label = samples->labels[sample],
+        .values = samples->targets != NULL ? samples->targets + sample * problem->outputs : NULL};
+}
+
+double ww_loss_divisor(const ww_problem *problem, int64_t count)
+{
+    return problem->config->loss_reduction == WW_REDUCTION_SUM ? 1.0 : (double)count;
+}
+
+double ww_loss_over(const ww_problem *problem, const ww_samples *samples, const double *outputs)
+{
+    const int64_t k = problem->outputs;
+    double sum = 0.0;
+    for (int64_t i = 0; i < samples->count; i++)
+        sum += problem->loss->value(outputs + i * k, k, ww_target_of(problem, samples, i));
+    return sum / ww_loss_divisor(problem, samples->count);
+}
+
+double ww_batch_loss(const ww_problem *problem, const double *outputs, const ww_samples *batch,
+                     double *gradients)
+{
+    const int64_t k = problem->outputs;
+    const double divisor = ww_loss_divisor(problem, batch->count);
+    for (int64_t i = 0; i < batch->count; i++) {
+        problem->loss->gradient(outputs + i * k, k, ww_target_of(problem, batch, i),
+                                gradients + i * k);
+        for (int64_t j = 0; j < k; j++)
+            gradients[i * k + j] /= divisor;
+    }
+    return ww_loss_over(problem, batch, outputs);
+}
