@@ -1,13 +1,15 @@
 /// Data sets: generated or read, normalised, with labels.
 ///
 /// Sources live one to a file in src/data/ and work on one rank alone; ww_dataset_load runs them on
-/// rank 0 and copies the result to all ranks. Inputs are replicated: no axis is distributed.
+/// rank 0 and gives the result to all ranks. No axis is distributed: the inputs, by far the largest
+/// part, stand once in the memory of each node (shared.h), all else on every rank.
 #ifndef WIDTHWISE_DATA_H
 #define WIDTHWISE_DATA_H
 
 #include "widthwise/config.h"
 #include "widthwise/error.h"
 #include "widthwise/parallel.h"
+#include "widthwise/shared.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -15,15 +17,17 @@
 /// Samples of one kind (train or test).
 typedef struct ww_samples {
     int64_t count;   ///< n
-    double *inputs;  ///< [n, d], row-major
+    double *inputs;  ///< [n, d], row-major; not to be written to once loaded
     int64_t *labels; ///< [n], 0 .. classes - 1: what is trained on (random ones included)
     double *targets; ///< [n, k], the outputs wanted; NULL where the loss has no use for them
     int64_t
-        *components; ///< [n], class * components + component of the distribution it was drawn
-                     ///< from, by its *true* class; for sources without components the true class
+        *components;  ///< [n], class * components + component of the distribution it was drawn
+                      ///< from, by its *true* class; for sources without components the true class
+    int sharers;      ///< ranks of the node that are to share the inputs; 0 like 1: none
+    ww_shared shared; ///< where the inputs stand, if ww_dataset_load has made them
 } ww_samples;
 
-/// A data set. Replicated on all ranks.
+/// A data set. The same on all ranks.
 typedef struct ww_dataset {
     int64_t dimension;  ///< d
     int64_t classes;    ///< by labels; of a function two: y > 0 is class 0, else class 1
@@ -43,6 +47,7 @@ typedef struct ww_dataset {
 /// they are those of the true labels until ww_dataset_set_train_targets replaces them.
 ww_status ww_dataset_load(const ww_config *config, const ww_parallel *parallel, ww_dataset *dataset,
                           ww_error *error);
+/// Not collective: each rank lets go of the inputs when it likes, also after `parallel` is gone.
 void ww_dataset_free(ww_dataset *dataset);
 
 /// The shape of that data set: dimension, classes, outputs and numbers of samples, without the
@@ -55,8 +60,15 @@ ww_status ww_dataset_describe(const ww_config *config, const ww_parallel *parall
 /// hash up to date. Needs a data set with targets. Not collective.
 void ww_dataset_set_train_targets(ww_dataset *dataset, const double *targets);
 
-/// Bytes that a data set of that shape takes on each rank. Pure.
-int64_t ww_dataset_bytes(const ww_dataset *shape);
+/// Bytes of the inputs of a data set of that shape, which a node holds once. Pure.
+int64_t ww_dataset_input_bytes(const ww_dataset *shape);
+
+/// Bytes that a data set of that shape takes on each rank: its part of the inputs that `sharers`
+/// ranks of a node have in common, and all else. Pure.
+int64_t ww_dataset_bytes(const ww_dataset *shape, int64_t sharers);
+
+/// Bytes of this rank's resident memory that another rank of the node has already counted.
+int64_t ww_dataset_guest_bytes(const ww_dataset *dataset);
 
 /// Names of the sources with a sentence each. For `list sources`.
 void ww_data_print_sources(FILE *stream);

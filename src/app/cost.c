@@ -34,12 +34,13 @@ static int64_t pending_rows(const ww_app_member *member)
 }
 
 ww_status ww_member_cost_of(const ww_app_member *member, const ww_dataset *shape, int rank,
-                            int ranks, ww_member_cost *cost, ww_error *error)
+                            int ranks, int64_t sharers, ww_member_cost *cost, ww_error *error)
 {
     const ww_config *config = member->config;
     if (config->replicas > 1) { // each is one rank's, and all ranks have the same to do
         rank = 0;
         ranks = 1;
+        sharers = ww_app_replicas_share_data(config) ? sharers : 1;
     }
     const ww_parallel parallel = {.communicator = MPI_COMM_NULL, .rank = rank, .size = ranks};
     ww_problem problem;
@@ -51,7 +52,9 @@ ww_status ww_member_cost_of(const ww_app_member *member, const ww_dataset *shape
     const int64_t every = config->output.checkpoint_every;
     *cost = (ww_member_cost){
         .tiling = problem.tiling,
-        .data = ww_dataset_bytes(shape),
+        .data = ww_dataset_bytes(shape, sharers),
+        .inputs = ww_dataset_input_bytes(shape),
+        .sharers = sharers,
         .weights = engine.weights,
         .step = engine.work + ww_batches_bytes(&problem),
         .record = measure.record_bytes,
@@ -66,6 +69,16 @@ ww_status ww_member_cost_of(const ww_app_member *member, const ww_dataset *shape
     cost->results = cost->results > theory ? cost->results : theory;
     return ww_store_cost_of(&member->layout, &problem.tiling, rank == 0 ? pending_rows(member) : 0,
                             &cost->store, error);
+}
+
+int64_t ww_crew_sharers(int64_t crew, int64_t ranks, int64_t ranks_a_node)
+{
+    const int64_t on_node = ranks < ranks_a_node ? ranks : ranks_a_node;
+    if (crew >= ranks || crew % on_node == 0)
+        return on_node;
+    // Crews that a node can have a part of.
+    const int64_t crews = on_node % crew == 0 ? on_node / crew : (on_node - 2) / crew + 2;
+    return on_node / crews;
 }
 
 int64_t ww_member_peak(const ww_member_cost *cost)

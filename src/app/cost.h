@@ -12,7 +12,9 @@
 /// Of one rank; none has more than rank 0. Bytes but where said.
 typedef struct ww_member_cost {
     ww_tiling tiling;
-    int64_t data;    ///< data set
+    int64_t data;    ///< data set, of its inputs the part of a rank
+    int64_t inputs;  ///< all inputs, which stand once on a node
+    int64_t sharers; ///< ranks of a node that have them in common
     int64_t weights; ///< hidden and output weights
     int64_t step;    ///< all else of the engine, and the batches
     int64_t record;  ///< most while a record is made
@@ -23,10 +25,15 @@ typedef struct ww_member_cost {
     int64_t checkpoints_by_step;
 } ww_member_cost;
 
-/// The cost of a member on the data set of that shape, for rank `rank` of `ranks`. Work of a member
-/// with replicas is that of one of them, on one rank. Not collective.
+/// The cost of a member on the data set of that shape, for rank `rank` of `ranks`, of which
+/// `sharers` share the inputs with each other on a node. Work of a member with replicas is that of
+/// one of them, on one rank. Not collective.
 ww_status ww_member_cost_of(const ww_app_member *member, const ww_dataset *shape, int rank,
-                            int ranks, ww_member_cost *cost, ww_error *error);
+                            int ranks, int64_t sharers, ww_member_cost *cost, ww_error *error);
+
+/// How many ranks of a node share the inputs of a crew of `crew` of `ranks` ranks, `ranks_a_node`
+/// of them on each node: where crews lie across nodes, the least that may be. Pure.
+int64_t ww_crew_sharers(int64_t crew, int64_t ranks, int64_t ranks_a_node);
 
 /// Most bytes at one time, without program and libraries: training with the largest of record,
 /// results and writing.

@@ -27,7 +27,8 @@ typedef struct crews {
     double all_work;      // of all tasks
     ww_division division; // of ranks among them
     int64_t memory;       // that members may take on a rank
-    bool has_queues;      // common to all crews
+    int64_t ranks_a_node;
+    bool has_queues; // common to all crews
     ww_overview overview;
     ww_progress progress;
     int64_t file_mark[2];   // what tells the file from others
@@ -38,11 +39,11 @@ typedef struct crews {
 
 // Work in additions and multiplications, and memory. Steps, records and results differ in speed by
 // factors of two or so, which divides ranks well enough.
-static ww_status describe_task(const ww_app_member *member, int ranks, int64_t memory,
-                               ww_task *task, ww_error *error)
+static ww_status describe_task(const ww_app_member *member, int ranks, int64_t ranks_a_node,
+                               int64_t memory, ww_task *task, ww_error *error)
 {
     ww_member_cost cost;
-    WW_TRY(ww_member_cost_of(member, &member->shape, 0, 1, &cost, error));
+    WW_TRY(ww_member_cost_of(member, &member->shape, 0, 1, 1, &cost, error));
     *task = (ww_task){.work = ww_member_work(member, &cost),
                       .grain = cost.tiling.tile_count,
                       .least_ranks = 1,
@@ -58,39 +59,46 @@ static ww_status describe_task(const ww_app_member *member, int ranks, int64_t m
     if (ww_member_peak(&cost) > memory) {
         while (low < high) { // memory of a rank falls with their number
             const int middle = low + (high - low) / 2;
-            WW_TRY(ww_member_cost_of(member, &member->shape, 0, middle, &cost, error));
+            WW_TRY(ww_member_cost_of(member, &member->shape, 0, middle,
+                                     ww_crew_sharers(middle, ranks, ranks_a_node), &cost, error));
             if (ww_member_peak(&cost) <= memory)
                 high = middle;
             else
                 low = middle + 1;
         }
         task->least_ranks = high;
-        WW_TRY(ww_member_cost_of(member, &member->shape, 0, high, &cost, error));
+        WW_TRY(ww_member_cost_of(member, &member->shape, 0, high,
+                                 ww_crew_sharers(high, ranks, ranks_a_node), &cost, error));
         task->fits = ww_member_peak(&cost) <= memory;
     }
     return WW_OK;
 }
 
-int64_t ww_crews_memory(double node_gigabytes, int64_t ranks_per_node, int64_t ranks)
+int64_t ww_crews_ranks_a_node(int64_t ranks_per_node, int64_t ranks)
 {
     const int64_t processors = (int64_t)sysconf(_SC_NPROCESSORS_ONLN);
-    int64_t a_node = ranks_per_node > 0 ? ranks_per_node : processors;
-    a_node = a_node < ranks ? a_node : ranks;
+    const int64_t a_node = ranks_per_node > 0 ? ranks_per_node : processors;
+    return a_node < ranks ? a_node : ranks;
+}
+
+int64_t ww_crews_memory(double node_gigabytes, int64_t ranks_per_node, int64_t ranks)
+{
+    const int64_t a_node = ww_crews_ranks_a_node(ranks_per_node, ranks);
     const double node = node_gigabytes > 0.0 ? 1e9 * node_gigabytes : (double)ww_available_memory();
     return (int64_t)fmin(9e18, WW_CREW_MEMORY_SHARE * node / (double)a_node);
 }
 
 ww_status ww_crews_divide(const ww_app_members *members, const bool *skip, int ranks,
-                          int64_t memory, ww_task *tasks, size_t *count, ww_division *division,
-                          ww_error *error)
+                          int64_t ranks_a_node, int64_t memory, ww_task *tasks, size_t *count,
+                          ww_division *division, ww_error *error)
 {
     *count = 0;
     *division = (ww_division){0};
     for (size_t i = 0; i < members->count; i++) {
         if (skip != NULL && skip[i])
             continue;
-        const ww_status status =
-            describe_task(&members->list[i], ranks, memory, &tasks[(*count)++], error);
+        const ww_status status = describe_task(&members->list[i], ranks, ranks_a_node, memory,
+                                               &tasks[(*count)++], error);
         if (status != WW_OK) {
             ww_app_name_member(members->list[i].index, members->list[i].label, error);
             return status;
@@ -108,12 +116,13 @@ static ww_status plan(crews *self, const bool *skip, ww_error *error)
     WW_TRY(ww_memory_for_rank(parallel, &memory, error));
     memory = memory == INT64_MAX ? memory : (int64_t)(WW_CREW_MEMORY_SHARE * (double)memory);
     self->memory = memory;
+    WW_TRY(ww_nodes_fullest(parallel, &self->ranks_a_node, error));
     self->tasks = ww_allocate(members, sizeof *self->tasks, "the division of ranks", error);
     self->positions = ww_allocate(members, sizeof *self->positions, "the division of ranks", error);
     ww_status status = self->tasks == NULL || self->positions == NULL ? WW_FAILED : WW_OK;
     if (status == WW_OK)
-        status = ww_crews_divide(&session->members, skip, parallel->size, memory, self->tasks,
-                                 &self->count, &self->division, error);
+        status = ww_crews_divide(&session->members, skip, parallel->size, self->ranks_a_node,
+                                 memory, self->tasks, &self->count, &self->division, error);
     WW_TRY(ww_agree(parallel, status, error));
     size_t task = 0;
     for (size_t i = 0; i < members; i++)
@@ -247,7 +256,8 @@ static ww_status fail_memory(const crews *self, const ww_app_member *member, ww_
     ww_member_cost cost;
     char needs[32];
     char has[32];
-    WW_TRY(ww_member_cost_of(member, &member->shape, 0, ranks, &cost, error));
+    WW_TRY(ww_member_cost_of(member, &member->shape, 0, ranks,
+                             ww_crew_sharers(ranks, ranks, self->ranks_a_node), &cost, error));
     ww_bytes_text((double)ww_member_peak(&cost), needs, sizeof needs);
     ww_bytes_text((double)self->memory, has, sizeof has);
     return ww_fail(

@@ -213,7 +213,19 @@ ww_status ww_data_cache_get(ww_data_cache *cache, const ww_config *config,
 
 void ww_data_cache_free(ww_data_cache *cache)
 {
+    (void)ww_data_cache_peak(cache);
     if (cache->config != NULL)
         ww_dataset_free(&cache->data);
-    *cache = (ww_data_cache){0};
+    *cache = (ww_data_cache){.resident = cache->resident, .own = cache->own};
+}
+
+int64_t ww_data_cache_peak(ww_data_cache *cache)
+{
+    // A peak that is new since the last data set came about with this one.
+    const int64_t resident = ww_peak_memory();
+    if (resident > cache->resident) {
+        cache->own = resident - (cache->config != NULL ? ww_dataset_guest_bytes(&cache->data) : 0);
+        cache->resident = resident;
+    }
+    return cache->own;
 }

@@ -52,16 +52,23 @@ int64_t ww_app_row_movement_field(const ww_app_member *member);
 /// Says in front of a sentence which member of a sweep it is about.
 void ww_app_name_member(int64_t index, const char *label, ww_error *error);
 
-/// The data set in use, kept while members share it.
+/// The data set in use, kept while members share it: also after the ranks that loaded it have
+/// parted, since each lets go of it on its own.
 typedef struct ww_data_cache {
     const ww_config *config; ///< whose data set it is; NULL: none
     ww_dataset data;
+    int64_t resident, own; ///< see ww_data_cache_peak
 } ww_data_cache;
 
 /// Loads the data set of `config` unless it is the one already there. Collective.
 ww_status ww_data_cache_get(ww_data_cache *cache, const ww_config *config,
                             const ww_parallel *parallel, ww_error *error);
+/// Not collective.
 void ww_data_cache_free(ww_data_cache *cache);
+
+/// Most memory that this rank has had resident, in bytes, without inputs that another rank of the
+/// node counts. Not collective.
+int64_t ww_data_cache_peak(ww_data_cache *cache);
 
 /// Runs a member, from its newest checkpoint or from the start, until its end or until `ending`
 /// asks for an early one, and reports its outcome. WW_DIVERGED and WW_STOPPED are outcomes; other

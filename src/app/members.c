@@ -32,7 +32,9 @@ static ww_status print_member(const listing *self, size_t i, ww_error *error)
     ww_member_cost cost;
     char memory[32];
     char file[32];
-    WW_TRY(ww_member_cost_of(member, &member->shape, 0, stage->ranks, &cost, error));
+    const int64_t a_node = ww_crews_ranks_a_node(self->ranks_per_node, self->ranks);
+    WW_TRY(ww_member_cost_of(member, &member->shape, 0, stage->ranks,
+                             ww_crew_sharers(stage->ranks, self->ranks, a_node), &cost, error));
     ww_bytes_text((double)ww_member_peak(&cost), memory, sizeof memory);
     ww_bytes_text((double)ww_member_file_bytes(&cost), file, sizeof file);
     printf("  run%04zu  %10.3g  %5d  %5d  %9s  %9s  %s%s\n", i, self->tasks[i].work,
@@ -72,6 +74,7 @@ static ww_status divide(listing *self, ww_error *error)
         return WW_FAILED;
     size_t tasks = 0;
     WW_TRY(ww_crews_divide(&self->members, NULL, ww_int(self->ranks),
+                           ww_crews_ranks_a_node(self->ranks_per_node, self->ranks),
                            ww_crews_memory(self->node_memory, self->ranks_per_node, self->ranks),
                            self->tasks, &tasks, &self->division, error));
     for (size_t s = 0; s < self->division.stage_count; s++)

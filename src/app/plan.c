@@ -29,7 +29,8 @@ typedef struct planning {
     const ww_parallel *parallel;
     ww_experiment experiment;
     int64_t ranks;          // of the run
-    int64_t ranks_per_node; // 0: as many as this machine has processors
+    int64_t ranks_per_node; // 0: not said
+    int64_t ranks_a_node;   // taken for it
     double node_memory;     // gigabytes, 0: not asked
     bool calibrates;
     ww_app_members members;
@@ -66,8 +67,8 @@ static ww_status foresee(planning *self, ww_error *error)
     self->crew_ranks = ww_allocate(members, sizeof *self->crew_ranks, "the plan", error);
     ww_status status = tasks == NULL || self->crew_ranks == NULL ? WW_FAILED : WW_OK;
     if (status == WW_OK)
-        status = ww_crews_divide(&self->members, NULL, ww_int(self->ranks), memory, tasks, &count,
-                                 &division, error);
+        status = ww_crews_divide(&self->members, NULL, ww_int(self->ranks), self->ranks_a_node,
+                                 memory, tasks, &count, &division, error);
     if (status == WW_OK) {
         self->share = division.share;
         for (size_t s = 0; s < division.stage_count; s++)
@@ -92,8 +93,10 @@ static ww_status prepare(planning *self, ww_error *error)
         status = foresee(self, error);
     for (size_t i = 0; i < count && status == WW_OK; i++) {
         const ww_app_member *member = &self->members.list[i];
-        status = ww_member_cost_of(member, &member->shape, 0, self->crew_ranks[i], &self->costs[i],
-                                   error);
+        const int crew = self->crew_ranks[i];
+        status = ww_member_cost_of(member, &member->shape, 0, crew,
+                                   ww_crew_sharers(crew, self->ranks, self->ranks_a_node),
+                                   &self->costs[i], error);
         if (status == WW_OK &&
             ww_member_peak(&self->costs[i]) > ww_member_peak(&self->costs[self->largest]))
             self->largest = i;
@@ -139,17 +142,23 @@ static duration duration_of(const planning *self, size_t i)
     return time;
 }
 
-// Memory of all ranks together. The last ones may have less to do than the first.
+// Memory of all ranks together. The last ones may have less to do than the first, and the last node
+// fewer ranks for its copy of the inputs.
 static ww_status all_ranks_bytes(const planning *self, double *bytes, ww_error *error)
 {
+    const ww_app_member *member = &self->members.list[self->largest];
+    const ww_member_cost *first = &self->costs[self->largest];
+    const int64_t part = first->data - ww_dataset_bytes(&member->shape, 1) + first->inputs;
     const int64_t alike = self->ranks > MOST_RANKS ? self->ranks - MOST_RANKS : 0;
-    *bytes = (double)alike * (double)rank_bytes(self, &self->costs[self->largest]);
+    const int64_t nodes = (self->ranks + self->ranks_a_node - 1) / self->ranks_a_node;
+    const double copies = (double)(first->sharers > 1 ? nodes : self->ranks);
+    *bytes =
+        copies * (double)first->inputs + (double)alike * (double)(rank_bytes(self, first) - part);
     for (int64_t rank = alike; rank < self->ranks; rank++) {
         ww_member_cost cost;
-        WW_TRY(ww_member_cost_of(&self->members.list[self->largest],
-                                 &self->members.list[self->largest].shape, ww_int(rank),
-                                 ww_int(self->ranks), &cost, error));
-        *bytes += (double)rank_bytes(self, &cost);
+        WW_TRY(ww_member_cost_of(member, &member->shape, ww_int(rank), ww_int(self->ranks),
+                                 first->sharers, &cost, error));
+        *bytes += (double)(rank_bytes(self, &cost) - part);
     }
     return WW_OK;
 }
@@ -160,7 +169,8 @@ static ww_status print_memory(const planning *self, ww_error *error)
     printf("\nmemory of a rank at its peak%s%s\n", self->experiment.count > 1 ? ", for " : "",
            self->members.list[self->largest].label);
     print_bytes("weights", (double)cost->weights);
-    print_bytes("data set, on every rank", (double)cost->data);
+    print_bytes(cost->sharers > 1 ? "data set, a rank's part of the node's" : "data set",
+                (double)cost->data);
     print_bytes("room for steps", (double)cost->step);
     const int64_t beside = ww_member_peak(cost) - cost->weights - cost->data - cost->step;
     const char *what = beside == cost->results && cost->results > cost->record
@@ -176,6 +186,10 @@ static ww_status print_memory(const planning *self, ww_error *error)
         return WW_OK;
     char text[64];
     double all = (double)self->ranks * (double)rank_bytes(self, cost);
+    if (self->ranks_a_node > 1 && self->ranks_a_node < self->ranks) {
+        (void)snprintf(text, sizeof text, "on a node of %lld ranks", (long long)self->ranks_a_node);
+        print_bytes(text, (double)self->ranks_a_node * (double)rank_bytes(self, cost));
+    }
     (void)snprintf(text, sizeof text, "on %lld ranks, at most", (long long)self->ranks);
     if (self->experiment.count == 1) {
         WW_TRY(all_ranks_bytes(self, &all, error));
@@ -298,7 +312,7 @@ static ww_status node_bytes(const planning *self, int64_t ranks, int64_t a_node,
     for (size_t i = 0; i < self->experiment.count; i++) {
         ww_member_cost cost;
         WW_TRY(ww_member_cost_of(&self->members.list[i], &self->members.list[i].shape, 0,
-                                 ww_int(ranks), &cost, error));
+                                 ww_int(ranks), on_node, &cost, error));
         *bytes = fmax(*bytes, (double)on_node * (double)rank_bytes(self, &cost));
     }
     return WW_OK;
@@ -394,7 +408,7 @@ static ww_status print_conditions(const planning *self, ww_error *error)
 {
     const ww_config *config = self->members.list[self->largest].config;
     const ww_dataset *shape = &self->members.list[self->largest].shape;
-    const int64_t bytes = ww_dataset_bytes(shape);
+    const int64_t bytes = ww_dataset_bytes(shape, 1);
     int count = 0;
     printf("\nconditions of the theory%s%s:\n", self->experiment.count > 1 ? ", for " : "",
            self->members.list[self->largest].label);
@@ -449,10 +463,14 @@ static ww_status plan(planning *self, ww_error *error)
     return ww_agree(self->parallel, status, error);
 }
 
-static ww_status check_ranks(planning *self, ww_error *error)
+// The run's ranks and how they lie on nodes: as here, where it has as many as there are here.
+static ww_status check_ranks(planning *self, int64_t fullest, ww_error *error)
 {
     if (self->ranks == 0)
         self->ranks = self->parallel->size;
+    const bool as_here = self->ranks == self->parallel->size && self->ranks_per_node == 0;
+    self->ranks_a_node =
+        ww_crews_ranks_a_node(as_here ? fullest : self->ranks_per_node, self->ranks);
     int checked = 0;
     return ww_to_int(self->ranks, "--ranks", &checked, error);
 }
@@ -472,8 +490,11 @@ ww_status ww_app_plan(const ww_parallel *parallel, int count, char **words, ww_e
     };
     ww_status status = ww_options_parse("plan", options, sizeof options / sizeof options[0], count,
                                         words, operands, 1, error);
+    int64_t fullest = 1;
     if (status == WW_OK)
-        status = check_ranks(&self, error);
+        status = ww_nodes_fullest(parallel, &fullest, error);
+    if (status == WW_OK)
+        status = check_ranks(&self, fullest, error);
     self.calibrates = !quick;
     status = ww_agree(parallel, status, error);
     if (status == WW_OK)

@@ -77,7 +77,7 @@ ww_status ww_session_run(ww_session *self, const bool *skip, ww_status outcome, 
     else if (result.diverged > 0)
         outcome = WW_DIVERGED;
     ww_error ignored = {0};
-    int64_t memory = ww_peak_memory();
+    int64_t memory = ww_data_cache_peak(&self->cache);
     (void)ww_sum_words(self->parallel, &memory, 1, &ignored);
     if (self->parallel->rank == 0 && (result.failed == 0 || self->members.count > 1))
         say_end(self, &result, outcome, memory);

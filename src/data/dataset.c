@@ -64,6 +64,17 @@ ww_status ww_drawn_count(const ww_config *config, const char *key, int64_t count
     return WW_OK;
 }
 
+/// All arrays but the inputs.
+static ww_status allocate_labels(ww_samples *samples, const char *what, ww_error *error)
+{
+    const size_t count = (size_t)samples->count;
+    samples->labels = ww_allocate(count, sizeof *samples->labels, what, error);
+    if (samples->labels == NULL)
+        return WW_FAILED;
+    samples->components = ww_allocate(count, sizeof *samples->components, what, error);
+    return samples->components == NULL ? WW_FAILED : WW_OK;
+}
+
 ww_status ww_samples_allocate(ww_samples *samples, int64_t count, int64_t dimension,
                               const char *what, ww_error *error)
 {
@@ -71,14 +82,10 @@ ww_status ww_samples_allocate(ww_samples *samples, int64_t count, int64_t dimens
     WW_TRY(ww_multiply(count, dimension, what, &values, error));
     WW_TRY(ww_multiply(values, (int64_t)sizeof(double), what, &bytes, error));
     samples->count = count;
-    samples->inputs = ww_allocate((size_t)values, sizeof *samples->inputs, what, error);
-    if (samples->inputs == NULL)
-        return WW_FAILED;
-    samples->labels = ww_allocate((size_t)count, sizeof *samples->labels, what, error);
-    if (samples->labels == NULL)
-        return WW_FAILED;
-    samples->components = ww_allocate((size_t)count, sizeof *samples->components, what, error);
-    return samples->components == NULL ? WW_FAILED : WW_OK;
+    WW_TRY(ww_shared_allocate(samples->sharers, (size_t)values, sizeof *samples->inputs, what,
+                              &samples->shared, error));
+    samples->inputs = samples->shared.memory;
+    return allocate_labels(samples, what, error);
 }
 
 void ww_dataset_set_counts(ww_dataset *dataset, int64_t train, int64_t test)
@@ -89,7 +96,10 @@ void ww_dataset_set_counts(ww_dataset *dataset, int64_t train, int64_t test)
 
 void ww_samples_free(ww_samples *samples)
 {
-    free(samples->inputs);
+    if (samples->shared.memory != NULL)
+        ww_shared_free(&samples->shared);
+    else
+        free(samples->inputs);
     free(samples->labels);
     free(samples->components);
     free(samples->targets);
@@ -243,13 +253,27 @@ static ww_status prepare(const ww_config *config, ww_dataset *dataset, ww_error 
     return WW_OK;
 }
 
-static ww_status share_samples(const ww_parallel *parallel, const ww_dataset *dataset,
-                               ww_samples *samples, ww_error *error)
+/// Room on this rank for all but the inputs of samples whose number is known.
+static ww_status allocate_private(const ww_dataset *dataset, ww_samples *samples, const char *what,
+                                  ww_error *error)
+{
+    WW_TRY(allocate_labels(samples, what, error));
+    return dataset->has_targets ? ww_targets_allocate(samples, dataset->outputs, error) : WW_OK;
+}
+
+/// Gives the samples of rank 0 to all others, whose counts are known.
+static ww_status share_samples(const ww_parallel *parallel, const ww_nodes *nodes,
+                               const ww_dataset *dataset, const char *what, ww_samples *samples,
+                               ww_error *error)
 {
     const size_t count = (size_t)samples->count;
-    const size_t dimension = (size_t)dataset->dimension;
-    WW_TRY(ww_broadcast(parallel, samples->inputs, count * dimension * sizeof *samples->inputs, 0,
-                        error));
+    const size_t bytes = count * (size_t)dataset->dimension * sizeof *samples->inputs;
+    // Ranks agree that all have the memory before any waits for the arrays.
+    const ww_status status =
+        parallel->rank == 0 ? WW_OK : allocate_private(dataset, samples, what, error);
+    WW_TRY(ww_agree(parallel, status, error));
+    WW_TRY(ww_share(parallel, nodes, bytes, what, &samples->shared, error));
+    samples->inputs = samples->shared.memory;
     if (dataset->has_targets)
         WW_TRY(ww_broadcast(parallel, samples->targets,
                             count * (size_t)dataset->outputs * sizeof *samples->targets, 0, error));
@@ -277,37 +301,29 @@ static ww_status share_shape(const ww_parallel *parallel, ww_dataset *dataset, w
     return WW_OK;
 }
 
-/// Copies the data set of rank 0 to all others. Ranks agree that all have the memory before any
-/// waits for the arrays.
-static ww_status share(const ww_parallel *parallel, ww_dataset *dataset, ww_error *error)
+static ww_status load(const ww_config *config, const ww_parallel *parallel, const ww_nodes *nodes,
+                      ww_dataset *dataset, ww_error *error)
 {
-    WW_TRY(share_shape(parallel, dataset, error));
-    ww_status status = WW_OK;
-    if (parallel->rank != 0) {
-        const int64_t d = dataset->dimension;
-        status =
-            ww_samples_allocate(&dataset->train, dataset->train.count, d, "the train set", error);
-        if (status == WW_OK)
-            status =
-                ww_samples_allocate(&dataset->test, dataset->test.count, d, "the test set", error);
-        if (status == WW_OK && dataset->has_targets)
-            status = ww_targets_allocate(&dataset->train, dataset->outputs, error);
-        if (status == WW_OK && dataset->has_targets)
-            status = ww_targets_allocate(&dataset->test, dataset->outputs, error);
-    }
+    dataset->train.sharers = dataset->test.sharers = nodes->node.size;
+    const ww_status status = parallel->rank == 0 ? prepare(config, dataset, error) : WW_OK;
     WW_TRY(ww_agree(parallel, status, error));
-    WW_TRY(share_samples(parallel, dataset, &dataset->train, error));
-    return share_samples(parallel, dataset, &dataset->test, error);
+    if (parallel->size == 1)
+        return WW_OK;
+    WW_TRY(share_shape(parallel, dataset, error));
+    WW_TRY(share_samples(parallel, nodes, dataset, "the train set", &dataset->train, error));
+    return share_samples(parallel, nodes, dataset, "the test set", &dataset->test, error);
 }
 
 ww_status ww_dataset_load(const ww_config *config, const ww_parallel *parallel, ww_dataset *dataset,
                           ww_error *error)
 {
+    ww_nodes nodes = {.node = {.communicator = MPI_COMM_NULL, .size = 1},
+                      .firsts = {.communicator = MPI_COMM_NULL}};
     *dataset = (ww_dataset){0};
-    ww_status status = parallel->rank == 0 ? prepare(config, dataset, error) : WW_OK;
-    status = ww_agree(parallel, status, error);
+    ww_status status = parallel->size > 1 ? ww_nodes_create(parallel, &nodes, error) : WW_OK;
     if (status == WW_OK)
-        status = share(parallel, dataset, error);
+        status = load(config, parallel, &nodes, dataset, error);
+    ww_nodes_destroy(&nodes);
     if (status != WW_OK)
         ww_dataset_free(dataset);
     return status;
@@ -332,13 +348,25 @@ void ww_dataset_set_train_targets(ww_dataset *dataset, const double *targets)
     dataset->hash = hash_of(dataset);
 }
 
-int64_t ww_dataset_bytes(const ww_dataset *shape)
+int64_t ww_dataset_input_bytes(const ww_dataset *shape)
 {
-    const int64_t targets = shape->has_targets ? shape->outputs : 0;
-    return (shape->train.count + shape->test.count) *
-           (shape->dimension * (int64_t)sizeof *shape->train.inputs +
-            targets * (int64_t)sizeof *shape->train.targets +
-            (int64_t)(sizeof *shape->train.labels + sizeof *shape->train.components));
+    return (shape->train.count + shape->test.count) * shape->dimension *
+           (int64_t)sizeof *shape->train.inputs;
+}
+
+int64_t ww_dataset_bytes(const ww_dataset *shape, int64_t sharers)
+{
+    const int64_t labels = (int64_t)(sizeof *shape->train.labels + sizeof *shape->train.components);
+    const int64_t targets =
+        (shape->has_targets ? shape->outputs : 0) * (int64_t)sizeof *shape->train.targets;
+    return (ww_dataset_input_bytes(shape) + sharers - 1) / sharers +
+           (shape->train.count + shape->test.count) * (labels + targets);
+}
+
+int64_t ww_dataset_guest_bytes(const ww_dataset *dataset)
+{
+    return ww_shared_guest_bytes(&dataset->train.shared) +
+           ww_shared_guest_bytes(&dataset->test.shared);
 }
 
 void ww_data_print_sources(FILE *stream)

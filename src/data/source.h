@@ -1,9 +1,10 @@
 /// What the sources of data share. Private to src/data.
 ///
-/// A source runs on rank 0 alone. It gets a zeroed data set and fills dimension, classes,
-/// components, and both samples with raw inputs, *true* labels and components. Normalisation,
-/// labels drawn anew, targets, checks and the copy to other ranks come after it and are the same
-/// for all sources. Whatever it has allocated in the data set when it fails is freed by the caller.
+/// A source runs on rank 0 alone. It gets a data set that is zero but for `sharers` and fills
+/// dimension, classes, components, and both samples with raw inputs, *true* labels and components.
+/// Normalisation, labels drawn anew, targets, checks and the copy to other ranks come after it and
+/// are the same for all sources. Whatever it has allocated in the data set when it fails is freed
+/// by the caller.
 #ifndef WIDTHWISE_DATA_SOURCE_H
 #define WIDTHWISE_DATA_SOURCE_H
 

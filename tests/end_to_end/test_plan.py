@@ -228,7 +228,7 @@ data:
         text = self.plan("--no-calibration")
         self.assertIn("d = 784, k = 10, n = 60000 train and 10000 test samples", text)
         memory = section(text, "memory of a rank")
-        self.assertLess(abs(memory["data set, on every rank"] / (70000 * 786 * 8) - 1.0), 0.005)
+        self.assertLess(abs(memory["data set"] / (70000 * 786 * 8) - 1.0), 0.005)
 
     def test_sweep(self) -> None:
         """The largest member decides about memory, all of them about the file."""

@@ -39,6 +39,49 @@ static void test_same_on_all_ranks(void **state)
     ww_parallel_destroy(&alone);
 }
 
+/// Where the inputs stand: with rank 0 of the node, whose memory it is; on one rank in plain
+/// memory.
+static void test_held_once_a_node(void **state)
+{
+    (void)state;
+    ww_parallel world = {0}, part = {0};
+    ww_nodes nodes = {0};
+    ww_error error = {0};
+    assert_int_equal(ww_parallel_create(MPI_COMM_WORLD, &world, &error), WW_OK);
+    ww_experiment experiment = {0};
+    assert_int_equal(ww_experiment_parse("data: {train: 300, test: 200}", "test.yaml", "/", NULL, 0,
+                                         &experiment, &error),
+                     WW_OK);
+    // Crews of unlike size, which let go at different times, after they have parted.
+    const int crew = world.rank < (world.size + 1) / 3 ? 0 : 1;
+    ww_dataset data[2] = {{0}, {0}};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(ww_parallel_split(&world, i == 0 ? 0 : crew, &part, &error), WW_OK);
+        assert_int_equal(ww_nodes_create(&part, &nodes, &error), WW_OK);
+        assert_int_equal(ww_dataset_load(&experiment.members[0], &part, &data[i], &error), WW_OK);
+        const int64_t inputs = ww_dataset_input_bytes(&data[i]);
+        const bool shares = nodes.node.size > 1;
+        assert_int_equal(inputs, 500 * 1000 * 8);
+        assert_int_equal(data[i].train.shared.is_mapped, shares);
+        assert_int_equal(data[i].test.shared.is_mapped, shares);
+        assert_int_equal(ww_dataset_guest_bytes(&data[i]), nodes.node.rank > 0 ? inputs : 0);
+        assert_int_equal(ww_dataset_bytes(&data[i], 1), inputs + 500 * 16);
+        assert_int_equal(ww_dataset_bytes(&data[i], 3), (inputs + 2) / 3 + 500 * 16);
+        ww_nodes_destroy(&nodes);
+        ww_parallel_destroy(&part);
+    }
+    assert_memory_equal(data[0].train.inputs, data[1].train.inputs, 300 * 1000 * sizeof(double));
+    ww_dataset_free(&data[crew]);
+    assert_int_equal(ww_agree(&world, WW_OK, &error), WW_OK);
+    double sum = 0.0;
+    for (int64_t i = 0; i < (int64_t)200 * 1000; i++)
+        sum += data[1 - crew].test.inputs[i] * data[1 - crew].test.inputs[i];
+    assert_true(sum > 199.999 && sum < 200.001); // 200 vectors of norm 1
+    ww_dataset_free(&data[1 - crew]);
+    ww_experiment_free(&experiment);
+    ww_parallel_destroy(&world);
+}
+
 static void test_same_error_on_all_ranks(void **state)
 {
     (void)state;
@@ -53,6 +96,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_same_on_all_ranks),
+        cmocka_unit_test(test_held_once_a_node),
         cmocka_unit_test(test_same_error_on_all_ranks),
     };
     MPI_Init(&argc, &argv);
