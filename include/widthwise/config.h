@@ -268,6 +268,8 @@ ww_status ww_config_compare_members(const ww_config_member *members, size_t coun
 /// Whether measure.final has the word gram: the Gram matrix of the train set and what follows from
 /// it.
 bool ww_config_wants_gram(const ww_config *config);
+/// Adds that word where it is not there. WW_USAGE: a run with replicas, which have no Gram matrix.
+ww_status ww_config_want_gram(ww_config *config, ww_error *error);
 
 /// Learning rate eta after rate_scaling.
 double ww_config_learning_rate(const ww_config *config);

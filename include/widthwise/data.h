@@ -60,6 +60,24 @@ ww_status ww_dataset_describe(const ww_config *config, const ww_parallel *parall
 /// hash up to date. Needs a data set with targets. Not collective.
 void ww_dataset_set_train_targets(ww_dataset *dataset, const double *targets);
 
+/// Columns that targets of these classes have: those of the network's outputs, or where its loss
+/// has no targets those that it would have for the squared loss. Pure.
+int64_t ww_dataset_target_columns(const ww_dataset *shape);
+
+/// Target number `column` of `columns` of a sample with that label: +1 for class 0 and -1 for class
+/// 1, or with more classes 1 for its own and 0 for the others. Pure.
+double ww_target_of_label(int64_t label, int64_t columns, int64_t column);
+
+/// The targets of all samples by their labels, `targets` [n, columns]. Pure.
+void ww_targets_of_labels(const ww_samples *samples, int64_t columns, double *targets);
+
+/// What the targets of the train set would be with labels of that kind, `targets` [n, columns]:
+/// true ones, or all drawn anew as data.labels.kind: random draws them. The same on all ranks.
+/// Collective.
+ww_status ww_dataset_other_targets(const ww_config *config, const ww_dataset *dataset,
+                                   ww_labels kind, const ww_parallel *parallel, double *targets,
+                                   ww_error *error);
+
 /// Bytes of the inputs of a data set of that shape, which a node holds once. Pure.
 int64_t ww_dataset_input_bytes(const ww_dataset *shape);
 

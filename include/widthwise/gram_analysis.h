@@ -61,8 +61,8 @@ typedef struct ww_gram_distance {
 
 /// `tile` gives hidden weights of this rank's tiles, [tile units, d].
 ww_status ww_gram_measure_network(ww_gram_work *work,
-                                  const double *(*tile)(void *context, int64_t tile),
-                                  void *context, ww_gram_distance *distance, ww_error *error);
+                                  const double *(*tile)(void *context, int64_t tile), void *context,
+                                  ww_gram_distance *distance, ww_error *error);
 
 /// Outputs of the run on its train set at a record, `outputs` [n, k], the same on all ranks.
 typedef ww_status (*ww_outputs_at)(void *context, int64_t row, double *outputs, ww_error *error);

@@ -386,6 +386,10 @@ ww_status ww_store_mark_failed(const char *path, const int64_t mark[2], int64_t 
 /// Reads committed rows back: `values` [rows] of scalar field `field` of the trajectory, on all
 /// ranks; rows appended and not yet committed count too. Collective.
 ww_status ww_store_read_scalar(ww_store *store, size_t field, double *values, ww_error *error);
+/// Reads field `field` of row `row`, committed or not, `values` of the field's size, on all ranks.
+/// Collective.
+ww_status ww_store_read_row(ww_store *store, size_t field, int64_t row, double *values,
+                            ww_error *error);
 /// Steps of the rows, [rows], and their number.
 ww_status ww_store_read_steps(ww_store *store, int64_t *steps, ww_error *error);
 int64_t ww_store_rows(const ww_store *store);

@@ -16,23 +16,23 @@ enum { WW_THEORY_FIELDS = 40 };
 /// What there is to predict from.
 typedef struct ww_theory_plan {
     const ww_config *config;
-    int64_t records;           ///< rows that the trajectory has room for
-    bool has_row_movement;     ///< measured quantities
-    bool has_distance;         ///< distance_absolute
-    bool has_outputs;          ///< train_outputs
-    const ww_gram_plan *gram;  ///< of the Gram matrix; NULL without
-    int64_t samples, outputs;  ///< n, k
+    int64_t records;          ///< rows that the trajectory has room for
+    bool has_row_movement;    ///< measured quantities
+    bool has_distance;        ///< distance_absolute
+    bool has_outputs;         ///< train_outputs
+    const ww_gram_plan *gram; ///< of the Gram matrix; NULL without
+    int64_t samples, outputs; ///< n, k
     int64_t test_samples;
 } ww_theory_plan;
 
 /// What was measured and computed. NULL for what the plan does not have.
 typedef struct ww_theory_inputs {
-    const ww_dataset *data;     ///< only its numbers of classes and components
-    int64_t rows;               ///< records that there are
-    const int64_t *steps;       ///< [rows]
-    const double *row_movement; ///< [rows], max_r ||w_r(t) - w_r(0)||
-    const double *distance;     ///< [rows], ||W(t) - W(0)||_F
-    double *gram;               ///< values of plan->gram
+    const ww_dataset *data;          ///< only its numbers of classes and components
+    int64_t rows;                    ///< records that there are
+    const int64_t *steps;            ///< [rows]
+    const double *row_movement;      ///< [rows], max_r ||w_r(t) - w_r(0)||
+    const double *distance;          ///< [rows], ||W(t) - W(0)||_F
+    double *gram;                    ///< values of plan->gram
     const double *deviation_limit;   ///< [rows], ||u(t) - u~(t)|| for the limit's H, with outputs
     const double *deviation_initial; ///< [rows], the same for H(0) and the outputs at the start
     const double *test_outputs;      ///< [test samples, k], of the limit at the last record

@@ -64,6 +64,30 @@ static const command commands[] = {
      "its\n"
      "wall time is over, and when a file named `stop` is made or touched beside the output.\n",
      ww_app_resume},
+    {"gram", "the Gram matrix of a data set: spectrum, projections of labels, complexity",
+     "usage: widthwise gram [CONFIG] [-o FILE] [--set KEY=VALUE]... [options]\n"
+     "       widthwise gram FILE [--set KEY=VALUE]... [options]\n"
+     "       mpirun -n RANKS widthwise gram ...\n"
+     "\n"
+     "Nothing is trained. With a configuration it makes the file that `run` would make, with what "
+     "the\n"
+     "Gram matrix of the training set tells: `resume` then trains, and compares. With a FILE it "
+     "adds that\n"
+     "to all its runs; what is there already is used again. Results of runs that are over are "
+     "computed\n"
+     "anew, with predictions beside them.\n"
+     "\n"
+     "  -o, --output FILE    the file to make (default: NAME.h5 in the current folder)\n"
+     "  --set KEY=VALUE      override a key, e.g. --set gram.eigenvectors=true; repeatable\n"
+     "  --member I           member I of a sweep alone\n"
+     "  --wall-time TIME     end before TIME is over: MINUTES, H:MM:SS, D-HH:MM:SS; default: what "
+     "Slurm\n"
+     "                       tells of the job's end; none: no limit\n"
+     "  --wait-lock SECONDS  when another job is writing FILE wait for its end that long "
+     "(default: 0)\n"
+     "  --force              replace a file that exists\n"
+     "  -q, --quiet          no progress\n",
+     ww_app_gram_command},
     {"plan", "tell beforehand what a configuration will need",
      "usage: widthwise plan [CONFIG] [--set KEY=VALUE]... [options]\n"
      "       mpirun -n RANKS widthwise plan ...\n"

@@ -1,6 +1,7 @@
 #include "app/cost.h"
 
 #include "app/replicas.h"
+#include "widthwise/gram_analysis.h"
 #include "widthwise/measure.h"
 #include "widthwise/train.h"
 
@@ -10,7 +11,7 @@
 static int64_t theory_bytes(const ww_app_member *member)
 {
     const ww_member_layout *layout = &member->layout;
-    return (ww_theory_values(layout->theory, layout->theory_count) + layout->records) *
+    return (ww_theory_values(layout->theory, layout->theory_count) + 5 * layout->records) *
            (int64_t)sizeof(double);
 }
 
@@ -66,6 +67,13 @@ ww_status ww_member_cost_of(const ww_app_member *member, const ww_dataset *shape
         .checkpoints_by_step = 1 + (every > 0 ? (steps - 1) / every : 0),
     };
     const int64_t theory = theory_bytes(member);
+    if (member->gram != NULL) {
+        int64_t gram_bytes = 0;
+        double gram_flops = 0.0;
+        ww_gram_work_cost(member->gram, config, shape, ranks, &gram_bytes, &gram_flops);
+        cost->results = gram_bytes > cost->results ? gram_bytes : cost->results;
+        cost->final_flops += gram_flops;
+    }
     cost->results = cost->results > theory ? cost->results : theory;
     return ww_store_cost_of(&member->layout, &problem.tiling, rank == 0 ? pending_rows(member) : 0,
                             &cost->store, error);

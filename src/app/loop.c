@@ -1,6 +1,7 @@
 // How one member runs: restore, steps with records, snapshots and checkpoints, results.
 
 #include "app/course.h"
+#include "app/results.h"
 
 #include "widthwise/clock.h"
 #include "widthwise/memory.h"
@@ -265,51 +266,17 @@ static ww_status make_steps(member_loop *self, ww_error *error)
     return WW_OK;
 }
 
-static ww_status write_theory(member_loop *self, ww_error *error)
-{
-    const ww_member_layout *layout = &self->member->layout;
-    const int64_t count = ww_theory_values(layout->theory, layout->theory_count);
-    const int64_t rows = ww_store_rows(self->store);
-    double *values = ww_allocate((size_t)count, sizeof *values, "the predictions", error);
-    double *movement = ww_allocate((size_t)rows, sizeof *movement, "the predictions", error);
-    ww_status status =
-        ww_agree(self->parallel, values != NULL && movement != NULL ? WW_OK : WW_FAILED, error);
-    const int64_t field = ww_app_row_movement_field(self->member);
-    if (status == WW_OK && field >= 0)
-        status = ww_store_read_scalar(self->store, (size_t)field, movement, error);
-    if (status == WW_OK)
-        ww_theory_compute(self->config, self->course.data, field >= 0 ? movement : NULL, rows,
-                          layout->records, values);
-    const double *position = values;
-    for (size_t i = 0; status == WW_OK && i < layout->theory_count; i++) {
-        status = ww_store_write_theory(self->store, i, position, error);
-        position += ww_field_size(&layout->theory[i]);
-    }
-    free(values);
-    free(movement);
-    return status;
-}
-
 static ww_status write_results(member_loop *self, ww_error *error)
 {
-    const ww_member_layout *layout = &self->member->layout;
-    const int64_t count = ww_measure_final_values(self->member->plan);
-    double *values = ww_allocate((size_t)count, sizeof *values, "the results", error);
-    ww_status status = ww_agree(self->parallel, values != NULL ? WW_OK : WW_FAILED, error);
-    if (status == WW_OK)
-        status = ww_measure_finish(self->member->plan, &self->course.problem, self->course.engine,
-                                   self->course.carry, before_result, self, values, error);
-    const double *position = values;
-    for (size_t i = 0; status == WW_OK && i < layout->final_count; i++) {
-        status = ww_store_write_final(self->store, i, position, error);
-        position += ww_field_size(&layout->final[i]);
-    }
-    free(values);
-    if (status == WW_OK)
-        status = write_theory(self, error);
-    if (status == WW_OK)
-        status = ww_store_finish(self->store, WW_RUN_DONE, "", error);
-    return status;
+    const ww_app_results results = {.member = self->member,
+                                    .problem = &self->course.problem,
+                                    .parallel = self->parallel,
+                                    .course = &self->course,
+                                    .store = self->store,
+                                    .progress = self->progress,
+                                    .before = before_result,
+                                    .context = self};
+    return ww_app_results_write(&results, error);
 }
 
 // The end of training: the final weights in a checkpoint, should results fail or take too long.

@@ -73,6 +73,87 @@ static int64_t records_of(const ww_config *config)
     return 1 + steps / every + (steps % every != 0 ? 1 : 0);
 }
 
+static ww_status plan_gram(ww_app_member *member, ww_error *error)
+{
+    member->gram = ww_allocate(1, sizeof *member->gram, "the plan of the Gram matrix", error);
+    if (member->gram == NULL)
+        return WW_FAILED;
+    return ww_gram_plan_make(member->config, &member->shape, member->gram, error);
+}
+
+static void list_gram(ww_app_member *member)
+{
+    ww_member_layout *layout = &member->layout;
+    layout->has_train_targets = member->config->data.labels.kind == WW_LABELS_WORST_CASE;
+    layout->targets = member->shape.outputs;
+    if (member->gram == NULL)
+        return;
+    layout->gram = member->gram->fields;
+    layout->gram_count = member->gram->count;
+    layout->keeps_eigenvectors = member->config->gram.eigenvectors;
+}
+
+static void list_theory(ww_app_member *member)
+{
+    ww_member_layout *layout = &member->layout;
+    member->theory_plan = (ww_theory_plan){
+        .config = member->config,
+        .records = layout->records,
+        .has_row_movement = ww_app_trajectory_field(member, "row_movement") >= 0,
+        .has_distance = ww_app_trajectory_field(member, "distance_absolute") >= 0,
+        .has_outputs = ww_app_trajectory_field(member, "train_outputs") >= 0,
+        .gram = member->gram,
+        .samples = member->shape.train.count,
+        .outputs = member->shape.outputs,
+        .test_samples = member->shape.test.count,
+    };
+    layout->theory_count = ww_theory_fields(&member->theory_plan, member->theory);
+    layout->theory = member->theory;
+}
+
+static ww_field at_snapshots(const ww_app_member *member, const char *name, const char *description)
+{
+    return (ww_field){.name = name,
+                      .description = description,
+                      .units = "1",
+                      .source = "AR section 3.4",
+                      .rank = 1,
+                      .extent = {(int64_t)member->config->measure.snapshots.count}};
+}
+
+bool ww_app_has_gram_at_snapshots(const ww_app_member *member)
+{
+    return member->gram != NULL && member->gram->has_network &&
+           member->config->measure.snapshots.count > 0;
+}
+
+static ww_status list_final(ww_app_member *member, ww_error *error)
+{
+    enum { AT_SNAPSHOTS = 4 };
+    size_t count = 0;
+    const ww_field *own = ww_measure_final(member->plan, &count);
+    ww_member_layout *layout = &member->layout;
+    member->final = ww_allocate(count + AT_SNAPSHOTS, sizeof *member->final, "the results", error);
+    if (member->final == NULL)
+        return WW_FAILED;
+    for (size_t i = 0; i < count; i++)
+        member->final[i] = own[i];
+    if (ww_app_has_gram_at_snapshots(member)) {
+        member->final[count++] = at_snapshots(
+            member, "gram_difference",
+            "Frobenius norm of H(t) - H, of this network and the limit; axis: snapshot.");
+        member->final[count++] = at_snapshots(member, "gram_spectral_difference",
+                                              "Spectral norm of H(t) - H; axis: snapshot.");
+        member->final[count++] =
+            at_snapshots(member, "gram_lambda_min", "Smallest eigenvalue of H(t); axis: snapshot.");
+        member->final[count++] =
+            at_snapshots(member, "gram_lambda_max", "Largest eigenvalue of H(t); axis: snapshot.");
+    }
+    layout->final = member->final;
+    layout->final_count = count;
+    return WW_OK;
+}
+
 ww_status ww_app_member_prepare(const ww_config *config, int64_t index, const char *label,
                                 const ww_dataset *shape, ww_app_member *member, ww_error *error)
 {
@@ -82,6 +163,8 @@ ww_status ww_app_member_prepare(const ww_config *config, int64_t index, const ch
         member->config_text = ww_config_to_yaml(config, error);
         status = member->config_text != NULL ? WW_OK : WW_FAILED;
     }
+    if (status == WW_OK && ww_config_wants_gram(config))
+        status = plan_gram(member, error);
     if (status != WW_OK) {
         ww_app_member_release(member);
         return status;
@@ -110,10 +193,12 @@ ww_status ww_app_member_prepare(const ww_config *config, int64_t index, const ch
         .record = config->output.record & (is_gd ? ~WW_RECORD_BATCHES : ~0),
     };
     layout->trajectory = ww_measure_trajectory(member->plan, &layout->trajectory_count);
-    layout->final = ww_measure_final(member->plan, &layout->final_count);
-    layout->theory_count = ww_theory_fields(config, ww_app_row_movement_field(member) >= 0,
-                                            layout->records, member->theory);
-    layout->theory = member->theory;
+    if (list_final(member, error) != WW_OK) {
+        ww_app_member_release(member);
+        return WW_FAILED;
+    }
+    list_gram(member);
+    list_theory(member);
     layout->fact_count = fill_facts(config, shape, batch, member->facts);
     layout->facts = member->facts;
     return WW_OK;
@@ -123,14 +208,17 @@ void ww_app_member_release(ww_app_member *member)
 {
     ww_measure_plan_free(member->plan);
     free(member->config_text);
+    free(member->gram);
+    free(member->final);
+    free(member->train_targets);
     *member = (ww_app_member){0};
 }
 
-int64_t ww_app_row_movement_field(const ww_app_member *member)
+int64_t ww_app_trajectory_field(const ww_app_member *member, const char *name)
 {
     const ww_member_layout *layout = &member->layout;
     for (size_t i = 0; i < layout->trajectory_count; i++)
-        if (strcmp(layout->trajectory[i].name, "row_movement") == 0)
+        if (strcmp(layout->trajectory[i].name, name) == 0)
             return (int64_t)i;
     return -1;
 }
@@ -198,14 +286,6 @@ ww_status ww_data_cache_get(ww_data_cache *cache, const ww_config *config,
     if (cache->config != NULL && ww_config_same_data(cache->config, config))
         return WW_OK;
     ww_data_cache_free(cache);
-    // Their eigenvector comes from the Gram matrix of the train set.
-    if (config->data.labels.kind == WW_LABELS_WORST_CASE) {
-        char where[1024];
-        ww_config_where(config, "data.labels.kind", where, sizeof where);
-        return ww_fail(error, WW_USAGE,
-                       "%s: is worst-case, which this version cannot compute; choose other labels",
-                       where);
-    }
     WW_TRY(ww_dataset_load(config, parallel, &cache->data, error));
     cache->config = config;
     return WW_OK;

@@ -5,6 +5,7 @@
 #include "app/ending.h"
 #include "app/progress.h"
 #include "widthwise/data.h"
+#include "widthwise/gram_results.h"
 #include "widthwise/measure.h"
 #include "widthwise/store.h"
 #include "widthwise/theory.h"
@@ -19,7 +20,11 @@ typedef struct ww_app_member {
     ww_dataset shape;        ///< of its data set, without samples
     char *config_text;
     ww_measure_plan *plan;
+    ww_gram_plan *gram; ///< of the Gram matrix; NULL where it is not wanted
+    ww_theory_plan theory_plan;
     ww_field theory[WW_THEORY_FIELDS];
+    double *train_targets; ///< computed for a new file, [n]; NULL: none, or those of the file
+    ww_field *final; ///< those of the plan, and behind them those of the Gram matrix at snapshots
     ww_fact facts[WW_MEMBER_FACTS];
     ww_member_layout layout;
 } ww_app_member;
@@ -45,9 +50,11 @@ ww_status ww_app_members_prepare(const ww_experiment *experiment, size_t first, 
                                  ww_error *error);
 void ww_app_members_free(ww_app_members *members);
 
-/// Number of the trajectory's field row_movement, which predictions follow; -1 where it is not
-/// measured.
-int64_t ww_app_row_movement_field(const ww_app_member *member);
+/// Number of the trajectory's field of that name; -1 where it is not measured.
+int64_t ww_app_trajectory_field(const ww_app_member *member, const char *name);
+
+/// Whether the Gram matrix of the network is looked at in its snapshots.
+bool ww_app_has_gram_at_snapshots(const ww_app_member *member);
 
 /// Says in front of a sentence which member of a sweep it is about.
 void ww_app_name_member(int64_t index, const char *label, ww_error *error);
@@ -77,5 +84,11 @@ int64_t ww_data_cache_peak(ww_data_cache *cache);
 ww_status ww_app_member_run(const char *path, const ww_app_member *member, const ww_dataset *data,
                             const ww_parallel *parallel, ww_ending *ending, ww_progress *progress,
                             bool *advanced, ww_error *error);
+
+/// Computes what the file is to have of a member's Gram matrix, and does not train: its state stays
+/// as it is. WW_STOPPED: an early end was asked for before all was there. Collective.
+ww_status ww_app_member_gram(const char *path, const ww_app_member *member, const ww_dataset *data,
+                             const ww_parallel *parallel, ww_ending *ending, ww_progress *progress,
+                             bool *advanced, ww_error *error);
 
 #endif

@@ -91,14 +91,17 @@ static ww_status keep_results(const replicas *self, const ww_course *course, int
     WW_TRY(ww_measure_finish(self->member->plan, &course->problem, course->engine, course->carry,
                              NULL, NULL, self->results, error));
     memcpy(final, self->results, (size_t)final_values * sizeof *final);
-    const int64_t movement = ww_app_row_movement_field(self->member);
+    const int64_t movement = ww_app_trajectory_field(self->member, "row_movement");
     const int64_t *column = trajectory; // of row_movement
     for (int64_t i = 0; i < movement; i++)
         column += layout->records * ww_field_size(&layout->trajectory[i]);
-    double *theory = (double *)(void *)(final + final_values);
-    ww_theory_compute(course->config, course->data,
-                      movement < 0 ? NULL : (const double *)(const void *)column, records,
-                      layout->records, theory);
+    const ww_theory_inputs inputs = {
+        .data = course->data,
+        .rows = records,
+        .row_movement = movement < 0 ? NULL : (const double *)(const void *)column,
+    };
+    ww_theory_compute(&self->member->theory_plan, &inputs,
+                      (double *)(void *)(final + final_values));
     return WW_OK;
 }
 

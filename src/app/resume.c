@@ -18,6 +18,7 @@ typedef struct recalled {
     size_t count;
     int64_t *indices;          // [count]
     bool *skip;                // [count] nothing is left to do
+    bool *is_over;             // [count] all steps were made
     ww_config_change *changes; // [count] against the configuration in the file
     ww_status outcome;         // of those that are skipped
     size_t first;              // that is not skipped; count: none
@@ -38,6 +39,8 @@ static ww_status recall_member(ww_session *self, recalled *found, size_t i,
         status = ww_fail(error, WW_USAGE,
                          "--set sweep: a restart goes on with the members that the "
                          "file has; start a new run for others");
+    if (status == WW_OK && self->only_gram)
+        status = ww_config_want_gram(&after.members[0], error);
     if (status == WW_OK)
         status = ww_config_compare(&before.members[0], &after.members[0], member->label,
                                    &found->changes[i], error);
@@ -65,17 +68,21 @@ static ww_status recall_members(ww_session *self, recalled *found, const ww_opti
     found->skip = ww_allocate(count, sizeof *found->skip, "the members", error);
     found->indices = ww_allocate(count, sizeof *found->indices, "the members", error);
     found->changes = ww_allocate(count, sizeof *found->changes, "the members", error);
+    found->is_over = ww_allocate(count, sizeof *found->is_over, "the members", error);
     if (experiment->members == NULL || experiment->labels == NULL || found->skip == NULL ||
-        found->indices == NULL || found->changes == NULL)
+        found->indices == NULL || found->changes == NULL || found->is_over == NULL)
         return WW_FAILED;
     found->first = count;
     for (size_t i = 0; i < count; i++) {
         const ww_member_summary *member = &found->summary->members[i];
         WW_TRY(recall_member(self, found, i, settings, error));
         found->indices[i] = member->index;
-        found->skip[i] = member->state == WW_RUN_DIVERGED ||
-                         (member->state == WW_RUN_DONE && found->changes[i] != WW_CONFIG_RESULTS);
-        if (member->state == WW_RUN_DIVERGED)
+        const bool changes = found->changes[i] == WW_CONFIG_RESULTS;
+        // What changes of a run that is over is computed anew, all of it: its results go together.
+        found->is_over[i] = member->state == WW_RUN_DONE && changes;
+        found->skip[i] = !self->only_gram && (member->state == WW_RUN_DIVERGED ||
+                                              (member->state == WW_RUN_DONE && !changes));
+        if (member->state == WW_RUN_DIVERGED && !self->only_gram)
             found->outcome = WW_DIVERGED;
         if (!found->skip[i] && found->first == count)
             found->first = i;
@@ -163,6 +170,7 @@ static ww_status go_on(ww_session *self, const recalled *found, const char *comm
         warn_of_other_arithmetic(found, &provenance);
     WW_TRY(change_members(self, found, error));
     WW_TRY(ww_store_add_attempt(self->path, &provenance, self->parallel, error));
+    self->is_over = found->is_over;
     return ww_session_run(self, found->skip, found->outcome, error);
 }
 
@@ -184,6 +192,24 @@ static ww_status resume_members(ww_session *self, const ww_file_summary *summary
     free(found.skip);
     free(found.indices);
     free(found.changes);
+    free(found.is_over);
+    return status;
+}
+
+ww_status ww_session_resume(ww_session *self, const ww_option_texts *settings, int64_t wait_lock,
+                            const char *command, ww_error *error)
+{
+    ww_store_lock lock = {.descriptor = -1};
+    ww_file_summary summary = {0};
+    ww_status status = ww_app_lock_take(self->path, wait_lock, self->parallel, &lock, error);
+    if (status == WW_OK)
+        status = ww_store_check_structure(self->path, self->parallel, error);
+    if (status == WW_OK)
+        status = ww_store_summarize_all(self->path, self->parallel, &summary, error);
+    if (status == WW_OK)
+        status = resume_members(self, &summary, settings, command, error);
+    ww_store_unlock(&lock);
+    ww_file_summary_free(&summary);
     return status;
 }
 
@@ -211,20 +237,10 @@ ww_status ww_app_resume(const ww_parallel *parallel, int count, char **words, ww
                          "widthwise resume FILE");
     status = ww_agree(parallel, status, error);
     self.path = operands[0];
-    ww_store_lock lock = {.descriptor = -1};
-    ww_file_summary summary = {0};
     if (status == WW_OK)
         status = ww_ending_begin(&self.ending, self.path, parallel, error);
     if (status == WW_OK)
-        status = ww_app_lock_take(self.path, wait_lock, parallel, &lock, error);
-    if (status == WW_OK)
-        status = ww_store_check_structure(self.path, parallel, error);
-    if (status == WW_OK)
-        status = ww_store_summarize_all(self.path, parallel, &summary, error);
-    if (status == WW_OK)
-        status = resume_members(&self, &summary, &settings, command, error);
-    ww_store_unlock(&lock);
-    ww_file_summary_free(&summary);
+        status = ww_session_resume(&self, &settings, wait_lock, command, error);
     ww_ending_end(&self.ending);
     ww_session_free(&self);
     free(settings.texts);

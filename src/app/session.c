@@ -1,11 +1,15 @@
 #include "app/session.h"
 
 #include "app/crews.h"
+#include "app/lock.h"
+#include "app/provenance.h"
 #include "widthwise/clock.h"
+#include "widthwise/gram_analysis.h"
 #include "widthwise/memory.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 void ww_session_free(ww_session *self)
 {
@@ -34,6 +38,90 @@ ww_status ww_session_prepare(ww_session *self, size_t first, size_t count, const
         ww_data_cache_get(&self->cache, first_to_run->config, self->parallel, error);
     if (status != WW_OK)
         ww_app_name_member(first_to_run->index, first_to_run->label, error);
+    return status;
+}
+
+// A member before `i` whose worst-case labels are the same.
+static const ww_app_member *same_targets(const ww_session *self, size_t i)
+{
+    const ww_config *config = self->members.list[i].config;
+    while (i-- > 0) {
+        const ww_app_member *other = &self->members.list[i];
+        if (other->train_targets != NULL && ww_config_same_data(other->config, config) &&
+            other->config->gram.depth == config->gram.depth &&
+            other->config->gram.gradient == config->gram.gradient &&
+            ww_negative_slope(other->config) == ww_negative_slope(config))
+            return other;
+    }
+    return NULL;
+}
+
+static ww_status compute_member_targets(ww_session *self, size_t i, ww_error *error)
+{
+    ww_app_member *member = &self->members.list[i];
+    const size_t count = (size_t)member->layout.train;
+    const ww_app_member *other = same_targets(self, i);
+    WW_TRY(ww_data_cache_get(&self->cache, member->config, self->parallel, error));
+    double *targets = ww_allocate(count, sizeof *targets, "worst-case labels", error);
+    member->train_targets = targets;
+    WW_TRY(ww_agree(self->parallel, targets != NULL ? WW_OK : WW_FAILED, error));
+    if (other != NULL)
+        memcpy(targets, other->train_targets, count * sizeof *targets);
+    else
+        WW_TRY(
+            ww_gram_worst_case(member->config, &self->cache.data, self->parallel, targets, error));
+    member->layout.train_targets = targets;
+    return WW_OK;
+}
+
+// Worst-case labels come from the Gram matrix of the data. They are computed once, before the file
+// is made, and read from it ever after: their last bits depend on the number of ranks.
+static ww_status compute_targets(ww_session *self, ww_error *error)
+{
+    for (size_t i = 0; i < self->members.count; i++) {
+        const ww_app_member *member = &self->members.list[i];
+        if (member->config == NULL || !member->layout.has_train_targets)
+            continue;
+        const ww_status status = compute_member_targets(self, i, error);
+        if (status != WW_OK) {
+            ww_app_name_member(member->index, member->label, error);
+            return status;
+        }
+    }
+    return WW_OK;
+}
+
+ww_status ww_session_create_and_run(ww_session *self, int64_t chosen, bool force,
+                                    const char *command, ww_error *error)
+{
+    const size_t total = self->experiment.count;
+    if (chosen != WW_ALL_MEMBERS && chosen >= (int64_t)total)
+        return ww_fail(error, WW_USAGE,
+                       "--member %lld: the experiment has %zu member%s, numbered from 0",
+                       (long long)chosen, total, total == 1 ? "" : "s");
+    const size_t first = chosen == WW_ALL_MEMBERS ? 0 : (size_t)chosen;
+    const size_t count = chosen == WW_ALL_MEMBERS ? total : 1;
+    ww_member_layout *layouts = ww_allocate(count, sizeof *layouts, "the members", error);
+    ww_status status = ww_agree(self->parallel, layouts != NULL ? WW_OK : WW_FAILED, error);
+    if (status == WW_OK)
+        status = ww_session_prepare(self, first, count, NULL, NULL, true, error);
+    if (status == WW_OK)
+        status = compute_targets(self, error);
+    for (size_t i = 0; status == WW_OK && i < count; i++)
+        layouts[i] = self->members.list[i].layout;
+    ww_provenance provenance;
+    if (status == WW_OK)
+        status = ww_provenance_make(self->parallel, command, (int64_t)first, 0, &provenance, error);
+    if (status == WW_OK)
+        status =
+            ww_store_create(self->path, force, &provenance, layouts, count, self->parallel, error);
+    free(layouts);
+    ww_store_lock lock = {.descriptor = -1};
+    if (status == WW_OK)
+        status = ww_app_lock_take(self->path, 0, self->parallel, &lock, error);
+    if (status == WW_OK)
+        status = ww_session_run(self, NULL, WW_OK, error);
+    ww_store_unlock(&lock);
     return status;
 }
 

@@ -4,6 +4,7 @@
 
 #include "app/ending.h"
 #include "app/member.h"
+#include "app/options.h"
 #include "widthwise/config.h"
 #include "widthwise/parallel.h"
 
@@ -22,6 +23,8 @@ typedef struct ww_session {
     double began;     ///< time that the command began
     ww_ending ending; ///< begun by the command once it holds the file
     bool quiet;
+    bool only_gram;      ///< of members that are not over only the Gram matrix is wanted
+    const bool *is_over; ///< [members], whether they have made all their steps; NULL: none has
 } ww_session;
 
 void ww_session_free(ww_session *self);
@@ -33,6 +36,17 @@ void ww_session_free(ww_session *self);
 /// Collective.
 ww_status ww_session_prepare(ww_session *self, size_t first, size_t count, const int64_t *indices,
                              const bool *skip, bool is_new, ww_error *error);
+
+/// Prepares member `chosen` of the experiment, or all for WW_ALL_MEMBERS, computes targets where
+/// labels are worst-case, makes the file and runs them. Refusals of ww_store_create. Collective.
+enum { WW_ALL_MEMBERS = -1 };
+ww_status ww_session_create_and_run(ww_session *self, int64_t chosen, bool force,
+                                    const char *command, ww_error *error);
+
+/// Goes on with the file, with `settings` on top of its configurations: resume.c. Waits `wait_lock`
+/// seconds for another job that writes it. Collective.
+ww_status ww_session_resume(ww_session *self, const ww_option_texts *settings, int64_t wait_lock,
+                            const char *command, ww_error *error);
 
 /// Runs the prepared members. One that fails or diverges is marked so in the file, with its reason,
 /// and does not stop the others; when the job is to end early, those that follow wait for `resume`.

@@ -61,6 +61,8 @@ ww_status ww_config_derive(ww_config *config, const ww_given *given, ww_error *e
             config->data.source == WW_SOURCE_XOR_BALLS ? WW_NORMALIZE_NONE : WW_NORMALIZE_SPHERE;
     if (!is_given(given, "gram.depth"))
         config->gram.depth = config->network.depth;
+    if (!is_given(given, "gram.network"))
+        config->gram.network = config->network.output.kind == WW_OUTPUT_SIGNS;
     if (!is_given(given, "data.labels.random_fraction"))
         config->data.labels.random_fraction =
             config->data.labels.kind == WW_LABELS_RANDOM ? 1.0 : 0.0;
@@ -348,14 +350,6 @@ static ww_status check_replicas(const ww_config *config, ww_error *error)
     return WW_OK;
 }
 
-bool ww_config_wants_gram(const ww_config *config)
-{
-    for (size_t i = 0; i < config->measure.final.count; i++)
-        if (strcmp(config->measure.final.words[i], "gram") == 0)
-            return true;
-    return false;
-}
-
 static ww_status check_gram(const ww_config *config, ww_error *error)
 {
     const ww_integer_list *grid = &config->gram.grid;
@@ -364,6 +358,10 @@ static ww_status check_gram(const ww_config *config, ww_error *error)
                       "has %zu numbers; give the rows and the columns of the grid of ranks, such "
                       "as [2, 4], or leave it out",
                       grid->count);
+    if (config->gram.network && config->network.output.kind != WW_OUTPUT_SIGNS)
+        return refuse(config, "gram.network", error,
+                      "is true, but H(0) is a sum of patterns only where all output weights have "
+                      "one magnitude; leave it out, or choose network.output.kind: signs");
     if (config->gram.eigenvectors && !config->gram.spectrum)
         return refuse(config, "gram.eigenvectors", error,
                       "is true, but gram.spectrum is false, which finds none; change one of them");

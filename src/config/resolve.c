@@ -2,6 +2,7 @@
 #include "widthwise/config.h"
 
 #include "config/value.h"
+#include "widthwise/memory.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -102,6 +103,35 @@ int64_t ww_config_outputs(const ww_config *config, int64_t classes)
 bool ww_config_has_targets(const ww_config *config)
 {
     return config->loss == WW_LOSS_SQUARED;
+}
+
+static const char gram_word[] = "gram";
+
+bool ww_config_wants_gram(const ww_config *config)
+{
+    for (size_t i = 0; i < config->measure.final.count; i++)
+        if (strcmp(config->measure.final.words[i], gram_word) == 0)
+            return true;
+    return false;
+}
+
+ww_status ww_config_want_gram(ww_config *config, ww_error *error)
+{
+    ww_word_list *final = &config->measure.final;
+    if (config->replicas > 1)
+        return ww_fail(error, WW_USAGE,
+                       "replicas have no Gram matrix; take replicas: 1, or a sweep over seeds");
+    if (ww_config_wants_gram(config))
+        return WW_OK;
+    char **words = realloc(final->words, (final->count + 1) * sizeof *words);
+    if (words == NULL)
+        return ww_fail(error, WW_FAILED, "out of memory for a list of results");
+    final->words = words;
+    words[final->count] = ww_copy_text(gram_word, error);
+    if (words[final->count] == NULL)
+        return WW_FAILED;
+    final->count++;
+    return WW_OK;
 }
 
 bool ww_config_same_source(const ww_config *a, const ww_config *b)

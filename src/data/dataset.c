@@ -314,6 +314,50 @@ static ww_status load(const ww_config *config, const ww_parallel *parallel, cons
     return share_samples(parallel, nodes, dataset, "the test set", &dataset->test, error);
 }
 
+/// Fills `other`, which has the inputs of a train set, with labels of another kind and the targets
+/// of these.
+static ww_status relabel(const ww_config *config, const ww_samples *train, ww_dataset *other,
+                         ww_error *error)
+{
+    const ww_source_entry *source = &sources[config->data.source];
+    ww_samples *samples = &other->train;
+    WW_TRY(allocate_labels(samples, "other labels", error));
+    if (source->values != NULL)
+        WW_TRY(source->values(config, other, samples, error));
+    for (int64_t s = 0; source->values == NULL && s < samples->count; s++) {
+        samples->components[s] = train->components[s];
+        samples->labels[s] = train->components[s] / other->components;
+    }
+    ww_draw_labels(config, other);
+    return ww_make_targets(other, error);
+}
+
+ww_status ww_dataset_other_targets(const ww_config *config, const ww_dataset *dataset,
+                                   ww_labels kind, const ww_parallel *parallel, double *targets,
+                                   ww_error *error)
+{
+    ww_config labelled = *config;
+    labelled.data.labels.kind = kind;
+    labelled.data.labels.random_fraction = kind == WW_LABELS_RANDOM ? 1.0 : 0.0;
+    labelled.data.labels.noisy_test = false;
+    ww_dataset other = *dataset;
+    other.has_targets = true;
+    other.outputs = ww_dataset_target_columns(dataset);
+    other.train = (ww_samples){.count = dataset->train.count, .inputs = dataset->train.inputs};
+    other.test = (ww_samples){.count = 0};
+    const size_t bytes = (size_t)(other.train.count * other.outputs) * sizeof *targets;
+    ww_status status = WW_OK;
+    if (parallel->rank == 0)
+        status = relabel(&labelled, &dataset->train, &other, error);
+    if (parallel->rank == 0 && status == WW_OK)
+        memcpy(targets, other.train.targets, bytes);
+    other.train.inputs = NULL; // borrowed
+    ww_samples_free(&other.train);
+    ww_samples_free(&other.test);
+    WW_TRY(ww_agree(parallel, status, error));
+    return ww_broadcast(parallel, targets, bytes, 0, error);
+}
+
 ww_status ww_dataset_load(const ww_config *config, const ww_parallel *parallel, ww_dataset *dataset,
                           ww_error *error)
 {

@@ -3,9 +3,25 @@
 #include "widthwise/memory.h"
 #include "widthwise/random.h"
 
-static double sign_of_class(int64_t label)
+int64_t ww_dataset_target_columns(const ww_dataset *shape)
 {
-    return label == 0 ? 1.0 : -1.0;
+    if (shape->has_targets)
+        return shape->outputs;
+    return shape->classes == 2 ? 1 : shape->classes;
+}
+
+double ww_target_of_label(int64_t label, int64_t columns, int64_t column)
+{
+    if (columns == 1)
+        return label == 0 ? 1.0 : -1.0;
+    return label == column ? 1.0 : 0.0;
+}
+
+void ww_targets_of_labels(const ww_samples *samples, int64_t columns, double *targets)
+{
+    for (int64_t s = 0; s < samples->count; s++)
+        for (int64_t j = 0; j < columns; j++)
+            targets[s * columns + j] = ww_target_of_label(samples->labels[s], columns, j);
 }
 
 /// Number 2 s of the stream decides whether the label of sample s is drawn anew, number 2 s + 1 is
@@ -22,7 +38,7 @@ static void draw(const ww_config *config, ww_purpose purpose, double fraction, i
         const int64_t label = (int64_t)(numbers[1] * (double)classes);
         samples->labels[s] = label < classes ? label : classes - 1; // the product may round up
         if (samples->targets != NULL)
-            samples->targets[s] = sign_of_class(samples->labels[s]);
+            samples->targets[s] = ww_target_of_label(samples->labels[s], 1, 0);
     }
 }
 
@@ -52,12 +68,7 @@ ww_status ww_make_targets(ww_dataset *dataset, ww_error *error)
         if (samples->targets != NULL)
             continue;
         WW_TRY(ww_targets_allocate(samples, k, error));
-        for (int64_t s = 0; s < samples->count; s++) {
-            if (k == 1)
-                samples->targets[s] = sign_of_class(samples->labels[s]);
-            else
-                samples->targets[s * k + samples->labels[s]] = 1.0;
-        }
+        ww_targets_of_labels(samples, k, samples->targets);
     }
     return WW_OK;
 }

@@ -75,8 +75,7 @@ ww_status ww_gram_work_create(const ww_gram_plan *plan, const ww_problem *proble
     work->tile_room =
         ww_allocate(tile * (size_t)problem->dimension, sizeof *work->tile_room, what, error);
     work->values = ww_allocate((size_t)plan->values, sizeof *work->values, what, error);
-    work->solution =
-        ww_allocate(n * (size_t)plan->outputs, sizeof *work->solution, what, error);
+    work->solution = ww_allocate(n * (size_t)plan->outputs, sizeof *work->solution, what, error);
     work->start_outputs = ww_allocate(plan->has_network ? n * (size_t)plan->outputs : 0,
                                       sizeof *work->start_outputs, what, error);
     const bool has_room = work->tile_room != NULL && work->values != NULL &&
@@ -110,8 +109,7 @@ static ww_status take_labels(ww_gram_work *work, ww_error *error)
         ww_labels kind;
     } others[] = {{WW_LABEL_SET_TRUE, WW_LABELS_TRUE}, {WW_LABEL_SET_RANDOM, WW_LABELS_RANDOM}};
     double *own = labels_of(work, WW_LABEL_SET_TRAIN);
-    const size_t bytes =
-        (size_t)(work->plan->samples * work->plan->outputs) * sizeof *own;
+    const size_t bytes = (size_t)(work->plan->samples * work->plan->outputs) * sizeof *own;
     if (problem->data->has_targets)
         memcpy(own, train->targets, bytes);
     else
@@ -119,8 +117,8 @@ static ww_status take_labels(ww_gram_work *work, ww_error *error)
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         if (labels_of(work, others[i].set) != NULL)
             WW_TRY(ww_dataset_other_targets(problem->config, problem->data, others[i].kind,
-                                            work->plan->outputs, problem->parallel,
-                                            labels_of(work, others[i].set), error));
+                                            problem->parallel, labels_of(work, others[i].set),
+                                            error));
     return WW_OK;
 }
 
@@ -136,8 +134,8 @@ ww_status ww_gram_take_samples(ww_gram_work *work, ww_error *error)
     put(work, WW_GRAM_COINCIDENT_FIRST, (double)found.first);
     put(work, WW_GRAM_COINCIDENT_SECOND, (double)found.second);
     ww_separation separation;
-    WW_TRY(ww_separation_measure(&data->train, data->dimension, data->components,
-                                 problem->parallel, &separation, error));
+    WW_TRY(ww_separation_measure(&data->train, data->dimension, data->components, problem->parallel,
+                                 &separation, error));
     put(work, WW_GRAM_SEPARATION, separation.nearest);
     return WW_OK;
 }
@@ -191,8 +189,7 @@ static void take_solution(ww_gram_work *work, const ww_gram_solution *solution, 
     put(work, WW_GRAM_CONDITION,
         solution->positive_definite ? solution->greatest / solution->least : INFINITY);
     put(work, WW_GRAM_SHIFT, solution->shift);
-    put(work, WW_GRAM_SEPARATION_CONSTANT,
-        solution->least * (double)n * (double)n / separation);
+    put(work, WW_GRAM_SEPARATION_CONSTANT, solution->least * (double)n * (double)n / separation);
     for (size_t s = 0; s < count; s++) {
         double form = 0.0;
         double residual = 0.0;
@@ -316,8 +313,7 @@ ww_status ww_gram_take_initial(ww_gram_work *work, const ww_spectrum *spectrum, 
     free(room);
     free(difference);
     WW_TRY(status);
-    const ww_descent descent = {
-        .count = n, .eigenvalues = eigenvalues, .projections = projections};
+    const ww_descent descent = {.count = n, .eigenvalues = eigenvalues, .projections = projections};
     put(work, WW_GRAM_INITIAL_QUADRATIC_FORM, ww_descent_quadratic_form(&descent));
     return WW_OK;
 }
@@ -339,8 +335,8 @@ static ww_status difference_norms(ww_gram_work *work, ww_gram_network *network,
 }
 
 ww_status ww_gram_measure_network(ww_gram_work *work,
-                                  const double *(*tile)(void *context, int64_t tile),
-                                  void *context, ww_gram_distance *distance, ww_error *error)
+                                  const double *(*tile)(void *context, int64_t tile), void *context,
+                                  ww_gram_distance *distance, ww_error *error)
 {
     ww_gram_network network = work->network;
     network.tile = tile;

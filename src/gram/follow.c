@@ -48,7 +48,8 @@ ww_status ww_gram_take_test(ww_gram_work *work, ww_error *error)
 {
     double *outputs = ww_gram_values(work->plan, work->values, WW_GRAM_LIMIT_TEST_OUTPUTS);
     WW_TRY(apply_to_test(work, work->solution, outputs, error));
-    judge_test(work, outputs, ww_gram_values(work->plan, work->values, WW_GRAM_LIMIT_TEST_ABSOLUTE_ERROR),
+    judge_test(work, outputs,
+               ww_gram_values(work->plan, work->values, WW_GRAM_LIMIT_TEST_ABSOLUTE_ERROR),
                ww_gram_values(work->plan, work->values, WW_GRAM_LIMIT_TEST_ERROR));
     return WW_OK;
 }
@@ -103,8 +104,7 @@ static ww_status predict(course *self, const ww_spectrum *spectrum, double rate,
         for (int64_t r = 0; r < count; r++) {
             const double learnt = ww_descent_learnt(rate, spectrum->values[j], steps[r]);
             for (int64_t o = 0; o < k; o++)
-                self->coefficients[(j * count + r) * k + o] =
-                    learnt * self->projections[j * k + o];
+                self->coefficients[(j * count + r) * k + o] = learnt * self->projections[j * k + o];
         }
     return ww_spectrum_combine(spectrum, self->coefficients, k * count, self->predicted, error);
 }
@@ -116,8 +116,8 @@ static double distance_of(const course *self, const double *start, int64_t recor
     for (int64_t i = 0; i < self->samples; i++)
         for (int64_t o = 0; o < k; o++) {
             const double origin = start != NULL ? start[i * k + o] : 0.0;
-            const double difference = self->measured[i * k + o] - origin -
-                                      self->predicted[(i * count + record) * k + o];
+            const double difference =
+                self->measured[i * k + o] - origin - self->predicted[(i * count + record) * k + o];
             sum += difference * difference;
         }
     return sqrt(sum);
@@ -174,8 +174,8 @@ ww_status ww_gram_predict_test(ww_gram_work *work, const ww_spectrum *spectrum, 
     ww_status status = course_create(work, spectrum, NULL, &self, error);
     if (status == WW_OK) {
         divide_by_kernel(&self, spectrum, rate, steps);
-        status = ww_spectrum_combine(spectrum, self.coefficients, self.outputs, self.predicted,
-                                     error);
+        status =
+            ww_spectrum_combine(spectrum, self.coefficients, self.outputs, self.predicted, error);
     }
     if (status == WW_OK)
         status = apply_to_test(work, self.predicted, outputs, error);

@@ -55,8 +55,7 @@ uint64_t ww_gram_spectrum_key(const ww_gram_plan *plan, const ww_dataset *data)
     uint64_t sum = hash_words("gram/kernel", words, sizeof words / sizeof words[0]);
     const uint64_t key = ww_hash_name("gram/inputs");
     for (int64_t first = 0; first < plan->samples; first += HASH_ROWS) {
-        const int64_t rows =
-            plan->samples - first < HASH_ROWS ? plan->samples - first : HASH_ROWS;
+        const int64_t rows = plan->samples - first < HASH_ROWS ? plan->samples - first : HASH_ROWS;
         sum += ww_hash_block(data->train.inputs + first * data->dimension,
                              (size_t)(rows * data->dimension) * sizeof *data->train.inputs, key,
                              (uint64_t)(first / HASH_ROWS));

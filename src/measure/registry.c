@@ -3,6 +3,7 @@
 #include "widthwise/measure.h"
 
 #include "measure/quantities.h"
+#include "widthwise/gram_results.h"
 #include "widthwise/memory.h"
 #include "widthwise/text.h"
 
@@ -409,4 +410,9 @@ void ww_measure_print_results(FILE *stream)
                     field->source);
         }
     }
+    fprintf(
+        stream,
+        "gram: the Gram matrix of the train set, in a group of its own (also `widthwise gram`), "
+        "predictions that follow from it, and H(t) at snapshots\n");
+    ww_gram_print_fields(stream);
 }

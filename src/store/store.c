@@ -384,15 +384,38 @@ static ww_status read_all(ww_store *store, const ww_array *array, int64_t offset
                         0, error);
 }
 
+/// Place of a field of the trajectory in a pending row.
+static int64_t place_in_row(const ww_store *store, size_t field)
+{
+    int64_t place = 1; // behind the step
+    for (size_t i = 0; i < field; i++)
+        place += ww_array_row_values(&store->member.trajectory.arrays[i]);
+    return place;
+}
+
 ww_status ww_store_read_scalar(ww_store *store, size_t field, double *values, ww_error *error)
 {
     WW_ASSERT(field < store->member.trajectory.count);
     const ww_array *array = &store->member.trajectory.arrays[field];
     WW_ASSERT(ww_array_row_values(array) == 1);
-    int64_t offset = 1; // behind the step
-    for (size_t i = 0; i < field; i++)
-        offset += ww_array_row_values(&store->member.trajectory.arrays[i]);
-    return read_all(store, array, offset, values, error);
+    return read_all(store, array, place_in_row(store, field), values, error);
+}
+
+ww_status ww_store_read_row(ww_store *store, size_t field, int64_t row, double *values,
+                            ww_error *error)
+{
+    WW_ASSERT(field < store->member.trajectory.count && row < ww_store_rows(store));
+    const ww_array *array = &store->member.trajectory.arrays[field];
+    const size_t bytes = (size_t)(ww_array_row_values(array) * WW_VALUE_BYTES);
+    const int64_t pending = row - store->page.rows;
+    ww_status status = WW_OK;
+    if (store->parallel.rank == 0 && pending < 0)
+        status = ww_array_read(array, 0, row, 1, values, error);
+    else if (store->parallel.rank == 0)
+        memcpy(values, store->rows.words + pending * store->row_words + place_in_row(store, field),
+               bytes);
+    WW_TRY(ww_agree(&store->parallel, status, error));
+    return ww_broadcast(&store->parallel, values, bytes, 0, error);
 }
 
 ww_status ww_store_read_steps(ww_store *store, int64_t *steps, ww_error *error)

@@ -53,8 +53,8 @@ double ww_theory_descent_rate(const ww_config *config, int64_t samples)
     return ww_config_learning_rate(config) * weights * share;
 }
 
-// Root of the sum of the squared output weights: by its inverse weights move further than descent at
-// the rate of this network's kernel says in units of H.
+// Root of the sum of the squared output weights: by its inverse weights move further than descent
+// at the rate of this network's kernel says in units of H.
 static double output_norm(const ww_config *config)
 {
     return sqrt((double)config->network.width) * ww_config_output_std(config);
@@ -73,6 +73,7 @@ enum {
     CLASSIFICATION_BOUND,
     LIMIT_TEST_ABSOLUTE_ERROR,
     LIMIT_TEST_ERROR,
+    FUNCTION_BOUND,
     SCALARS
 };
 
@@ -106,6 +107,10 @@ static const struct {
                                    "at the last record."},
     [LIMIT_TEST_ERROR] = {"limit_test_error", "AR section 5.1",
                           "Share of test samples that it puts into a wrong class there."},
+    [FUNCTION_BOUND] = {"function_bound", "AR theorem 6.1, corollary 6.2",
+                        "3 sum_j p_j |alpha_j| ||beta_j||^p_j, the bound on sqrt(y' H^-1 y) for "
+                        "the true labels of this function, whatever n; infinite where no theorem "
+                        "covers it."},
 };
 
 // Predictions along the trajectory.
@@ -148,6 +153,8 @@ static const struct {
 static bool has_scalar(const ww_theory_plan *plan, int which)
 {
     const bool has_spectrum = plan->gram->has_spectrum;
+    if (which == FUNCTION_BOUND)
+        return plan->config->data.source == WW_SOURCE_FUNCTION;
     return has_spectrum || (which != LIMIT_TEST_ABSOLUTE_ERROR && which != LIMIT_TEST_ERROR);
 }
 
@@ -193,8 +200,8 @@ static size_t fields_of(const ww_theory_plan *plan, ww_field *fields)
                 WW_PREDICTION(scalars[i].name, scalars[i].source, scalars[i].description);
     for (int i = 0; i < COURSES; i++)
         if (has_course(plan, i))
-            fields[count++] = WW_PREDICTION_ALONG(plan->records, courses[i].name,
-                                                  courses[i].source, courses[i].description);
+            fields[count++] = WW_PREDICTION_ALONG(plan->records, courses[i].name, courses[i].source,
+                                                  courses[i].description);
     if (plan->gram->has_spectrum)
         fields[count++] = test_outputs_field(plan);
     return count;
@@ -224,8 +231,7 @@ static double scalar(const ww_theory_plan *plan, const ww_theory_inputs *inputs,
     const int64_t n = plan->samples;
     const double delta = config->theory.failure_probability;
     const double least = gram_value(plan, inputs, WW_GRAM_LAMBDA_MIN);
-    const double form =
-        gram_value(plan, inputs, WW_GRAM_QUADRATIC_FORM + WW_LABEL_SET_TRAIN);
+    const double form = gram_value(plan, inputs, WW_GRAM_QUADRATIC_FORM + WW_LABEL_SET_TRAIN);
     const double rate = ww_theory_descent_rate(config, n);
     switch (which) {
     case DISTANCE_BOUND:
@@ -246,6 +252,8 @@ static double scalar(const ww_theory_plan *plan, const ww_theory_inputs *inputs,
         return ww_arora_generalization_bound(form, least, n, delta);
     case CLASSIFICATION_BOUND:
         return has_signs(plan, inputs) ? ww_arora_generalization_bound(form, least, n, delta) : NAN;
+    case FUNCTION_BOUND:
+        return ww_function_bound(config);
     case LIMIT_TEST_ABSOLUTE_ERROR:
         return inputs->test_absolute_error;
     default:
@@ -260,13 +268,12 @@ static ww_descent descent_of(const ww_theory_plan *plan, const ww_theory_inputs 
     const int projections = which == RESIDUAL_INITIAL ? WW_GRAM_INITIAL_RESIDUAL_PROJECTIONS
                             : is_initial              ? WW_GRAM_INITIAL_PROJECTIONS
                                          : WW_GRAM_PROJECTIONS + (int)WW_LABEL_SET_TRAIN;
-    return (ww_descent){
-        .count = plan->samples,
-        .eigenvalues =
-            ww_gram_values(plan->gram, inputs->gram,
-                           is_initial ? WW_GRAM_INITIAL_EIGENVALUES : WW_GRAM_EIGENVALUES),
-        .projections = ww_gram_values(plan->gram, inputs->gram, projections),
-        .rate = ww_theory_descent_rate(plan->config, plan->samples)};
+    return (ww_descent){.count = plan->samples,
+                        .eigenvalues = ww_gram_values(plan->gram, inputs->gram,
+                                                      is_initial ? WW_GRAM_INITIAL_EIGENVALUES
+                                                                 : WW_GRAM_EIGENVALUES),
+                        .projections = ww_gram_values(plan->gram, inputs->gram, projections),
+                        .rate = ww_theory_descent_rate(plan->config, plan->samples)};
 }
 
 static double at_record(const ww_theory_plan *plan, const ww_theory_inputs *inputs, int which,
@@ -285,10 +292,9 @@ static double at_record(const ww_theory_plan *plan, const ww_theory_inputs *inpu
     case DEVIATION_INITIAL:
         return inputs->deviation_initial[row];
     default:
-        return ww_arora_rademacher_bound(inputs->distance[row], inputs->row_movement[row],
-                                         plan->samples, config->network.width,
-                                         ww_config_hidden_std(config),
-                                         config->theory.failure_probability);
+        return ww_arora_rademacher_bound(
+            inputs->distance[row], inputs->row_movement[row], plan->samples, config->network.width,
+            ww_config_hidden_std(config), config->theory.failure_probability);
     }
 }
 
