@@ -55,6 +55,7 @@ class CommitPage:
     final_valid: bool
     theory_valid: bool
     record_valid: bool
+    gram_valid: bool
     snapshots: int
     attempt: int
     data_hash: int
@@ -102,6 +103,7 @@ def decode(words: np.ndarray) -> CommitPage:
         final_valid=bool(number[7]),
         theory_valid=bool(number[9]),
         record_valid=bool(number[11]),
+        gram_valid=bool(number[15]),
         snapshots=number[13],
         attempt=number[17],
         data_hash=number[18],

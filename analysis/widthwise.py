@@ -184,6 +184,7 @@ class _Committed:
     final: bool
     theory: bool
     record: bool
+    gram: bool
     snapshots: int
     checkpoint: Optional[Checkpoint]
 
@@ -206,6 +207,7 @@ def _committed(file: h5py.File, name: str) -> tuple[_Committed, CommitPage]:
         page.final_valid,
         page.theory_valid,
         page.record_valid,
+        page.gram_valid,
         page.snapshots,
         checkpoint,
     )
@@ -219,6 +221,7 @@ def _exported(file: h5py.File, name: str) -> _Committed:
     return _Committed(
         State(int(file[f"/runs/{name}/state_number"][()])),
         int(file[f"/runs/{name}/rows"][()]),
+        True,
         True,
         True,
         True,
@@ -241,6 +244,7 @@ class Member:
     trajectory  Table of what was measured along the way, committed rows only
     final       Table of the results at the end, empty until they are committed
     theory      Table of what the papers predict for this run, empty until it is committed
+    gram        Table of what is known of the Gram matrix of the train set, empty until committed
     record      Table of what an outside check needs to replay the run, empty until committed
     snapshots   Snapshots
     page        the CommitPage that says so, None in an export
@@ -271,6 +275,7 @@ class Member:
         else:
             self.final = Table(group.get("final") if found.final else None)
             self.theory = Table(group.get("theory") if found.theory else None)
+        self.gram = Table(group.get("gram") if found.gram else None)
         self.record = Table(file.get(f"/record/{name}") if found.record else None)
         self.snapshots = Snapshots(file.get(f"/snapshots/{name}"), found.snapshots)
 
@@ -325,6 +330,7 @@ class Replica:
         self.trajectory = ReplicaTable(member.trajectory, number, rows, arrays[0])
         self.final = ReplicaTable(member.final, number, None, arrays[1])
         self.theory = ReplicaTable(member.theory, number, None, arrays[2])
+        self.gram = member.gram  # none: replicas have no Gram matrix
 
     def setting(self, key: str) -> Optional[str]:
         """As Member.setting; seeds are those of the member, which replicas add their number to."""

@@ -254,7 +254,8 @@ static ww_status copy_results(export *self, const exported *at, ww_error *error)
                   {&at->member.gram, WW_PART_GRAM, "the Gram results"}};
     for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++) {
         uint64_t expected = 0;
-        if (!ww_part_expected(page, groups[i].part, &expected))
+        if (!ww_part_expected(page, groups[i].part, &expected) ||
+            (groups[i].list == &at->member.gram && !page->gram_valid)) // all of it or nothing
             continue;
         WW_TRY(copy_part(self, groups[i].list, groups[i].part, error));
         hash = 0;
@@ -264,7 +265,7 @@ static ww_status copy_results(export *self, const exported *at, ww_error *error)
         WW_TRY(judge(self, at, readable, hash, expected, groups[i].what, error));
     }
     const ww_array *vectors = &at->member.eigenvectors; // vouched for with the spectrum
-    if (page->spectrum_valid && self->choice->weights && ww_array_exists(vectors))
+    if (page->gram_valid && page->spectrum_valid && self->choice->weights && ww_array_exists(vectors))
         WW_TRY(copy_as_it_is(self, vectors, ww_array_rows(vectors), error));
     return WW_OK;
 }
