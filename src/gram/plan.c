@@ -128,8 +128,8 @@ void ww_gram_work_cost(const ww_gram_plan *plan, const ww_config *config, const 
     ww_gram_solve_cost(n, WW_SOLVE_BLOCK, columns * plan->outputs, ranks, &piece_bytes, &piece);
     *bytes = larger(separation_bytes, piece_bytes + fill_bytes);
     *flops = separation + piece + 2.0 * fill;
-    ww_kernel_apply_cost(&plan->kernel, plan->test_samples, n, shape->dimension, plan->outputs,
-                         ranks, &piece_bytes, &piece);
+    ww_kernel_apply_cost(plan->test_samples, n, shape->dimension, plan->outputs, ranks,
+                         &piece_bytes, &piece);
     *bytes = larger(*bytes, piece_bytes);
     *flops += piece;
     if (plan->has_network)

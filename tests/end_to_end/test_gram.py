@@ -1,0 +1,364 @@
+"""The Gram matrix and what follows from it, against NumPy, on any number of ranks."""
+
+from __future__ import annotations
+
+import math
+import sys
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+
+import h5py  # noqa: E402
+import numpy as np  # noqa: E402
+from compare import result_differences  # noqa: E402
+from gram_reference import Descent, kernel, network  # noqa: E402
+from program import ProgramTest  # noqa: E402
+
+import check_schema  # noqa: E402
+import widthwise  # noqa: E402
+
+SMALL = """
+name: small
+model: arora
+seed: 5
+data:
+  train: 90
+  test: 40
+  mixture: {dimension: 12, classes: 2, components: 3, spread: 1.0, separation: 2.0}
+network: {width: 300, hidden: {std: 0.5}}
+training: {steps: 60, rate: 0.05}
+measure:
+  every: 7
+  quantities: [loss, residual, distance_absolute, row_movement, train_outputs, test_outputs]
+  final: [gram]
+  snapshots: [0, 60]
+gram: {eigenvectors: true}
+output: {record: [data, initial-weights]}
+"""
+
+TOLERANCE = 1e-9
+
+
+def relative(found: np.ndarray, expected: np.ndarray) -> float:
+    """Largest difference by the largest expected number."""
+    return float(np.abs(found - expected).max() / np.abs(expected).max())
+
+
+class GramTest(ProgramTest):
+    """`final: [gram]` and `widthwise gram`."""
+
+    def near(self, found: object, expected: object, tolerance: float = TOLERANCE) -> None:
+        """Equal but for rounding, by the largest number."""
+        self.assertLess(relative(np.asarray(found), np.asarray(expected)), tolerance)
+
+    def write(self, config: str, name: str) -> Path:
+        """A configuration as a file."""
+        path = self.folder / name
+        path.write_text(config, encoding="utf-8")
+        return path
+
+    def check_group(
+        self, path: Path, slope: float = 0.0, depth: int = 1, all_layers: bool = False
+    ) -> None:
+        """Everything of the group `gram` that follows from data and labels."""
+        with widthwise.open(path) as file:
+            member = file.members[0]
+            gram, record = member.gram, member.record
+            inputs, targets = record["train_inputs"], gram["labels_train"]
+            n = len(inputs)
+            matrix = kernel(inputs, inputs, slope, depth, all_layers)
+            descent = Descent(matrix, 1.0)
+            self.near(gram["eigenvalues"], descent.values)
+            self.near(gram["lambda_min"], descent.values[-1])
+            self.near(gram["lambda_max"], descent.values[0])
+            self.near(gram["condition"], descent.values[0] / descent.values[-1])
+            self.assertEqual(float(gram["shift"]), 0.0)
+            self.assertEqual(float(gram["coincident_samples"]), 0.0)
+            self.assertLess(float(gram["eigen_residual"]), 1e-12 * descent.values[0])
+            self.assertLess(float(gram["eigen_orthogonality"]), 1e-12)
+            for name in ("train", "true", "random", "worst_case"):
+                if f"labels_{name}" not in gram:
+                    continue
+                labels = gram[f"labels_{name}"]
+                form = float(np.sum(labels * np.linalg.solve(matrix, labels)))
+                self.near(gram[f"quadratic_form_{name}"], form, 1e-8)
+                self.near(gram[f"complexity_{name}"], math.sqrt(2 * form / n), 1e-8)
+                self.assertLess(float(gram[f"solve_residual_{name}"]), 1e-9)
+                self.near(gram[f"projections_{name}"], descent.projections(labels), 1e-8)
+            distances = np.linalg.norm(inputs[:, None] - inputs[None], axis=2)
+            np.fill_diagonal(distances, np.inf)
+            self.near(gram["separation"], distances.min())
+            self.near(gram["separation_constant"], descent.values[-1] * n**2 / distances.min())
+            predicted = kernel(record["test_inputs"], inputs, slope, depth, all_layers)
+            predicted = predicted @ np.linalg.solve(matrix, targets)
+            self.near(gram["limit_test_outputs"], predicted, 1e-8)
+            if "test_targets" in record:
+                error = np.abs(predicted - record["test_targets"]).mean()
+                self.near(gram["limit_test_absolute_error"], error, 1e-8)
+
+    def check_predictions(self, path: Path, slope: float = 0.0) -> None:
+        """Everything of `theory` and `gram` that has to do with the run."""
+        with widthwise.open(path) as file:
+            member = file.members[0]
+            gram, record, theory = member.gram, member.record, member.theory
+            trajectory = member.trajectory
+            steps = trajectory["step"]
+            inputs, targets = record["train_inputs"], record["train_targets"]
+            weights, signs = record["initial_hidden_weights"], record["initial_output_weights"]
+            n, m = len(inputs), len(weights)
+            rate = float(member.setting("training.rate") or 0)
+            limit = Descent(kernel(inputs, inputs, slope), rate)
+            matrix = network(weights, inputs, slope)
+            initial = Descent(matrix, rate)
+            hidden = inputs @ weights.T
+            start = np.where(hidden >= 0, hidden, slope * hidden) @ signs.T
+            self.near(gram["initial_eigenvalues"], initial.values)
+            self.near(gram["initial_projections"], initial.projections(targets), 1e-7)
+            self.near(
+                gram["initial_residual_projections"], initial.projections(targets - start), 1e-7
+            )
+            difference = matrix - kernel(inputs, inputs, slope)
+            self.near(gram["initial_difference"], np.linalg.norm(difference))
+            self.near(gram["initial_spectral_difference"], np.linalg.norm(difference, 2), 1e-7)
+            for row, step in enumerate(steps):
+                sequence = limit.outputs(targets, step)
+                linear = initial.outputs(targets, step, start)
+                measured = trajectory["train_outputs"][row].reshape(n, -1)
+                expected = {
+                    "residual_limit": np.linalg.norm(targets - sequence),
+                    "residual_initial": np.linalg.norm(targets - linear),
+                    "deviation_limit": np.linalg.norm(measured - sequence),
+                    "distance_limit": limit.distance(targets, step),
+                    "distance_initial": initial.distance(targets, step),
+                }
+                for name, value in expected.items():
+                    self.assertAlmostEqual(float(theory[name][row]), float(value), delta=1e-8)
+                # The difference of two that are near each other at first.
+                deviation = np.linalg.norm(measured - linear)
+                self.assertAlmostEqual(float(theory["deviation_initial"][row]), deviation, delta=1e-8)
+            form = float(np.sum(targets * np.linalg.solve(kernel(inputs, inputs, slope), targets)))
+            least = limit.values[-1]
+            delta, kappa = 0.01, float(member.setting("network.hidden.std") or 0)
+            self.near(theory["distance_bound"], math.sqrt(form), 1e-8)
+            self.near(theory["contraction_bound"], 1 - rate * least / 2)
+            self.near(theory["largest_stable_rate"], 2 / limit.values[0])
+            bound = math.sqrt(2 * form / n) + math.sqrt(math.log(n / (least * delta)) / n)
+            self.near(theory["generalization_bound"], bound, 1e-8)
+            self.near(theory["classification_bound"], bound, 1e-8)
+            self.near(theory["theorem_width"], n**6 / (least**4 * kappa**2 * delta**3), 1e-7)
+            self.near(theory["theorem_rate"], least / n**2)
+            self.near(theory["row_movement_bound"], n / (math.sqrt(m * delta) * least), 1e-8)
+            log = 2 * math.log(2 / delta)
+            rademacher = (
+                trajectory["distance_absolute"] / math.sqrt(2 * n) * (1 + (log / m) ** 0.25)
+                + 2 * trajectory["row_movement"] ** 2 * math.sqrt(m) / kappa
+                + trajectory["row_movement"] * math.sqrt(log)
+            )
+            self.near(theory["rademacher_bound"], rademacher)
+            predicted = kernel(record["test_inputs"], inputs, slope) @ np.linalg.solve(
+                kernel(inputs, inputs, slope), limit.outputs(targets, steps[-1])
+            )
+            self.near(theory["limit_test_outputs"], predicted, 1e-8)
+            error = np.abs(predicted - record["test_targets"])
+            self.near(theory["limit_test_absolute_error"], error.mean(), 1e-8)
+            wrong = (predicted * record["test_targets"] <= 0).mean()
+            self.assertAlmostEqual(float(theory["limit_test_error"]), float(wrong), delta=1e-12)
+            for index, taken in enumerate(member.snapshots.steps):
+                now = network(member.snapshots.hidden_weights(index), inputs, slope)
+                off = now - kernel(inputs, inputs, slope)
+                values = np.linalg.eigvalsh(now)
+                self.near(member.final["gram_difference"][index], np.linalg.norm(off))
+                self.near(
+                    member.final["gram_spectral_difference"][index], np.linalg.norm(off, 2), 1e-7
+                )
+                self.near(member.final["gram_lambda_min"][index], values[0], 1e-7)
+                self.near(member.final["gram_lambda_max"][index], values[-1])
+                self.assertIn(taken, (0, 60))
+
+    def test_run(self) -> None:
+        """One run with everything, on 3 ranks."""
+        path = self.train(SMALL, "run.h5", ranks=3)
+        self.check_group(path)
+        self.check_predictions(path)
+        self.assertEqual(check_schema.check_file(str(path)).violations, [])
+        self.succeed("verify", path, ranks=2)
+        with widthwise.open(path) as file, h5py.File(path, "r") as raw:
+            vectors = raw["gram/run0000/eigenvectors"][()]
+            inputs = file.members[0].record["train_inputs"]
+            values = file.members[0].gram["eigenvalues"]
+            self.near(kernel(inputs, inputs) @ vectors.T, vectors.T * values)
+
+    def test_leaky_and_grid(self) -> None:
+        """A leaky ReLU, inputs off the sphere, blocks that do not divide n, a grid of 2 x 2."""
+        settings = (
+            *("--set", "network.activation={kind: leaky-relu, slope: 0.2}"),
+            *("--set", "data.normalize=none"),
+            *("--set", "training.rate=0.005"),
+            *("--set", "gram.block=7"),
+            *("--set", "gram.grid=[2, 2]"),
+        )
+        path = self.train(SMALL, "leaky.h5", *settings, ranks=4)
+        self.check_group(path, slope=0.2)
+        self.check_predictions(path, slope=0.2)
+
+    def test_deep_kernel(self) -> None:
+        """The kernel of three layers, by the last and by all, over three classes."""
+        for gradient in ("last-layer", "all-layers"):
+            settings = (
+                *("--set", "gram.depth=3"),
+                *("--set", f"gram.gradient={gradient}"),
+                *("--set", "data.mixture.classes=3"),
+                *("--set", "training.steps=1"),
+                *("--set", "measure.snapshots=[]"),
+            )
+            path = self.train(SMALL, f"{gradient}.h5", *settings, ranks=2)
+            self.check_group(path, depth=3, all_layers=gradient == "all-layers")
+            with widthwise.open(path) as file:
+                self.assertEqual(file.members[0].gram["labels_train"].shape, (90, 3))
+                self.assertNotIn("labels_worst_case", file.members[0].gram)
+                self.assertNotIn("residual_limit", file.members[0].theory)
+
+    def test_before_training(self) -> None:
+        """`widthwise gram CONFIG` makes the file that training goes on with, to the same results."""
+        config = self.write(SMALL, "before.yaml")
+        path = self.folder / "before.h5"
+        self.succeed("gram", config, "-o", path, ranks=2)
+        with widthwise.open(path) as file:
+            self.assertEqual(file.members[0].state, widthwise.State.WAITING)
+        self.assertEqual(check_schema.check_file(str(path)).violations, [])
+        before = path.read_bytes()
+        self.assertIn("spectrum", before.decode("latin-1"))
+        result = self.succeed("resume", path, ranks=1)
+        self.assertIn("eigenvectors read", result.text)
+        self.check_group(path)
+        self.check_predictions(path)
+
+    def test_added_to_a_run(self) -> None:
+        """`widthwise gram FILE` on a run that is over, and once more with other labels."""
+        settings = ("--set", "measure.final=[]", "--set", "gram.labels=[]")
+        path = self.train(SMALL, "added.h5", *settings, ranks=2)
+        with widthwise.open(path) as file:
+            outputs = file.members[0].trajectory["train_outputs"]
+            self.assertEqual(len(file.members[0].gram), 0)
+        self.succeed("gram", path, ranks=1)
+        self.check_group(path)
+        self.check_predictions(path)
+        result = self.succeed("gram", path, "--set", "gram.labels=[true, random, worst-case]", ranks=2)
+        self.assertIn("eigenvectors read", result.text)
+        self.check_group(path)
+        self.check_predictions(path)
+        with widthwise.open(path) as file:
+            self.assertEqual(file.members[0].state, widthwise.State.DONE)
+            self.assertIn("labels_worst_case", file.members[0].gram)
+            self.assertTrue((file.members[0].trajectory["train_outputs"] == outputs).all())
+        self.succeed("verify", path)
+        again = self.succeed("gram", path)
+        self.assertNotIn("spectrum of", again.text)
+
+    def test_lengthened(self) -> None:
+        """A run that is made longer predicts for all its records."""
+        path = self.train(SMALL, "short.h5", "--set", "training.steps=60", ranks=1)
+        self.succeed("resume", path, "--set", "training.steps=90", ranks=2)
+        self.check_group(path)
+        with widthwise.open(path) as file:
+            member = file.members[0]
+            self.assertEqual(member.trajectory["step"][-1], 90)
+            self.assertEqual(len(member.theory["residual_limit"]), len(member.trajectory["step"]))
+            self.assertTrue(np.isfinite(member.theory["deviation_limit"]).all())
+
+    def test_worst_case_labels(self) -> None:
+        """They are computed once: a restart on other ranks trains on the very same."""
+        settings = ("--set", "data.labels.kind=worst-case")
+        whole = self.train(SMALL, "whole.h5", *settings, ranks=2)
+        self.check_group(whole)
+        with widthwise.open(whole) as file:
+            gram, record = file.members[0].gram, file.members[0].record
+            labels = gram["labels_train"]
+            values, vectors = np.linalg.eigh(
+                kernel(record["train_inputs"], record["train_inputs"])
+            )
+            vector = vectors[:, 0] * np.sign(vectors[np.abs(vectors[:, 0]).argmax(), 0])
+            self.near(labels[:, 0], vector * math.sqrt(len(labels)), 1e-7)
+            self.assertTrue((labels == record["train_targets"]).all())
+        parts = self.train(SMALL, "parts.h5", *settings, "--until", "20", ranks=2, code=75)
+        self.assertEqual(check_schema.check_file(str(parts)).violations, [])
+        self.succeed("verify", parts)
+        self.succeed("resume", parts, ranks=3)
+        differences = [
+            name for name in result_differences(whole, parts) if "trajectory" in str(name)
+        ]
+        self.assertEqual(differences, [])
+        with h5py.File(parts, "r+") as file:
+            file["/state/run0000/train_targets"][3, 0] += 1e-16
+            file["/state/run0000/train_targets"][4, 0] *= 1.5
+        self.assertIn("computed targets", self.succeed("verify", parts, code=1).text)
+        refused = self.succeed("resume", parts, "--set", "training.steps=70", code=1)
+        self.assertIn("train_targets fails its checksum", refused.text)
+
+    def test_duplicates_are_named(self) -> None:
+        """A sample that is there twice is named, and complexity is infinite, not a huge number."""
+        inputs = np.random.default_rng(3).normal(size=(30, 6))
+        inputs[17] = 2.5 * inputs[4]
+        data = self.folder / "data.h5"
+        with h5py.File(data, "w") as file:
+            file["train_inputs"], file["test_inputs"] = inputs, inputs[:5]
+            file["train_labels"] = np.arange(30) % 2
+            file["test_labels"] = np.arange(5) % 2
+        config = f"""
+name: twice
+model: arora
+data: {{source: hdf5, train: 30, test: 5, hdf5: {{file: {data}}}}}
+network: {{width: 20}}
+training: {{steps: 2}}
+measure: {{final: [gram]}}
+"""
+        result = self.succeed("gram", self.write(config, "twice.yaml"), ranks=2)
+        self.assertIn("sample 17 that of 4", result.text)
+        with widthwise.open(self.folder / "twice.h5") as file:
+            gram = file.members[0].gram
+            self.assertEqual(float(gram["coincident_samples"]), 1)
+            self.assertEqual(float(gram["coincident_first"]), 4)
+            self.assertEqual(float(gram["coincident_second"]), 17)
+            self.assertTrue(math.isinf(float(gram["complexity_train"])))
+            self.assertLess(abs(float(gram["lambda_min"])), 1e-12)
+            self.assertGreater(float(gram["shift"]), 0)
+
+    def test_other_losses(self) -> None:
+        """A run with cross entropy has a Gram matrix too, without predictions."""
+        config = """
+name: entropy
+data: {train: 60, test: 20, mixture: {dimension: 10, classes: 3, components: 1}}
+network: {width: 50}
+training: {batch: 10, steps: 5}
+measure: {final: [gram]}
+output: {record: [data]}
+"""
+        path = self.train(config, "entropy.h5", ranks=2)
+        self.check_group(path)
+        with widthwise.open(path) as file:
+            self.assertNotIn("initial_eigenvalues", file.members[0].gram)
+            self.assertNotIn("residual_limit", file.members[0].theory)
+
+    def test_refusals(self) -> None:
+        """What cannot be is told in one sentence, with exit code 2 and no file."""
+        cases = [
+            (("--set", "gram.grid=[3, 3]"), "gram.grid"),
+            (("--set", "gram.grid=[2]"), "gram.grid"),
+            (("--set", "gram.spectrum=false"), "gram.eigenvectors"),
+            (("--set", "network.output.kind=gaussian", "--set", "gram.network=true"), "gram.network"),
+            (("--set", "replicas=3", "--set", "output.record=[]"), "replicas"),
+        ]
+        config = self.write(SMALL, "refused.yaml")
+        for settings, word in cases:
+            with self.subTest(word):
+                result = self.succeed(
+                    "gram", config, "-o", self.folder / "refused.h5", *settings,
+                    ranks=2,
+                    code=2,
+                )
+                self.assertIn(word, result.text)
+
+
+if __name__ == "__main__":
+    unittest.main()
