@@ -57,8 +57,7 @@ ww_status ww_kernel_apply(const ww_kernel *kernel, const double *rows, int64_t r
 
 /// Bytes that ww_kernel_apply allocates on a rank, and additions and multiplications that a rank of
 /// `ranks` makes. Pure.
-void ww_kernel_apply_cost(const ww_kernel *kernel, int64_t row_count, int64_t input_count,
-                          int64_t dimension, int64_t columns, int ranks, int64_t *bytes,
-                          double *flops);
+void ww_kernel_apply_cost(int64_t row_count, int64_t input_count, int64_t dimension,
+                          int64_t columns, int ranks, int64_t *bytes, double *flops);
 
 #endif

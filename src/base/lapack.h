@@ -21,4 +21,10 @@ void dgesvd_(const char *job_u, const char *job_vt, const int *m, const int *n, 
              double *work, const int *work_size, int *info, size_t job_u_length,
              size_t job_vt_length);
 
+/// Eigenvalues, rising, of the symmetric tridiagonal matrix of diagonal d [n] and e [n - 1] beside
+/// it; with job "V" column j of z [n, n] is the eigenvector of value j. work [2 n]. e is
+/// overwritten.
+void dstev_(const char *job, const int *n, double *d, double *e, double *z, const int *ldz,
+            double *work, int *info, size_t job_length);
+
 #endif

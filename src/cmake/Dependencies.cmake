@@ -69,6 +69,22 @@ if(WIDTHWISE_TESTS)
     widthwise_find(cmocka "cmocka" cmocka.h cmocka libcmocka-dev cmocka)
 endif()
 
+# ELPA is a second eigensolver, built in where it is found.
+set(WIDTHWISE_ELPA_FOUND FALSE)
+if(NOT WIDTHWISE_ELPA STREQUAL "OFF")
+    if(PkgConfig_FOUND)
+        pkg_check_modules(WIDTHWISE_ELPA_MODULE QUIET elpa)
+    endif()
+    find_path(WIDTHWISE_ELPA_INCLUDE elpa/elpa.h HINTS ${WIDTHWISE_ELPA_MODULE_INCLUDE_DIRS}
+                                                       /usr/include/elpa)
+    find_library(WIDTHWISE_ELPA_LIBRARY NAMES elpa HINTS ${WIDTHWISE_ELPA_MODULE_LIBRARY_DIRS})
+    if(WIDTHWISE_ELPA_INCLUDE AND WIDTHWISE_ELPA_LIBRARY)
+        set(WIDTHWISE_ELPA_FOUND TRUE)
+    elseif(WIDTHWISE_ELPA STREQUAL "ON")
+        widthwise_missing("ELPA" libelpa-dev elpa)
+    endif()
+endif()
+
 if(WIDTHWISE_MISSING)
     message(FATAL_ERROR "Widthwise needs what was not found here:${WIDTHWISE_MISSING}\n"
                         "Install these (Debian: apt-get install ...; Spack: spack install ...) "
@@ -88,7 +104,38 @@ if(NOT WIDTHWISE_HDF5_IS_PARALLEL)
                         "libhdf5-openmpi-dev or Spack package hdf5+mpi, and configure again.")
 endif()
 
+# Whether the maths library has its functions for vectors too, as glibc does (libmvec), and the
+# compiler knows how to ask for them.
+include(CheckCSourceCompiles)
+cmake_push_check_state()
+set(CMAKE_REQUIRED_FLAGS "-O3 -Werror -fno-math-errno -fopenmp-simd")
+set(CMAKE_REQUIRED_LIBRARIES m)
+check_c_source_compiles(
+    "#include <math.h>
+    __attribute__((simd(\"notinbranch\"))) double acos(double x);
+    __attribute__((simd(\"notinbranch\"))) double atan2(double y, double x);
+    __attribute__((target_clones(\"avx512f\", \"avx2\", \"default\")))
+    void angles(double *restrict values);
+    void angles(double *restrict values)
+    {
+    #pragma omp simd
+        for (int i = 0; i < 256; i++)
+            values[i] = acos(values[i]) + atan2(values[i], 2.0);
+    }
+    int main(int argc, char **argv)
+    {
+        double values[256] = {0.0};
+        values[0] = argc / 100.0 + (argv == 0);
+        angles(values);
+        return values[0] > 1.0;
+    }"
+    WIDTHWISE_VECTOR_MATH)
+cmake_pop_check_state()
+
 add_library(WidthwiseDependencies INTERFACE)
+if(WIDTHWISE_ELPA_FOUND)
+    target_link_libraries(WidthwiseDependencies INTERFACE ${WIDTHWISE_ELPA_LIBRARY})
+endif()
 target_link_libraries(
     WidthwiseDependencies
     INTERFACE MPI::MPI_C
