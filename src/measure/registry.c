@@ -206,8 +206,9 @@ static ww_status choose_quantities(const ww_config *config, const ww_dataset *sh
     for (size_t word = 0; word < asked->count; word++) {
         if (strcmp(asked->words[word], "all") == 0)
             for (size_t i = 0; i < count; i++)
-                wanted[i] =
-                    !is_array(all[i]) && (!all[i]->needs_targets || ww_config_has_targets(config));
+                wanted[i] = wanted[i] ||
+                            (!is_array(all[i]) &&
+                             (!all[i]->needs_targets || ww_config_has_targets(config)));
         else
             WW_TRY(
                 want(config, "measure.quantities", asked->words[word], all, count, wanted, error));

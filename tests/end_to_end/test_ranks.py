@@ -85,6 +85,27 @@ sweep: {seed: [1, 2]}
 """
         )
 
+    def test_targets_and_pairs(self) -> None:
+        """The squared loss, signs, antisymmetric pairs, arrays among the quantities."""
+        path = self.compare(
+            """
+name: arora
+model: arora
+data: {source: function, train: 130, test: 70, function: {kind: arctan, dimension: 20}}
+network: {width: 402, hidden: {pairs: antisymmetric}}
+training: {steps: 40, rate: 0.01}
+measure:
+  every: 9
+  quantities: [loss, residual, contraction, coupling, gradient_norm, train_outputs, test_outputs]
+output: {record: [data, initial-weights]}
+"""
+        )
+        with h5py.File(path, "r") as file:
+            outputs = file["/runs/run0000/trajectory/train_outputs"][()]
+            self.assertEqual(outputs.shape, (6, 130))
+            self.assertTrue((outputs[0] == 0).all() and (outputs[1] != 0).all())
+            self.assertIn("/record/run0000/train_targets", datasets(file))
+
     def test_default_size(self) -> None:
         """The built-in default at its own size, some steps of it."""
         self.compare("", "--set", "training.steps=60")

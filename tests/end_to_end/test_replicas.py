@@ -99,6 +99,23 @@ class ReplicasTest(ProgramTest):
         self.assertIn("60 of 60 replicas ok", self.succeed("verify", path, ranks=2).output)
         self.assertIn("60 of 60 replicas", self.succeed("show", path).output)
 
+    def test_arrays(self) -> None:
+        """Quantities with an axis of their own, in front of one that predictions follow."""
+        config = CONFIG.replace("name: replicas\n", "name: replicas\nmodel: arora\n")
+        config = config.replace("classes: 3", "classes: 2").replace("batch: 4, ", "")
+        config = config.replace("rate: 0.5", "rate: 0.02").replace(
+            "[loss, test_accuracy, row_movement]",
+            "[test_accuracy, row_movement, contraction, train_outputs, test_outputs]",
+        )
+        path = self.train(config.replace("replicas: 60", "replicas: 9"), "arrays.h5", ranks=3)
+        self.assertEqual(check_schema.check_file(str(path)).violations, [])
+        for replica in (0, 7):
+            self.assert_like_alone(path, replica, f"seed={5 + replica}")
+        with widthwise.open(path) as file:
+            replica = next(iter(file.members[0].replica_runs()))
+            rows = len(replica.trajectory["step"])
+            self.assertEqual(replica.trajectory["test_outputs"].shape, (rows, 20))
+
     def test_seeds_that_stay(self) -> None:
         """Only what replica_seeds names differs."""
         config = CONFIG + "replica_seeds: [weights, batches]\n"

@@ -91,6 +91,26 @@ class ResumeTest(ProgramTest):
             self.assertTrue((accuracy[:-1] < 0.9).all())
             self.assertLess(member.trajectory["step"][-1], 400)
 
+    def test_targets_and_arrays(self) -> None:
+        """What is carried on, and arrays of rows before a stop: between records and at one."""
+        config = """
+name: arora
+model: arora
+data: {train: 90, test: 40, mixture: {dimension: 30, classes: 3, components: 2}}
+network: {width: 300, hidden: {pairs: antisymmetric}}
+training: {steps: 60, rate: 0.005, stop: {residual: 0.1}}
+measure:
+  every: 7
+  quantities: [train_outputs, loss, contraction, residual, test_outputs, row_movement]
+output: {record: [data, initial-weights]}
+"""
+        whole, parts = self.stopped(config, [10, 42, 45], [3, 1, 2, 4])
+        self.assertEqual(result_differences(whole, parts), [])
+        with widthwise.open(parts) as file:
+            trajectory = file.members[0].trajectory
+            self.assertEqual(trajectory["train_outputs"].shape, (10, 90, 3))
+            self.assertTrue((trajectory["contraction"][1:] < 1).all())
+
     def test_sweep(self) -> None:
         """Every member goes on from its own step."""
         config = SMALL.replace("steps: 400", "steps: 60").replace("[0, 150, 151, 390]", "[0, 40]")

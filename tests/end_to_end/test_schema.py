@@ -112,6 +112,27 @@ class SchemaTest(ProgramTest):
         path = self.train(config, "gd.h5", *settings)
         self.assertEqual(self.violations(path), [])
 
+    def test_targets_and_arrays(self) -> None:
+        """The squared loss with several outputs: targets, and quantities with axes of their own."""
+        full = FULL.replace("quantities: all", "quantities: [loss, train_outputs, test_outputs]")
+        config = (SMALL + full).replace("data:", "model: arora\ndata:").replace("batch: 10, ", "")
+        path = self.train(config, "targets.h5", "--set", "training.rate=0.01", ranks=2)
+        self.assertEqual(self.violations(path), [])
+        copy = self.folder / "copy.h5"
+        self.succeed("export", path, "-o", copy, "--record")
+        self.assertEqual(self.violations(copy), [])
+        self.succeed("verify", path)
+        with h5py.File(path, "r") as file, h5py.File(copy, "r") as exported:
+            for name, shape in (
+                ("record/run0000/train_targets", (100, 4)),
+                ("record/run0000/test_targets", (60, 4)),
+                ("runs/run0000/trajectory/train_outputs", (9, 100, 4)),
+            ):
+                self.assertEqual(file[name].shape, shape)
+                np.testing.assert_array_equal(file[name], exported[name])
+        with widthwise.open(path) as file:
+            self.assertEqual(file.members[0].trajectory.units("loss"), "1")
+
     def test_violations_are_found(self) -> None:
         """A file that was tampered with does not pass."""
         path = self.train(SMALL + FULL, "good.h5")

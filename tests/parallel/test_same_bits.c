@@ -101,6 +101,20 @@ static void test_gd_with_leaky_units(void **state)
     compare(settings, 6);
 }
 
+static void test_squared_loss_of_pairs(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {
+        "model=arora", "network={width: 700, hidden: {pairs: antisymmetric, std: 1}}",
+        "data.train=60", "measure.quantities=[all]", "measure.final=[all]"};
+    compare(settings, 5);
+    static const char *const arrays[] = {
+        "model=arora", "network={width: 700, hidden: {pairs: antisymmetric}}",
+        "training={method: sgd, batch: 9}", "data.train=60",
+        "measure.quantities=[contraction, train_outputs, test_outputs]"};
+    compare(arrays, 5);
+}
+
 static void test_divergence_is_the_same_on_all_ranks(void **state)
 {
     (void)state;
@@ -136,6 +150,7 @@ int main(int count, char **words)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sgd),
         cmocka_unit_test(test_gd_with_leaky_units),
+        cmocka_unit_test(test_squared_loss_of_pairs),
         cmocka_unit_test(test_divergence_is_the_same_on_all_ranks),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,17 +1,32 @@
 """Training and measuring in NumPy, written down from the papers and from nothing of the program.
 
-The network is f_i(x) = sum_r a_ir s(<w_r, x>) with cross entropy over the softmax; only w is
-trained (Li and Liang, section 3). Everything is whole arrays, slow and plain.
+The network is f_i(x) = sum_r a_ir s(<w_r, x>); only w is trained. The loss is cross entropy over
+the softmax (Li and Liang, section 3), or half the squared distance from targets (Arora et al.,
+section 3), where a_ir has a factor m^-1/2. Everything is whole arrays, slow and plain.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Iterator
+from typing import Iterator, Optional
 
 import numpy as np
 
 Array = np.ndarray
+
+
+@dataclass
+class Truth:
+    """Labels [n] of samples, their targets [n, k] where the loss is the squared one, and whether
+    losses are summed."""
+
+    labels: Array
+    targets: Optional[Array]
+    total: bool
+
+    def over(self, losses: Array) -> float:
+        """The mean or sum of the losses of all samples."""
+        return float(losses.sum() if self.total else losses.mean())
 
 
 @dataclass
@@ -28,6 +43,15 @@ class Experiment:
     components: Array  # [n], of the distribution each train sample came from
     slope: float = 0.0  # of the activation left of 0
     threshold: float = 0.01  # of large pseudo gradients
+    train_targets: Optional[Array] = None  # [n, k] where the loss is the squared one
+    test_targets: Optional[Array] = None
+    total: bool = False  # losses are sums over samples, not means
+
+    def truth(self, part: str, batch: Optional[Array] = None) -> Truth:
+        """What outputs on the train or test set, or on a batch of it, are compared with."""
+        labels, targets = getattr(self, f"{part}_labels"), getattr(self, f"{part}_targets")
+        rows = np.arange(len(labels)) if batch is None else batch
+        return Truth(labels[rows], None if targets is None else targets[rows], self.total)
 
 
 def positive(preactivations: Array) -> Array:
@@ -47,42 +71,53 @@ def log_softmax(values: Array) -> Array:
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
-def mean_loss(values: Array, labels: Array) -> float:
-    """-(1/n) sum_s log o_y(x_s)."""
-    return float(-log_softmax(values)[np.arange(len(labels)), labels].mean())
+def loss_over(values: Array, truth: Truth) -> float:
+    """-(1/n) sum_s log o_y(x_s), or (1/n) sum_s |u(x_s) - y_s|^2 / 2, or the sums."""
+    if truth.targets is not None:
+        return truth.over(0.5 * ((values - truth.targets) ** 2).sum(axis=1))
+    labels = truth.labels
+    return truth.over(-log_softmax(values)[np.arange(len(labels)), labels])
 
 
-def accuracy(values: Array, labels: Array) -> float:
-    """Share of samples whose label's output is above every other one."""
+def accuracy(values: Array, truth: Truth) -> float:
+    """Share of samples whose label's output is above every other one, or whose only output has the
+    sign of its target."""
+    if truth.targets is not None and values.shape[1] == 1:
+        return float((np.sign(values) * np.sign(truth.targets) > 0).mean())
+    labels = truth.labels
     own = values[np.arange(len(labels)), labels]
     others = values.copy()
     others[np.arange(len(labels)), labels] = -np.inf
     return float((own > others.max(axis=1)).mean())
 
 
-def v_values(values: Array, labels: Array) -> Array:
-    """v_i(x) [n, k] of section 5.1: 1 - o_y for the label, -o_i for the others."""
+def v_values(values: Array, truth: Truth) -> Array:
+    """v_i(x) [n, k] of section 5.1: 1 - o_y for the label, -o_i for the others; or y - u."""
+    if truth.targets is not None:
+        return truth.targets - values
+    labels = truth.labels
     result = -np.exp(log_softmax(values))
     result[np.arange(len(labels)), labels] += 1
     return result
 
 
 def coefficients(experiment: Experiment, weights: Array, batch: Array, patterns: Array) -> Array:
-    """c_sr [B, m] such that the gradient of unit r is (1/B) sum_s c_sr x_s.
+    """c_sr [B, m] such that the gradient of unit r is the mean or sum of c_sr x_s over s.
 
     `patterns` [B, m] multiplies the inputs; the outputs are those of the network itself.
     """
-    inputs, labels = experiment.train_inputs[batch], experiment.train_labels[batch]
+    inputs, truth = experiment.train_inputs[batch], experiment.truth("train", batch)
     preactivations = inputs @ weights.T
     values = outputs(experiment, preactivations, positive(preactivations))
-    by_unit = -v_values(values, labels) @ experiment.output_weights
+    by_unit = -v_values(values, truth) @ experiment.output_weights
     return by_unit * np.where(patterns, 1.0, experiment.slope)
 
 
 def gradient(experiment: Experiment, weights: Array, batch: Array, patterns: Array) -> Array:
     """dL/dW [m, d] on a batch (equation 1), or the pseudo gradient with patterns of t = 0."""
     terms = coefficients(experiment, weights, batch, patterns)
-    return terms.T @ experiment.train_inputs[batch] / len(batch)
+    total = terms.T @ experiment.train_inputs[batch]
+    return total if experiment.total else total / len(batch)
 
 
 def batch_patterns(experiment: Experiment, weights: Array, batch: Array) -> Array:
@@ -97,6 +132,7 @@ class Replay:
     experiment: Experiment
     batches: Array  # [T + 1, B] of indices into the train set; the last is only measured on
     v_max_squares: list[float] = field(default_factory=list)
+    last: Optional[tuple[int, float]] = None  # step and train loss of the record before
 
     def trajectory(self) -> Iterator[tuple[int, Array]]:
         """(t, W(t)) for t = 0 .. T."""
@@ -112,7 +148,7 @@ class Replay:
     def measure(self, step: int, weights: Array) -> dict[str, float]:
         """Every quantity of a record. To be called for each record in turn."""
         now = [inputs @ weights.T for inputs in self._inputs()]
-        measured = self._outputs(*now)
+        measured = self._outputs(step, *now)
         measured.update(self._movement(weights))
         measured.update(self._coupling(weights, *now))
         measured.update(self._gradients(weights, self.batches[step]))
@@ -125,16 +161,19 @@ class Replay:
         # <w_r(0), x> on the train and on the test set.
         self.early = [inputs @ self.experiment.hidden_weights.T for inputs in self._inputs()]
 
-    def _outputs(self, train_now: Array, test_now: Array) -> dict[str, float]:
+    def _outputs(self, step: int, train_now: Array, test_now: Array) -> dict[str, float]:
         experiment = self.experiment
         train, test = (outputs(experiment, now, positive(now)) for now in (train_now, test_now))
+        train_truth, test_truth = experiment.truth("train"), experiment.truth("test")
         measured = {
-            "loss": mean_loss(train, experiment.train_labels),
-            "train_accuracy": accuracy(train, experiment.train_labels),
-            "test_loss": mean_loss(test, experiment.test_labels),
-            "test_accuracy": accuracy(test, experiment.test_labels),
+            "loss": loss_over(train, train_truth),
+            "train_accuracy": accuracy(train, train_truth),
+            "test_loss": loss_over(test, test_truth),
+            "test_accuracy": accuracy(test, test_truth),
         }
-        v = v_values(train, experiment.train_labels)
+        measured["contraction"] = self._contraction(step, measured["loss"])
+        measured.update(self._errors(train, test))
+        v = v_values(train, train_truth)
         largest = max(
             float(np.abs(v[experiment.components == component].sum(axis=0)).max()) / len(v)
             for component in np.unique(experiment.components)
@@ -142,6 +181,30 @@ class Replay:
         self.v_max_squares.append(largest**2)
         measured["v_max"] = largest
         measured["v_max_mean_square"] = float(np.mean(self.v_max_squares))
+        return measured
+
+    def _contraction(self, step: int, loss: float) -> float:
+        """What a step since the record before multiplied the loss by, on geometric average."""
+        before, self.last = self.last, (step, loss)
+        if before is None:
+            return 1.0
+        return float((loss / before[1]) ** (1 / (step - before[0])))
+
+    def _errors(self, train: Array, test: Array) -> dict[str, float | Array]:
+        """Distances of outputs from targets, and the outputs themselves: [n] if there is one."""
+        experiment = self.experiment
+        measured: dict[str, float | Array] = {
+            "train_outputs": train[:, 0] if train.shape[1] == 1 else train,
+            "test_outputs": test[:, 0] if test.shape[1] == 1 else test,
+        }
+        if experiment.train_targets is None or experiment.test_targets is None:
+            return measured
+        train_error = train - experiment.train_targets
+        test_error = np.abs(test - experiment.test_targets).sum(axis=1)
+        measured["residual"] = float(np.linalg.norm(train_error))
+        measured["train_absolute_error"] = float(np.abs(train_error).sum(axis=1).mean())
+        measured["test_absolute_error"] = float(test_error.mean())
+        measured["test_clipped_error"] = float(np.minimum(1, test_error).mean())
         return measured
 
     def _movement(self, weights: Array) -> dict[str, float]:
@@ -171,7 +234,7 @@ class Replay:
 
     def _gradients(self, weights: Array, batch: Array) -> dict[str, float]:
         experiment = self.experiment
-        labels = experiment.train_labels[batch]
+        truth = experiment.truth("train", batch)
         preactivations = experiment.train_inputs[batch] @ weights.T
         now = batch_patterns(experiment, weights, batch)
         early = batch_patterns(experiment, experiment.hidden_weights, batch)
@@ -183,7 +246,7 @@ class Replay:
         ).all(axis=0)
         large = np.linalg.norm(pseudo, axis=1) > experiment.threshold
         return {
-            "batch_loss": mean_loss(outputs(experiment, preactivations, now), labels),
+            "batch_loss": loss_over(outputs(experiment, preactivations, now), truth),
             "gradient_norm": float(np.linalg.norm(true)),
             "pseudo_gradient_norm": float(np.linalg.norm(pseudo)),
             "pseudo_gradient_large": float(large.mean()),

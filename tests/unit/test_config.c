@@ -58,6 +58,37 @@ static void test_default_is_figure_1_of_li_liang(void **state)
     ww_experiment_free(&experiment);
 }
 
+static void test_preset_of_arora(void **state)
+{
+    (void)state;
+    ww_experiment experiment = parse("model: arora");
+    const ww_config *config = experiment.members;
+    assert_int_equal(config->model, WW_MODEL_ARORA);
+    assert_int_equal(config->network.activation.kind, WW_ACTIVATION_RELU);
+    assert_int_equal(config->network.width, 1000);
+    assert_true(ww_config_hidden_std(config) == 0.01);
+    assert_int_equal(config->network.hidden.pairs, WW_PAIRS_NONE);
+    assert_int_equal(config->network.output.kind, WW_OUTPUT_SIGNS);
+    assert_true(ww_config_output_std(config) == 1.0 / sqrt(1000.0));
+    assert_int_equal(config->loss, WW_LOSS_SQUARED);
+    assert_int_equal(config->loss_reduction, WW_REDUCTION_SUM);
+    assert_int_equal(config->training.method, WW_METHOD_GD);
+    assert_true(ww_config_learning_rate(config) == 0.001);
+    assert_int_equal(config->data.mixture.classes, 2);
+    assert_int_equal(ww_config_outputs(config, 2), 1);
+    assert_int_equal(ww_config_outputs(config, 3), 3);
+    ww_experiment_free(&experiment);
+    experiment = parse("sweep: {loss: [cross-entropy, squared]}");
+    assert_int_equal(ww_config_outputs(&experiment.members[0], 2), 2);
+    // Data without targets are others than those with them.
+    assert_false(ww_config_same_data(&experiment.members[0], &experiment.members[1]));
+    ww_experiment_free(&experiment);
+    experiment = parse("{loss: squared, data: {source: function}}");
+    assert_int_equal(ww_config_outputs(experiment.members, 2), 1);
+    assert_int_equal(experiment.members->data.normalize, WW_NORMALIZE_SPHERE);
+    ww_experiment_free(&experiment);
+}
+
 static void test_texts_without_values_are_the_default(void **state)
 {
     (void)state;
@@ -385,6 +416,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_default_is_figure_1_of_li_liang),
+        cmocka_unit_test(test_preset_of_arora),
         cmocka_unit_test(test_texts_without_values_are_the_default),
         cmocka_unit_test(test_values_of_every_form),
         cmocka_unit_test(test_relative_folders_are_made_absolute),

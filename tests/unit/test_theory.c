@@ -34,6 +34,11 @@ static void test_fields_and_values_agree(void **state)
     const ww_dataset data = {
         .dimension = 2, .classes = 2, .components = 1, .test = {.count = 2, .inputs = inputs}};
     ww_field fields[WW_THEORY_FIELDS];
+    // What the paper fitted to its own data is no prediction for another model.
+    config.model = WW_MODEL_ARORA;
+    assert_int_equal(ww_theory_fields(&config, false, RECORDS, fields), 0);
+    assert_int_equal(ww_theory_fields(&config, true, RECORDS, fields), 3);
+    config.model = WW_MODEL_LI_LIANG;
     assert_int_equal(ww_theory_fields(&config, false, RECORDS, fields), 1);
     const size_t count = ww_theory_fields(&config, true, RECORDS, fields);
     assert_int_equal(ww_theory_values(fields, count), 1 + 3 * RECORDS);
@@ -86,6 +91,20 @@ static void test_curvature_of_two_samples(void **state)
     double curvature = 0.0;
     assert_int_equal(ww_theory_curvature(&config, &data, 10, &curvature, &error), WW_OK);
     assert_true(fabs(curvature / (0.5 * 300.0 * 4.0 * 12.5 / 2.0) - 1.0) < 1e-5);
+    // Other weights, another loss, and a sum instead of a mean: n times as much.
+    config.network.output.scaling = WW_SCALING_INVERSE_SQRT_WIDTH;
+    config.loss = WW_LOSS_SQUARED;
+    assert_int_equal(ww_theory_curvature(&config, &data, 10, &curvature, &error), WW_OK);
+    assert_true(fabs(curvature / (4.0 * 12.5 / 2.0) - 1.0) < 1e-5);
+    config.loss_reduction = WW_REDUCTION_SUM;
+    assert_int_equal(ww_theory_curvature(&config, &data, 10, &curvature, &error), WW_OK);
+    assert_true(fabs(curvature / (4.0 * 12.5) - 1.0) < 1e-5);
+    // Of one sample of the two, as if the other were alike.
+    assert_int_equal(ww_theory_curvature(&config, &data, 1, &curvature, &error), WW_OK);
+    assert_true(fabs(curvature / (4.0 * 12.5 * 2.0) - 1.0) < 1e-12);
+    config.network.output.scaling = WW_SCALING_NONE;
+    config.loss = WW_LOSS_CROSS_ENTROPY;
+    config.loss_reduction = WW_REDUCTION_MEAN;
     // One sample of the two: the first.
     assert_int_equal(ww_theory_curvature(&config, &data, 1, &curvature, &error), WW_OK);
     assert_true(fabs(curvature / (0.5 * 300.0 * 4.0 * 12.5) - 1.0) < 1e-12);
