@@ -119,7 +119,8 @@ static ww_status check_samples(const ww_config *config, const char *key, int64_t
                           "data.points.components = %lld samples; leave the key out",
                           count_in_words(count, words, sizeof words), (long long)points);
     }
-    if (count == WW_ALL_SAMPLES && source != WW_SOURCE_IDX && source != WW_SOURCE_HDF5)
+    if (count == WW_ALL_SAMPLES && source != WW_SOURCE_IDX && source != WW_SOURCE_CIFAR10 &&
+        source != WW_SOURCE_HDF5)
         return refuse(config, key, error,
                       "is all, but source %s has no end; give a number of samples",
                       ww_source_name(source));
@@ -151,10 +152,10 @@ static ww_status check_probabilities(const ww_config *config, ww_error *error)
     return WW_OK;
 }
 
-static ww_status check_idx_classes(const ww_config *config, ww_error *error)
+// Labels of images that are kept.
+static ww_status check_classes(const ww_config *config, const char *key,
+                               const ww_integer_list *list, ww_error *error)
 {
-    const ww_integer_list *list = &config->data.idx.classes;
-    const char *key = "data.idx.classes";
     if (list->count == 1)
         return refuse(config, key, error, "has one class; name at least two, or none for all");
     for (size_t i = 0; i < list->count; i++)
@@ -163,6 +164,22 @@ static ww_status check_idx_classes(const ww_config *config, ww_error *error)
                 return refuse(config, key, error, "has %lld twice; name every class once",
                               (long long)list->values[i]);
     return WW_OK;
+}
+
+static ww_status check_files(const ww_config *config, const char *key, const ww_word_list *list,
+                             ww_error *error)
+{
+    return list->count > 0
+               ? WW_OK
+               : refuse(config, key, error, "names no file; leave the key out for the usual ones");
+}
+
+static ww_status check_cifar10(const ww_config *config, ww_error *error)
+{
+    WW_TRY(
+        check_files(config, "data.cifar10.train_files", &config->data.cifar10.train_files, error));
+    WW_TRY(check_files(config, "data.cifar10.test_files", &config->data.cifar10.test_files, error));
+    return check_classes(config, "data.cifar10.classes", &config->data.cifar10.classes, error);
 }
 
 static ww_status check_data(const ww_config *config, ww_error *error)
@@ -177,7 +194,9 @@ static ww_status check_data(const ww_config *config, ww_error *error)
                           "raise one");
     }
     if (config->data.source == WW_SOURCE_IDX)
-        WW_TRY(check_idx_classes(config, error));
+        WW_TRY(check_classes(config, "data.idx.classes", &config->data.idx.classes, error));
+    if (config->data.source == WW_SOURCE_CIFAR10)
+        WW_TRY(check_cifar10(config, error));
     if (config->data.labels.kind == WW_LABELS_RANDOM && config->data.labels.random_fraction != 1.0)
         return refuse(config, "data.labels.random_fraction", error,
                       "is %g, but data.labels.kind: random draws every label anew; leave one of "
@@ -209,6 +228,8 @@ static int64_t known_dimension(const ww_config *config)
         return config->data.points.dimension;
     case WW_SOURCE_XOR_BALLS:
         return 2;
+    case WW_SOURCE_CIFAR10:
+        return 3072;
     case WW_SOURCE_IDX:
     case WW_SOURCE_HDF5:
         break;

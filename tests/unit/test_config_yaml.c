@@ -34,6 +34,7 @@ static void write_value(const ww_key *key, uint64_t *state, FILE *stream)
 {
     static const char *const words[] = {"loss", "test_accuracy", "null", "n", "x-1", "7"};
     const size_t some = next_number(state) % 4;
+    const size_t step = key->most < 30 ? 3 : 10; // of lists of integers
     switch (key->type) {
     case WW_KEY_INTEGER:
     case WW_KEY_SAMPLES:
@@ -70,11 +71,14 @@ static void write_value(const ww_key *key, uint64_t *state, FILE *stream)
     case WW_KEY_INTEGER_LIST:
         fputc('[', stream);
         for (size_t i = 0; i < (some == 1 ? 2 : some); i++)
-            fprintf(stream, "%zu, ", 10 * i + next_number(state) % 10);
+            fprintf(stream, "%zu, ", step * i + next_number(state) % step);
         fputc(']', stream);
         break;
     case WW_KEY_REAL_LIST: // probabilities: their sum is checked, so only equal ones
         fputs(some == 0 ? "[]" : "[0.1, 0.3, 0.25, 0.35]", stream);
+        break;
+    case WW_KEY_TEXT_LIST:
+        fputs(some < 2 ? "[\"a b\\t\", /plain/path-1.gz]" : "['1e5', \"null\", ../c]", stream);
         break;
     case WW_KEY_CHOICE_LIST:
         fprintf(stream, "[%s%s%s]", some % 2 == 0 ? "" : key->choices[2], some == 3 ? ", " : "",
@@ -109,7 +113,7 @@ static char *write_config(uint64_t seed)
     uint64_t state = seed;
     ww_config choices;
     memset(&choices, 0, sizeof choices);
-    choices.data.source = (ww_source)(next_number(&state) % 5);
+    choices.data.source = (ww_source)(next_number(&state) % 6);
     choices.network.activation.kind = (ww_activation)(next_number(&state) % 2);
     choices.training.method = (ww_method)(next_number(&state) % 2);
     const bool has_replicas = next_number(&state) % 8 == 0; // which leave no room for much else
