@@ -56,6 +56,7 @@ class CommitPage:
     theory_valid: bool
     record_valid: bool
     gram_valid: bool
+    spectrum_valid: bool
     snapshots: int
     attempt: int
     data_hash: int
@@ -104,6 +105,7 @@ def decode(words: np.ndarray) -> CommitPage:
         theory_valid=bool(number[9]),
         record_valid=bool(number[11]),
         gram_valid=bool(number[15]),
+        spectrum_valid=bool(number[20]),
         snapshots=number[13],
         attempt=number[17],
         data_hash=number[18],

@@ -185,6 +185,7 @@ class _Committed:
     theory: bool
     record: bool
     gram: bool
+    spectrum: bool
     snapshots: int
     checkpoint: Optional[Checkpoint]
 
@@ -208,6 +209,7 @@ def _committed(file: h5py.File, name: str) -> tuple[_Committed, CommitPage]:
         page.theory_valid,
         page.record_valid,
         page.gram_valid,
+        page.spectrum_valid,
         page.snapshots,
         checkpoint,
     )
@@ -221,6 +223,7 @@ def _exported(file: h5py.File, name: str) -> _Committed:
     return _Committed(
         State(int(file[f"/runs/{name}/state_number"][()])),
         int(file[f"/runs/{name}/rows"][()]),
+        True,
         True,
         True,
         True,
@@ -245,6 +248,7 @@ class Member:
     final       Table of the results at the end, empty until they are committed
     theory      Table of what the papers predict for this run, empty until it is committed
     gram        Table of what is known of the Gram matrix of the train set, empty until committed
+    eigenvectors  of the Gram matrix, a dataset [n, n] with a row each; None where they are not kept
     record      Table of what an outside check needs to replay the run, empty until committed
     snapshots   Snapshots
     page        the CommitPage that says so, None in an export
@@ -277,6 +281,9 @@ class Member:
             self.theory = Table(group.get("theory") if found.theory else None)
         self.gram = Table(group.get("gram") if found.gram else None)
         self.record = Table(file.get(f"/record/{name}") if found.record else None)
+        self.eigenvectors: Optional[h5py.Dataset] = (
+            file.get(f"/gram/{name}/eigenvectors") if found.spectrum else None
+        )
         self.snapshots = Snapshots(file.get(f"/snapshots/{name}"), found.snapshots)
 
     def replica_runs(self) -> list[Replica]:

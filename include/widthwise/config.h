@@ -20,6 +20,7 @@ typedef enum ww_source {
     WW_SOURCE_XOR_BALLS,
     WW_SOURCE_POINTS,
     WW_SOURCE_IDX,
+    WW_SOURCE_CIFAR10,
     WW_SOURCE_HDF5,
     WW_SOURCE_FUNCTION
 } ww_source;
@@ -108,7 +109,7 @@ typedef struct ww_config {
     ww_model model;
     struct {
         ww_source source;
-        int64_t train, test; ///< samples, >= 1, or WW_ALL_SAMPLES ("all", idx and hdf5 only)
+        int64_t train, test; ///< samples, >= 1, or WW_ALL_SAMPLES ("all", files only)
         ww_normalize normalize;
         struct {
             int64_t dimension, classes, components; ///< d, k, l
@@ -128,6 +129,13 @@ typedef struct ww_config {
             double divisor;          ///< raw pixel values are divided by this
             bool balanced;           ///< equally many samples of every class
         } idx;
+        struct {
+            char *folder;                         ///< absolute path
+            ww_word_list train_files, test_files; ///< in it, or absolute paths
+            ww_integer_list classes;              ///< as in idx
+            double divisor;
+            bool balanced;
+        } cifar10;
         struct {
             char *file;                                                    ///< absolute path
             char *train_inputs, *train_labels, *test_inputs, *test_labels; ///< datasets in it

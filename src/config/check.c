@@ -129,7 +129,8 @@ static ww_status check_samples(const ww_config *config, const char *key, int64_t
                           "data.points.components = %lld samples; leave the key out",
                           count_in_words(count, words, sizeof words), (long long)points);
     }
-    if (count == WW_ALL_SAMPLES && source != WW_SOURCE_IDX && source != WW_SOURCE_HDF5)
+    if (count == WW_ALL_SAMPLES && source != WW_SOURCE_IDX && source != WW_SOURCE_CIFAR10 &&
+        source != WW_SOURCE_HDF5)
         return refuse(config, key, error,
                       "is all, but source %s has no end; give a number of samples",
                       ww_source_name(source));
@@ -161,10 +162,10 @@ static ww_status check_probabilities(const ww_config *config, ww_error *error)
     return WW_OK;
 }
 
-static ww_status check_idx_classes(const ww_config *config, ww_error *error)
+// Labels of images that are kept.
+static ww_status check_classes(const ww_config *config, const char *key,
+                               const ww_integer_list *list, ww_error *error)
 {
-    const ww_integer_list *list = &config->data.idx.classes;
-    const char *key = "data.idx.classes";
     if (list->count == 1)
         return refuse(config, key, error, "has one class; name at least two, or none for all");
     for (size_t i = 0; i < list->count; i++)
@@ -196,6 +197,22 @@ static ww_status check_worst_case(const ww_config *config, ww_error *error)
     return WW_OK;
 }
 
+static ww_status check_files(const ww_config *config, const char *key, const ww_word_list *list,
+                             ww_error *error)
+{
+    return list->count > 0
+               ? WW_OK
+               : refuse(config, key, error, "names no file; leave the key out for the usual ones");
+}
+
+static ww_status check_cifar10(const ww_config *config, ww_error *error)
+{
+    WW_TRY(
+        check_files(config, "data.cifar10.train_files", &config->data.cifar10.train_files, error));
+    WW_TRY(check_files(config, "data.cifar10.test_files", &config->data.cifar10.test_files, error));
+    return check_classes(config, "data.cifar10.classes", &config->data.cifar10.classes, error);
+}
+
 static ww_status check_data(const ww_config *config, ww_error *error)
 {
     WW_TRY(check_samples(config, "data.train", config->data.train, error));
@@ -208,7 +225,9 @@ static ww_status check_data(const ww_config *config, ww_error *error)
                           "raise one");
     }
     if (config->data.source == WW_SOURCE_IDX)
-        WW_TRY(check_idx_classes(config, error));
+        WW_TRY(check_classes(config, "data.idx.classes", &config->data.idx.classes, error));
+    if (config->data.source == WW_SOURCE_CIFAR10)
+        WW_TRY(check_cifar10(config, error));
     if (config->data.source == WW_SOURCE_FUNCTION &&
         config->data.function.kind == WW_FUNCTION_QUADRATIC &&
         config->data.function.terms > config->data.function.dimension)
@@ -251,6 +270,8 @@ static int64_t known_dimension(const ww_config *config)
         return 2;
     case WW_SOURCE_FUNCTION:
         return config->data.function.dimension;
+    case WW_SOURCE_CIFAR10:
+        return 3072;
     case WW_SOURCE_IDX:
     case WW_SOURCE_HDF5:
         break;

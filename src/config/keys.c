@@ -7,8 +7,8 @@
 
 // The order of words is the order of the enumerations in config.h.
 static const char *const models[] = {"li-liang", "arora", NULL};
-static const char *const sources[] = {"mixture", "xor-balls", "points", "idx",
-                                      "hdf5",    "function",  NULL};
+static const char *const sources[] = {"mixture", "xor-balls", "points",   "idx",
+                                      "cifar10", "hdf5",      "function", NULL};
 static const char *const functions[] = {"linear", "quadratic", "power", "cosine", "arctan", NULL};
 static const char *const normalizations[] = {"none", "sphere", "ball", NULL};
 static const char *const label_kinds[] = {"true", "random", "worst-case", NULL};
@@ -105,8 +105,26 @@ static const ww_key keys[] = {
         INTEGERS(0, 255), FROM("[]"), ONLY_SOURCE(IDX)),
     KEY(data.idx.divisor, REAL, "What the pixel values are divided by.", POSITIVE, FROM("255.0"),
         ONLY_SOURCE(IDX)),
-    KEY(data.idx.balanced, BOOLEAN, "Equally many samples of every class.", FROM("false"),
-        ONLY_SOURCE(IDX)),
+    KEY(data.idx.balanced, BOOLEAN,
+        "Equally many samples of every class: the first of each, in the order of the files.",
+        FROM("false"), ONLY_SOURCE(IDX)),
+    KEY(data.cifar10.folder, PATH, "Folder with the files of CIFAR-10's binary version.", REQUIRED,
+        ONLY_SOURCE(CIFAR10)),
+    KEY(data.cifar10.train_files, TEXT_LIST,
+        "Files in it with the training images; one that is there with the ending .gz only is read.",
+        FROM("[data_batch_1.bin, data_batch_2.bin, data_batch_3.bin, data_batch_4.bin, "
+             "data_batch_5.bin]"),
+        ONLY_SOURCE(CIFAR10)),
+    KEY(data.cifar10.test_files, TEXT_LIST, "Files with the test images likewise.",
+        FROM("[test_batch.bin]"), ONLY_SOURCE(CIFAR10)),
+    KEY(data.cifar10.classes, INTEGER_LIST,
+        "Labels of the files that are kept, in the order of the new labels; empty: all.",
+        INTEGERS(0, 9), FROM("[]"), ONLY_SOURCE(CIFAR10)),
+    KEY(data.cifar10.divisor, REAL, "What the pixel values are divided by.", POSITIVE,
+        FROM("255.0"), ONLY_SOURCE(CIFAR10)),
+    KEY(data.cifar10.balanced, BOOLEAN,
+        "Equally many samples of every class: the first of each, in the order of the files.",
+        FROM("false"), ONLY_SOURCE(CIFAR10)),
     KEY(data.hdf5.file, PATH, "HDF5 file with the four datasets below.", REQUIRED,
         ONLY_SOURCE(HDF5)),
     KEY(data.hdf5.train_inputs, TEXT, "Dataset of the training inputs [n, d].",

@@ -25,6 +25,7 @@ typedef enum ww_key_type {
     WW_KEY_INTEGER_LIST, ///< [ww_integer_list]
     WW_KEY_REAL_LIST,    ///< [ww_real_list]
     WW_KEY_CHOICE_LIST,  ///< some of `choices`, stored as bits 1 << position [int]
+    WW_KEY_TEXT_LIST,    ///< texts that are not empty, each once [ww_word_list]
     WW_KEY_WORD_LIST,    ///< names, each once [ww_word_list]
     WW_KEY_STOP_RULES    ///< a mapping of names to numbers [ww_stop_rules]
 } ww_key_type;

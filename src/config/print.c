@@ -121,6 +121,7 @@ void ww_value_print(const ww_key *key, const ww_config *config, FILE *stream)
         }
         fputc(']', stream);
         break;
+    case WW_KEY_TEXT_LIST:
     case WW_KEY_WORD_LIST: {
         const ww_word_list *list = value;
         fputc('[', stream);
@@ -214,6 +215,7 @@ bool ww_value_equal(const ww_key *key, const ww_config *a, const ww_config *b)
         return equal_integers(x, y);
     case WW_KEY_REAL_LIST:
         return equal_reals(x, y);
+    case WW_KEY_TEXT_LIST:
     case WW_KEY_WORD_LIST:
         return equal_words(x, y);
     case WW_KEY_STOP_RULES:
@@ -304,6 +306,9 @@ void ww_value_describe(const ww_key *key, char *buffer, size_t size)
     case WW_KEY_CHOICE_LIST:
         join_choices(key, range, sizeof range);
         (void)snprintf(buffer, size, "a list of some of %s", range);
+        break;
+    case WW_KEY_TEXT_LIST:
+        (void)snprintf(buffer, size, "a list of texts");
         break;
     case WW_KEY_WORD_LIST:
         (void)snprintf(buffer, size, "a list of names%s", key->all ? " or the word all" : "");

@@ -170,13 +170,14 @@ static char *absolute_path(const char *folder, const char *path, ww_error *error
     return whole;
 }
 
-static ww_status read_text(const value_reader *reader, const yaml_node_t *node, char **value)
+static ww_status read_text(const value_reader *reader, const yaml_node_t *node, size_t item,
+                           char **value)
 {
     const ww_key *key = reader->key;
     const char *text = text_of(node);
     if (text == NULL || text[0] == '\0' ||
         (key->type == WW_KEY_NAME && (!is_word(text, true) || strlen(text) > LONGEST_NAME)))
-        return refuse_node(reader, node, 0);
+        return refuse_node(reader, node, item);
     if (key->type == WW_KEY_PATH && text[0] != '/' && !is_utf8(reader->folder))
         return ww_refuse(reader->error, &reader->given->place,
                          "%s is taken from a folder whose name is not UTF-8; rename the folder",
@@ -270,6 +271,23 @@ static ww_status read_words(const value_reader *reader, ww_word_list *list)
     return WW_OK;
 }
 
+static ww_status read_texts(const value_reader *reader, ww_word_list *list)
+{
+    size_t count = 0;
+    WW_TRY(read_list(reader, &count));
+    list->words = ww_allocate(count, sizeof *list->words, reader->key->path, reader->error);
+    if (list->words == NULL)
+        return WW_FAILED;
+    for (size_t i = 0; i < count; i++) {
+        WW_TRY(read_text(reader, item_of(reader, i), i + 1, &list->words[i]));
+        list->count = i + 1;
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(list->words[j], list->words[i]) == 0)
+                return refuse_value(reader, item_of(reader, i), i + 1, NULL, "name it once");
+    }
+    return WW_OK;
+}
+
 static ww_status read_stop_rules(const value_reader *reader, ww_stop_rules *stop)
 {
     const yaml_node_t *node = reader->given->node;
@@ -321,7 +339,7 @@ ww_status ww_value_read(const ww_key *key, const ww_given *given, const char *fo
     case WW_KEY_NAME:
     case WW_KEY_TEXT:
     case WW_KEY_PATH:
-        return read_text(&reader, node, member);
+        return read_text(&reader, node, 0, member);
     case WW_KEY_CHOICE:
         return read_choice(&reader, node, 0, member);
     case WW_KEY_INTEGER_LIST:
@@ -330,6 +348,8 @@ ww_status ww_value_read(const ww_key *key, const ww_given *given, const char *fo
         return read_reals(&reader, member);
     case WW_KEY_CHOICE_LIST:
         return read_choices(&reader, member);
+    case WW_KEY_TEXT_LIST:
+        return read_texts(&reader, member);
     case WW_KEY_WORD_LIST:
         return read_words(&reader, member);
     case WW_KEY_STOP_RULES:
@@ -357,6 +377,7 @@ void ww_value_free(const ww_key *key, ww_config *config)
         free(((ww_real_list *)member)->values);
         *(ww_real_list *)member = (ww_real_list){0};
         break;
+    case WW_KEY_TEXT_LIST:
     case WW_KEY_WORD_LIST: {
         ww_word_list *list = member;
         for (size_t i = 0; i < list->count; i++)

@@ -26,6 +26,9 @@ static const ww_source_entry sources[] = {
     [WW_SOURCE_IDX] = {"Images and labels in IDX files, the format of MNIST and Fashion-MNIST, "
                        "plain or gzip, all classes or a choice.",
                        ww_source_idx},
+    [WW_SOURCE_CIFAR10] = {"Images and labels of CIFAR-10 in its binary version (data_batch_1.bin "
+                           "and so on), plain or gzip, all classes or a choice.",
+                           ww_source_cifar10},
     [WW_SOURCE_HDF5] = {"Inputs [n, ...] and labels [n] of any numeric type, each a dataset of one "
                         "HDF5 file.",
                         ww_source_hdf5},

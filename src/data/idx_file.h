@@ -6,15 +6,10 @@
 #ifndef WIDTHWISE_DATA_IDX_FILE_H
 #define WIDTHWISE_DATA_IDX_FILE_H
 
-#include "widthwise/config.h"
-
-#include <stdbool.h>
-#include <zlib.h>
+#include "data/packed_file.h"
 
 typedef struct ww_idx_file {
-    const ww_config *config; ///< for messages
-    const char *key, *path;  ///< key in the configuration, and the file it names
-    gzFile stream;
+    ww_packed_file bytes;
     bool plain;         ///< not compressed; its size was checked when it was opened
     int64_t items;      ///< extent of the first axis
     int64_t item_bytes; ///< product of the other extents

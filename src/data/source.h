@@ -40,6 +40,9 @@ ww_status ww_source_points(const ww_config *config, bool samples, ww_dataset *da
 /// Images and labels in IDX files, plain or gzip. idx.c
 ww_status ww_source_idx(const ww_config *config, bool samples, ww_dataset *dataset,
                         ww_error *error);
+/// CIFAR-10 in its binary version, plain or gzip. cifar10.c
+ww_status ww_source_cifar10(const ww_config *config, bool samples, ww_dataset *dataset,
+                            ww_error *error);
 /// Inputs and labels from datasets of an HDF5 file. hdf5.c
 ww_status ww_source_hdf5(const ww_config *config, bool samples, ww_dataset *dataset,
                          ww_error *error);

@@ -98,7 +98,7 @@ static void pack_tile(counting *work, int64_t tile, int64_t first_word)
     const double *weights = work->network->tile(work->network->tile_context, tile);
     for (int64_t start = 0; start < work->samples; start += WW_SAMPLE_BLOCK) {
         const int64_t samples = ww_block_size(work->samples, start);
-        ww_kernel_preactivations(weights, units,
+        ww_kernel_preactivations(problem->pairs, weights, units,
                                  problem->data->train.inputs + start * problem->dimension, samples,
                                  problem->dimension, work->preactivations);
         for (int64_t first = 0; first < units; first += WORD) {

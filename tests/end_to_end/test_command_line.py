@@ -327,7 +327,7 @@ class HelpTest(ProgramTest):
             ("results", ("update_spectrum", "accuracy_target", "separation")),
             ("keys", ("network.width", "training.stop", "output.record", "measure.snapshots")),
             ("models", ("li-liang",)),
-            ("sources", ("mixture", "xor-balls", "points", "idx", "hdf5")),
+            ("sources", ("mixture", "xor-balls", "points", "idx", "cifar10", "hdf5")),
         ):
             told = self.succeed("list", what).output
             for name in known:

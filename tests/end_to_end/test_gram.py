@@ -183,8 +183,8 @@ class GramTest(ProgramTest):
         self.check_predictions(path)
         self.assertEqual(check_schema.check_file(str(path)).violations, [])
         self.succeed("verify", path, ranks=2)
-        with widthwise.open(path) as file, h5py.File(path, "r") as raw:
-            vectors = raw["gram/run0000/eigenvectors"][()]
+        with widthwise.open(path) as file:
+            vectors = file.members[0].eigenvectors[()]
             inputs = file.members[0].record["train_inputs"]
             values = file.members[0].gram["eigenvalues"]
             self.near(kernel(inputs, inputs) @ vectors.T, vectors.T * values)

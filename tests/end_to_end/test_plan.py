@@ -116,12 +116,43 @@ class PlanTest(ProgramTest):
         self.assertLess(abs(memory["weights"] / (8.0 * units * 504) - 1.0), 0.005)
         self.assertIn("scaled from 1 to 4 ranks", self.plan("--ranks", "4"))
 
+    def test_data_once_a_node(self) -> None:
+        """Inputs count once on a node, the rest of the data set on every rank."""
+        settings = ("data.train=20000", "network.width=1000000")
+        inputs, labels = 20200 * 500 * 8, 20200 * 16
+        whole = "in all, without program and libraries"
+        for ranks, a_node, nodes in ((512, 64, 8), (500, 64, 8), (64, 64, 1), (4, 1, 4)):
+            with self.subTest(ranks=ranks, a_node=a_node):
+                where = ("--ranks", str(ranks), "--ranks-per-node", str(a_node))
+                text = self.plan(*where, "--no-calibration", settings=settings)
+                memory = section(text, "memory of a rank")
+                name = "data set" if a_node == 1 else "data set, a rank's part of the node's"
+                self.assertLess(abs(memory[name] / (inputs / a_node + labels) - 1.0), 0.005)
+                if 1 < a_node < ranks:
+                    told = memory[f"on a node of {a_node} ranks"]
+                    self.assertLess(abs(told / (a_node * memory[whole]) - 1.0), 0.005)
+                # Each further node takes a copy, and further ranks of a node none.
+                alone = ranks * (memory[whole] - inputs / a_node)
+                if 1000000 / 1024 > ranks:  # ranks have unlike numbers of tiles
+                    self.assertLess(memory[f"on {ranks} ranks"], 1.01 * (alone + nodes * inputs))
+                    self.assertGreater(memory[f"on {ranks} ranks"], nodes * inputs)
+
+    def test_peak_of_a_run(self) -> None:
+        """What a run says it took has the inputs once, as the system counts them."""
+        data = ("data.train=12000", "data.test=4000", "measure.quantities=[loss, test_accuracy]")
+        one, _ = self.run_with(data, 1)
+        three, _ = self.run_with(data, 3)
+        inputs = 16000 * 500 * 8
+        self.assertGreater(one, inputs)
+        self.assertLess(three - one, 1.2 * inputs)  # twice the rest of a rank, no second copy
+
     def test_smallest_number_of_ranks(self) -> None:
         """The number that is told fits, and one less does not."""
         wide = ("network.width=1000000",)  # 4 GB of weights
 
         def node(ranks: int, a_node: int) -> float:
-            text = self.plan("--ranks", str(ranks), "--no-calibration", settings=wide)
+            where = ("--ranks", str(ranks), "--ranks-per-node", str(a_node))
+            text = self.plan(*where, "--no-calibration", settings=wide)
             return min(ranks, a_node) * section(text, "memory of a rank")[
                 "in all, without program and libraries"
             ]

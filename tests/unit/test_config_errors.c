@@ -89,7 +89,8 @@ static const mistake mistakes[] = {
     {"data: {labels: {noisy_test: \"true\"}}\n", NULL, {"without quotes"}},
     {"data: {source: mixtrue}\n",
      NULL,
-     {"data.source must be one of mixture, xor-balls, points, idx, hdf5, function, but mixtrue was "
+     {"data.source must be one of mixture, xor-balls, points, idx, cifar10, hdf5, function, but "
+      "mixtrue was "
       "found; "
       "did you mean mixture?"}},
     {"network: {activation: {kind: sigmoid}}\n",
@@ -215,6 +216,21 @@ static const mistake mistakes[] = {
     {"data: {labels: {kind: random, random_fraction: 0.5}}\n",
      NULL,
      {"data.labels.random_fraction is 0.5, but data.labels.kind: random"}},
+    {"data:\n  source: cifar10\n",
+     NULL,
+     {"test.yaml, line 2: data.source is cifar10, which needs data.cifar10.folder; give it"}},
+    {"data: {source: cifar10, cifar10: {folder: a, train_files: []}}",
+     NULL,
+     {"data.cifar10.train_files names no file"}},
+    {"data: {source: cifar10, cifar10: {folder: a, test_files: [a, b, a]}}",
+     NULL,
+     {"data.cifar10.test_files must be a list of texts, but entry 3 is", "name it once"}},
+    {"data: {source: cifar10, cifar10: {folder: a, classes: [3, 10]}}",
+     NULL,
+     {"data.cifar10.classes must be a list of integers from 0 to 9, but entry 2 is"}},
+    {"data: {source: cifar10, cifar10: {folder: a, classes: [3, 3]}}",
+     NULL,
+     {"data.cifar10.classes has 3 twice"}},
     {"data: {source: idx, idx: {train_images: a, train_labels: b, test_images: c, test_labels: d, "
      "classes: [3]}}\n",
      NULL,

@@ -34,6 +34,7 @@ static void write_value(const ww_key *key, uint64_t *state, FILE *stream)
 {
     static const char *const words[] = {"loss", "test_accuracy", "null", "n", "x-1", "7"};
     const size_t some = next_number(state) % 4;
+    const size_t step = key->most < 30 ? 3 : 10; // of lists of integers
     switch (key->type) {
     case WW_KEY_INTEGER:
     case WW_KEY_SAMPLES:
@@ -70,11 +71,14 @@ static void write_value(const ww_key *key, uint64_t *state, FILE *stream)
     case WW_KEY_INTEGER_LIST:
         fputc('[', stream);
         for (size_t i = 0; i < (some == 1 ? 2 : some); i++)
-            fprintf(stream, "%zu, ", 10 * i + next_number(state) % 10);
+            fprintf(stream, "%zu, ", step * i + next_number(state) % step);
         fputc(']', stream);
         break;
     case WW_KEY_REAL_LIST: // probabilities: their sum is checked, so only equal ones
         fputs(some == 0 ? "[]" : "[0.1, 0.3, 0.25, 0.35]", stream);
+        break;
+    case WW_KEY_TEXT_LIST:
+        fputs(some < 2 ? "[\"a b\\t\", /plain/path-1.gz]" : "['1e5', \"null\", ../c]", stream);
         break;
     case WW_KEY_CHOICE_LIST:
         fprintf(stream, "[%s%s%s]", some % 2 == 0 ? "" : key->choices[2], some == 3 ? ", " : "",
@@ -109,7 +113,7 @@ static char *write_config(uint64_t seed)
     uint64_t state = seed;
     ww_config choices;
     memset(&choices, 0, sizeof choices);
-    choices.data.source = (ww_source)(next_number(&state) % 6);
+    choices.data.source = (ww_source)(next_number(&state) % 7);
     choices.data.function.kind = (ww_function)(next_number(&state) % 5);
     choices.data.labels.kind = (ww_labels)(next_number(&state) % 3);
     choices.network.activation.kind = (ww_activation)(next_number(&state) % 2);
@@ -152,6 +156,8 @@ static char *write_config(uint64_t seed)
             fputs("1", stream);
         else if (strcmp(path, "data.points.components") == 0)
             fprintf(stream, "%llu", (unsigned long long)(100 + next_number(&state) % 100));
+        else if (strcmp(path, "gram.grid") == 0)
+            fputs("[2, 3]", stream);
         else if (strcmp(path, "data.mixture.probabilities") == 0 && next_number(&state) % 2 == 0)
             fputs("[]", stream);
         else
@@ -195,12 +201,15 @@ static void test_resolved_yaml_reads_back(void **state)
         ww_experiment experiment;
         ww_error error = {0};
         // Probabilities and components that do not fit each other are refused, replicas that are
-        // all the same, pairs of an odd width, too many orthogonal terms: not the point here.
+        // all the same, pairs of an odd width, too many orthogonal terms, matrices that do not fit
+        // the network: not the point here.
         const ww_status status =
             ww_experiment_parse(text, "random", "/folder", NULL, 0, &experiment, &error);
         if (status != WW_OK && strstr(error.message, "data.mixture.probabilities has") == NULL &&
             strstr(error.message, "replica_seeds is empty") == NULL &&
             strstr(error.message, "choose an even width") == NULL &&
+            strstr(error.message, "H(0) is a sum of patterns") == NULL &&
+            strstr(error.message, "gram.spectrum is false") == NULL &&
             strstr(error.message, "directions are orthogonal") == NULL)
             fail_msg("refused: %s\n%s", error.message, text);
         free(text);

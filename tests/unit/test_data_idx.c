@@ -340,8 +340,38 @@ static void test_fashion_mnist(void **state)
     assert_int_equal(data.train.labels[0], 0); // a dress at place 3 comes before a sandal at 8
     assert_int_equal(data.classes, 2);
     ww_dataset_free(&data);
-#undef FILES
 }
+
+/// The first n / 2 of each of two classes, in the order of the file: what papers call the first n.
+static void test_first_of_two_classes(void **state)
+{
+    (void)state;
+    if (access(FASHION "/train-images-idx3-ubyte.gz", R_OK) != 0)
+        skip();
+    enum { N = 1000 };
+    ww_dataset whole = load_good("data: {source: idx, train: 8000, test: 1, normalize: none,\n"
+                                 "idx: {" FILES "}}");
+    ww_dataset data = load_good("data: {source: idx, train: 1000, test: 200, normalize: none,\n"
+                                "idx: {classes: [0, 1], balanced: true, " FILES "}}");
+    const int64_t d = data.dimension;
+    int64_t taken[2] = {0, 0}, kept = 0;
+    for (int64_t s = 0; s < whole.train.count && kept < N; s++) {
+        const int64_t label = whole.train.labels[s];
+        if (label > 1 || taken[label] == N / 2)
+            continue;
+        taken[label]++;
+        assert_int_equal(data.train.labels[kept], label);
+        assert_memory_equal(data.train.inputs + kept * d, whole.train.inputs + s * d,
+                            (size_t)d * sizeof(double));
+        kept++;
+    }
+    assert_int_equal(kept, N);
+    assert_int_equal(taken[0], N / 2);
+    assert_int_equal(data.test.count, 200);
+    ww_dataset_free(&whole);
+    ww_dataset_free(&data);
+}
+#undef FILES
 
 int main(int argc, char **argv)
 {
@@ -351,7 +381,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_batch),         cmocka_unit_test(test_broken_headers),
         cmocka_unit_test(test_truncated),     cmocka_unit_test(test_damaged_gzip),
         cmocka_unit_test(test_unreadable),    cmocka_unit_test(test_blank_image),
-        cmocka_unit_test(test_fashion_mnist),
+        cmocka_unit_test(test_fashion_mnist), cmocka_unit_test(test_first_of_two_classes),
     };
     MPI_Init(&argc, &argv);
     const int failed = cmocka_run_group_tests(tests, make_folder, remove_folder);

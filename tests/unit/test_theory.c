@@ -36,15 +36,21 @@ static void test_fields_and_values_agree(void **state)
     ww_field fields[WW_THEORY_FIELDS];
     // What the paper fitted to its own data is no prediction for another model.
     config.model = WW_MODEL_ARORA;
-    assert_int_equal(ww_theory_fields(&config, false, RECORDS, fields), 0);
-    assert_int_equal(ww_theory_fields(&config, true, RECORDS, fields), 3);
+    ww_theory_plan plan = {.config = &config, .records = RECORDS};
+    assert_int_equal(ww_theory_fields(&plan, fields), 0);
+    plan.has_row_movement = true;
+    assert_int_equal(ww_theory_fields(&plan, fields), 3);
     config.model = WW_MODEL_LI_LIANG;
-    assert_int_equal(ww_theory_fields(&config, false, RECORDS, fields), 1);
-    const size_t count = ww_theory_fields(&config, true, RECORDS, fields);
+    plan.has_row_movement = false;
+    assert_int_equal(ww_theory_fields(&plan, fields), 1);
+    plan.has_row_movement = true;
+    const size_t count = ww_theory_fields(&plan, fields);
     assert_int_equal(ww_theory_values(fields, count), 1 + 3 * RECORDS);
     const double movement[ROWS] = {0.0, 5e-4, 1.0};
     double values[1 + 3 * RECORDS];
-    ww_theory_compute(&config, &data, movement, ROWS, RECORDS, values);
+    const ww_theory_inputs inputs_of_theory = {
+        .data = &data, .rows = ROWS, .row_movement = movement};
+    ww_theory_compute(&plan, &inputs_of_theory, values);
     assert_true(fabs(values[0] - 2.0 / 60.0) < 1e-16);
     assert_true(values[1] == 0.0 && fabs(values[2] - 0.1) < 1e-15 && values[3] == 1.0);
     assert_true(isnan(values[4]));
