@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-#ifdef WIDTHWISE_VECTOR_MATH
+#if defined(WIDTHWISE_VECTOR_MATH) && !defined(__clang__) // as clang-tidy sees it
 // glibc has these for vectors (libmvec), but says so in <math.h> only under -ffast-math, which
 // would change other things as well. The right version is taken when the program is loaded.
 #define VECTORISED __attribute__((target_clones("avx512f", "avx2", "default")))
