@@ -33,9 +33,9 @@ typedef struct ww_gram_limit {
     int64_t dimension;    ///< d
 } ww_gram_limit;
 
-/// A ww_gram_fill; `limit` is a const ww_gram_limit. WW_USAGE: a matrix of another order than
+/// A ww_gram_fill; `context` is a const ww_gram_limit. WW_USAGE: a matrix of another order than
 /// `count`, inputs so large that H has no doubles.
-ww_status ww_gram_limit_fill(void *limit, double scale, double keep, ww_block_matrix *matrix,
+ww_status ww_gram_limit_fill(void *context, double scale, double keep, ww_block_matrix *matrix,
                              ww_error *error);
 
 /// H(t) of the finite network with one output, Z'Z of Arora et al. section 3.4:
@@ -51,9 +51,9 @@ typedef struct ww_gram_network {
     double output_square; ///< a_r^2, the same for all units (1 / m for signs over sqrt m)
 } ww_gram_network;
 
-/// A ww_gram_fill; `network` is a const ww_gram_network. With keep other than 0 it takes another
+/// A ww_gram_fill; `context` is a const ww_gram_network. With keep other than 0 it takes another
 /// n^2 / ranks doubles while it works.
-ww_status ww_gram_network_fill(void *network, double scale, double keep, ww_block_matrix *matrix,
+ww_status ww_gram_network_fill(void *context, double scale, double keep, ww_block_matrix *matrix,
                                ww_error *error);
 
 /// Bytes that a fill allocates on a rank, and additions and multiplications that a rank of `ranks`

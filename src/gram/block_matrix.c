@@ -7,7 +7,7 @@
 
 int64_t ww_block_share(int64_t count, int64_t block, int place, int places)
 {
-    WW_ASSERT(count >= 0 && block >= 1 && place >= 0 && place < places);
+    WW_ASSERT(count >= 0 && place >= 0 && place < places);
     const int64_t whole = count / block; // blocks that are full
     int64_t share = whole / places * block;
     const int64_t extra = whole % places;

@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-#ifdef WIDTHWISE_VECTOR_MATH
+#if defined(WIDTHWISE_VECTOR_MATH) && !defined(__clang__) // as clang-tidy sees it
 // glibc has these for vectors (libmvec), but says so in <math.h> only under -ffast-math, which
 // would change other things as well. The right version is taken when the program is loaded.
 #define VECTORISED __attribute__((target_clones("avx512f", "avx2", "default")))
@@ -19,17 +19,19 @@ VECTOR_FUNCTION double atan2(double y, double x);
 
 static const double PI = 3.14159265358979323846;
 
+// The norms are multiplied with each other first: so an entry is the same for (i, j) and (j, i).
+
 VECTORISED static void one_layer(double slope, double scale, const double *restrict norms,
                                  double *restrict values)
 {
-    const double gain = scale * (1.0 - slope) * (1.0 - slope) / (2.0 * PI);
-    const double whole = scale * 0.5 * (1.0 + slope * slope);
+    const double gain = (1.0 - slope) * (1.0 - slope) / (2.0 * PI);
+    const double whole = 0.5 * (1.0 + slope * slope);
 #pragma omp simd
     for (int i = 0; i < WW_CHUNK; i++) {
         double cosine = values[i];
         cosine = cosine > 1.0 ? 1.0 : cosine;
         cosine = cosine < -1.0 ? -1.0 : cosine;
-        values[i] = norms[i] * cosine * (whole - gain * acos(cosine));
+        values[i] = scale * norms[i] * (cosine * (whole - gain * acos(cosine)));
     }
 }
 
@@ -80,11 +82,11 @@ VECTORISED static void next_layer(double slope, double keep, const double *restr
 VECTORISED static void finish(double slope, double scale, const double *restrict norms,
                               const double *restrict angles, double *restrict values)
 {
-    const double gain = scale * (1.0 - slope) * (1.0 - slope) / (2.0 * PI);
-    const double whole = scale * 0.5 * (1.0 + slope * slope);
+    const double gain = (1.0 - slope) * (1.0 - slope) / (2.0 * PI);
+    const double whole = 0.5 * (1.0 + slope * slope);
 #pragma omp simd
     for (int i = 0; i < WW_CHUNK; i++)
-        values[i] *= norms[i] * (whole - gain * angles[i]);
+        values[i] = scale * norms[i] * (values[i] * (whole - gain * angles[i]));
 }
 
 void ww_kernel_at_cosines(const ww_kernel *kernel, double scale, const double *norms,

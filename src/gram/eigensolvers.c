@@ -24,8 +24,11 @@ static void scalapack_sizes(const ww_block_matrix *matrix, bool with_vectors, in
     const int64_t rows = ww_block_share(n, block, 0, grid->rows);
     const int64_t columns = ww_block_share(n, block, 0, grid->columns);
     if (with_vectors) {
-        const int64_t back = 3 * n + greatest(block * (rows + 1), 3 * block);
-        *work_size = greatest(1 + 6 * n + 2 * rows * columns, back) + 2 * n;
+        const int64_t reduce = 3 * n + greatest(block * (rows + 1), 3 * block);
+        // What pdormtr wants of it at the end. pdsyevd forgets that, and for small matrices its own
+        // figure is too small: pdormtr then leaves the vectors as they are.
+        const int64_t back = (rows + columns + 2 * block) * block;
+        *work_size = greatest(1 + 6 * n + 2 * rows * columns, reduce) + 2 * n + back;
         *integers_size = 7 * n + 8 * (int64_t)grid->columns + 2;
         return;
     }

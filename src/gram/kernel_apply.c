@@ -132,9 +132,8 @@ ww_status ww_kernel_apply(const ww_kernel *kernel, const double *rows, int64_t r
 void ww_kernel_apply_cost(int64_t row_count, int64_t input_count, int64_t dimension,
                           int64_t columns, int ranks, int64_t *bytes, double *flops)
 {
-    *bytes =
-        8 * (2 * WW_CHUNK * dimension + (int64_t)WW_CHUNK * WW_CHUNK + 2 * WW_CHUNK * columns) +
-        (row_count + input_count) * (int64_t)(sizeof(double) + sizeof(int));
+    *bytes = (2 * dimension + WW_CHUNK + 2 * columns) * WW_CHUNK * 8 +
+             (row_count + input_count) * (int64_t)(sizeof(double) + sizeof(int));
     const int64_t chunks = (row_count + WW_CHUNK - 1) / WW_CHUNK;
     const int64_t share = (chunks + ranks - 1) / ranks * WW_CHUNK;
     *flops = 2.0 * (double)(share < row_count ? share : row_count) * (double)input_count *

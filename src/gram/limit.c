@@ -78,7 +78,8 @@ static void fill(assembly *work)
     int64_t indices[WW_CHUNK];
     ww_chunk *left = work->left;
     const int64_t d = work->directions.dimension;
-    for (int64_t begin = 0; begin < matrix->local_columns; begin += COLUMN_CHUNKS * WW_CHUNK) {
+    for (int64_t begin = 0; begin < matrix->local_columns;
+         begin += (int64_t)COLUMN_CHUNKS * WW_CHUNK) {
         int chunks = 0;
         for (int64_t c = begin; chunks < COLUMN_CHUNKS && c < matrix->local_columns;
              c += WW_CHUNK, chunks++) {

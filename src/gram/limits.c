@@ -36,13 +36,14 @@ static int ranks_needed(int64_t rows, int64_t columns, int64_t block, int64_t pa
     if (more >= INT_MAX)
         return 0;
     const double entries = (double)rows * (double)columns * (double)parts;
-    double ranks = entries / (double)(INT_MAX - more);
-    if (ranks < 1.0)
-        ranks = 1.0;
+    const double quotient = entries / (double)(INT_MAX - more);
+    if (!(quotient < 1e7))
+        return 0;
     // Grids leave ranks over, and blocks do not divide evenly: a few more than the quotient.
-    for (int tries = 0; tries < 1000 && ranks < 1e7; tries++, ranks += 1.0)
-        if (fits_on(rows, columns, block, (int)ranks, parts, more))
-            return (int)ranks;
+    const int first = quotient > 1.0 ? (int)quotient : 1;
+    for (int ranks = first; ranks < first + 1000; ranks++)
+        if (fits_on(rows, columns, block, ranks, parts, more))
+            return ranks;
     return 0;
 }
 

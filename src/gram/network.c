@@ -270,7 +270,7 @@ void ww_gram_network_cost(int64_t samples, int64_t dimension, int64_t width, boo
     const int64_t words = panel_tiles_of(&tiling) * tiling.tile_units / WORD;
     const int64_t block = ww_block_size(samples, 0);
     *bytes = 8 * (2 * samples * words + tiling.tile_units * block + block + samples +
-                  2 * WW_CHUNK * dimension + (int64_t)WW_CHUNK * WW_CHUNK);
+                  (2 * dimension + WW_CHUNK) * WW_CHUNK);
     if (keep)
         *bytes += 8 * ww_block_share(samples, WW_BLOCK, 0, rows) *
                   ww_block_share(samples, WW_BLOCK, 0, columns);

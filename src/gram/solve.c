@@ -291,7 +291,7 @@ void ww_gram_solve_cost(int64_t order, int64_t block, int64_t columns, int ranks
     const int64_t sides = columns > 1 ? columns : 1;
     *bytes = 8 * (local_rows * local_columns +
                   local_rows * ww_block_share(sides, block, 0, grid_columns) +
-                  order * (3 * columns + 2 * 2 + 1) + 2 * columns + order +
+                  order * (3 * columns + 6) + 2 * columns +
                   2 * (local_rows + local_columns) * (columns + 2)) +
              ww_lanczos_bytes(order);
     const double n = (double)order;

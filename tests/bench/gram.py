@@ -1,0 +1,125 @@
+#!/usr/bin/env python3
+"""Gram matrices of Fashion-MNIST against NumPy and SciPy, on the same two cores.
+
+    python3 tests/bench/gram.py BUILD [--rounds 5] [--large]
+
+BUILD is a build folder with tests/bench_gram. Both sides take turns, so that what else the machine
+does meets both alike; ratios are taken round by round, and their median and spread are printed.
+
+    assembly   ww_gram_limit_fill on 2 ranks, against X @ X.T, clip, arccos of NumPy on 2 threads:
+               to be at most 0.5 of its time
+    spectrum   all eigenvalues and eigenvectors on 2 ranks, against scipy.linalg.eigh(driver="evd")
+               on 2 threads: to be at most 1.3 of its time
+    elpa       the same by ELPA, where it is built in
+    values     eigenvalues alone, against scipy.linalg.eigvalsh
+    --large    one solve and both ends of the spectrum for n = 20000: to take at most 120 s, and
+               2.5 GiB on each rank
+"""
+import argparse
+import gzip
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+
+os.environ["OPENBLAS_NUM_THREADS"] = "2"
+import numpy  # noqa: E402  (reads the number of threads when it is loaded)
+import scipy.linalg  # noqa: E402
+
+IMAGES = "/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz"
+
+
+def samples(count):
+    """The first images, on the unit sphere; normals where Debian's data set is not installed."""
+    if os.path.exists(IMAGES):
+        with gzip.open(IMAGES) as stream:
+            stream.read(16)
+            pixels = numpy.frombuffer(stream.read(count * 784), numpy.uint8)
+        inputs = pixels.reshape(count, 784).astype(float)
+    else:
+        inputs = numpy.random.default_rng(1).standard_normal((count, 784))
+    return inputs / numpy.linalg.norm(inputs, axis=1, keepdims=True)
+
+
+def run(build, task, path, inputs, block, grid=(1, 2)):
+    """One run of bench_gram on two ranks; its names and numbers."""
+    environment = dict(os.environ, OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1",
+                       OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
+    command = ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", "2",
+               os.path.join(build, "tests", "bench_gram"), task, path, *map(str, inputs.shape),
+               str(block), *map(str, grid)]
+    output = subprocess.run(command, env=environment, check=True, capture_output=True, text=True,
+                            timeout=1800).stdout.split()
+    return dict(zip(output[::2], map(float, output[1::2])))
+
+
+def timed(function):
+    begin = time.perf_counter()
+    function()
+    return time.perf_counter() - begin
+
+
+def gram(inputs):
+    """Equation (3) as one writes it in NumPy."""
+    cosines = numpy.clip(inputs @ inputs.T, -1.0, 1.0)
+    return cosines * (numpy.pi - numpy.arccos(cosines)) / (2.0 * numpy.pi)
+
+
+def report(name, ours, theirs, limit):
+    ratios = sorted(a / b for a, b in zip(ours, theirs))
+    median = statistics.median(ratios)
+    verdict = "" if limit is None else f", at most {limit}: " + ("ok" if median <= limit else "MISSED")
+    print(f"{name:9s} {statistics.median(ours):8.3f} s against {statistics.median(theirs):8.3f} s: "
+          f"ratio {median:.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}){verdict}", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("build")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--samples", type=int, default=4000)
+    parser.add_argument("--block", type=int, default=32)
+    parser.add_argument("--solve-block", type=int, default=64)
+    parser.add_argument("--large", action="store_true")
+    options = parser.parse_args()
+    inputs = samples(options.samples)
+    with tempfile.NamedTemporaryFile() as stream:
+        inputs.tofile(stream.name)
+
+        def ours(task):
+            return run(options.build, task, stream.name, inputs, options.block)
+
+        matrix = gram(inputs)
+        pairs = {name: ([], []) for name in ("assembly", "spectrum", "elpa", "values")}
+        for _ in range(options.rounds):
+            pairs["assembly"][0].append(ours("assembly")["seconds"])
+            pairs["assembly"][1].append(timed(lambda: gram(inputs)))
+            pairs["spectrum"][0].append(ours("spectrum")["seconds"])
+            evd = timed(lambda: scipy.linalg.eigh(matrix, driver="evd"))
+            pairs["spectrum"][1].append(evd)
+            try:
+                pairs["elpa"][0].append(ours("elpa")["seconds"])
+                pairs["elpa"][1].append(evd)
+            except subprocess.CalledProcessError:
+                pass
+            pairs["values"][0].append(ours("values")["seconds"])
+            pairs["values"][1].append(timed(lambda: scipy.linalg.eigvalsh(matrix)))
+        print(f"n = {options.samples}, 2 ranks against 2 threads, {options.rounds} rounds")
+        limits = {"assembly": 0.5, "spectrum": 1.3, "elpa": None, "values": None}
+        for name, (left, right) in pairs.items():
+            if left:
+                report(name, left, right, limits[name])
+    if options.large:
+        inputs = samples(20000)
+        with tempfile.NamedTemporaryFile() as stream:
+            inputs.tofile(stream.name)
+            found = run(options.build, "solve", stream.name, inputs, options.solve_block)
+        print("n = 20000, one solve and both ends of the spectrum on 2 ranks: "
+              + ", ".join(f"{name} {value:g}" for name, value in found.items()))
+        print("at most 120 s and 2.5 GiB a rank: "
+              + ("ok" if found["seconds"] <= 120 and found["peak_GiB"] <= 2.5 else "MISSED"))
+
+
+if __name__ == "__main__":
+    main()
