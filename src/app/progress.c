@@ -23,8 +23,9 @@ void ww_progress_begin(ww_progress *progress, const char *name, int64_t first_st
 
 void ww_progress_numbers(const ww_measure_plan *plan, const double *values, char *text, size_t size)
 {
-    static const char *const shown[] = {"loss",          "test_loss", "train_accuracy",
-                                        "test_accuracy", "coupling",  "distance"};
+    static const char *const shown[] = {"loss",           "test_loss",     "residual",
+                                        "train_accuracy", "test_accuracy", "test_absolute_error",
+                                        "coupling",       "distance"};
     size_t used = 0;
     text[0] = '\0';
     for (size_t i = 0; i < sizeof shown / sizeof shown[0]; i++) {

@@ -16,22 +16,22 @@ enum { HASH_SAMPLES = 1024, WHERE_SIZE = 4096 };
 static const ww_source_entry sources[] = {
     [WW_SOURCE_MIXTURE] = {"k classes of l Gaussians with random means; train and test share the "
                            "means (Li & Liang, sections 3 and 7).",
-                           ww_source_mixture},
+                           ww_source_mixture, NULL},
     [WW_SOURCE_XOR_BALLS] = {"Two classes of two discs each, placed like exclusive or: not "
                              "linearly separable (Li & Liang, figure 3).",
-                             ww_source_xor_balls},
+                             ww_source_xor_balls, NULL},
     [WW_SOURCE_POINTS] = {"One random point a component, k l in all; the test set is the train set "
                           "(Li & Liang, section 5.1, assumption S).",
-                          ww_source_points},
+                          ww_source_points, NULL},
     [WW_SOURCE_IDX] = {"Images and labels in IDX files, the format of MNIST and Fashion-MNIST, "
                        "plain or gzip, all classes or a choice.",
-                       ww_source_idx},
+                       ww_source_idx, NULL},
     [WW_SOURCE_CIFAR10] = {"Images and labels of CIFAR-10 in its binary version (data_batch_1.bin "
                            "and so on), plain or gzip, all classes or a choice.",
-                           ww_source_cifar10},
+                           ww_source_cifar10, NULL},
     [WW_SOURCE_HDF5] = {"Inputs [n, ...] and labels [n] of any numeric type, each a dataset of one "
                         "HDF5 file.",
-                        ww_source_hdf5},
+                        ww_source_hdf5, NULL},
     [WW_SOURCE_FUNCTION] = {"Inputs with Gaussian directions and real y = g(x): linear, quadratic, "
                             "power, cosine, arctan, and sums of such terms (Arora et al., section "
                             "6).",
@@ -389,7 +389,7 @@ ww_status ww_dataset_describe(const ww_config *config, const ww_parallel *parall
 
 void ww_dataset_set_train_targets(ww_dataset *dataset, const double *targets)
 {
-    WW_ASSERT(dataset->has_targets && targets != NULL);
+    WW_ASSERT(dataset->has_targets);
     memcpy(dataset->train.targets, targets,
            (size_t)(dataset->train.count * dataset->outputs) * sizeof *targets);
     dataset->hash = hash_of(dataset);

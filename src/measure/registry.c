@@ -206,9 +206,8 @@ static ww_status choose_quantities(const ww_config *config, const ww_dataset *sh
     for (size_t word = 0; word < asked->count; word++) {
         if (strcmp(asked->words[word], "all") == 0)
             for (size_t i = 0; i < count; i++)
-                wanted[i] = wanted[i] ||
-                            (!is_array(all[i]) &&
-                             (!all[i]->needs_targets || ww_config_has_targets(config)));
+                wanted[i] = wanted[i] || (!is_array(all[i]) && (!all[i]->needs_targets ||
+                                                                ww_config_has_targets(config)));
         else
             WW_TRY(
                 want(config, "measure.quantities", asked->words[word], all, count, wanted, error));
@@ -355,6 +354,7 @@ ww_status ww_measure_cost_of(const ww_measure_plan *plan, const ww_problem *prob
 {
     *cost = (ww_measure_cost){0};
     ww_survey_cost(problem, plan->needs, &cost->record_bytes, &cost->record_flops);
+    cost->record_bytes += ww_measure_values(plan) * (int64_t)sizeof(double);
     for (size_t i = 0; i < plan->result_count; i++) {
         if (plan->results[i]->cost == NULL)
             continue;

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+_Static_assert((int)WW_FIELD_AXES <= (int)WW_ARRAY_RANK, "fields with their axes are arrays");
+
 ww_status ww_plan_add(ww_plan *plan, ww_plan_item item, char *path, ww_error *error)
 {
     if (path == NULL)
@@ -114,7 +116,7 @@ static ww_status add_fields(ww_plan *plan, const ww_member_layout *layout, const
                              .units = field->units,
                              .source = field->source,
                              .fill = WW_PLAN_BLANK};
-        WW_ASSERT(field->rank + (records >= 0) + has_replicas <= WW_ARRAY_RANK);
+        WW_ASSERT(field->rank + (records >= 0) + has_replicas <= WW_FIELD_AXES);
         if (has_replicas)
             item.extent[item.rank++] = layout->replicas;
         if (records >= 0)

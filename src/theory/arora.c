@@ -12,7 +12,7 @@ static double cosine_series(double norm)
 {
     double sum = 0.0;
     double term = norm * norm; // 2j / (2j)! norm^2j = norm^2j / (2j - 1)!
-    for (double j = 1.0; sum + term > sum; j += 1.0) {
+    for (int j = 1; sum + term > sum; j++) {
         sum += term;
         term *= norm * norm / (2.0 * j * (2.0 * j + 1.0));
     }
@@ -23,14 +23,14 @@ static double cosine_series(double norm)
 static double arctan_series(double norm)
 {
     double sum = 0.0;
-    double power = 2.0 * (0.25 * norm * norm); // 2^(1 - 2j) norm^2j
-    for (double j = 1.0;; j += 1.0) {
-        const double term = 2.0 * j / (2.0 * j - 1.0) * power;
-        if (!(sum + term > sum))
-            return sum;
-        sum += term;
+    double before = -1.0;
+    double power = 0.5 * norm * norm; // 2^(1 - 2j) norm^2j
+    for (int j = 1; sum > before; j++) {
+        before = sum;
+        sum += 2.0 * j / (2.0 * j - 1.0) * power;
         power *= 0.25 * norm * norm;
     }
+    return sum;
 }
 
 double ww_function_bound(const ww_config *config)

@@ -40,6 +40,10 @@ ww_status ww_problem_make(const ww_config *config, const ww_dataset *data,
     ww_status status = ww_to_int(data->dimension, "the dimension of the data", &checked, error);
     if (status == WW_OK)
         status = ww_to_int(data->outputs, "the number of outputs", &checked, error);
+    if (status == WW_OK && problem->pairs) // whose kernels take every second row
+        status = ww_to_int(2 * data->dimension, "twice the dimension of the data", &checked, error);
+    if (status == WW_OK && problem->pairs)
+        status = ww_to_int(2 * data->outputs, "twice the number of outputs", &checked, error);
     return ww_agree(parallel, status, error);
 }
 

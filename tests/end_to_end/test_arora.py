@@ -167,6 +167,37 @@ class AroraTest(ProgramTest):
         norms = np.linalg.norm(result.experiment.train_inputs, axis=1)
         np.testing.assert_allclose(norms, 1, rtol=0, atol=1e-14)
 
+    def test_linear_where_weights_are_large(self) -> None:
+        """With pairs and a large kappa no pattern changes: equation (8) holds with the kernel of
+        W(0), and so does the distance that follows from it."""
+        config = """
+name: linear
+model: arora
+data: {train: 60, test: 10, mixture: {dimension: 40, spread: 4.0}}
+network: {width: 600, hidden: {pairs: antisymmetric, std: 1.0e+5}}
+training: {steps: 200, rate: 0.05}
+measure: {every: 20, quantities: [residual, distance_absolute, coupling_train], final: []}
+output: {record: [data, initial-weights]}
+"""
+        member = self.member(config)
+        record, trajectory = member.record, member.trajectory
+        self.assertEqual(trajectory["coupling_train"][-1], 0)
+        inputs, rate, steps = record["train_inputs"], 0.05, trajectory["step"][:, None]
+        patterns = inputs @ record["initial_hidden_weights"].T >= 0
+        features = patterns * record["initial_output_weights"][0]
+        values, vectors = np.linalg.eigh((inputs @ inputs.T) * (features @ features.T))
+        squares = (vectors.T @ record["train_targets"][:, 0]) ** 2
+        left = (1 - rate * values) ** steps
+        np.testing.assert_allclose(
+            trajectory["residual"], np.sqrt((left**2 * squares).sum(axis=1)), rtol=1e-8
+        )
+        np.testing.assert_allclose(
+            trajectory["distance_absolute"],
+            np.sqrt(((1 - left) ** 2 * squares / values).sum(axis=1)),
+            rtol=1e-4,  # differences of weights near 1e5
+        )
+        self.assertLess(trajectory["residual"][-1], 0.5 * trajectory["residual"][0])
+
     def data_of(self, kind: str, train: int = 153) -> tuple[np.ndarray, np.ndarray]:
         """Inputs and targets of a function, train and test together."""
         record = self.member(

@@ -323,11 +323,11 @@ class HelpTest(ProgramTest):
     def test_lists(self) -> None:
         """All lists name what they ought to."""
         for what, known in (
-            ("quantities", ("test_accuracy", "coupling", "pseudo_gradient_norm", "v_max")),
-            ("results", ("update_spectrum", "accuracy_target", "separation")),
+            ("quantities", ("test_accuracy", "coupling", "pseudo_gradient_norm", "v_max", "residual")),
+            ("results", ("update_spectrum", "accuracy_target", "separation", "eigenvalues")),
             ("keys", ("network.width", "training.stop", "output.record", "measure.snapshots")),
-            ("models", ("li-liang",)),
-            ("sources", ("mixture", "xor-balls", "points", "idx", "cifar10", "hdf5")),
+            ("models", ("li-liang", "arora")),
+            ("sources", ("mixture", "xor-balls", "points", "idx", "cifar10", "hdf5", "function")),
         ):
             told = self.succeed("list", what).output
             for name in known:
