@@ -231,6 +231,31 @@ static void test_parts(void **state)
     ww_shared_free(&blocks[world.rank % 3 != 0]);
 }
 
+/// As if every other rank were on a second node: a copy for each, whichever way the ranks lie.
+static void test_two_nodes(void **state)
+{
+    (void)state;
+    ww_error error = {0};
+    for (int split = 0; split < 2; split++) {
+        ww_nodes nodes = {0};
+        const int number = split == 0 ? world.rank % 2 : world.rank > 0;
+        assert_int_equal(ww_parallel_split(&world, number, &nodes.node, &error), WW_OK);
+        assert_int_equal(
+            ww_parallel_split(&world, nodes.node.rank == 0 ? 0 : 1, &nodes.firsts, &error), WW_OK);
+        ww_shared block = make(&world, &nodes, 20 + split);
+        check_contents(&block, 20 + split);
+        assert_int_equal(block.is_guest, nodes.node.rank > 0);
+        wait_for_all(&world);
+        int64_t *numbers = block.memory;
+        if (nodes.node.rank == 0)
+            numbers[5] = -number;
+        wait_for_all(&world);
+        assert_int_equal(numbers[5], -number);
+        ww_shared_free(&block);
+        ww_nodes_destroy(&nodes);
+    }
+}
+
 /// Memory that nobody has is a sentence on all ranks. The limit for files is there lest a mistake
 /// reserve all memory of the machine.
 static void test_too_much(void **state)
@@ -267,6 +292,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_nothing_is_left),
         cmocka_unit_test(test_where_the_system_refuses),
         cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_two_nodes),
         cmocka_unit_test(test_too_much),
     };
     const int failed = cmocka_run_group_tests_name("shared", tests, NULL, NULL);
