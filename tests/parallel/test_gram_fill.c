@@ -178,7 +178,7 @@ static void plain_network(const ww_problem *problem, const double *all, double s
     for (int64_t tile = 0; tile < tiling.tile_count; tile++)
         for (int64_t start = 0; start < n; start += WW_SAMPLE_BLOCK) {
             const int64_t units = ww_tile_size(&tiling, tile), samples = ww_block_size(n, start);
-            ww_kernel_preactivations(all + tile * tiling.tile_units * d, units,
+            ww_kernel_preactivations(false, all + tile * tiling.tile_units * d, units,
                                      problem->data->train.inputs + start * d, samples, d, z);
             for (int64_t u = 0; u < units; u++)
                 for (int64_t s = 0; s < samples; s++)
