@@ -160,7 +160,7 @@ ww_status ww_store_summarize_all(const char *path, const ww_parallel *parallel,
                                  ww_file_summary *summary, ww_error *error);
 void ww_file_summary_free(ww_file_summary *summary);
 
-/// Gets one number: `group` is "trajectory" (the last committed row), "final" or "theory".
+/// Gets one number: `group` is "trajectory" (the last committed row), "final", "theory" or "gram".
 typedef void (*ww_scalar_visitor)(void *context, const char *group, const char *name, double value);
 /// Calls `visit` for every committed scalar of member `index`, in the order of the groups above and
 /// of names. Serial, safe while a job writes. Not collective.

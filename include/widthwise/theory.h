@@ -55,11 +55,6 @@ void ww_theory_compute(const ww_theory_plan *plan, const ww_theory_inputs *input
 /// larger than H (the sum of its squared output weights), divided by n where the loss is a mean.
 double ww_theory_descent_rate(const ww_config *config, int64_t samples);
 
-/// E[s'(u) s'(v)] for Gaussian u and v of that correlation, s a ReLU with `slope` left of zero: how
-/// alike two samples at an angle are to the gradients of the network (arc-cosine kernel of order
-/// 0, AR section 3). Pure.
-double ww_theory_same_side(double cosine, double slope);
-
 /// Largest curvature lambda of the train loss in W at the start, that of the infinitely wide
 /// network: c m E[a^2] times the largest eigenvalue of the Gram matrix H of the samples (AR section
 /// 3), divided by n where the loss is a mean; c bounds the second derivative of the loss by

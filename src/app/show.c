@@ -20,11 +20,15 @@ typedef struct printer {
 
 static void print_scalar(void *context, const char *group, const char *name, double value)
 {
-    static const char *const key_numbers[] = {"loss", "test_accuracy", "coupling", "distance"};
+    static const struct {
+        const char *group, *name;
+    } key_numbers[] = {{"trajectory", "loss"},     {"trajectory", "test_accuracy"},
+                       {"trajectory", "coupling"}, {"trajectory", "distance"},
+                       {"gram", "lambda_min"},     {"gram", "complexity_train"}};
     printer *self = context;
     if (!self->in_full) {
         for (size_t i = 0; i < sizeof key_numbers / sizeof key_numbers[0]; i++)
-            if (strcmp(group, "trajectory") == 0 && strcmp(name, key_numbers[i]) == 0)
+            if (strcmp(group, key_numbers[i].group) == 0 && strcmp(name, key_numbers[i].name) == 0)
                 printf("  %s %.4g", name, value);
         return;
     }
@@ -33,6 +37,7 @@ static void print_scalar(void *context, const char *group, const char *name, dou
     if (strcmp(group, self->group) != 0) {
         const char *title = strcmp(group, "trajectory") == 0 ? "last record"
                             : strcmp(group, "final") == 0    ? "results"
+                            : strcmp(group, "gram") == 0     ? "Gram matrix"
                                                              : "predictions";
         self->column = printf("%s    %-12s", self->group[0] != '\0' ? "\n" : "", title);
         snprintf(self->group, sizeof self->group, "%s", group);

@@ -47,6 +47,8 @@ ww_status ww_store_visit_scalars(const char *path, int64_t index, ww_scalar_visi
             status = visit_list(&member.final, "final", 0, 0, visit, context, error);
         if (status == WW_OK && page.theory_valid)
             status = visit_list(&member.theory, "theory", 0, 0, visit, context, error);
+        if (status == WW_OK && page.gram_valid)
+            status = visit_list(&member.gram, "gram", 0, 0, visit, context, error);
     }
     ww_member_close(&member);
     ww_file_close(&file);

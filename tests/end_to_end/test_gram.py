@@ -296,6 +296,63 @@ class GramTest(ProgramTest):
         refused = self.succeed("resume", parts, "--set", "training.steps=70", code=1)
         self.assertIn("train_targets fails its checksum", refused.text)
 
+    def test_sweep(self) -> None:
+        """Members share ranks; each has the labels that its own configuration asks for."""
+        config = (
+            SMALL
+            + "sweep: {data.labels.kind: [true, random, worst-case], network.width: [64, 200]}\n"
+        )
+        path = self.train(config, "sweep.h5", ranks=3)
+        self.assertEqual(check_schema.check_file(str(path)).violations, [])
+        same = {"true": "true", "random": "random", "worst-case": "worst_case"}
+        residuals = {}
+        with widthwise.open(path) as file:
+            self.assertEqual(len(file.members), 6)
+            for member in file.members:
+                kind = member.setting("data.labels.kind") or ""
+                gram = member.gram
+                self.near(gram["labels_train"], gram[f"labels_{same[kind]}"], 1e-7)
+                self.near(
+                    gram["complexity_train"], gram[f"complexity_{same[kind]}"], 1e-6
+                )
+                residuals[kind, int(member.parameters["width"])] = member.trajectory["residual"]
+        for width in (64, 200):
+            last = [residuals[kind, width][-1] / residuals[kind, width][0] for kind in same]
+            self.assertEqual(last, sorted(last))
+        self.succeed("verify", path, ranks=2)
+        shown = self.succeed("show", path).output
+        self.assertIn("complexity_train", shown)
+        # One member alone in a file of its own, then merged with another.
+        text = self.folder / "sweep.h5.yaml"
+        parts = []
+        for index in (1, 5):
+            parts.append(self.folder / f"part{index}.h5")
+            self.succeed("gram", text, "--member", str(index), "-o", parts[-1], ranks=2)
+        merged = self.folder / "merged.h5"
+        self.succeed("merge", *parts, "-o", merged)
+        self.succeed("resume", merged, "-q", ranks=2)
+        with widthwise.open(path) as file, widthwise.open(merged) as other:
+            self.assertEqual([member.index for member in other.members], [1, 5])
+            for member in other.members:
+                twin = file.members[member.index]
+                self.near(member.gram["eigenvalues"], twin.gram["eigenvalues"])
+                self.near(
+                    member.trajectory["residual"], twin.trajectory["residual"], 1e-6
+                )
+
+    def test_export(self) -> None:
+        """A plain copy holds what is committed of it, eigenvectors with the weights."""
+        path = self.train(SMALL, "whole.h5", ranks=2)
+        for more, has_vectors in (((), False), (("--weights",), True)):
+            copy = self.folder / "copy.h5"
+            self.succeed("export", path, "-o", copy, "--force", *more)
+            self.assertEqual(check_schema.check_file(str(copy)).violations, [])
+            with widthwise.open(path) as file, widthwise.open(copy) as plain:
+                member, twin = file.members[0], plain.members[0]
+                self.assertEqual(sorted(member.gram), sorted(twin.gram))
+                self.assertTrue((member.gram["eigenvalues"] == twin.gram["eigenvalues"]).all())
+                self.assertEqual(twin.eigenvectors is not None, has_vectors)
+
     def test_duplicates_are_named(self) -> None:
         """A sample that is there twice is named, and complexity is infinite, not a huge number."""
         inputs = np.random.default_rng(3).normal(size=(30, 6))

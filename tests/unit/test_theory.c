@@ -59,8 +59,8 @@ static void test_fields_and_values_agree(void **state)
     assert_true(isnan(values[12]));
 }
 
-/// The share of a drawn pair on the same side, for several angles and slopes.
-static void test_same_side_is_an_expectation(void **state)
+/// x.y E[s'(w.x) s'(w.y)] over drawn w, for several angles and slopes (AR equation 3).
+static void test_kernel_is_an_expectation(void **state)
 {
     (void)state;
     enum { DRAWS = 200000 };
@@ -75,11 +75,11 @@ static void test_same_side_is_an_expectation(void **state)
                 const double v = cosine * u + sine * normals[2 * i + 1];
                 sum += (u >= 0.0 ? 1.0 : slope) * (v >= 0.0 ? 1.0 : slope);
             }
-            assert_true(fabs(sum / DRAWS - ww_theory_same_side(cosine, slope)) < 5e-3);
+            const ww_kernel kernel = {.depth = 1, .negative_slope = slope};
+            const double x[2] = {1.0, 0.0}, y[2] = {cosine, sine};
+            assert_true(fabs(cosine * sum / DRAWS - ww_kernel_value(&kernel, x, y, 2)) < 5e-3);
         }
     }
-    assert_true(ww_theory_same_side(1.0, 0.0) == 0.5);
-    assert_true(fabs(ww_theory_same_side(-0.3, 1.0) - 1.0) < 1e-15);
 }
 
 /// Two samples at a right angle have the kernel diag(|x|^2 / 2), whose largest value is known.
@@ -116,13 +116,16 @@ static void test_curvature_of_two_samples(void **state)
     assert_true(fabs(curvature / (0.5 * 300.0 * 4.0 * 12.5) - 1.0) < 1e-12);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    MPI_Init(&argc, &argv); // for the process grid of the kernel's matrix
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_li_liang_formulas),
         cmocka_unit_test(test_fields_and_values_agree),
-        cmocka_unit_test(test_same_side_is_an_expectation),
+        cmocka_unit_test(test_kernel_is_an_expectation),
         cmocka_unit_test(test_curvature_of_two_samples),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    const int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    MPI_Finalize();
+    return failed;
 }
