@@ -67,6 +67,12 @@ ww_status ww_member_cost_of(const ww_app_member *member, const ww_dataset *shape
         .checkpoints_by_step = 1 + (every > 0 ? (steps - 1) / every : 0),
     };
     const int64_t theory = theory_bytes(member);
+    if (member->layout.has_train_targets) { // before the file is made
+        int64_t bytes = 0;
+        double flops = 0.0;
+        ww_gram_worst_case_cost(config, shape, ranks, &bytes, &flops);
+        cost->results = bytes > cost->results ? bytes : cost->results;
+    }
     if (member->gram != NULL) {
         int64_t gram_bytes = 0;
         double gram_flops = 0.0;

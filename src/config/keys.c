@@ -256,7 +256,8 @@ static const ww_key keys[] = {
     KEY(gram.block, INTEGER, "Size of the blocks that the Gram matrix is divided into.",
         INTEGERS(1, 4096), FROM("32"), .unit = "samples", .restart = true),
     KEY(gram.grid, INTEGER_LIST,
-        "Rows and columns of the grid of ranks, no more ranks than there are; empty: chosen.",
+        "Rows and columns of the grid of ranks, no more ranks than there are; empty: chosen. With "
+        "[1, 1] results have the same bits on any number of ranks, and one rank does the work.",
         INTEGERS(1, 1 << 20), FROM("[]"), .unit = "ranks", .restart = true),
     KEY(theory.failure_probability, REAL, "Probability delta that a theorem may fail with.",
         NUMBERS(0, 1), .above = true, .below = true, FROM("0.01"), .restart = true),

@@ -40,22 +40,6 @@ static const double *initial_tile(void *context, int64_t tile)
     return work->tile_room;
 }
 
-static ww_status create_grid(ww_gram_work *work, ww_error *error)
-{
-    const ww_config *config = work->problem->config;
-    const ww_integer_list *grid = &config->gram.grid;
-    const int rows = grid->count == 2 ? (int)grid->values[0] : 0;
-    const int columns = grid->count == 2 ? (int)grid->values[1] : 0;
-    const ww_status status =
-        ww_grid_create(work->problem->parallel, rows, columns, &work->grid, error);
-    if (status == WW_USAGE && grid->count == 2) {
-        char where[512];
-        ww_config_where(config, "gram.grid", where, sizeof where);
-        ww_error_prefix(error, "%s: ", where);
-    }
-    return status;
-}
-
 ww_status ww_gram_work_create(const ww_gram_plan *plan, const ww_problem *problem,
                               ww_gram_work *work, ww_error *error)
 {
@@ -83,7 +67,7 @@ ww_status ww_gram_work_create(const ww_gram_plan *plan, const ww_problem *proble
     WW_TRY(ww_agree(problem->parallel, has_room ? WW_OK : WW_FAILED, error));
     for (int64_t i = 0; i < plan->values; i++)
         work->values[i] = NAN;
-    WW_TRY(create_grid(work, error));
+    WW_TRY(ww_gram_grid_create(problem->config, problem->parallel, &work->grid, error));
     if (!plan->has_network)
         return WW_OK;
     return ww_initial_outputs(problem, initial_tile, work, work->start_outputs, error);

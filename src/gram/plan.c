@@ -78,6 +78,21 @@ uint64_t ww_gram_key(const ww_gram_plan *plan, const ww_config *config, const ww
     return hash_words("gram/results", words, sizeof words / sizeof words[0]);
 }
 
+ww_status ww_gram_grid_create(const ww_config *config, const ww_parallel *parallel, ww_grid *grid,
+                              ww_error *error)
+{
+    const ww_integer_list *asked = &config->gram.grid;
+    const bool is_given = asked->count == 2;
+    const ww_status status = ww_grid_create(parallel, is_given ? (int)asked->values[0] : 0,
+                                            is_given ? (int)asked->values[1] : 0, grid, error);
+    if (status == WW_USAGE && is_given) {
+        char where[512];
+        ww_config_where(config, "gram.grid", where, sizeof where);
+        ww_error_prefix(error, "%s: ", where);
+    }
+    return status;
+}
+
 double ww_worst_case_scale(const ww_config *config, int64_t samples)
 {
     return config->data.labels.worst_case_norm == WW_WORST_CASE_ONE ? 1.0 : sqrt((double)samples);
@@ -93,7 +108,7 @@ ww_status ww_gram_worst_case(const ww_config *config, const ww_dataset *data,
                            .count = data->train.count,
                            .dimension = data->dimension};
     ww_grid grid;
-    WW_TRY(ww_grid_create(parallel, 0, 0, &grid, error));
+    WW_TRY(ww_gram_grid_create(config, parallel, &grid, error));
     ww_gram_solution solution;
     const ww_status status = ww_gram_solve(ww_gram_limit_fill, &limit, &grid, plan.samples,
                                            WW_SOLVE_BLOCK, NULL, 0, &solution, error);
@@ -105,6 +120,20 @@ ww_status ww_gram_worst_case(const ww_config *config, const ww_dataset *data,
     }
     ww_grid_free(&grid);
     return status;
+}
+
+void ww_gram_worst_case_cost(const ww_config *config, const ww_dataset *shape, int ranks,
+                             int64_t *bytes, double *flops)
+{
+    const ww_kernel kernel = {.depth = config->gram.depth};
+    const ww_gram_limit limit = {
+        .kernel = &kernel, .count = shape->train.count, .dimension = shape->dimension};
+    int64_t fill_bytes = 0;
+    double fill = 0.0;
+    ww_gram_limit_cost(&limit, ranks, &fill_bytes, &fill);
+    ww_gram_solve_cost(shape->train.count, WW_SOLVE_BLOCK, 0, ranks, bytes, flops);
+    *bytes += fill_bytes;
+    *flops += 2.0 * fill;
 }
 
 static int64_t larger(int64_t a, int64_t b)

@@ -202,6 +202,17 @@ class GramTest(ProgramTest):
         self.check_group(path, slope=0.2)
         self.check_predictions(path, slope=0.2)
 
+    def test_same_bits_on_one_place(self) -> None:
+        """With a grid of one rank the number of ranks does not show in any bit."""
+        settings = (
+            *("--set", "gram.grid=[1, 1]"),
+            *("--set", "data.labels.kind=worst-case"),
+        )
+        first = self.train(SMALL, "ranks1.h5", *settings, ranks=1)
+        for ranks in (2, 3, 4, 7):
+            other = self.train(SMALL, f"ranks{ranks}.h5", *settings, ranks=ranks)
+            self.assertEqual(result_differences(first, other), [])
+
     def test_deep_kernel(self) -> None:
         """The kernel of three layers, by the last and by all, over three classes."""
         for gradient in ("last-layer", "all-layers"):
