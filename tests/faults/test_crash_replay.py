@@ -26,7 +26,7 @@ class CrashReplayTest(unittest.TestCase):
 
     def test_every_crash_can_be_resumed(self) -> None:
         """Kill, power loss on one and on several nodes, torn writes."""
-        findings = check(self.run_under_test, every=7)
+        findings = check(self.run_under_test, every=11)
         print(f"\n{findings.table()}")
         self.assertEqual(findings.failures, [])
         self.assertEqual(findings.total("lost"), 0)

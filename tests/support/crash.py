@@ -25,8 +25,9 @@ training: {batch: 8, steps: 40, rate: 1.0}
 measure:
   every: 3
   quantities: all
-  final: [update_spectrum, accuracy_target]
+  final: [update_spectrum, accuracy_target, gram]
   snapshots: [0, 20]
+gram: {grid: [1, 1], eigenvectors: true}
 output: {checkpoint_every: 7, commit_seconds: 0, record: [data, initial-weights, batches]}
 """
 STEPS = 40
