@@ -10,7 +10,8 @@ PROGRAM_PACKAGES=(
 # What the figures are drawn with.
 FIGURE_PACKAGES=(python3 python3-h5py python3-numpy python3-matplotlib)
 # What the tests need besides.
-TEST_PACKAGES=(libcmocka-dev dataset-fashion-mnist hdf5-tools slurm-wlm munge)
+# libelpa-dev is optional: with it, the second eigensolver is built and tested too.
+TEST_PACKAGES=(libcmocka-dev libelpa-dev dataset-fashion-mnist hdf5-tools slurm-wlm munge)
 
 say() {
     printf '\n== %s\n' "$*"

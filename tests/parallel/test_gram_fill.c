@@ -210,6 +210,8 @@ static void check_network(const char *const *settings, size_t count, int64_t sam
         fail_msg("%s", error.message);
     const int64_t width = together.problem.tiling.width;
     double *all = new_normals(width * D, 4);
+    for (int64_t j = 0; j < D; j++) // a unit at 0, which counts as active
+        all[5 * D + j] = 0.0;
     double *expected = new_doubles(samples * samples), *first = new_doubles(samples * samples);
     double *full = new_doubles(samples * samples);
     plain_network(&single.problem, all, 1.0 / (double)width, expected);
