@@ -2,6 +2,7 @@
 
 #include "app/provenance.h"
 #include "widthwise/clock.h"
+#include "widthwise/gram_analysis.h"
 #include "widthwise/measure.h"
 #include "widthwise/memory.h"
 #include "widthwise/random.h"
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 enum { MOST_SAMPLES = 2048, MOST_BATCH = 4096, MOST_STEPS = 1000, MOST_DIMENSION = 1024 };
+enum { MOST_GRAM_SAMPLES = 512, MOST_GRAM_WIDTH = 4096 };
 static const int64_t MOST_WEIGHT_BYTES = (int64_t)64 << 20; // a rank: more than caches hold
 static const double STEP_SECONDS = 0.5;
 static const double SMALL_RATE = 1e-9; // steps that change next to nothing, at full cost
@@ -187,6 +189,58 @@ static ww_status finish(miniature *self, const ww_app_member *member, const ww_d
     return WW_OK;
 }
 
+// All pieces of the Gram matrix of a few samples.
+static ww_status work_on_gram(const miniature *self, const ww_gram_plan *plan, ww_error *error)
+{
+    ww_gram_work work;
+    ww_spectrum spectrum;
+    ww_status status = ww_gram_work_create(plan, &self->problem, &work, error);
+    if (status == WW_OK)
+        status = ww_gram_take_samples(&work, error);
+    if (status == WW_OK)
+        status = ww_gram_take_solution(&work, error);
+    if (status == WW_OK)
+        status = ww_gram_take_test(&work, error);
+    if (status == WW_OK && plan->has_spectrum) {
+        status = ww_gram_limit_spectrum(&work, &spectrum, error);
+        if (status == WW_OK)
+            ww_spectrum_free(&spectrum);
+    }
+    if (status == WW_OK && plan->has_network)
+        status = ww_gram_take_difference(&work, error);
+    if (status == WW_OK && plan->has_network && plan->has_spectrum) {
+        status = ww_gram_initial_spectrum(&work, &spectrum, error);
+        if (status == WW_OK)
+            ww_spectrum_free(&spectrum);
+    }
+    ww_gram_work_free(&work);
+    return status;
+}
+
+static ww_status time_gram(miniature *self, const ww_app_member *member, const ww_dataset *shape,
+                           ww_calibration *calibration, ww_error *error)
+{
+    if (member->gram == NULL && !member->layout.has_train_targets)
+        return WW_OK;
+    ww_dataset few = *shape;
+    few.train.count = least(shape->train.count, MOST_GRAM_SAMPLES);
+    few.test.count = least(shape->test.count, MOST_GRAM_SAMPLES);
+    WW_TRY(begin(self, member, &few, least(member->config->network.width, MOST_GRAM_WIDTH),
+                 shape->dimension, error));
+    self->config.gram.labels = 0;     // the samples are drawn, whatever their source
+    self->config.gram.grid.count = 0; // there may be fewer ranks than planned
+    ww_gram_plan plan;
+    WW_TRY(ww_agree(self->parallel, ww_gram_plan_make(&self->config, &self->data, &plan, error),
+                    error));
+    int64_t bytes = 0;
+    double flops = 0.0;
+    ww_gram_work_cost(&plan, &self->config, &self->data, self->parallel->size, &bytes, &flops);
+    const double began = ww_seconds();
+    WW_TRY(work_on_gram(self, &plan, error));
+    calibration->gram_rate = flops / (ww_seconds() - began);
+    return WW_OK;
+}
+
 // Checkpoints into a file of the member's kind, with as many units as make a rank's share large
 // enough.
 typedef struct writing {
@@ -253,6 +307,8 @@ static ww_status write_file(const ww_app_member *member, const char *folder,
     layout.snapshot_count = 0;
     layout.records = 1;
     layout.final_count = layout.theory_count = 0; // some have extents of the true width
+    layout.gram_count = 0;
+    layout.keeps_eigenvectors = layout.has_train_targets = false;
     int64_t process = getpid();
     ww_provenance provenance;
     WW_TRY(ww_broadcast(parallel, &process, sizeof process, 0, error));
@@ -281,6 +337,9 @@ ww_status ww_calibrate(const ww_app_member *member, const ww_dataset *shape, con
     end(&self);
     if (status == WW_OK)
         status = finish(&self, member, shape, calibration, error);
+    end(&self);
+    if (status == WW_OK)
+        status = time_gram(&self, member, shape, calibration, error);
     end(&self);
     calibration->overhead = ww_resident_memory();
     if (status == WW_OK) // what it takes with a file open is put in place of that

@@ -13,6 +13,7 @@ typedef struct ww_calibration {
     double step_rate;   ///< additions and multiplications of steps in a second
     double record_rate; ///< of records
     double final_rate;  ///< of results
+    double gram_rate;   ///< of the Gram matrix, of at most 512 samples
     double write_rate;  ///< bytes of a checkpoint in a second, all ranks together
     int64_t overhead;   ///< bytes that a rank takes beside what is counted: program and libraries
     double seconds;     ///< that the calibration took

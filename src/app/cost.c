@@ -72,13 +72,14 @@ ww_status ww_member_cost_of(const ww_app_member *member, const ww_dataset *shape
         double flops = 0.0;
         ww_gram_worst_case_cost(config, shape, ranks, &bytes, &flops);
         cost->results = bytes > cost->results ? bytes : cost->results;
+        cost->gram_flops += flops;
     }
     if (member->gram != NULL) {
         int64_t gram_bytes = 0;
         double gram_flops = 0.0;
         ww_gram_work_cost(member->gram, config, shape, ranks, &gram_bytes, &gram_flops);
         cost->results = gram_bytes > cost->results ? gram_bytes : cost->results;
-        cost->final_flops += gram_flops;
+        cost->gram_flops += gram_flops;
     }
     cost->results = cost->results > theory ? cost->results : theory;
     return ww_store_cost_of(&member->layout, &problem.tiling, rank == 0 ? pending_rows(member) : 0,
@@ -105,7 +106,7 @@ int64_t ww_member_peak(const ww_member_cost *cost)
 double ww_member_work(const ww_app_member *member, const ww_member_cost *cost)
 {
     return (double)member->config->training.steps * cost->step_flops +
-           (double)cost->records * cost->record_flops + cost->final_flops;
+           (double)cost->records * cost->record_flops + cost->final_flops + cost->gram_flops;
 }
 
 int64_t ww_member_file_bytes(const ww_member_cost *cost)

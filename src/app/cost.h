@@ -21,7 +21,8 @@ typedef struct ww_member_cost {
     int64_t results; ///< most while results and predictions are computed
     ww_store_cost store;
     double step_flops, record_flops, final_flops;
-    int64_t records; ///< number
+    double gram_flops; ///< of the Gram matrix, worst-case labels included
+    int64_t records;   ///< number
     int64_t checkpoints_by_step;
 } ww_member_cost;
 

@@ -4,6 +4,7 @@
 #include "app/results.h"
 
 #include "widthwise/clock.h"
+#include "widthwise/gram_analysis.h"
 #include "widthwise/memory.h"
 
 #include <math.h>
@@ -15,6 +16,8 @@ static const int64_t WISH_CHECKPOINT = INT64_C(1);
 static const int64_t WISH_COMMIT_ROWS = INT64_C(1) << 20;
 static const int64_t WISH_END = INT64_C(1) << 40;
 static const int64_t WISH_MASK = (INT64_C(1) << 20) - 1;
+
+static const double GRAM_SLOWNESS = 4.0; // flops of the Gram matrix against those of steps
 
 typedef struct member_loop {
     const ww_app_member *member;
@@ -152,7 +155,14 @@ static ww_status weigh(member_loop *self, ww_error *error)
                     error));
     const double step =
         engine.step_flops > 0.0 ? engine.step_flops : 1.0; // a rank may have no unit
-    self->results_work = measure.final_flops / step;
+    double gram = 0.0;
+    if (self->member->gram != NULL) {
+        int64_t ignored = 0;
+        ww_gram_work_cost(self->member->gram, self->config, self->course.data, self->parallel->size,
+                          &ignored, &gram);
+    }
+    // Half of the work on eigenvalues goes through memory, at a fraction of a step's speed.
+    self->results_work = (measure.final_flops + GRAM_SLOWNESS * gram) / step;
     ww_ending_member(self->ending, (double)engine.weights, measure.record_flops / step);
     return WW_OK;
 }

@@ -106,9 +106,9 @@ static ww_status prepare(planning *self, ww_error *error)
 
 // Seconds of the parts of a member; 0 where they are not known.
 typedef struct duration {
-    double step, record, checkpoint, results; // of one
-    double replica;                           // of one, on one rank; 0: there are none
-    double checkpoints;                       // number
+    double step, record, checkpoint, results, gram; // of one
+    double replica;                                 // of one, on one rank; 0: there are none
+    double checkpoints;                             // number
     double total;
 } duration;
 
@@ -127,9 +127,10 @@ static duration duration_of(const planning *self, size_t i)
         .record = divide(cost->record_flops, rates->record_rate),
         .checkpoint = divide((double)cost->store.checkpoint, rates->write_rate),
         .results = divide(cost->final_flops, rates->final_rate),
+        .gram = divide(cost->gram_flops, rates->gram_rate),
     };
     time.total = (double)config->training.steps * time.step + (double)cost->records * time.record +
-                 time.results;
+                 time.results + time.gram;
     time.checkpoints = (double)cost->checkpoints_by_step;
     if (config->output.checkpoint_minutes > 0.0)
         time.checkpoints += floor(time.total / (60.0 * config->output.checkpoint_minutes));
@@ -229,7 +230,8 @@ static void print_work(const planning *self)
     const double ranks = (double)cost->tiling.width / (double)cost->tiling.local_units;
     printf("\nwork in matrix products%s%s: %.3g flop a step, %.3g a record, %.3g for results\n",
            self->experiment.count > 1 ? ", for " : "", self->members.list[self->largest].label,
-           cost->step_flops * ranks, cost->record_flops * ranks, cost->final_flops * ranks);
+           cost->step_flops * ranks, cost->record_flops * ranks,
+           (cost->final_flops + cost->gram_flops) * ranks);
 }
 
 static void print_part(const char *name, double number, double seconds)
@@ -267,6 +269,10 @@ static void print_time(const planning *self)
     if (time.results > 0.0) {
         ww_duration_text(time.results, text, sizeof text);
         printf("  %-38s %9s\n", "results at the end", text);
+    }
+    if (time.gram > 0.0) {
+        ww_duration_text(time.gram, text, sizeof text);
+        printf("  %-38s %9s\n", "the Gram matrix", text);
     }
     if (time.replica > 0.0)
         printf("  all of this for each of %lld replicas, a rank each\n",
