@@ -1,7 +1,6 @@
 #include "app/crews.h"
 
 #include "app/cost.h"
-#include "app/replicas.h"
 #include "widthwise/board.h"
 #include "widthwise/clock.h"
 #include "widthwise/memory.h"
@@ -231,48 +230,6 @@ static ww_status draw_consequence(crews *self, const ww_parallel *crew, conseque
     return WW_OK;
 }
 
-// The data set of a member, with the targets that the file has for it where these were computed.
-static ww_status load_data(crews *self, const ww_parallel *crew, const ww_app_member *member,
-                           ww_error *error)
-{
-    ww_session *session = self->session;
-    WW_TRY(ww_data_cache_get(&session->cache, member->config, crew, error));
-    if (!member->layout.has_train_targets)
-        return WW_OK;
-    const int64_t count = member->layout.train * member->layout.targets;
-    double *targets = ww_allocate((size_t)count, sizeof *targets, "train targets", error);
-    ww_status status = ww_agree(crew, targets != NULL ? WW_OK : WW_FAILED, error);
-    if (status == WW_OK)
-        status =
-            ww_store_read_train_targets(session->path, member->index, count, crew, targets, error);
-    if (status == WW_OK)
-        ww_dataset_set_train_targets(&session->cache.data, targets);
-    free(targets);
-    return status;
-}
-
-static ww_status run_member(crews *self, const ww_parallel *crew, size_t position, bool *advanced,
-                            ww_error *error)
-{
-    ww_session *session = self->session;
-    const ww_app_member *member = &session->members.list[position];
-    const bool has_replicas = member->config->replicas > 1;
-    const ww_dataset *data = NULL;
-    *advanced = false;
-    if (!has_replicas || ww_app_replicas_share_data(member->config)) {
-        WW_TRY(load_data(self, crew, member, error));
-        data = &session->cache.data;
-    }
-    if (has_replicas)
-        return ww_app_replicas_run(session->path, member, data, crew, &session->ending,
-                                   &self->progress, advanced, error);
-    if (session->only_gram && !(session->is_over != NULL && session->is_over[position]))
-        return ww_app_member_gram(session->path, member, data, crew, &session->ending,
-                                  &self->progress, advanced, error);
-    return ww_app_member_run(session->path, member, data, crew, &session->ending, &self->progress,
-                             advanced, error);
-}
-
 // A member that would take the whole job down with it is not begun.
 static ww_status fail_memory(const crews *self, const ww_app_member *member, ww_error *error)
 {
@@ -305,7 +262,8 @@ static ww_status run_task(crews *self, const ww_parallel *crew, size_t task, ww_
                           self->all_work > 0.0 ? self->tasks[task].work / self->all_work : 0.0);
     bool advanced = false;
     const ww_status status = self->tasks[task].fits || self->count == 1
-                                 ? run_member(self, crew, self->positions[task], &advanced, &error)
+                                 ? ww_session_run_member(session, crew, self->positions[task],
+                                                         &self->progress, &advanced, &error)
                                  : fail_memory(self, member, &error);
     consequence drawn = CREW_GOES_ON;
     if (leads) {

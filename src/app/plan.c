@@ -5,6 +5,7 @@
 #include "app/conditions.h"
 #include "app/cost.h"
 #include "app/crews.h"
+#include "app/duration.h"
 #include "app/experiment.h"
 #include "app/options.h"
 #include "widthwise/clock.h"
@@ -104,43 +105,10 @@ static ww_status prepare(planning *self, ww_error *error)
     return ww_agree(self->parallel, status, error);
 }
 
-// Seconds of the parts of a member; 0 where they are not known.
-typedef struct duration {
-    double step, record, checkpoint, results, gram; // of one
-    double replica;                                 // of one, on one rank; 0: there are none
-    double checkpoints;                             // number
-    double total;
-} duration;
-
-static double divide(double work, double rate)
+static ww_duration duration_of(const planning *self, size_t i)
 {
-    return rate > 0.0 ? work / rate : 0.0;
-}
-
-static duration duration_of(const planning *self, size_t i)
-{
-    const ww_member_cost *cost = &self->costs[i];
-    const ww_calibration *rates = &self->calibration;
-    const ww_config *config = self->members.list[i].config;
-    duration time = {
-        .step = divide(cost->step_flops, rates->step_rate),
-        .record = divide(cost->record_flops, rates->record_rate),
-        .checkpoint = divide((double)cost->store.checkpoint, rates->write_rate),
-        .results = divide(cost->final_flops, rates->final_rate),
-        .gram = divide(cost->gram_flops, rates->gram_rate),
-    };
-    time.total = (double)config->training.steps * time.step + (double)cost->records * time.record +
-                 time.results + time.gram;
-    time.checkpoints = (double)cost->checkpoints_by_step;
-    if (config->output.checkpoint_minutes > 0.0)
-        time.checkpoints += floor(time.total / (60.0 * config->output.checkpoint_minutes));
-    time.total += time.checkpoints * time.checkpoint;
-    if (config->replicas > 1) {
-        time.checkpoints = 0.0;
-        time.replica = time.total;
-        time.total *= ceil((double)config->replicas / (double)self->crew_ranks[i]);
-    }
-    return time;
+    return ww_duration_of(&self->members.list[i], &self->costs[i], &self->calibration,
+                          self->crew_ranks[i]);
 }
 
 // Memory of all ranks together. The last ones may have less to do than the first, and the last node
@@ -257,7 +225,7 @@ static void print_time(const planning *self)
     double all = 0.0;
     for (size_t i = 0; i < self->experiment.count; i++)
         all += duration_of(self, i).total * self->crew_ranks[i];
-    const duration time = duration_of(self, self->largest);
+    const ww_duration time = duration_of(self, self->largest);
     ww_duration_text(rates->seconds, text, sizeof text);
     printf("\ntime, an estimate from a calibration of %s on %d rank%s of this machine%s%s\n", text,
            self->parallel->size, self->parallel->size == 1 ? "" : "s",

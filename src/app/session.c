@@ -3,6 +3,7 @@
 #include "app/crews.h"
 #include "app/lock.h"
 #include "app/provenance.h"
+#include "app/replicas.h"
 #include "widthwise/clock.h"
 #include "widthwise/gram_analysis.h"
 #include "widthwise/memory.h"
@@ -123,6 +124,46 @@ ww_status ww_session_create_and_run(ww_session *self, int64_t chosen, bool force
         status = ww_session_run(self, NULL, WW_OK, error);
     ww_store_unlock(&lock);
     return status;
+}
+
+// The data set of a member, with the targets that the file has for it where these were computed.
+static ww_status load_data(ww_session *session, const ww_parallel *crew,
+                           const ww_app_member *member, ww_error *error)
+{
+    WW_TRY(ww_data_cache_get(&session->cache, member->config, crew, error));
+    if (!member->layout.has_train_targets)
+        return WW_OK;
+    const int64_t count = member->layout.train * member->layout.targets;
+    double *targets = ww_allocate((size_t)count, sizeof *targets, "train targets", error);
+    ww_status status = ww_agree(crew, targets != NULL ? WW_OK : WW_FAILED, error);
+    if (status == WW_OK)
+        status =
+            ww_store_read_train_targets(session->path, member->index, count, crew, targets, error);
+    if (status == WW_OK)
+        ww_dataset_set_train_targets(&session->cache.data, targets);
+    free(targets);
+    return status;
+}
+
+ww_status ww_session_run_member(ww_session *session, const ww_parallel *crew, size_t position,
+                                ww_progress *progress, bool *advanced, ww_error *error)
+{
+    const ww_app_member *member = &session->members.list[position];
+    const bool has_replicas = member->config->replicas > 1;
+    const ww_dataset *data = NULL;
+    *advanced = false;
+    if (!has_replicas || ww_app_replicas_share_data(member->config)) {
+        WW_TRY(load_data(session, crew, member, error));
+        data = &session->cache.data;
+    }
+    if (has_replicas)
+        return ww_app_replicas_run(session->path, member, data, crew, &session->ending, progress,
+                                   advanced, error);
+    if (session->only_gram && !(session->is_over != NULL && session->is_over[position]))
+        return ww_app_member_gram(session->path, member, data, crew, &session->ending, progress,
+                                  advanced, error);
+    return ww_app_member_run(session->path, member, data, crew, &session->ending, progress,
+                             advanced, error);
 }
 
 // The last line about the file as a whole.

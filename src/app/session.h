@@ -48,6 +48,12 @@ ww_status ww_session_create_and_run(ww_session *self, int64_t chosen, bool force
 ww_status ww_session_resume(ww_session *self, const ww_option_texts *settings, int64_t wait_lock,
                             const char *command, ww_error *error);
 
+/// Runs member number `position` of the prepared ones on the ranks of `crew`: trains it, or where
+/// that is all that is wanted computes its Gram matrix. Outcomes and errors of ww_app_member_run,
+/// and of loading its data. Collective over the crew.
+ww_status ww_session_run_member(ww_session *self, const ww_parallel *crew, size_t position,
+                                ww_progress *progress, bool *advanced, ww_error *error);
+
 /// Runs the prepared members. One that fails or diverges is marked so in the file, with its reason,
 /// and does not stop the others; when the job is to end early, those that follow wait for `resume`.
 /// Returns WW_STOPPED when some work is left for `resume`, else the worst outcome, `outcome` of
