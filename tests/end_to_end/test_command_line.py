@@ -323,7 +323,7 @@ class HelpTest(ProgramTest):
     def test_lists(self) -> None:
         """All lists name what they ought to."""
         for what, known in (
-            ("quantities", ("test_accuracy", "coupling", "pseudo_gradient_norm", "v_max", "residual")),
+            ("quantities", ("test_accuracy", "coupling", "pseudo_gradient_norm", "residual")),
             ("results", ("update_spectrum", "accuracy_target", "separation")),
             ("keys", ("network.width", "training.stop", "output.record", "measure.snapshots")),
             ("models", ("li-liang", "arora")),
