@@ -111,9 +111,10 @@ static ww_status write_eigenvectors(const update *self, const ww_spectrum *spect
 
 static ww_status outputs_at(void *context, int64_t row, double *outputs, ww_error *error)
 {
-    const ww_app_results *self = context;
-    const int64_t field = ww_app_trajectory_field(self->member, "train_outputs");
-    return ww_store_read_row(self->store, (size_t)field, row, outputs, error);
+    const update *self = context;
+    const ww_app_results *results = self->results;
+    const int64_t field = ww_app_trajectory_field(results->member, "train_outputs");
+    return ww_store_read_row(results->store, (size_t)field, row, outputs, error);
 }
 
 static double descent_rate(const update *self)
@@ -121,19 +122,17 @@ static double descent_rate(const update *self)
     return ww_theory_descent_rate(self->results->member->config, self->plan->samples);
 }
 
-static ww_status follow(const update *self, const ww_spectrum *spectrum, const double *start,
+static ww_status follow(update *self, const ww_spectrum *spectrum, const double *start,
                         double *deviation, ww_error *error)
 {
     ww_app_course_of_gram *course = self->course;
     if (!course->follows_outputs)
         return WW_OK;
     return ww_gram_follow(self->work, spectrum, start, descent_rate(self), course->rows,
-                          course->steps, outputs_at, (void *)(uintptr_t)self->results, deviation,
-                          error);
+                          course->steps, outputs_at, self, deviation, error);
 }
 
-static ww_status use_limit_spectrum(const update *self, const ww_spectrum *spectrum,
-                                    ww_error *error)
+static ww_status use_limit_spectrum(update *self, const ww_spectrum *spectrum, ww_error *error)
 {
     ww_app_course_of_gram *course = self->course;
     if (!self->is_there)
@@ -200,10 +199,9 @@ static ww_status initial_piece(update *self, ww_error *error)
 // A sample that another one repeats makes the matrix singular: it is named.
 static void warn_of_coincidence(const update *self)
 {
-    const double *values = self->work->values;
+    double *values = self->work->values;
     const ww_gram_plan *plan = self->plan;
-    double *room = (double *)(uintptr_t)values;
-    const double samples = *ww_gram_values(plan, room, WW_GRAM_COINCIDENT_SAMPLES);
+    const double samples = *ww_gram_values(plan, values, WW_GRAM_COINCIDENT_SAMPLES);
     if (samples < 1.0)
         return;
     ww_progress_warn(self->results->progress,
@@ -211,8 +209,8 @@ static void warn_of_coincidence(const update *self)
                      "sample %.0f that of %.0f (counted from 0), so the Gram matrix is singular "
                      "and quadratic forms of labels are infinite",
                      samples, samples > 1.0 ? "s" : "", samples > 1.0 ? "" : "s",
-                     *ww_gram_values(plan, room, WW_GRAM_COINCIDENT_SECOND),
-                     *ww_gram_values(plan, room, WW_GRAM_COINCIDENT_FIRST));
+                     *ww_gram_values(plan, values, WW_GRAM_COINCIDENT_SECOND),
+                     *ww_gram_values(plan, values, WW_GRAM_COINCIDENT_FIRST));
 }
 
 static ww_status solve_pieces(update *self, ww_error *error)

@@ -19,8 +19,8 @@ typedef struct ww_app_course_of_gram {
 
 /// Brings what the file has of the Gram matrix up to date, and leaves its values in `work`, which
 /// the caller made; with `course` (may be NULL) computes what follows along it too. Collective.
-ww_status ww_app_gram(const ww_app_results *self, ww_gram_work *work, ww_app_course_of_gram *course,
-                      ww_error *error);
+ww_status ww_app_gram(const ww_app_results *results, ww_gram_work *work,
+                      ww_app_course_of_gram *course, ww_error *error);
 
 /// Distances of H(t) at the snapshots from the limit, `values` [4, snapshots]: Frobenius norm,
 /// spectral norm, lambda_min and lambda_max of H(t); NaN where a snapshot was not taken.

@@ -23,9 +23,9 @@ typedef struct ww_app_results {
 
 /// Computes and writes all of it, and commits the run as done. What the file already has of the
 /// Gram matrix is used again. Collective.
-ww_status ww_app_results_write(const ww_app_results *self, ww_error *error);
+ww_status ww_app_results_write(const ww_app_results *results, ww_error *error);
 
 /// The Gram matrix alone, committed; the state of the run stays as it is. Collective.
-ww_status ww_app_gram_write(const ww_app_results *self, ww_error *error);
+ww_status ww_app_gram_write(const ww_app_results *results, ww_error *error);
 
 #endif

@@ -48,7 +48,8 @@ static const ww_app_member *same_targets(const ww_session *self, size_t i)
     const ww_config *config = self->members.list[i].config;
     while (i-- > 0) {
         const ww_app_member *other = &self->members.list[i];
-        if (other->train_targets != NULL && ww_config_same_data(other->config, config) &&
+        if (other->config != NULL && other->train_targets != NULL &&
+            ww_config_same_data(other->config, config) &&
             other->config->gram.depth == config->gram.depth &&
             other->config->gram.gradient == config->gram.gradient &&
             ww_negative_slope(other->config) == ww_negative_slope(config))

@@ -51,7 +51,7 @@ ww_status ww_session_resume(ww_session *self, const ww_option_texts *settings, i
 /// Runs member number `position` of the prepared ones on the ranks of `crew`: trains it, or where
 /// that is all that is wanted computes its Gram matrix. Outcomes and errors of ww_app_member_run,
 /// and of loading its data. Collective over the crew.
-ww_status ww_session_run_member(ww_session *self, const ww_parallel *crew, size_t position,
+ww_status ww_session_run_member(ww_session *session, const ww_parallel *crew, size_t position,
                                 ww_progress *progress, bool *advanced, ww_error *error);
 
 /// Runs the prepared members. One that fails or diverges is marked so in the file, with its reason,

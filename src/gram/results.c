@@ -174,7 +174,6 @@ void ww_gram_plan_list(ww_gram_plan *plan)
 
 double *ww_gram_values(const ww_gram_plan *plan, double *values, int field)
 {
-    WW_ASSERT(field >= 0 && field < WW_GRAM_FIELDS);
     return plan->place[field] < 0 ? NULL : values + plan->offset[field];
 }
 

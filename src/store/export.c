@@ -265,7 +265,8 @@ static ww_status copy_results(export *self, const exported *at, ww_error *error)
         WW_TRY(judge(self, at, readable, hash, expected, groups[i].what, error));
     }
     const ww_array *vectors = &at->member.eigenvectors; // vouched for with the spectrum
-    if (page->gram_valid && page->spectrum_valid && self->choice->weights && ww_array_exists(vectors))
+    if (page->gram_valid && page->spectrum_valid && self->choice->weights &&
+        ww_array_exists(vectors))
         WW_TRY(copy_as_it_is(self, vectors, ww_array_rows(vectors), error));
     return WW_OK;
 }

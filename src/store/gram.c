@@ -145,7 +145,7 @@ static ww_status read_targets(const char *path, int64_t index, int64_t count, do
     hid_t file = H5I_INVALID_HID;
     WW_TRY(ww_file_open_reading(path, &file, error));
     ww_array commit = ww_array_none(), array = ww_array_none();
-    ww_page pages[WW_PAGES];
+    ww_page pages[WW_PAGES] = {{.generation = 0}};
     bool valid[WW_PAGES] = {false};
     ww_status status = ww_pages_open(file, path, index, &commit, error);
     if (status == WW_OK)
