@@ -258,8 +258,6 @@ static ww_status read_words(const value_reader *reader, ww_word_list *list)
         const char *word = text_of(item);
         if (word == NULL || !is_word(word, false))
             return refuse_node(reader, item, i + 1);
-        if (reader->key->all && count > 1 && strcmp(word, "all") == 0)
-            return refuse_value(reader, item, i + 1, NULL, "all stands alone");
         for (size_t j = 0; j < i; j++)
             if (strcmp(list->words[j], word) == 0)
                 return refuse_value(reader, item, i + 1, NULL, "name it once");

@@ -117,7 +117,6 @@ static const mistake mistakes[] = {
      NULL,
      {"a list of names or the word all, but loss was found"}},
     {"output: {record: all}\n", NULL, {"output.record must be a list of"}},
-    {"measure: {quantities: [loss, all]}\n", NULL, {"entry 2 is all; all stands alone"}},
     {"measure: {quantities: [loss, loss]}\n", NULL, {"entry 2 is loss; name it once"}},
     {"measure: {quantities: [a b]}\n", NULL, {"entry 1 is a b"}},
     {"output: {record: [data, batch]}\n",

@@ -73,6 +73,33 @@ static void test_arrays_have_their_place(void **state)
     ww_experiment_free(&experiment);
 }
 
+// `all` is all single numbers; arrays, and the Gram matrix, can stand beside it.
+static void test_all_and_more(void **state)
+{
+    (void)state;
+    static const char *const choices[][2] = {
+        {"measure.quantities=all", "measure.final=all"},
+        {"measure.quantities=[all, train_outputs]", "measure.final=[all, gram]"}};
+    size_t quantities[2] = {0}, results[2] = {0};
+    for (int i = 0; i < 2; i++) {
+        const char *const settings[] = {"model=arora", choices[i][0], choices[i][1]};
+        ww_experiment experiment;
+        ww_measure_plan *plan = NULL;
+        ww_error error = {0};
+        assert_int_equal(ww_experiment_parse("", "test", ".", settings, 3, &experiment, &error),
+                         WW_OK);
+        assert_int_equal(ww_config_wants_gram(&experiment.members[0]), i == 1);
+        assert_int_equal(ww_measure_plan_make(&experiment.members[0], &shape, &plan, &error),
+                         WW_OK);
+        (void)ww_measure_trajectory(plan, &quantities[i]);
+        (void)ww_measure_final(plan, &results[i]);
+        ww_measure_plan_free(plan);
+        ww_experiment_free(&experiment);
+    }
+    assert_int_equal(quantities[1], quantities[0] + 1);
+    assert_int_equal(results[1], results[0]);
+}
+
 static void test_stop_rules(void **state)
 {
     (void)state;
@@ -110,6 +137,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_unknown_names_are_errors),
         cmocka_unit_test(test_arrays_have_their_place),
+        cmocka_unit_test(test_all_and_more),
         cmocka_unit_test(test_stop_rules),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
