@@ -45,7 +45,8 @@ def samples(count):
 def run(build, task, path, inputs, block, grid=(1, 2)):
     """One run of bench_gram on two ranks; its names and numbers."""
     environment = dict(os.environ, OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1",
-                       OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
+                       OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
+                       OMPI_MCA_mpi_yield_when_idle="1")  # the cores may be shared with others
     command = ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", "2",
                os.path.join(build, "tests", "bench_gram"), task, path, *map(str, inputs.shape),
                str(block), *map(str, grid)]
