@@ -67,6 +67,13 @@ typedef enum ww_eigensolver {
 /// Which gradients the kernel of a deep network is made of.
 typedef enum ww_gram_gradient { WW_GRAM_LAST_LAYER, WW_GRAM_ALL_LAYERS } ww_gram_gradient;
 
+/// How much of the spectrum is computed.
+typedef enum ww_gram_spectrum {
+    WW_GRAM_SPECTRUM_NONE,   ///< only what solves give
+    WW_GRAM_SPECTRUM_VALUES, ///< all eigenvalues
+    WW_GRAM_SPECTRUM_FULL    ///< eigenvectors too, for projections and predictions
+} ww_gram_spectrum;
+
 /// Bits of gram.labels.
 enum { WW_GRAM_TRUE = 1, WW_GRAM_RANDOM = 2, WW_GRAM_WORST_CASE = 4 };
 
@@ -196,8 +203,8 @@ typedef struct ww_config {
     struct {
         int64_t depth; ///< L of the kernel
         ww_gram_gradient gradient;
-        int labels;        ///< bits WW_GRAM_*: what is looked at beside the labels trained on
-        bool spectrum;     ///< all eigenvalues, not only what needs solves
+        int labels; ///< bits WW_GRAM_*: what is looked at beside the labels trained on
+        ww_gram_spectrum spectrum;
         bool eigenvectors; ///< are kept in the file
         bool network;      ///< H(0) of the finite network too
         ww_eigensolver solver;

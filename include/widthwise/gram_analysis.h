@@ -38,7 +38,7 @@ ww_status ww_gram_take_solution(ww_gram_work *work, ww_error *error);
 /// What the infinitely wide network says on the test set. Needs the solution.
 ww_status ww_gram_take_test(ww_gram_work *work, ww_error *error);
 
-/// The spectrum of H, or of H(0), with vectors.
+/// The spectrum of H, or of H(0), with vectors where the plan has them.
 ww_status ww_gram_limit_spectrum(ww_gram_work *work, ww_spectrum *spectrum, ww_error *error);
 ww_status ww_gram_initial_spectrum(ww_gram_work *work, ww_spectrum *spectrum, ww_error *error);
 

@@ -62,7 +62,9 @@ typedef struct ww_gram_plan {
     ww_kernel kernel;
     int64_t samples, outputs, test_samples;
     bool has_set[WW_LABEL_SETS];
-    bool has_spectrum, has_network;
+    bool has_spectrum;               ///< eigenvalues
+    bool has_vectors;                ///< eigenvectors, and what is computed with them
+    bool has_network;                ///< H(0)
     ww_field fields[WW_GRAM_FIELDS]; ///< [count], those that are wanted
     size_t count;
     int place[WW_GRAM_FIELDS];      ///< of a field in `fields`, -1 where it is not wanted

@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 static ww_status pause(const ww_app_results *self, ww_error *error)
 {
@@ -72,11 +73,27 @@ static double *slab_room(const update *self, int64_t *first, int64_t *count, ww_
     return ww_agree(parallel, slab != NULL ? WW_OK : WW_FAILED, error) == WW_OK ? slab : NULL;
 }
 
+// A copy of the eigenvalues that were read.
+static ww_status values_of(const update *self, ww_spectrum *spectrum, ww_error *error)
+{
+    const size_t n = (size_t)self->plan->samples;
+    spectrum->values = ww_allocate(n, sizeof *spectrum->values, "eigenvalues", error);
+    WW_TRY(ww_agree(self->results->parallel, spectrum->values != NULL ? WW_OK : WW_FAILED, error));
+    memcpy(spectrum->values, ww_gram_values(self->plan, self->work->values, WW_GRAM_EIGENVALUES),
+           n * sizeof *spectrum->values);
+    return WW_OK;
+}
+
 static ww_status read_spectrum(const update *self, ww_spectrum *spectrum, ww_error *error)
 {
     int64_t first = 0;
     int64_t count = 0;
     WW_TRY(read_field(self, WW_GRAM_EIGENVALUES, error));
+    if (!self->plan->has_vectors) {
+        *spectrum =
+            (ww_spectrum){.order = self->plan->samples, .residual = NAN, .orthogonality = NAN};
+        return values_of(self, spectrum, error);
+    }
     WW_TRY(read_field(self, WW_GRAM_EIGEN_RESIDUAL, error));
     WW_TRY(read_field(self, WW_GRAM_EIGEN_ORTHOGONALITY, error));
     double *slab = slab_room(self, &first, &count, error);
@@ -139,7 +156,7 @@ static ww_status use_limit_spectrum(update *self, const ww_spectrum *spectrum, w
         WW_TRY(ww_gram_take_spectrum(self->work, spectrum, error));
     if (self->takes_spectrum)
         WW_TRY(write_eigenvectors(self, spectrum, error));
-    if (course == NULL)
+    if (course == NULL || !self->plan->has_vectors)
         return WW_OK;
     WW_TRY(follow(self, spectrum, NULL, course->deviation_limit, error));
     return ww_gram_predict_test(self->work, spectrum, descent_rate(self),
@@ -151,13 +168,14 @@ static ww_status use_limit_spectrum(update *self, const ww_spectrum *spectrum, w
 static bool can_read_spectrum(const update *self)
 {
     return self->state.spectrum_valid && self->state.spectrum_key == self->spectrum_key &&
-           self->results->member->layout.keeps_eigenvectors;
+           (self->results->member->layout.keeps_eigenvectors || !self->plan->has_vectors);
 }
 
 static ww_status limit_piece(update *self, ww_error *error)
 {
     ww_spectrum spectrum;
-    if (!self->plan->has_spectrum || (self->is_there && self->course == NULL))
+    const bool follows = self->course != NULL && self->plan->has_vectors;
+    if (!self->plan->has_spectrum || (self->is_there && !follows))
         return WW_OK;
     WW_TRY(pause(self->results, error));
     const double began = ww_seconds();
@@ -165,7 +183,7 @@ static ww_status limit_piece(update *self, ww_error *error)
     WW_TRY(reads ? read_spectrum(self, &spectrum, error)
                  : ww_gram_limit_spectrum(self->work, &spectrum, error));
     ww_progress_say(self->results->progress, "Gram matrix: %s of %lld samples in %.2f s",
-                    reads ? "eigenvectors read" : "spectrum", (long long)self->plan->samples,
+                    reads ? "spectrum read" : "spectrum", (long long)self->plan->samples,
                     ww_seconds() - began);
     const ww_status status = use_limit_spectrum(self, &spectrum, error);
     ww_spectrum_free(&spectrum);
@@ -181,7 +199,8 @@ static ww_status initial_piece(update *self, ww_error *error)
         WW_TRY(pause(self->results, error));
         WW_TRY(ww_gram_take_difference(self->work, error));
     }
-    const bool follows = self->course != NULL && self->course->follows_outputs;
+    const bool follows =
+        self->course != NULL && self->course->follows_outputs && self->plan->has_vectors;
     if (!self->plan->has_spectrum || (self->is_there && !follows))
         return WW_OK;
     WW_TRY(pause(self->results, error));

@@ -383,9 +383,10 @@ static ww_status check_gram(const ww_config *config, ww_error *error)
         return refuse(config, "gram.network", error,
                       "is true, but H(0) is a sum of patterns only where all output weights have "
                       "one magnitude; leave it out, or choose network.output.kind: signs");
-    if (config->gram.eigenvectors && !config->gram.spectrum)
+    if (config->gram.eigenvectors && config->gram.spectrum != WW_GRAM_SPECTRUM_FULL)
         return refuse(config, "gram.eigenvectors", error,
-                      "is true, but gram.spectrum is false, which finds none; change one of them");
+                      "is true, but gram.spectrum is not full, so there are none; change one of "
+                      "them");
     if (config->replicas > 1 && ww_config_wants_gram(config))
         return refuse(config, "replicas", error,
                       "is %lld, and replicas have no Gram matrix; take gram out of measure.final, "

@@ -25,6 +25,7 @@ static const char *const samplings[] = {"permutation", "replacement", NULL};
 static const char *const engines[] = {"auto", "dense", NULL};
 static const char *const gradients[] = {"last-layer", "all-layers", NULL};
 static const char *const gram_labels[] = {"true", "random", "worst-case", NULL};
+static const char *const gram_spectra[] = {"none", "values", "full", NULL};
 static const char *const solvers[] = {"scalapack", "elpa", NULL};
 static const char *const seeds[] = {"data", "weights", "batches", NULL};
 static const char *const records[] = {"data", "initial-weights", "batches", NULL};
@@ -244,9 +245,10 @@ static const ww_key keys[] = {
     KEY(gram.labels, CHOICE_LIST,
         "Labels that are projected and solved for beside those trained on.", .choices = gram_labels,
         FROM("[true, random, worst-case]"), .restart = true),
-    KEY(gram.spectrum, BOOLEAN,
-        "All eigenvalues and the projections of labels; without, only what solves can give.",
-        FROM("true"), .restart = true),
+    KEY(gram.spectrum, CHOICE,
+        "none: only what solves give; values: all eigenvalues; full: also the projections of "
+        "labels and the predictions that need eigenvectors, four times the memory.",
+        .choices = gram_spectra, FROM("full"), .restart = true),
     KEY(gram.eigenvectors, BOOLEAN, "Eigenvectors are kept in the file, n x n.", FROM("false"),
         .restart = true),
     KEY(gram.network, BOOLEAN, "H(0) of the finite network is looked at too.",

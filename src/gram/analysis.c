@@ -217,7 +217,7 @@ static ww_status spectrum_of(ww_gram_work *work, ww_gram_fill fill, void *contex
 {
     const ww_config *config = work->problem->config;
     return ww_spectrum_compute(fill, context, &work->grid, work->plan->samples, config->gram.block,
-                               config->gram.solver, true, spectrum, error);
+                               config->gram.solver, work->plan->has_vectors, spectrum, error);
 }
 
 ww_status ww_gram_limit_spectrum(ww_gram_work *work, ww_spectrum *spectrum, ww_error *error)
@@ -263,6 +263,8 @@ ww_status ww_gram_take_spectrum(ww_gram_work *work, const ww_spectrum *spectrum,
         put(work, WW_GRAM_EIGEN_RESIDUAL, spectrum->residual);
         put(work, WW_GRAM_EIGEN_ORTHOGONALITY, spectrum->orthogonality);
     }
+    if (!work->plan->has_vectors)
+        return WW_OK;
     double *room = room_for_outputs(work, error);
     if (room == NULL)
         return WW_FAILED;
@@ -280,8 +282,10 @@ ww_status ww_gram_take_initial(ww_gram_work *work, const ww_spectrum *spectrum, 
     const int64_t n = work->plan->samples;
     const double *labels = labels_of(work, WW_LABEL_SET_TRAIN);
     double *eigenvalues = place_of(work, WW_GRAM_INITIAL_EIGENVALUES);
-    double *projections = place_of(work, WW_GRAM_INITIAL_PROJECTIONS);
     memcpy(eigenvalues, spectrum->values, (size_t)n * sizeof *eigenvalues);
+    if (!work->plan->has_vectors)
+        return WW_OK;
+    double *projections = place_of(work, WW_GRAM_INITIAL_PROJECTIONS);
     double *room = room_for_outputs(work, error);
     if (room == NULL)
         return WW_FAILED;

@@ -18,7 +18,8 @@ ww_status ww_gram_plan_make(const ww_config *config, const ww_dataset *shape, ww
         .samples = shape->train.count,
         .outputs = ww_dataset_target_columns(shape),
         .test_samples = shape->test.count,
-        .has_spectrum = config->gram.spectrum,
+        .has_spectrum = config->gram.spectrum != WW_GRAM_SPECTRUM_NONE,
+        .has_vectors = config->gram.spectrum == WW_GRAM_SPECTRUM_FULL,
     };
     // H(0) is a sum over patterns where all output weights have one magnitude, and stands beside
     // the kernel of as many layers.
@@ -65,16 +66,17 @@ uint64_t ww_gram_spectrum_key(const ww_gram_plan *plan, const ww_dataset *data)
 
 uint64_t ww_gram_key(const ww_gram_plan *plan, const ww_config *config, const ww_dataset *data)
 {
-    int64_t words[8 + WW_LABEL_SETS] = {(int64_t)ww_gram_spectrum_key(plan, data),
+    int64_t words[9 + WW_LABEL_SETS] = {(int64_t)ww_gram_spectrum_key(plan, data),
                                         (int64_t)data->hash,
                                         plan->has_spectrum,
                                         plan->has_network,
+                                        plan->has_vectors,
                                         config->seeds.data,
                                         config->seeds.weights,
                                         config->network.width,
                                         config->data.labels.worst_case_norm};
     for (int set = 0; set < WW_LABEL_SETS; set++)
-        words[8 + set] = plan->has_set[set];
+        words[9 + set] = plan->has_set[set];
     return hash_words("gram/results", words, sizeof words / sizeof words[0]);
 }
 
@@ -165,8 +167,8 @@ void ww_gram_work_cost(const ww_gram_plan *plan, const ww_config *config, const 
         ww_gram_network_cost(n, shape->dimension, config->network.width, true, ranks,
                              &network_bytes, &network);
     if (plan->has_spectrum) {
-        ww_spectrum_cost(n, config->gram.block, config->gram.solver, true, ranks, &piece_bytes,
-                         &piece);
+        ww_spectrum_cost(n, config->gram.block, config->gram.solver, plan->has_vectors, ranks,
+                         &piece_bytes, &piece);
         *bytes = larger(*bytes, piece_bytes + larger(fill_bytes, network_bytes));
         *flops += (plan->has_network ? 2.0 : 1.0) * (piece + 2.0 * fill) + 2.0 * network;
     }

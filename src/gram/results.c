@@ -119,18 +119,20 @@ static bool is_wanted(const ww_gram_plan *plan, int field)
 {
     if (field >= WW_GRAM_LABELS) {
         const int set = (field - WW_GRAM_LABELS) % WW_LABEL_SETS;
-        return plan->has_set[set] && (field - set != WW_GRAM_PROJECTIONS || plan->has_spectrum);
+        return plan->has_set[set] && (field - set != WW_GRAM_PROJECTIONS || plan->has_vectors);
     }
     switch ((ww_gram_field)field) {
     case WW_GRAM_EIGENVALUES:
+        return plan->has_spectrum;
     case WW_GRAM_EIGEN_RESIDUAL:
     case WW_GRAM_EIGEN_ORTHOGONALITY:
-        return plan->has_spectrum;
+        return plan->has_vectors;
     case WW_GRAM_INITIAL_EIGENVALUES:
+        return plan->has_network && plan->has_spectrum;
     case WW_GRAM_INITIAL_PROJECTIONS:
     case WW_GRAM_INITIAL_RESIDUAL_PROJECTIONS:
     case WW_GRAM_INITIAL_QUADRATIC_FORM:
-        return plan->has_network && plan->has_spectrum;
+        return plan->has_network && plan->has_vectors;
     case WW_GRAM_INITIAL_DIFFERENCE:
     case WW_GRAM_INITIAL_SPECTRAL_DIFFERENCE:
         return plan->has_network;

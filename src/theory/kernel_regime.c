@@ -152,22 +152,22 @@ static const struct {
 
 static bool has_scalar(const ww_theory_plan *plan, int which)
 {
-    const bool has_spectrum = plan->gram->has_spectrum;
+    const bool has_vectors = plan->gram->has_vectors;
     if (which == FUNCTION_BOUND)
         return plan->config->data.source == WW_SOURCE_FUNCTION;
-    return has_spectrum || (which != LIMIT_TEST_ABSOLUTE_ERROR && which != LIMIT_TEST_ERROR);
+    return has_vectors || (which != LIMIT_TEST_ABSOLUTE_ERROR && which != LIMIT_TEST_ERROR);
 }
 
 static bool has_course(const ww_theory_plan *plan, int which)
 {
-    const bool has_spectrum = plan->gram->has_spectrum;
-    const bool has_initial = has_spectrum && plan->gram->has_network;
+    const bool has_vectors = plan->gram->has_vectors;
+    const bool has_initial = has_vectors && plan->gram->has_network;
     switch (which) {
     case RESIDUAL_LIMIT:
     case DISTANCE_LIMIT:
-        return has_spectrum;
+        return has_vectors;
     case DEVIATION_LIMIT:
-        return has_spectrum && plan->has_outputs;
+        return has_vectors && plan->has_outputs;
     case RESIDUAL_INITIAL:
     case DISTANCE_INITIAL:
         return has_initial;
@@ -202,7 +202,7 @@ static size_t fields_of(const ww_theory_plan *plan, ww_field *fields)
         if (has_course(plan, i))
             fields[count++] = WW_PREDICTION_ALONG(plan->records, courses[i].name, courses[i].source,
                                                   courses[i].description);
-    if (plan->gram->has_spectrum)
+    if (plan->gram->has_vectors)
         fields[count++] = test_outputs_field(plan);
     return count;
 }
@@ -313,7 +313,7 @@ static double *compute(const ww_theory_plan *plan, const ww_theory_inputs *input
         for (int64_t row = 0; row < plan->records; row++)
             *values++ = row < inputs->rows ? at_record(plan, inputs, i, &descent, row) : NAN;
     }
-    if (plan->gram->has_spectrum)
+    if (plan->gram->has_vectors)
         for (int64_t i = 0; i < plan->test_samples * plan->outputs; i++)
             *values++ = inputs->test_outputs[i];
     return values;

@@ -202,6 +202,29 @@ class GramTest(ProgramTest):
         self.check_group(path, slope=0.2)
         self.check_predictions(path, slope=0.2)
 
+    def test_parts_of_the_spectrum(self) -> None:
+        """None of it, its values, all of it: one after the other, in the same file."""
+        settings = ("--set", "gram.eigenvectors=false", "--set", "gram.spectrum=none")
+        path = self.train(SMALL, "parts.h5", *settings, ranks=2)
+        with widthwise.open(path) as file:
+            solved = {name: file.members[0].gram[name] for name in file.members[0].gram}
+            theory = set(file.members[0].theory)
+        self.assertNotIn("eigenvalues", solved)
+        self.assertNotIn("residual_limit", theory)
+        self.assertIn("generalization_bound", theory)
+        self.succeed("gram", path, "--set", "gram.spectrum=values", ranks=2)
+        with widthwise.open(path) as file:
+            gram = file.members[0].gram
+            inputs = file.members[0].record["train_inputs"]
+            self.near(gram["eigenvalues"], np.linalg.eigvalsh(kernel(inputs, inputs))[::-1])
+            self.assertIn("initial_eigenvalues", gram)
+            self.assertNotIn("projections_train", gram)
+            self.near(gram["complexity_train"], solved["complexity_train"])
+        self.assertEqual(check_schema.check_file(str(path)).violations, [])
+        self.succeed("gram", path, "--set", "gram.spectrum=full", ranks=1)
+        self.check_group(path)
+        self.check_predictions(path)
+
     def test_same_bits_on_one_place(self) -> None:
         """With a grid of one rank the number of ranks does not show in any bit."""
         settings = (
@@ -241,7 +264,7 @@ class GramTest(ProgramTest):
         before = path.read_bytes()
         self.assertIn("spectrum", before.decode("latin-1"))
         result = self.succeed("resume", path, ranks=1)
-        self.assertIn("eigenvectors read", result.text)
+        self.assertIn("spectrum read", result.text)
         self.check_group(path)
         self.check_predictions(path)
 
@@ -256,7 +279,7 @@ class GramTest(ProgramTest):
         self.check_group(path)
         self.check_predictions(path)
         result = self.succeed("gram", path, "--set", "gram.labels=[true, random, worst-case]", ranks=2)
-        self.assertIn("eigenvectors read", result.text)
+        self.assertIn("spectrum read", result.text)
         self.check_group(path)
         self.check_predictions(path)
         with widthwise.open(path) as file:
@@ -413,7 +436,7 @@ output: {record: [data]}
         cases = [
             (("--set", "gram.grid=[3, 3]"), "gram.grid"),
             (("--set", "gram.grid=[2]"), "gram.grid"),
-            (("--set", "gram.spectrum=false"), "gram.eigenvectors"),
+            (("--set", "gram.spectrum=values"), "gram.eigenvectors"),
             (("--set", "network.output.kind=gaussian", "--set", "gram.network=true"), "gram.network"),
             (("--set", "replicas=3", "--set", "output.record=[]"), "replicas"),
         ]
