@@ -140,7 +140,9 @@ typedef struct ww_member_summary {
     bool slot_valid[2];           ///< what the page says, contents not read
     int64_t slot_step[2];
     bool final_valid, theory_valid, record_valid, gram_valid;
-    int64_t snapshots; ///< snapshots taken
+    bool trained;       ///< training is over
+    uint64_t data_hash; ///< of the data set that it was begun with; 0: not known
+    int64_t snapshots;  ///< snapshots taken
     bool page_valid[2];
 } ww_member_summary;
 
@@ -329,6 +331,10 @@ typedef struct ww_gram_state {
     bool valid, spectrum_valid;
     uint64_t key, spectrum_key;
 } ww_gram_state;
+
+/// WW_FAILED where the data are not those that the run was begun with, as ww_store_restore finds
+/// out too. The same on all ranks.
+ww_status ww_store_agree_data(const ww_store *store, ww_error *error);
 
 /// Holds what is there against its hashes: what is damaged is not valid. Collective.
 ww_status ww_store_check_gram(ww_store *store, ww_gram_state *state, ww_error *error);

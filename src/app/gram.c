@@ -23,6 +23,7 @@ typedef struct update {
     uint64_t spectrum_key, key;
     bool is_there;       // all is in the file as it is wanted
     bool takes_spectrum; // the spectrum is computed anew and written
+    bool has_begun;      // what was in the file is taken back
 } update;
 
 static int64_t place_in_file(const update *self, int field)
@@ -51,8 +52,18 @@ static bool is_of_spectrum(int field)
            field == WW_GRAM_EIGEN_ORTHOGONALITY;
 }
 
-static ww_status write_all(const update *self, ww_error *error)
+// What is in the file is taken back no sooner than something is there to be put in its place.
+static ww_status begin_writing(update *self, ww_error *error)
 {
+    if (self->has_begun)
+        return WW_OK;
+    self->has_begun = true;
+    return ww_store_begin_gram(self->results->store, self->takes_spectrum, error);
+}
+
+static ww_status write_all(update *self, ww_error *error)
+{
+    WW_TRY(begin_writing(self, error));
     for (int field = 0; field < WW_GRAM_FIELDS; field++) {
         const int64_t place = place_in_file(self, field);
         if (place >= 0 && (self->takes_spectrum || !is_of_spectrum(field)))
@@ -109,11 +120,11 @@ static ww_status read_spectrum(const update *self, ww_spectrum *spectrum, ww_err
     return status;
 }
 
-static ww_status write_eigenvectors(const update *self, const ww_spectrum *spectrum,
-                                    ww_error *error)
+static ww_status write_eigenvectors(update *self, const ww_spectrum *spectrum, ww_error *error)
 {
     if (!self->results->member->layout.keeps_eigenvectors)
         return WW_OK;
+    WW_TRY(begin_writing(self, error));
     int64_t first = 0;
     int64_t count = 0;
     double *slab = slab_room(self, &first, &count, error);
@@ -182,9 +193,12 @@ static ww_status limit_piece(update *self, ww_error *error)
     const bool reads = can_read_spectrum(self);
     WW_TRY(reads ? read_spectrum(self, &spectrum, error)
                  : ww_gram_limit_spectrum(self->work, &spectrum, error));
-    ww_progress_say(self->results->progress, "Gram matrix: %s of %lld samples in %.2f s",
+    ww_progress_say(self->results->progress, "Gram matrix: %s of %lld samples in %.2f s%s",
                     reads ? "spectrum read" : "spectrum", (long long)self->plan->samples,
-                    ww_seconds() - began);
+                    ww_seconds() - began,
+                    self->is_there && !reads ? "; with gram.eigenvectors: true it would have been "
+                                               "read"
+                                             : "");
     const ww_status status = use_limit_spectrum(self, &spectrum, error);
     ww_spectrum_free(&spectrum);
     return status;
@@ -263,12 +277,10 @@ static void say_key_numbers(const update *self)
 static ww_status bring_up_to_date(update *self, ww_error *error)
 {
     ww_store *store = self->results->store;
-    if (self->is_there) {
+    if (self->is_there)
         WW_TRY(read_all(self, error));
-    } else {
+    else
         self->takes_spectrum = self->plan->has_spectrum && !can_read_spectrum(self);
-        WW_TRY(ww_store_begin_gram(store, self->takes_spectrum, error));
-    }
     WW_TRY(solve_pieces(self, error));
     WW_TRY(limit_piece(self, error));
     WW_TRY(initial_piece(self, error));

@@ -43,6 +43,7 @@ static ww_status begin(ww_session *self, const gram_options *options, const char
     ww_status status = WW_OK;
     for (size_t i = 0; i < self->experiment.count && status == WW_OK; i++)
         status = ww_config_want_gram(&self->experiment.members[i], error);
+    self->waiting = (int64_t)self->experiment.count;
     self->path = options->output;
     if (status == WW_OK && self->path == NULL) {
         default_output = ww_format(error, "%s.h5", self->experiment.members[0].name);
@@ -67,6 +68,13 @@ static ww_status go_on(ww_session *self, const gram_options *options, const char
                        "gram %s: results go into that file, for all its members; -o, --force and "
                        "--member are for a configuration",
                        options->operand);
+    static const char training[] = "training.";
+    for (size_t i = 0; i < options->settings.count; i++)
+        if (strncmp(options->settings.texts[i], training, sizeof training - 1) == 0)
+            return ww_fail(error, WW_USAGE,
+                           "--set %s: gram trains nothing; `widthwise resume %s` with it goes on "
+                           "training",
+                           options->settings.texts[i], options->operand);
     self->path = options->operand;
     ww_status status = ww_ending_begin(&self->ending, self->path, self->parallel, error);
     if (status == WW_OK)

@@ -16,10 +16,11 @@ static ww_status before_piece(void *context, ww_error *error)
     if (!self->ending->agreed)
         return WW_OK;
     WW_TRY(ww_ending_share_reason(self->ending, self->parallel, error));
-    return ww_fail(error, WW_STOPPED,
-                   "stopped before all of the Gram matrix was there; the same command begins it "
-                   "anew: %s",
-                   self->ending->reason);
+    return ww_fail(
+        error, WW_STOPPED,
+        "stopped before all of the Gram matrix was there; `widthwise gram` with the file "
+        "goes on: %s",
+        self->ending->reason);
 }
 
 ww_status ww_app_member_gram(const char *path, const ww_app_member *member, const ww_dataset *data,
@@ -41,6 +42,8 @@ ww_status ww_app_member_gram(const char *path, const ww_app_member *member, cons
                                     .progress = progress,
                                     .before = before_piece,
                                     .context = &self};
+    if (status == WW_OK)
+        status = ww_store_agree_data(store, error);
     if (status == WW_OK)
         status = ww_app_gram_write(&results, error);
     if (status == WW_STOPPED)

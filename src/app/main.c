@@ -16,7 +16,8 @@ int main(int count, char **words)
     signal(SIGXFSZ, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
     // Also a signal that comes while MPI starts, or once more at the end, is one to end in time.
-    if (count > 1 && (strcmp(words[1], "run") == 0 || strcmp(words[1], "resume") == 0))
+    if (count > 1 && (strcmp(words[1], "run") == 0 || strcmp(words[1], "resume") == 0 ||
+                      strcmp(words[1], "gram") == 0))
         ww_ending_catch_signals();
     if (MPI_Init(&count, &words) != MPI_SUCCESS) {
         fprintf(stderr, "widthwise: MPI could not be started\n");

@@ -18,7 +18,7 @@ typedef struct recalled {
     size_t count;
     int64_t *indices;          // [count]
     bool *skip;                // [count] nothing is left to do
-    bool *is_over;             // [count] all steps were made
+    bool *is_over;             // [count] training is over, and results are to be computed anew
     ww_config_change *changes; // [count] against the configuration in the file
     ww_status outcome;         // of those that are skipped
     size_t first;              // that is not skipped; count: none
@@ -79,7 +79,9 @@ static ww_status recall_members(ww_session *self, recalled *found, const ww_opti
         found->indices[i] = member->index;
         const bool changes = found->changes[i] == WW_CONFIG_RESULTS;
         // What changes of a run that is over is computed anew, all of it: its results go together.
-        found->is_over[i] = member->state == WW_RUN_DONE && changes;
+        // Where that was cut short once, training is over all the same.
+        found->is_over[i] = member->trained && (changes || !member->final_valid);
+        self->waiting += !member->trained && member->state != WW_RUN_DIVERGED;
         found->skip[i] = !self->only_gram && (member->state == WW_RUN_DIVERGED ||
                                               (member->state == WW_RUN_DONE && !changes));
         if (member->state == WW_RUN_DIVERGED && !self->only_gram)
@@ -118,6 +120,30 @@ static ww_status make_batches(const ww_app_member *member, ww_batches **batches,
     const ww_problem problem = {
         .config = member->config, .data = &counted, .batch = member->layout.batch};
     return ww_batches_create(&problem, batches, error);
+}
+
+// Before results are taken back to be computed anew: whether the data are still those of the run.
+static ww_status check_data(ww_session *self, const recalled *found, ww_error *error)
+{
+    for (size_t i = 0; i < found->count; i++) {
+        const ww_app_member *member = &self->members.list[i];
+        const uint64_t begun_with = found->summary->members[i].data_hash;
+        if (found->skip[i] || found->changes[i] != WW_CONFIG_RESULTS || begun_with == 0 ||
+            member->config->replicas > 1)
+            continue;
+        ww_status status = ww_session_load_data(self, self->parallel, member, error);
+        if (status == WW_OK && self->cache.data.hash != begun_with)
+            status = ww_fail(error, WW_FAILED,
+                             "%s: the data of run%04lld are not those that it was begun with, so "
+                             "the data files have changed since; bring them back, or start anew "
+                             "with another output file",
+                             self->path, (long long)member->index);
+        if (status != WW_OK) {
+            ww_app_name_member(member->index, member->label, error);
+            return status;
+        }
+    }
+    return WW_OK;
 }
 
 // Brings the file to the configurations that differ from those in it.
@@ -168,6 +194,7 @@ static ww_status go_on(ww_session *self, const recalled *found, const char *comm
                               &provenance, error));
     if (self->parallel->rank == 0)
         warn_of_other_arithmetic(found, &provenance);
+    WW_TRY(check_data(self, found, error));
     WW_TRY(change_members(self, found, error));
     WW_TRY(ww_store_add_attempt(self->path, &provenance, self->parallel, error));
     self->is_over = found->is_over;

@@ -72,8 +72,19 @@ static ww_status compute_member_targets(ww_session *self, size_t i, ww_error *er
     else
         WW_TRY(
             ww_gram_worst_case(member->config, &self->cache.data, self->parallel, targets, error));
+    ww_dataset_set_train_targets(&self->cache.data, targets);
     member->layout.train_targets = targets;
+    member->layout.data_hash = self->cache.data.hash;
     return WW_OK;
+}
+
+static ww_status stop_before_file(ww_session *self, ww_error *error)
+{
+    WW_TRY(ww_ending_share_reason(&self->ending, self->parallel, error));
+    if (self->parallel->rank == 0)
+        printf("%s: stopped before the file was made (%s); the same command begins anew\n",
+               self->path, self->ending.reason);
+    return ww_fail(error, WW_STOPPED, "stopped before the file was made");
 }
 
 // Worst-case labels come from the Gram matrix of the data. They are computed once, before the file
@@ -84,6 +95,9 @@ static ww_status compute_targets(ww_session *self, ww_error *error)
         const ww_app_member *member = &self->members.list[i];
         if (member->config == NULL || !member->layout.has_train_targets)
             continue;
+        WW_TRY(ww_ending_agree(&self->ending, self->parallel, error));
+        if (self->ending.agreed)
+            return stop_before_file(self, error);
         const ww_status status = compute_member_targets(self, i, error);
         if (status != WW_OK) {
             ww_app_name_member(member->index, member->label, error);
@@ -127,9 +141,8 @@ ww_status ww_session_create_and_run(ww_session *self, int64_t chosen, bool force
     return status;
 }
 
-// The data set of a member, with the targets that the file has for it where these were computed.
-static ww_status load_data(ww_session *session, const ww_parallel *crew,
-                           const ww_app_member *member, ww_error *error)
+ww_status ww_session_load_data(ww_session *session, const ww_parallel *crew,
+                               const ww_app_member *member, ww_error *error)
 {
     WW_TRY(ww_data_cache_get(&session->cache, member->config, crew, error));
     if (!member->layout.has_train_targets)
@@ -154,7 +167,7 @@ ww_status ww_session_run_member(ww_session *session, const ww_parallel *crew, si
     const ww_dataset *data = NULL;
     *advanced = false;
     if (!has_replicas || ww_app_replicas_share_data(member->config)) {
-        WW_TRY(load_data(session, crew, member, error));
+        WW_TRY(ww_session_load_data(session, crew, member, error));
         data = &session->cache.data;
     }
     if (has_replicas)
@@ -179,7 +192,9 @@ static void say_end(const ww_session *self, const ww_crews_result *result, ww_st
         : result->stopped > 0    ? "stopped early; `widthwise resume` goes on"
         : result->failed > 0     ? "a run failed, see above; `widthwise resume` tries again"
         : outcome == WW_DIVERGED ? "a run diverged; its rows and checkpoints up to there are kept"
-                                 : "complete; `widthwise show` tells what it holds";
+        : self->only_gram && self->waiting > 0
+            ? "the Gram matrix is in it; `widthwise resume` trains what is left"
+            : "complete; `widthwise show` tells what it holds";
     printf("%s: %s (peak memory %.3g GB on %d rank%s)\n", self->path, text, (double)memory * 1e-9,
            self->parallel->size, self->parallel->size == 1 ? "" : "s");
 }

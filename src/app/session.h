@@ -24,7 +24,9 @@ typedef struct ww_session {
     ww_ending ending; ///< begun by the command once it holds the file
     bool quiet;
     bool only_gram;      ///< of members that are not over only the Gram matrix is wanted
-    const bool *is_over; ///< [members], whether they have made all their steps; NULL: none has
+    const bool *is_over; ///< [members], whether their results are to be computed anew too; NULL: of
+                         ///< none
+    int64_t waiting;     ///< members that are still to be trained when only that is done
 } ww_session;
 
 void ww_session_free(ww_session *self);
@@ -47,6 +49,11 @@ ww_status ww_session_create_and_run(ww_session *self, int64_t chosen, bool force
 /// seconds for another job that writes it. Collective.
 ww_status ww_session_resume(ww_session *self, const ww_option_texts *settings, int64_t wait_lock,
                             const char *command, ww_error *error);
+
+/// Puts the data set of a member into the cache, with the targets that the file has for it where
+/// these were computed. Collective over `crew`.
+ww_status ww_session_load_data(ww_session *session, const ww_parallel *crew,
+                               const ww_app_member *member, ww_error *error);
 
 /// Runs member number `position` of the prepared ones on the ranks of `crew`: trains it, or where
 /// that is all that is wanted computes its Gram matrix. Outcomes and errors of ww_app_member_run,

@@ -47,7 +47,7 @@ typedef struct ww_key {
     const char *unit;  ///< NULL where it is a pure number or no number
     const char *help;  ///< one sentence
     bool restart;      ///< a restart may change it
-    bool all;          ///< of a list of words: the word "all" may be one of them, or stand in its place
+    bool all; ///< of a list of words: the word "all" may be one of them, or stand in its place
     const char *const *choices; ///< ends with NULL
     int64_t least, most;        ///< range of an integer, both included
     double low, high;           ///< range of a number

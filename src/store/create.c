@@ -49,6 +49,7 @@ static ww_status first_pages(const ww_member_layout *layout, const int64_t *usua
         return WW_FAILED;
     ww_page first = ww_page_first();
     first.targets_valid = true;
+    first.data_hash = layout->data_hash;
     first.targets_hash =
         ww_matrix_hash(path, layout->train_targets, layout->train, layout->targets, 0);
     free(path);

@@ -54,6 +54,11 @@ ww_status ww_store_check_gram(ww_store *store, ww_gram_state *state, ww_error *e
     return WW_OK;
 }
 
+ww_status ww_store_agree_data(const ww_store *store, ww_error *error)
+{
+    return ww_store_check_data(store, error);
+}
+
 ww_status ww_store_begin_gram(ww_store *store, bool spectrum_too, ww_error *error)
 {
     memset(store->gram.written, 0, store->member.gram.count * sizeof *store->gram.written);
@@ -115,6 +120,8 @@ ww_status ww_store_commit_gram(ww_store *store, uint64_t spectrum_key, uint64_t 
     ww_page next = ww_store_next_page(store);
     uint64_t spectrum = (uint64_t)vectors;
     bool has_spectrum = false;
+    if (next.data_hash == 0)
+        next.data_hash = store->data_hash;
     next.gram_valid = true;
     next.gram_hash = 0;
     next.gram_key = key;

@@ -37,6 +37,7 @@ enum {
     SPECTRUM_KEY = 22,
     TARGETS_VALID = 23,
     TARGETS_HASH = 24,
+    TRAINED = 25,
     SLOTS = 32,
     SLOT_WORDS = 16,
     REASON = 64, ///< text, closed by a zero byte
@@ -104,6 +105,7 @@ void ww_page_encode(const ww_page *page, int64_t words[WW_PAGE_WORDS])
     words[SPECTRUM_VALID] = page->spectrum_valid;
     words[SPECTRUM_HASH] = (int64_t)page->spectrum_hash;
     words[SPECTRUM_KEY] = (int64_t)page->spectrum_key;
+    words[TRAINED] = page->trained;
     words[TARGETS_VALID] = page->targets_valid;
     words[TARGETS_HASH] = (int64_t)page->targets_hash;
     words[ATTEMPT] = page->attempt;
@@ -152,6 +154,7 @@ bool ww_page_decode(const int64_t words[WW_PAGE_WORDS], int position, ww_page *p
     page->spectrum_valid = words[SPECTRUM_VALID] != 0;
     page->spectrum_hash = (uint64_t)words[SPECTRUM_HASH];
     page->spectrum_key = (uint64_t)words[SPECTRUM_KEY];
+    page->trained = words[TRAINED] != 0;
     page->targets_valid = words[TARGETS_VALID] != 0;
     page->targets_hash = (uint64_t)words[TARGETS_HASH];
     page->attempt = words[ATTEMPT];

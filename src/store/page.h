@@ -35,6 +35,7 @@ typedef struct ww_page {
     bool spectrum_valid, gram_valid; ///< of the Gram matrix; all else that is known of it
     uint64_t spectrum_hash, gram_hash;
     uint64_t spectrum_key, gram_key; ///< what they were computed of and asked for
+    bool trained;                    ///< training is over, whatever becomes of its results
     bool targets_valid;              ///< train targets that were computed, not loaded
     uint64_t targets_hash;
     int64_t snapshots; ///< snapshots taken

@@ -33,6 +33,7 @@ typedef struct reshape_member {
     size_t count, capacity;
     bool has_new_batches;
     bool changes_gram, changes_spectrum; ///< what is known of the Gram matrix
+    bool changes_steps;                  ///< how long training goes on
 } reshape_member;
 
 typedef struct reshape {
@@ -250,13 +251,15 @@ static ww_status check_steps(hid_t file, const char *file_name, const reshape_me
                    file_name, index, made, member->layout->steps, made);
 }
 
-/// Which parts of what is known of the Gram matrix the steps touch.
-static void find_gram_changes(reshape_member *member)
+/// Which parts of what a page vouches for the steps touch.
+static void find_touched(reshape_member *member)
 {
     static const char spectrum[] = "eigen";
     for (size_t i = 0; i < member->count; i++) {
         const char *path = member->steps[i].path;
         const bool is_field = is_under(member, path, "gram");
+        member->changes_steps = member->changes_steps || is_under(member, path, "trajectory") ||
+                                strcmp(strrchr(path, '/'), "/steps") == 0;
         const bool of_spectrum =
             strncmp(strrchr(path, '/') + 1, spectrum, sizeof spectrum - 1) == 0;
         member->changes_gram = member->changes_gram || (is_field && !of_spectrum);
@@ -280,7 +283,7 @@ static ww_status compare_member(hid_t file, const char *file_name, reshape_membe
                             error));
     WW_TRY(find_removed(file, file_name, member, ww_format(error, "/gram/run%04" PRId64, index),
                         error));
-    find_gram_changes(member);
+    find_touched(member);
     return WW_OK;
 }
 
@@ -370,6 +373,7 @@ static ww_status write_pages(hid_t file, const char *file_name, const reshape_me
             page->state = WW_RUN_STOPPED;
         page->final_valid = page->theory_valid = false;
         page->final_hash = page->theory_hash = 0;
+        page->trained = page->trained && !member->changes_steps;
         if (member->changes_gram)
             page->gram_valid = false;
         if (member->changes_spectrum)

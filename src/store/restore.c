@@ -206,6 +206,9 @@ static ww_page rolled_back(const search *found)
     ww_page_set_reason(&page, "");
     page.final_valid = page.theory_valid = false;
     page.final_hash = page.theory_hash = 0;
+    // From an older checkpoint training goes on.
+    page.trained =
+        page.trained && found->page == found->newest && found->slot == ww_page_newest_slot(&page);
     ww_page_slot kept = {.last_step = -1};
     if (found->slot < 0)
         page.slot[0] = page.slot[1] = (ww_page_slot){0};

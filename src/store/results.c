@@ -58,6 +58,7 @@ ww_status ww_store_finish(ww_store *store, ww_run_state state, const char *reaso
     ww_page next = ww_store_next_page(store);
     uint64_t hash = 0;
     next.state = state;
+    next.trained = next.trained || state == WW_RUN_DONE;
     ww_page_set_reason(&next, reason);
     next.final_valid = all_written(&store->member.final, &store->final, &hash);
     next.final_hash = next.final_valid ? hash : 0;

@@ -46,6 +46,8 @@ static ww_status summarize_member(hid_t file, const char *path, ww_member_summar
     summary->theory_valid = page.theory_valid;
     summary->record_valid = page.record_valid;
     summary->gram_valid = page.gram_valid;
+    summary->trained = page.trained;
+    summary->data_hash = page.data_hash;
     summary->snapshots = page.snapshots;
     return WW_OK;
 }

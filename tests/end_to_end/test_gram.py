@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import signal
 import sys
+import time
 import unittest
+import zlib
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
@@ -13,6 +16,7 @@ import h5py  # noqa: E402
 import numpy as np  # noqa: E402
 from compare import result_differences  # noqa: E402
 from gram_reference import Descent, kernel, network  # noqa: E402
+from processes import start  # noqa: E402
 from program import ProgramTest  # noqa: E402
 
 import check_schema  # noqa: E402
@@ -386,6 +390,106 @@ class GramTest(ProgramTest):
                 self.assertEqual(sorted(member.gram), sorted(twin.gram))
                 self.assertTrue((member.gram["eigenvalues"] == twin.gram["eigenvalues"]).all())
                 self.assertEqual(twin.eigenvectors is not None, has_vectors)
+
+    def on_files(self, name: str) -> tuple[str, Path]:
+        """A configuration whose data are in a file that can change, and the file."""
+        random = np.random.default_rng(8)
+        data = self.folder / f"{name}-data.h5"
+        with h5py.File(data, "w") as file:
+            file["train_inputs"] = random.normal(size=(40, 7))
+            file["test_inputs"] = random.normal(size=(9, 7))
+            file["train_labels"], file["test_labels"] = np.arange(40) % 2, np.arange(9) % 2
+        config = f"""
+name: {name}
+model: arora
+data: {{source: hdf5, train: 40, test: 9, hdf5: {{file: {data}}}}}
+network: {{width: 130}}
+training: {{steps: 20, rate: 0.02}}
+measure: {{every: 6, quantities: [loss, residual, train_outputs]}}
+"""
+        return config, data
+
+    def test_a_run_that_is_over_stays_so(self) -> None:
+        """What fails, or is killed, while results are computed anew is made good by doing it again."""
+        config, data = self.on_files("over")
+        path = self.train(config, "over.h5", ranks=2)
+        before = path.read_bytes()
+        self.succeed("gram", path, "--set", "gram.grid=[3, 3]", code=2, ranks=2)
+        self.assertEqual(path.read_bytes(), before)
+        refused = self.succeed("gram", path, "--set", "training.steps=40", code=2)
+        self.assertIn("trains nothing", refused.text)
+        with h5py.File(data, "r+") as file:
+            file["train_inputs"][:, 2] += 0.5
+        changed = self.succeed("gram", path, code=1)
+        self.assertIn("not those that it was begun with", changed.text)
+        with widthwise.open(path) as opened:
+            member = opened.members[0]
+            self.assertEqual(member.state, widthwise.State.DONE)
+            self.assertEqual(member.trajectory["step"][-1], 20)
+        with h5py.File(data, "r+") as file:
+            file["train_inputs"][:, 2] -= 0.5
+            inputs = file["train_inputs"][()]
+        with h5py.File(data, "r+") as file:  # as it was, to the last bit
+            file["train_inputs"][...] = np.random.default_rng(8).normal(size=inputs.shape)
+        # As a job leaves it that died after results were taken back: the same command goes on.
+        self.succeed("gram", path, ranks=2)
+        self.take_results_back(path)
+        self.succeed("gram", path, ranks=1)
+        with widthwise.open(path) as opened:
+            member = opened.members[0]
+            self.assertEqual(member.state, widthwise.State.DONE)
+            self.assertIn("residual_limit", member.theory)
+            self.assertEqual(member.trajectory["step"][-1], 20)
+        self.succeed("verify", path)
+
+    @staticmethod
+    def take_results_back(path: Path) -> None:
+        """Writes the page that a restart writes before it computes results."""
+        with h5py.File(path, "r+") as file:
+            pages = file["/state/run0000/commit"]
+            words = max(pages[()], key=lambda page: page[2]).copy()
+            words[2] += 1
+            words[3] = int(widthwise.State.RUNNING)
+            words[7:11] = 0
+            words[511] = zlib.crc32(words[:511].astype("<i8").tobytes())
+            pages[words[2] % 2] = words
+
+    def test_other_data_are_refused(self) -> None:
+        """Before training, for worst-case labels, and of a run that is not over."""
+        config, data = self.on_files("other")
+        text = self.write(config, "other.yaml")
+        worst = ("--set", "data.labels.kind=worst-case")
+        paths = [self.folder / name for name in ("first.h5", "worst.h5", "stopped.h5")]
+        self.succeed("gram", text, "-o", paths[0], ranks=2)
+        self.succeed("gram", text, "-o", paths[1], *worst)
+        self.succeed("run", text, "-o", paths[2], "--until", "8", code=75)
+        with h5py.File(data, "r+") as file:
+            file["train_inputs"][:, 2] += 0.5
+        for path in paths:
+            for command in ("gram", "resume"):
+                told = self.succeed(command, path, ranks=2, code=1)
+                self.assertIn("not those that it was begun with", told.text)
+
+    def test_end_by_signal(self) -> None:
+        """A signal ends it between two pieces with 75, and the file goes on."""
+        text = self.write(
+            SMALL.replace("train: 90", "train: 250").replace("snapshots: [0, 60]", "snapshots: []")
+            + "sweep: {seed: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]}\n",
+            "signal.yaml",
+        )
+        path = self.folder / "signal.h5"
+        process = start("gram", text, "-o", path, folder=self.folder)
+        while not path.exists() and process.poll() is None:
+            time.sleep(0.002)
+        process.send_signal(signal.SIGTERM)
+        told, _ = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, 75, told)
+        self.assertEqual(check_schema.check_file(str(path)).violations, [])
+        told = self.succeed("gram", path, ranks=2).text
+        self.assertIn("`widthwise resume` trains what is left", told)
+        with widthwise.open(path) as opened:
+            self.assertTrue(all(len(member.gram) > 0 for member in opened.members))
+        self.succeed("verify", path)
 
     def test_duplicates_are_named(self) -> None:
         """A sample that is there twice is named, and complexity is infinite, not a huge number."""
