@@ -11,9 +11,9 @@
 #include "widthwise/gram_results.h"
 
 /// The grid of ranks that gram.grid asks for, or else the one of ww_grid_shape; for ELPA, which
-/// wants a block of the matrix on each rank, with sides no longer than there are blocks of `samples`
-/// samples. WW_USAGE: gram.grid has more places than there are ranks. Collective. Free with
-/// ww_grid_free.
+/// wants a block of the matrix on each rank, with sides no longer than there are blocks of
+/// `samples` samples. WW_USAGE: gram.grid has more places than there are ranks. Collective. Free
+/// with ww_grid_free.
 ww_status ww_gram_grid_create(const ww_config *config, int64_t samples, const ww_parallel *parallel,
                               ww_grid *grid, ww_error *error);
 
@@ -37,8 +37,8 @@ ww_status ww_gram_worst_case_limits(const ww_config *config, const ww_dataset *s
 int ww_gram_least_ranks(const ww_gram_plan *plan, const ww_config *config);
 
 /// Ranks that are of use: further ones would not make the work shorter. Assembly goes by chunks of
-/// 256 x 256 samples, which take as long when they are not full, and solvers by blocks, so each rank
-/// should have one of both; gram.grid sets the number itself.
+/// 256 x 256 samples, which take as long when they are not full, and solvers by blocks, so each
+/// rank should have one of both; gram.grid sets the number itself.
 int64_t ww_gram_most_ranks(const ww_gram_plan *plan, const ww_config *config);
 
 /// What some work takes on a rank.

@@ -233,8 +233,7 @@ static ww_status time_gram(miniature *self, const ww_app_member *member, const w
     ww_gram_plan plan;
     WW_TRY(ww_agree(self->parallel, ww_gram_plan_make(&self->config, &self->data, &plan, error),
                     error));
-    const ww_gram_cost cost =
-        ww_gram_work_cost(&plan, &self->config, &self->data, self->parallel);
+    const ww_gram_cost cost = ww_gram_work_cost(&plan, &self->config, &self->data, self->parallel);
     double most = cost.flops; // a rank may have no place
     WW_TRY(ww_maximum(self->parallel, &most, 1, error));
     const double began = ww_seconds();

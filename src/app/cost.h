@@ -29,10 +29,10 @@ typedef struct ww_member_cost {
     int64_t results; ///< most while results and predictions are computed
     ww_store_cost store;
     double step_flops, record_flops, final_flops;
-    double gram_flops;   ///< of the Gram matrix, snapshots included
-    int64_t labels;      ///< most while worst-case labels are computed, before anything else is there
+    double gram_flops; ///< of the Gram matrix, snapshots included
+    int64_t labels;    ///< most while worst-case labels are computed, before anything else is there
     double labels_flops; ///< of that
-    int64_t records;   ///< number
+    int64_t records;     ///< number
     int64_t checkpoints_by_step;
 } ww_member_cost;
 

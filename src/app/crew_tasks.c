@@ -36,8 +36,8 @@ static int ranks_for_gram(const ww_app_member *member, int ranks)
     return least >= 1 && least < ranks ? least : ranks;
 }
 
-// Work in additions and multiplications. Steps, records, results and the Gram matrix differ in speed
-// by small factors, which divides ranks well enough.
+// Work in additions and multiplications. Steps, records, results and the Gram matrix differ in
+// speed by small factors, which divides ranks well enough.
 static ww_status describe_work(const ww_crews_job *job, size_t number, ww_task *task,
                                ww_error *error)
 {
@@ -47,10 +47,11 @@ static ww_status describe_work(const ww_crews_job *job, size_t number, ww_task *
     alone.sharers = 1;
     WW_TRY(ww_member_cost_of(member, &alone, &cost, error));
     const int64_t replicas = member->config->replicas; // each is one rank's
-    *task = (ww_task){.training = {.work = (double)replicas * ww_member_training_work(member, &cost),
-                                   .grain = replicas > 1 ? replicas : cost.tiling.tile_count},
-                      .gram = {.work = cost.gram_flops, .grain = 1},
-                      .least_ranks = ranks_for_gram(member, job->ranks)};
+    *task =
+        (ww_task){.training = {.work = (double)replicas * ww_member_training_work(member, &cost),
+                               .grain = replicas > 1 ? replicas : cost.tiling.tile_count},
+                  .gram = {.work = cost.gram_flops, .grain = 1},
+                  .least_ranks = ranks_for_gram(member, job->ranks)};
     if (member->gram != NULL)
         task->gram.grain = ww_gram_most_ranks(member->gram, member->config);
     return WW_OK;

@@ -94,8 +94,9 @@ static bool tell_idle_ranks(const ww_app_member *member, const ww_task *task, in
     }
     if (trains) {
         const ww_tiling tiling = ww_tiling_make(member->layout.width, 0, 1);
-        (void)snprintf(line, size, "width %lld has %lld tile%s of %lld units, so %lld of %d ranks "
-                                   "idle%s",
+        (void)snprintf(line, size,
+                       "width %lld has %lld tile%s of %lld units, so %lld of %d ranks "
+                       "idle%s",
                        (long long)tiling.width, (long long)tiling.tile_count,
                        tiling.tile_count == 1 ? "" : "s", (long long)tiling.tile_units,
                        (long long)in_training, ranks,
@@ -104,8 +105,9 @@ static bool tell_idle_ranks(const ww_app_member *member, const ww_task *task, in
                            : "");
         return in_training > 0;
     }
-    (void)snprintf(line, size, "the Gram matrix of %lld samples is work for %lld rank%s, so %lld of "
-                               "%d ranks idle",
+    (void)snprintf(line, size,
+                   "the Gram matrix of %lld samples is work for %lld rank%s, so %lld of "
+                   "%d ranks idle",
                    (long long)member->layout.train, (long long)task->gram.grain,
                    task->gram.grain == 1 ? "" : "s", (long long)in_gram, ranks);
     return task->gram.work > 0.0 && in_gram > 0;
@@ -220,8 +222,8 @@ static ww_status run_task(crews *self, const ww_parallel *crew, size_t task, ww_
     ww_error error = {0};
     self->progress.member = (int64_t)self->positions[task] + 1;
     if (leads)
-        ww_overview_begin(&self->overview,
-                          self->all_work > 0.0 ? ww_task_work(&self->tasks[task]) / self->all_work
+        ww_overview_begin(&self->overview, self->all_work > 0.0
+                                               ? ww_task_work(&self->tasks[task]) / self->all_work
                                                : 0.0);
     bool advanced = false;
     const ww_status status = self->tasks[task].fits || self->count == 1

@@ -22,12 +22,13 @@ typedef struct ww_task_phase {
 
 /// What the division needs to know of one member: two kinds of work, one after the other, that may
 /// be of use to unlike numbers of ranks. What counts is when the member is done: a crew may be
-/// larger than its training can use where the Gram matrix then makes up for it. Either may be empty.
+/// larger than its training can use where the Gram matrix then makes up for it. Either may be
+/// empty.
 typedef struct ww_task {
     ww_task_phase training; ///< by tiles of the network, or by replicas
     ww_task_phase gram;     ///< by blocks of the matrix
     int least_ranks;        ///< below that its memory does not fit, or it cannot be done
-    bool fits;       ///< on that many ranks it does
+    bool fits;              ///< on that many ranks it does
 } ww_task;
 
 /// All work of a task. Pure.

@@ -64,9 +64,8 @@ static int64_t least_ranks(const ww_app_members *members)
 static ww_status fullest(const ww_node_room *room, int64_t ranks, int64_t a_node, double *bytes,
                          ww_error *error)
 {
-    const ww_crews_job job = {.members = room->members,
-                              .ranks = ww_int(ranks),
-                              .ranks_a_node = least(ranks, a_node)};
+    const ww_crews_job job = {
+        .members = room->members, .ranks = ww_int(ranks), .ranks_a_node = least(ranks, a_node)};
     *bytes = 0.0;
     for (size_t i = 0; i < room->members->count; i++) {
         double node = 0.0;

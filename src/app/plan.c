@@ -19,7 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MOST_LINES = 12 }; // of members, told one by one
+enum { MOST_LINES = 12 };                                // of members, told one by one
 static const int64_t MOST_DATA_BYTES = (int64_t)2 << 30; // loaded to look at conditions
 static const double GIGABYTE = 1e9;
 
@@ -143,8 +143,8 @@ static ww_status print_sums(const planning *self, ww_error *error)
     if (is_one) {
         const int crew = self->crew_ranks[largest];
         const int64_t overhead = self->calibration.overhead;
-        WW_TRY(ww_node_memory(&self->job, largest, crew, self->ranks_a_node, overhead, &node,
-                              error));
+        WW_TRY(
+            ww_node_memory(&self->job, largest, crew, self->ranks_a_node, overhead, &node, error));
         WW_TRY(ww_node_memory(&self->job, largest, crew, self->ranks, overhead, &all, error));
     }
     if (self->ranks_a_node > 1 && self->ranks_a_node < self->ranks) {
@@ -313,8 +313,7 @@ static void print_limits(const planning *self)
     }
     if (count == 0)
         return;
-    printf("CANNOT BE DONE on %lld rank%s: %s", (long long)self->ranks, self->ranks == 1 ? "" : "s",
-           first.message);
+    printf("CANNOT BE DONE: %s", first.message);
     if (count > 1)
         printf(" (and %zu other runs)", count - 1);
     printf("\n");

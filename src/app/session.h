@@ -33,9 +33,10 @@ void ww_session_free(ww_session *self);
 
 /// Prepares `count` members of the experiment, from number `first` on, but those to `skip` (may be
 /// NULL) [count]; `indices` [count] are their numbers in the file (NULL: those in the experiment).
-/// A Gram matrix that these ranks cannot work on is refused (ww_gram_limits). Where the file is new,
-/// or there is only one member, the data set of the first is loaded, so that what is wrong with it is
-/// said before anything is written; those of others are when their turn comes. Collective.
+/// A Gram matrix that these ranks cannot work on is refused (ww_gram_limits). Where the file is
+/// new, or there is only one member, the data set of the first is loaded, so that what is wrong
+/// with it is said before anything is written; those of others are when their turn comes.
+/// Collective.
 ww_status ww_session_prepare(ww_session *self, size_t first, size_t count, const int64_t *indices,
                              const bool *skip, bool is_new, ww_error *error);
 

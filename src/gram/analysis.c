@@ -68,7 +68,8 @@ ww_status ww_gram_work_create(const ww_gram_plan *plan, const ww_problem *proble
     WW_TRY(ww_agree(problem->parallel, has_room ? WW_OK : WW_FAILED, error));
     for (int64_t i = 0; i < plan->values; i++)
         work->values[i] = NAN;
-    WW_TRY(ww_gram_grid_create(problem->config, plan->samples, problem->parallel, &work->grid, error));
+    WW_TRY(
+        ww_gram_grid_create(problem->config, plan->samples, problem->parallel, &work->grid, error));
     if (!plan->has_network)
         return WW_OK;
     return ww_initial_outputs(problem, initial_tile, work, work->start_outputs, error);

@@ -116,15 +116,13 @@ static piece largest_piece(const ww_gram_plan *plan, const ww_config *config, co
         columns += plan->has_set[set] ? plan->outputs : 0;
     piece largest = {.what = "a vector", .entries = n};
     // Cholesky's factorisation, and beside it the right sides.
-    take_larger(&largest, "its part of the matrix",
-                ww_block_entries(grid, n, n, WW_SOLVE_BLOCK));
+    take_larger(&largest, "its part of the matrix", ww_block_entries(grid, n, n, WW_SOLVE_BLOCK));
     take_larger(&largest, "its part of the labels",
                 ww_block_entries(grid, n, larger(columns, 1), WW_SOLVE_BLOCK));
     if (plan->has_network)
         take_larger(&largest, "its part of the matrix", ww_block_entries(grid, n, n, WW_BLOCK));
     if (plan->has_spectrum) {
-        take_larger(&largest, "its part of the matrix",
-                    ww_block_entries(grid, n, n, plan->block));
+        take_larger(&largest, "its part of the matrix", ww_block_entries(grid, n, n, plan->block));
         take_larger(&largest, "the room of the eigensolver", solver_entries(plan, config, grid));
     }
     if (plan->has_vectors && config->gram.eigenvectors) {
@@ -224,23 +222,22 @@ ww_status ww_gram_limits(const ww_gram_plan *plan, const ww_config *config, int 
         (void)snprintf(remedy, sizeof remedy, "it takes %d ranks or more", asked);
     } else if (any > 0) {
         ww_config_where(config, "gram.grid", where, sizeof where);
-        (void)snprintf(remedy, sizeof remedy, "it takes %d ranks or more, and no %s or a larger one",
-                       any, where);
+        (void)snprintf(remedy, sizeof remedy, "it takes %d ranks or more, without %s", any, where);
     } else {
         (void)snprintf(remedy, sizeof remedy, "no number of ranks would do: use fewer samples");
     }
-    return ww_fail(error, WW_USAGE,
-                   "the Gram matrix of %lld samples cannot be worked on by %d rank%s: %s would have "
-                   "%lld entries on one, and ScaLAPACK counts %d; %s",
-                   (long long)plan->samples, ranks, ranks == 1 ? "" : "s", largest.what,
-                   (long long)largest.entries, INT_MAX, remedy);
+    return ww_fail(
+        error, WW_USAGE,
+        "the Gram matrix of %lld samples cannot be worked on by %d rank%s: %s would have "
+        "%lld entries on one, and ScaLAPACK counts %d; %s",
+        (long long)plan->samples, ranks, ranks == 1 ? "" : "s", largest.what,
+        (long long)largest.entries, INT_MAX, remedy);
 }
 
 ww_status ww_gram_worst_case_limits(const ww_config *config, const ww_dataset *shape, int ranks,
                                     ww_error *error)
 {
-    const ww_gram_plan plan = {.samples = shape->train.count,
-                               .outputs = 1,
-                               .block = block_of(config, shape->train.count)};
+    const ww_gram_plan plan = {
+        .samples = shape->train.count, .outputs = 1, .block = block_of(config, shape->train.count)};
     return ww_gram_limits(&plan, config, ranks, error);
 }

@@ -208,9 +208,9 @@ static void a_gram_matrix_takes_ranks_that_idle_in_training(void **state)
     ww_division_free(&division);
     // Two of them: side by side on half of the ranks each, so none ever idles for the other.
     ww_task two[2];
-    two[0] = two[1] = (ww_task){
-        .training = {.work = 1.0, .grain = 1}, .gram = {.work = 50.0, .grain = 64},
-        .least_ranks = 1};
+    two[0] = two[1] = (ww_task){.training = {.work = 1.0, .grain = 1},
+                                .gram = {.work = 50.0, .grain = 64},
+                                .least_ranks = 1};
     assert_true(check(two, 2, 4, &division) < 1.0 + 50.0 / 1.9);
     assert_int_equal(division.stages[0].ranks, 2);
     assert_true(division.share > 0.99);
