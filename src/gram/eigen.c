@@ -221,7 +221,7 @@ void ww_spectrum_free(ww_spectrum *spectrum)
 void ww_spectrum_cost(int64_t order, int64_t block, ww_eigensolver solver, bool with_vectors,
                       const ww_grid *grid, int64_t *bytes, double *flops)
 {
-    *bytes = 8 * 2 * order;
+    *bytes = 16 * order;
     *flops = 0.0;
     if (!ww_grid_has_place(grid))
         return;
@@ -235,7 +235,7 @@ void ww_spectrum_cost(int64_t order, int64_t block, ww_eigensolver solver, bool 
     *bytes += 8 * (share * (with_vectors ? 2 : 1) + work) + 4 * integers;
     // Products of the check: PBLAS holds panels of 32 rows and columns, about so many as measured.
     if (with_vectors)
-        *bytes += 8 * 12 * 32 *
+        *bytes += INT64_C(8) * 12 * 32 *
                   (ww_block_share(order, block, grid->row, grid->rows) +
                    ww_block_share(order, block, grid->column, grid->columns));
     // Tridiagonal form 4 n^3 / 3, divide and conquer at most 4 n^3 / 3, vectors back 2 n^3, and for
