@@ -93,7 +93,7 @@ def logarithmic_values(axes: Axes) -> None:
     axes.set_yscale("log")
     low, high = axes.get_ylim()
     if high < 50 * low:
-        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0)))
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.yaxis.set_minor_formatter(NullFormatter())
 
@@ -305,7 +305,6 @@ def _functions(file: File) -> list[Training]:
         for member in file.trainings
         if member.setting("data.source") == "function"
         and number(member, "quadratic_form_true") is not None
-        and "function_bound" in member.theory
     ]
 
 
@@ -341,6 +340,11 @@ def _terms(member: Training) -> int:
     return int(member.setting("data.function.terms") or 1)
 
 
+def _bound(member: Training) -> Optional[float]:
+    """Infinite where no theorem covers the function; None in files of `widthwise gram`."""
+    return float(member.theory["function_bound"]) if "function_bound" in member.theory else None
+
+
 def _root_of_form(member: Training) -> Optional[float]:
     form = number(member, "quadratic_form_true")
     return None if form is None else float(np.sqrt(form))
@@ -361,17 +365,21 @@ def functions(file: File) -> Figure:
             curves.setdefault(_function_name(member), []).append(member)
         for curve, (name, group) in enumerate(curves.items()):
             look = style.marker(curve, len(curves)) | {"linestyle": "-"}
-            bound = float(group[0].theory["function_bound"])
+            bound = _bound(group[0])
             samples, values = mean_by(group, _samples, _root_of_form)
-            text = name if np.isfinite(bound) else f"{name}, not covered"
+            covered = bound is None or np.isfinite(bound)
+            text = name if covered else f"{name}, not covered"
             panel.plot(samples, values, markersize=4, label=text, **look)
-            if np.isfinite(bound):
+            if bound is not None and covered:
                 panel.plot(
                     samples, np.full(len(samples), bound), color=look["color"], linestyle="--",
                     linewidth=1.0,
                 )
         bounds = "corollary 6.2" if _terms(members[0]) > 1 else "theorem 6.1"
-        panel.plot([], [], color="black", linestyle="--", linewidth=1.0, label=f"bound, {bounds}")
+        if _bound(members[0]) is not None:
+            panel.plot(
+                [], [], color="black", linestyle="--", linewidth=1.0, label=f"bound, {bounds}"
+            )
         every = np.unique([_samples(member) or 0.0 for member in members])
         panel.set_xscale("log")
         panel.set_yscale("log")
