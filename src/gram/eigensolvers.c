@@ -24,8 +24,12 @@ static void scalapack_sizes(const ww_block_matrix *matrix, bool with_vectors, in
     const int64_t rows = ww_block_share(n, block, 0, grid->rows);
     const int64_t columns = ww_block_share(n, block, 0, grid->columns);
     if (with_vectors) {
-        const int64_t back = 3 * n + greatest(block * (rows + 1), 3 * block);
-        *work_size = greatest(1 + 6 * n + 2 * rows * columns, back) + 2 * n;
+        const int64_t reduce = 3 * n + greatest(block * (rows + 1), 3 * block);
+        // What pdormtr wants is not in pdsyevd's own answer, which is too small where blocks are
+        // large beside the matrix; the vectors then come out wrong, and info is 0.
+        const int64_t back =
+            greatest(block * (block - 1) / 2, (rows + columns) * block) + block * block;
+        *work_size = greatest(greatest(1 + 6 * n + 2 * rows * columns, reduce), back) + 2 * n;
         *integers_size = 7 * n + 8 * (int64_t)grid->columns + 2;
         return;
     }
