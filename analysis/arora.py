@@ -280,7 +280,9 @@ def complexity(file: File) -> Figure:
     left.set_title("(a) Test error")
     left.set_ylim(bottom=0.0)
     left.set_ylabel("error on the test set")
-    fractions, values = mean_by(members, _fraction, lambda member: number(member, "complexity_train"))
+    fractions, values = mean_by(
+        members, _fraction, lambda member: number(member, "complexity_train")
+    )
     right.plot(
         fractions, values, color=green, marker="^", markersize=4,
         label=r"$\sqrt{2\,y^\top (H^\infty)^{-1}y\,/\,n}$, equation (10)",

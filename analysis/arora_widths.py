@@ -158,7 +158,8 @@ def movement(file: File) -> Figure:
     """Distances along training and at the end, and the largest movement of a unit, over widths."""
     groups = _moving(file)
     shown = list(groups.items())[:2]
-    has_rows = all(has_scalar(member, "row_movement") for group in groups.values() for member in group)
+    members = [member for group in groups.values() for member in group]
+    has_rows = all(has_scalar(member, "row_movement") for member in members)
     figure, axes = style.panels(len(shown) + 1 + has_rows)
     for place, (label, members) in enumerate(shown):
         _draw_distances(axes[place], members)
