@@ -15,6 +15,8 @@
 static const int ONE = 1;
 static const double UNIT = 1.0;
 static const double ZERO = 0.0;
+// What rounding leaves is some 1e-14, relative to the largest eigenvalue.
+static const double LARGEST_ERROR = 1e-8;
 
 typedef struct computation {
     const ww_eigensolver_functions *solver;
@@ -156,6 +158,20 @@ static ww_status check_orthogonality(computation *self, ww_spectrum *spectrum, w
     return ww_maximum(&v->grid->parallel, &spectrum->orthogonality, 1, error);
 }
 
+/// Eigenvectors that are none end the work here, and not in numbers that look like any others.
+static ww_status check_accuracy(const ww_spectrum *spectrum, ww_error *error)
+{
+    const double scale =
+        fmax(fabs(spectrum->values[0]), fabs(spectrum->values[spectrum->order - 1]));
+    if (spectrum->residual <= LARGEST_ERROR * scale && spectrum->orthogonality <= LARGEST_ERROR)
+        return WW_OK;
+    return ww_fail(error, WW_FAILED,
+                   "the eigenvectors of a Gram matrix are wrong: ||H v - lambda v|| is up to %g, "
+                   "where the largest eigenvalue is %g; try another gram.block, or another "
+                   "gram.solver",
+                   spectrum->residual, scale);
+}
+
 static ww_status compute(computation *self, ww_gram_fill fill, void *context, bool with_vectors,
                          ww_spectrum *spectrum, ww_error *error)
 {
@@ -178,6 +194,7 @@ static ww_status compute(computation *self, ww_gram_fill fill, void *context, bo
         refilled = MPI_Wtime();
         WW_TRY(check_pairs(self, spectrum, error));
         WW_TRY(check_orthogonality(self, spectrum, error));
+        WW_TRY(check_accuracy(spectrum, error)); // the same on all ranks
     }
     double seconds[3] = {filled - begin + refilled - solved, solved - filled,
                          MPI_Wtime() - refilled};

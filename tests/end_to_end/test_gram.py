@@ -490,6 +490,22 @@ measure: {{every: 6, quantities: [loss, residual, train_outputs]}}
         with widthwise.open(path) as opened:
             self.assertTrue(all(len(member.gram) > 0 for member in opened.members))
         self.succeed("verify", path)
+    def test_blocks_larger_than_the_matrix(self) -> None:
+        """Few samples, and blocks that hold them all: ScaLAPACK's own sizes do not suffice there."""
+        config = self.write(SMALL, "few.yaml")
+        for samples, block in ((1, 32), (2, 32), (40, 32), (90, 128)):
+            for ranks in (1, 3):
+                with self.subTest(samples=samples, block=block, ranks=ranks):
+                    result = self.succeed(
+                        "gram", config, "-o", "few.h5", "--force", "--quiet",
+                        "--set", f"data.train={samples}", "--set", f"gram.block={block}",
+                        ranks=ranks,
+                    )
+                    self.assertNotIn("illegal", result.text)
+                    with widthwise.open(self.folder / "few.h5") as file:
+                        gram = file.members[0].gram
+                        self.assertLess(float(gram["eigen_residual"]), 1e-12)
+                        self.assertLess(float(gram["eigen_orthogonality"]), 1e-12)
 
     def test_duplicates_are_named(self) -> None:
         """A sample that is there twice is named, and complexity is infinite, not a huge number."""
