@@ -71,7 +71,13 @@ ww_status ww_gram_work_create(const ww_gram_plan *plan, const ww_problem *proble
     WW_TRY(ww_gram_grid_create(problem->config, problem->parallel, &work->grid, error));
     if (!plan->has_network)
         return WW_OK;
-    return ww_initial_outputs(problem, initial_tile, work, work->start_outputs, error);
+    const ww_status status =
+        ww_initial_outputs(problem, initial_tile, work, work->start_outputs, error);
+    if (status == WW_DIVERGED) // on all ranks, and before any step
+        return ww_fail(error, WW_USAGE,
+                       "outputs of the network at its start are not finite, or too large: make its "
+                       "weights smaller, or where inputs are large normalise them");
+    return status;
 }
 
 void ww_gram_work_free(ww_gram_work *work)
