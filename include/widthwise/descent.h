@@ -7,10 +7,10 @@
 ///
 /// What is singular: eigenvalues come with rounding of n u lambda_max, u = 2^-53, so those up to
 /// that are 0 (ww_spectrum_rounding). It is the one rule everywhere: of solves, quadratic forms and
-/// bounds. Where H is singular, y' H^-1 y stands for y' H^+ y (the pseudo-inverse) for labels in the
-/// range of H, which is what descent comes to, and is infinite for others. Rounding moves the range
-/// too, so "in the range" is decided by what it would change: with n u lambda_max added to H, the
-/// part of y outside the range may add no more than WW_RANGE_SHARE of the form.
+/// bounds. Where H is singular, y' H^-1 y stands for y' H^+ y (the pseudo-inverse) for labels in
+/// the range of H, which is what descent comes to, and is infinite for others. Rounding moves the
+/// range too, so "in the range" is decided by what it would change: with n u lambda_max added to H,
+/// the part of y outside the range may add no more than WW_RANGE_SHARE of the form.
 #ifndef WIDTHWISE_DESCENT_H
 #define WIDTHWISE_DESCENT_H
 

@@ -74,8 +74,8 @@ typedef struct ww_gram_plan {
     int64_t values;                 ///< doubles of all fields
 } ww_gram_plan;
 
-/// WW_USAGE names the key: an eigensolver that is not built in. `shape` is that of the data set. Not
-/// collective.
+/// WW_USAGE names the key: an eigensolver that is not built in. `shape` is that of the data set.
+/// Not collective.
 ww_status ww_gram_plan_make(const ww_config *config, const ww_dataset *shape, ww_gram_plan *plan,
                             ww_error *error);
 

@@ -44,11 +44,12 @@ typedef struct ww_theory_inputs {
 size_t ww_theory_fields(const ww_theory_plan *plan, ww_field fields[WW_THEORY_FIELDS]);
 int64_t ww_theory_values(const ww_field *fields, size_t count);
 
-/// Whether the run has the kernel that Arora et al. speak of: one hidden layer, the squared loss, and
-/// its Gram matrix asked for. Bounds from data and labels need no more. Pure.
+/// Whether the run has the kernel that Arora et al. speak of: one hidden layer, the squared loss,
+/// and its Gram matrix asked for. Bounds from data and labels need no more. Pure.
 bool ww_theory_has_kernel(const ww_theory_plan *plan);
 
-/// Whether it also is what their linear predictions speak of: gradient descent on all samples. Pure.
+/// Whether it also is what their linear predictions speak of: gradient descent on all samples.
+/// Pure.
 bool ww_theory_has_descent(const ww_theory_plan *plan);
 
 /// The predictions; records past `rows` become NaN. `values` [ww_theory_values]. Pure.
@@ -86,13 +87,13 @@ double ww_li_liang_coupling_reach(double movement, double sigma);
 /// LL figure 5: 2 / (3 sqrt(m)), the fit to the relative distance at 98% on the synthetic data.
 double ww_li_liang_distance_at_accuracy(int64_t width);
 
-/// The setting of Arora et al., and what it is here. Theirs: one output u(x) = sum_r a_r s(w_r x) with
-/// ReLU s, a_r = +-m^-1/2, inputs of norm 1, labels and outputs at the start of order 1. Here |a_r| is
-/// any a, inputs have norms up to X, s any slope on its negative side. H stays theirs (equation 3),
-/// so that the network's own kernel is S H with S = m a^2, and descent in steps of eta on a sum over
-/// samples (of eta / n on a mean) goes as theirs in steps of eta S. Their proofs then give the bounds
-/// below, which are the paper's for X = S = B = 1 and slope 0. Nothing depends on units: inputs times
-/// c, with weights divided by c, leave every bound of outputs as it is.
+/// The setting of Arora et al., and what it is here. Theirs: one output u(x) = sum_r a_r s(w_r x)
+/// with ReLU s, a_r = +-m^-1/2, inputs of norm 1, labels and outputs at the start of order 1. Here
+/// |a_r| is any a, inputs have norms up to X, s any slope on its negative side. H stays theirs
+/// (equation 3), so that the network's own kernel is S H with S = m a^2, and descent in steps of
+/// eta on a sum over samples (of eta / n on a mean) goes as theirs in steps of eta S. Their proofs
+/// then give the bounds below, which are the paper's for X = S = B = 1 and slope 0. Nothing depends
+/// on units: inputs times c, with weights divided by c, leave every bound of outputs as it is.
 typedef struct ww_arora_setting {
     int64_t samples;            ///< n
     int64_t width;              ///< m

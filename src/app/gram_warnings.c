@@ -35,7 +35,7 @@ __attribute__((format(printf, 2, 3))) static void append(char text[SENTENCE], co
     va_end(arguments);
 }
 
-// Samples that make H singular: ": 2 training samples repeat ...".
+// Samples that make H singular, or where to look for them: ": 2 training samples repeat ...".
 static void append_causes(const ww_gram_work *work, char text[SENTENCE])
 {
     const double coincident = value_of(work, WW_GRAM_COINCIDENT_SAMPLES);
@@ -50,6 +50,9 @@ static void append_causes(const ww_gram_work *work, char text[SENTENCE])
         append(text, "%s %.0f %s zero, first sample %.0f (counted from 0)",
                coincident >= 1.0 ? " and" : ": training samples,", zeros,
                zeros > 1.0 ? "are" : "is", value_of(work, WW_GRAM_ZERO_FIRST));
+    if (text[0] == '\0')
+        append(text, ": the closest two training samples are %.2g apart",
+               value_of(work, WW_GRAM_SEPARATION));
 }
 
 // Names of the sets of labels whose quadratic form is finite, or of the others.
@@ -167,8 +170,9 @@ void ww_gram_worst_case_warning(const ww_worst_case *found, char *text, size_t s
                        "wide network learns them, and their quadratic form is infinite",
                        found->lambda_min, found->lambda_max);
     else if (!(found->residual <= EIGEN_TOLERANCE * found->lambda_max))
-        (void)snprintf(text, size,
-                       "warning: worst-case labels come from an eigenvector of lambda_min %.2g that "
-                       "Lanczos' method found to no more than %.2g",
-                       found->lambda_min, found->residual);
+        (void)snprintf(
+            text, size,
+            "warning: worst-case labels come from an eigenvector of lambda_min %.2g that "
+            "Lanczos' method found to no more than %.2g",
+            found->lambda_min, found->residual);
 }

@@ -2,8 +2,8 @@
 /// numbers have fewer digits than they seem to.
 ///
 /// What counts as good: residuals of eigenpairs to 1e-10 of lambda_max, orthogonality to 1e-10,
-/// solves to 1e-6 of the labels, norms of differences of matrices to 1e-6 of themselves. What is not
-/// a number is never good.
+/// solves to 1e-6 of the labels, norms of differences of matrices to 1e-6 of themselves. What is
+/// not a number is never good.
 #ifndef WIDTHWISE_APP_GRAM_WARNINGS_H
 #define WIDTHWISE_APP_GRAM_WARNINGS_H
 

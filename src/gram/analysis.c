@@ -354,10 +354,10 @@ ww_status ww_gram_measure_network(ww_gram_work *work,
     ww_symmetric_norms norms;
     WW_TRY(ww_gram_solve(ww_gram_network_fill, &network, &work->grid, work->plan->samples,
                          WW_SOLVE_BLOCK, NULL, 0, &ends, error));
-    *distance = (ww_gram_distance){
-        .lambda_min = ends.least,
-        .lambda_max = ends.greatest,
-        .lambda_residual = ww_larger(ends.least_residual, ends.greatest_residual)};
+    *distance = (ww_gram_distance){.lambda_min = ends.least,
+                                   .lambda_max = ends.greatest,
+                                   .lambda_residual =
+                                       ww_larger(ends.least_residual, ends.greatest_residual)};
     ww_gram_solution_free(&ends);
     WW_TRY(difference_norms(work, &network, &norms, error));
     distance->frobenius = norms.frobenius;

@@ -181,8 +181,8 @@ static ww_status cycle(search *work, ww_extreme *extreme, bool *converged, ww_er
                 work->parallel,
                 solve_small(work, k, &extreme->value, &extreme->residual, &place, error), error));
             // Ranks leave together, whatever their last bits.
-            int64_t done = outcome == CLOSED ||
-                           extreme->residual <= work->tolerance * fabs(extreme->value);
+            int64_t done =
+                outcome == CLOSED || extreme->residual <= work->tolerance * fabs(extreme->value);
             WW_TRY(ww_broadcast(work->parallel, &done, sizeof done, 0, error));
             *converged = done != 0;
             if (*converged || k == work->most) {

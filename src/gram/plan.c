@@ -161,8 +161,8 @@ void ww_gram_work_cost(const ww_gram_plan *plan, const ww_config *config, const 
     *bytes = larger(*bytes, piece_bytes);
     *flops += piece;
     if (plan->has_network)
-        ww_gram_network_cost(n, shape->dimension, config->network.width, ranks,
-                             &network_bytes, &network);
+        ww_gram_network_cost(n, shape->dimension, config->network.width, ranks, &network_bytes,
+                             &network);
     if (plan->has_spectrum) {
         ww_spectrum_cost(n, config->gram.block, config->gram.solver, plan->has_vectors, ranks,
                          &piece_bytes, &piece);

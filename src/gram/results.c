@@ -18,11 +18,12 @@ typedef struct field_entry {
 #define PROJECTIONS                                                                                \
     "|v_i y| for the eigenvectors v_i of H in the order of eigenvalues, over outputs the norm; "
 #define QUADRATIC                                                                                  \
-    "y' H^-1 y by Cholesky's factorisation, summed over outputs; where H is singular y' H^+ y for "  \
+    "y' H^-1 y by Cholesky's factorisation, summed over outputs; where H is singular y' H^+ y "    \
+    "for "                                                                                         \
     "labels in its range, and infinite for others; "
 #define COMPLEXITY "Complexity sqrt(2 y' H^-1 y / n) of "
 #define RESIDUAL                                                                                   \
-    "Largest ||H x - y|| / ||y|| over outputs of the solution x = (H + shift I)^-1 y behind "       \
+    "Largest ||H x - y|| / ||y|| over outputs of the solution x = (H + shift I)^-1 y behind "      \
     "quadratic_form_"
 
 // In this order they stand in the file.
@@ -34,7 +35,8 @@ static const field_entry table[] = {
     {WW_GRAM_EIGEN_ORTHOGONALITY, SCALAR, "eigen_orthogonality", "1", "",
      "Largest entry in size of V'V - I for the eigenvectors V as computed."},
     {WW_GRAM_LAMBDA_MIN, SCALAR, "lambda_min", "1", "AR theorem 3.1",
-     "Smallest eigenvalue lambda_0 of H, by Lanczos' method on its inverse; up to n 2^-53 lambda_max "
+     "Smallest eigenvalue lambda_0 of H, by Lanczos' method on its inverse; up to n 2^-53 "
+     "lambda_max "
      "it is rounding and H is singular."},
     {WW_GRAM_LAMBDA_MIN_RESIDUAL, SCALAR, "lambda_min_residual", "1", "",
      "||H v - lambda_min v||_2 of its unit eigenvector v as computed."},
@@ -50,7 +52,8 @@ static const field_entry table[] = {
     {WW_GRAM_SEPARATION, SCALAR, "separation", "1", "ZG assumption 3.2",
      "Smallest distance phi between two training samples."},
     {WW_GRAM_SEPARATION_CONSTANT, SCALAR, "separation_constant", "1", "ZG section 3.6",
-     "C = lambda_min n^2 / phi, for which lambda_min = C phi / n^2; 0 where H is singular, NaN where "
+     "C = lambda_min n^2 / phi, for which lambda_min = C phi / n^2; 0 where H is singular, NaN "
+     "where "
      "phi is 0."},
     {WW_GRAM_COINCIDENT_SAMPLES, SCALAR, "coincident_samples", "samples", "AR remark 5.1",
      "Training samples that are another one before them times a positive number: each makes H "
@@ -64,7 +67,8 @@ static const field_entry table[] = {
     {WW_GRAM_ZERO_FIRST, SCALAR, "zero_first", "1", "",
      "Index, from 0, of the first of these; -1 without one."},
     {WW_GRAM_LIMIT_TEST_OUTPUTS, TEST_BY_OUTPUTS, "limit_test_outputs", "1", "AR section 5.1",
-     "H(test, train) (H + shift I)^-1 y: outputs on the test set of an infinitely wide network that "
+     "H(test, train) (H + shift I)^-1 y: outputs on the test set of an infinitely wide network "
+     "that "
      "was trained for ever from outputs of 0; axes: test sample, output."},
     {WW_GRAM_LIMIT_TEST_ABSOLUTE_ERROR, SCALAR, "limit_test_absolute_error", "1", "AR figure 2",
      "Mean over test samples of the l1 distance of these outputs and the targets."},

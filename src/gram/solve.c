@@ -1,6 +1,7 @@
 // Solves and both ends of the spectrum by Cholesky's factorisation: n^2 / ranks doubles on a rank.
 
 #include "gram/lanczos.h"
+#include "gram/largest.h"
 #include "gram/replicate.h"
 #include "gram/scalapack.h"
 #include "widthwise/descent.h"
@@ -179,7 +180,7 @@ static void evaluate(const double *y, ww_gram_solution *solution)
             form += y[i * c + k] * x;
             square += x * x;
         }
-        const double outside = fmax(shift, rounding) * square;
+        const double outside = ww_larger(shift, rounding) * square;
         const bool has_form = solution->positive_definite || !(outside > WW_RANGE_SHARE * form);
         solution->quadratic_forms[k] = has_form ? form + shift * square : (double)INFINITY;
     }

@@ -107,41 +107,48 @@ enum {
 #define ONE_OUTPUT "NaN for several outputs."
 #define OF_SIGNS "NaN for several outputs, or output weights of several magnitudes."
 
-// With S = sum_r a_r^2, X the largest norm of an input and B = max(y^2, k S kappa^2 X^2), all of which
-// are 1 in the paper. What needs descent speaks of its steps.
+// With S = sum_r a_r^2, X the largest norm of an input and B = max(y^2, k S kappa^2 X^2), all of
+// which are 1 in the paper. What needs descent speaks of its steps.
 static const struct {
     const char *name, *source;
     bool needs_descent;
     const char *description;
 } scalars[SCALARS] = {
-    [DISTANCE_BOUND] = {"distance_bound", "AR lemma 5.3", false,
-                        "sqrt(y' H^-1 y / S), the leading term of the bound on ||W(t) - W(0)||_F; S "
-                        "is the sum of the squared output weights, 1 in the paper."},
-    [CONTRACTION_BOUND] = {"contraction_bound", "AR theorem 3.1", true,
-                           "1 - eta S lambda_0 / 2 for steps of eta (of eta / n where the loss is a "
-                           "mean), what the loss shrinks by in a step at least; S is the sum of the "
-                           "squared output weights, 1 in the paper."},
-    [LARGEST_STABLE_RATE] = {"largest_stable_rate", "AR section 4", true,
-                             "training.rate above which descent on H grows: that at which eta S (eta "
-                             "S / n where the loss is a mean) is 2 / lambda_max."},
-    [THEOREM_RATE] = {"theorem_rate", "AR theorem 3.1", true,
-                      "training.rate at which eta S (eta S / n where the loss is a mean) is lambda_0 "
-                      "/ (n X^2)^2, the step size of the theorem with constant 1; X, the largest "
-                      "norm of an input, is 1 in the paper."},
-    [THEOREM_WIDTH] = {"theorem_width", "AR theorem 3.1", true,
-                       "n^6 X^6 B / (S lambda_0^4 kappa^2 delta^3), its width with constant 1; X is "
-                       "the largest norm of an input, S the sum of the squared output weights, and B "
-                       "the larger one of max y^2 and S kappa^2 X^2 (max y^2 where units cancel at "
-                       "the start): all 1 in the paper. " OF_SIGNS},
-    [INITIAL_LOSS_BOUND] = {"initial_loss_bound", "AR theorem 3.1", false,
-                            "n B / delta, or B / delta where the loss is a mean, its bound on the "
-                            "loss at the start with constant 1; B is the larger one of max ||y||^2 "
-                            "and k S kappa^2 X^2 (max ||y||^2 where units cancel at the start), 1 in "
-                            "the paper."},
-    [ROW_MOVEMENT_BOUND] = {"row_movement_bound", "AR lemma 5.3", true,
-                            "n X sqrt(B) / (sqrt(m S) lambda_0 sqrt(delta)), the bound on the "
-                            "movement of a row with constant 1; X, S and B as in theorem_width, 1 in "
-                            "the paper. " OF_SIGNS},
+    [DISTANCE_BOUND] =
+        {"distance_bound", "AR lemma 5.3", false,
+         "sqrt(y' H^-1 y / S), the leading term of the bound on ||W(t) - W(0)||_F; S "
+         "is the sum of the squared output weights, 1 in the paper."},
+    [CONTRACTION_BOUND] =
+        {"contraction_bound", "AR theorem 3.1", true,
+         "1 - eta S lambda_0 / 2 for steps of eta (of eta / n where the loss is a "
+         "mean), what the loss shrinks by in a step at least; S is the sum of the "
+         "squared output weights, 1 in the paper."},
+    [LARGEST_STABLE_RATE] =
+        {"largest_stable_rate", "AR section 4", true,
+         "training.rate above which descent on H grows: that at which eta S (eta "
+         "S / n where the loss is a mean) is 2 / lambda_max."},
+    [THEOREM_RATE] =
+        {"theorem_rate", "AR theorem 3.1", true,
+         "training.rate at which eta S (eta S / n where the loss is a mean) is lambda_0 "
+         "/ (n X^2)^2, the step size of the theorem with constant 1; X, the largest "
+         "norm of an input, is 1 in the paper."},
+    [THEOREM_WIDTH] =
+        {"theorem_width", "AR theorem 3.1", true,
+         "n^6 X^6 B / (S lambda_0^4 kappa^2 delta^3), its width with constant 1; X is "
+         "the largest norm of an input, S the sum of the squared output weights, and B "
+         "the larger one of max y^2 and S kappa^2 X^2 (max y^2 where units cancel at "
+         "the start): all 1 in the paper. " OF_SIGNS},
+    [INITIAL_LOSS_BOUND] =
+        {"initial_loss_bound", "AR theorem 3.1", false,
+         "n B / delta, or B / delta where the loss is a mean, its bound on the "
+         "loss at the start with constant 1; B is the larger one of max ||y||^2 "
+         "and k S kappa^2 X^2 (max ||y||^2 where units cancel at the start), 1 in "
+         "the paper."},
+    [ROW_MOVEMENT_BOUND] =
+        {"row_movement_bound", "AR lemma 5.3", true,
+         "n X sqrt(B) / (sqrt(m S) lambda_0 sqrt(delta)), the bound on the "
+         "movement of a row with constant 1; X, S and B as in theorem_width, 1 in "
+         "the paper. " OF_SIGNS},
     [GENERALIZATION_BOUND] = {"generalization_bound", "AR equation (9)", false,
                               "X sqrt(2 (1 + slope^2) y' H^-1 y / n) + sqrt(log(n X^2 / (lambda_0 "
                               "delta)) / n), its bound on the expected loss with constant 1; X is "
@@ -193,11 +200,12 @@ static const struct {
     [DEVIATION_INITIAL] = {"deviation_initial", "AR section 5.2",
                            "||u(t) - u_linear(t)||_2 of the measured outputs on the train set from "
                            "those of the network made linear at its start; axis: record."},
-    [RADEMACHER_BOUND] = {"rademacher_bound", "AR lemma 5.4",
-                          "Bound on the Rademacher complexity of networks that moved as far as "
-                          "this one, rows and in all: the paper's times sqrt(S) X, with S the sum of "
-                          "the squared output weights and X the largest norm of an input. "
-                          "" OF_SIGNS " Axis: record."},
+    [RADEMACHER_BOUND] =
+        {"rademacher_bound", "AR lemma 5.4",
+         "Bound on the Rademacher complexity of networks that moved as far as "
+         "this one, rows and in all: the paper's times sqrt(S) X, with S the sum of "
+         "the squared output weights and X the largest norm of an input. "
+         "" OF_SIGNS " Axis: record."},
 };
 
 static bool has_scalar(const ww_theory_plan *plan, int which)
@@ -422,7 +430,8 @@ static double *compute(const ww_theory_plan *plan, const ww_theory_inputs *input
         const ww_descent descent =
             is_descent ? descent_of(plan, inputs, i) : (ww_descent){.count = 0};
         for (int64_t row = 0; row < plan->records; row++)
-            *values++ = row < inputs->rows ? at_record(plan, inputs, &setting, i, &descent, row) : NAN;
+            *values++ =
+                row < inputs->rows ? at_record(plan, inputs, &setting, i, &descent, row) : NAN;
     }
     if (plan->gram->has_vectors && ww_theory_has_descent(plan))
         for (int64_t i = 0; i < plan->test_samples * plan->outputs; i++)

@@ -251,14 +251,12 @@ static void test_bounds_of_theorem_6_1(void **state)
     ww_config ball = {.data = {.source = WW_SOURCE_FUNCTION, .normalize = WW_NORMALIZE_BALL}};
     assert_true(isinf(ww_function_bound(&ball)));
     // What the proof does not expand: another activation, more layers.
-    ww_config covered = {.data = {.source = WW_SOURCE_FUNCTION,
-                                  .normalize = WW_NORMALIZE_SPHERE,
-                                  .function = {.kind = WW_FUNCTION_COSINE,
-                                               .terms = 1,
-                                               .alpha = 1.0,
-                                               .norm = 1.0}},
-                         .network.depth = 1,
-                         .gram.depth = 1};
+    ww_config covered = {
+        .data = {.source = WW_SOURCE_FUNCTION,
+                 .normalize = WW_NORMALIZE_SPHERE,
+                 .function = {.kind = WW_FUNCTION_COSINE, .terms = 1, .alpha = 1.0, .norm = 1.0}},
+        .network.depth = 1,
+        .gram.depth = 1};
     assert_true(ww_function_bound(&covered) < 10.0);
     ww_config leaky = covered;
     leaky.network.activation.kind = WW_ACTIVATION_LEAKY_RELU;
