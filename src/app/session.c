@@ -1,6 +1,7 @@
 #include "app/session.h"
 
 #include "app/crews.h"
+#include "app/gram_warnings.h"
 #include "app/lock.h"
 #include "app/provenance.h"
 #include "app/replicas.h"
@@ -67,11 +68,17 @@ static ww_status compute_member_targets(ww_session *self, size_t i, ww_error *er
     double *targets = ww_allocate(count, sizeof *targets, "worst-case labels", error);
     member->train_targets = targets;
     WW_TRY(ww_agree(self->parallel, targets != NULL ? WW_OK : WW_FAILED, error));
-    if (other != NULL)
+    if (other != NULL) {
         memcpy(targets, other->train_targets, count * sizeof *targets);
-    else
-        WW_TRY(
-            ww_gram_worst_case(member->config, &self->cache.data, self->parallel, targets, error));
+    } else {
+        ww_worst_case found;
+        char warning[512];
+        WW_TRY(ww_gram_worst_case(member->config, &self->cache.data, self->parallel, targets,
+                                  &found, error));
+        ww_gram_worst_case_warning(&found, warning, sizeof warning);
+        if (self->parallel->rank == 0 && warning[0] != '\0')
+            (void)fprintf(stderr, "%s\n", warning);
+    }
     ww_dataset_set_train_targets(&self->cache.data, targets);
     member->layout.train_targets = targets;
     member->layout.data_hash = self->cache.data.hash;

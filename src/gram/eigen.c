@@ -1,6 +1,7 @@
 // The spectrum: fill, solve, fill anew, check.
 
 #include "gram/eigensolvers.h"
+#include "gram/largest.h"
 #include "gram/limits.h"
 #include "gram/replicate.h"
 #include "gram/scalapack.h"
@@ -132,7 +133,7 @@ static ww_status check_pairs(computation *self, ww_spectrum *spectrum, ww_error 
     const ww_status status = ww_replicate_sum(&grid->parallel, squares, (size_t)n, error);
     double largest = 0.0;
     for (int64_t j = 0; j < n; j++)
-        largest = fmax(largest, squares[j]);
+        largest = ww_larger(largest, squares[j]);
     spectrum->residual = sqrt(largest);
     free(squares);
     return status;
@@ -151,10 +152,10 @@ static ww_status check_orthogonality(computation *self, ww_spectrum *spectrum, w
         const int64_t column = ww_block_global_column(v, j);
         for (int64_t i = ww_block_local_row_from(v, column); i < v->local_rows; i++) {
             const double one = ww_block_global_row(v, i) == column ? 1.0 : 0.0;
-            largest = fmax(largest, fabs(self->work.work[j * v->leading + i] - one));
+            largest = ww_larger(largest, fabs(self->work.work[j * v->leading + i] - one));
         }
     }
-    spectrum->orthogonality = largest;
+    spectrum->orthogonality = ww_nan_as_infinity(largest);
     return ww_maximum(&v->grid->parallel, &spectrum->orthogonality, 1, error);
 }
 
@@ -177,7 +178,7 @@ static ww_status compute(computation *self, ww_gram_fill fill, void *context, bo
 {
     const ww_grid *grid = self->matrix.grid;
     const double begin = MPI_Wtime();
-    WW_TRY(fill(context, 1.0, 0.0, &self->matrix, error));
+    WW_TRY(fill(context, &self->matrix, error));
     const double filled = MPI_Wtime();
     ww_status status = WW_OK;
     if (ww_grid_has_place(grid))
@@ -190,7 +191,7 @@ static ww_status compute(computation *self, ww_gram_fill fill, void *context, bo
     const double solved = MPI_Wtime();
     double refilled = solved;
     if (with_vectors) {
-        WW_TRY(fill(context, 1.0, 0.0, &self->matrix, error));
+        WW_TRY(fill(context, &self->matrix, error));
         refilled = MPI_Wtime();
         WW_TRY(check_pairs(self, spectrum, error));
         WW_TRY(check_orthogonality(self, spectrum, error));
