@@ -28,6 +28,13 @@ typedef struct ww_grid {
 /// ranks as possible, the most square of such grids. Pure.
 void ww_grid_shape(int ranks, int *rows, int *columns);
 
+/// The same with sides of at most `longest` ranks. Pure.
+void ww_grid_shape_within(int ranks, int64_t longest, int *rows, int *columns);
+
+/// The grid that ww_grid_create would make, with the place of this rank of `parallel` on it but
+/// without BLACS: to tell what lies where. Not to be freed, nor worked on. Pure.
+ww_grid ww_grid_describe(const ww_parallel *parallel, int rows, int columns);
+
 /// Makes a grid of `rows` x `columns` ranks of `parallel`, or of the shape above for 0, 0. Ranks
 /// have places row by row, the last ones none. Several grids may exist, on any communicators.
 /// `parallel` must live as long as the grid. WW_USAGE: fewer ranks than places. Collective.
@@ -67,6 +74,9 @@ void ww_block_matrix_free(ww_block_matrix *matrix);
 /// Rows (or columns) of `count` that lie at place `place` of `places` along one side of a grid.
 /// Pure.
 int64_t ww_block_share(int64_t count, int64_t block, int place, int places);
+
+/// Entries of a matrix [rows, columns] that lie on this rank. Pure.
+int64_t ww_block_entries(const ww_grid *grid, int64_t rows, int64_t columns, int64_t block);
 
 /// Global index of local row or column, and back. The way back holds for those of this rank alone;
 /// ww_block_owns_row / _column tell which. Pure.

@@ -55,10 +55,11 @@ typedef struct ww_gram_network {
 /// A ww_gram_fill; `context` is a const ww_gram_network.
 ww_status ww_gram_network_fill(void *context, ww_block_matrix *matrix, ww_error *error);
 
-/// Bytes that a fill allocates on a rank, and additions and multiplications that a rank of `ranks`
-/// makes (of bits counted: one for 64). Pure.
-void ww_gram_limit_cost(const ww_gram_limit *limit, int ranks, int64_t *bytes, double *flops);
-void ww_gram_network_cost(int64_t samples, int64_t dimension, int64_t width, int ranks,
+/// Bytes that a fill allocates on this rank of a grid (made or described), and additions and
+/// multiplications that it makes there (of bits counted: one for 64). Pure.
+void ww_gram_limit_cost(const ww_gram_limit *limit, const ww_grid *grid, int64_t *bytes,
+                        double *flops);
+void ww_gram_network_cost(int64_t samples, int64_t dimension, int64_t width, const ww_grid *grid,
                           int64_t *bytes, double *flops);
 
 /// Whether a solver was built in.
@@ -86,10 +87,10 @@ ww_status ww_spectrum_compute(ww_gram_fill fill, void *context, const ww_grid *g
                               ww_spectrum *spectrum, ww_error *error);
 void ww_spectrum_free(ww_spectrum *spectrum);
 
-/// Bytes that ww_spectrum_compute allocates on a rank (at most, the fill's own not included), and
-/// additions and multiplications that a rank of `ranks` makes. Pure.
+/// Bytes that ww_spectrum_compute allocates on this rank of a grid (made or described; the fill's
+/// own not included), and additions and multiplications that it makes there. Pure.
 void ww_spectrum_cost(int64_t order, int64_t block, ww_eigensolver solver, bool with_vectors,
-                      int ranks, int64_t *bytes, double *flops);
+                      const ww_grid *grid, int64_t *bytes, double *flops);
 
 /// out [n, c] = V' Y for Y [n, c], row-major and replicated both: out[j] is v_j . Y, in the order
 /// of the values. Collective.
@@ -148,9 +149,9 @@ void ww_gram_solution_free(ww_gram_solution *solution);
 /// Size of the blocks at which Cholesky's factorisation is fastest here.
 enum { WW_SOLVE_BLOCK = 64 };
 
-/// Bytes that ww_gram_solve allocates on a rank (the fill's own not included), and additions and
-/// multiplications that a rank of `ranks` makes. Pure.
-void ww_gram_solve_cost(int64_t order, int64_t block, int64_t columns, int ranks, int64_t *bytes,
-                        double *flops);
+/// Bytes that ww_gram_solve allocates on this rank of a grid (made or described; the fill's own not
+/// included), and additions and multiplications that it makes there. Pure.
+void ww_gram_solve_cost(int64_t order, int64_t block, int64_t columns, const ww_grid *grid,
+                        int64_t *bytes, double *flops);
 
 #endif

@@ -96,18 +96,4 @@ ww_status ww_gram_worst_case(const ww_config *config, const ww_dataset *data,
                              const ww_parallel *parallel, double *targets, ww_worst_case *found,
                              ww_error *error);
 
-/// What that takes on a rank of `ranks`: bytes, additions and multiplications. Pure.
-void ww_gram_worst_case_cost(const ww_config *config, const ww_dataset *shape, int ranks,
-                             int64_t *bytes, double *flops);
-
-/// The grid of ranks that gram.grid asks for; WW_USAGE where there are too few. Collective. Free
-/// with ww_grid_free.
-ww_status ww_gram_grid_create(const ww_config *config, const ww_parallel *parallel, ww_grid *grid,
-                              ww_error *error);
-
-/// Most bytes that a rank of `ranks` has allocated at one time, and additions and multiplications
-/// that it makes. Pure.
-void ww_gram_work_cost(const ww_gram_plan *plan, const ww_config *config, const ww_dataset *shape,
-                       int ranks, int64_t *bytes, double *flops);
-
 #endif

@@ -67,6 +67,7 @@ typedef struct ww_gram_plan {
     bool has_spectrum;               ///< eigenvalues
     bool has_vectors;                ///< eigenvectors, and what is computed with them
     bool has_network;                ///< H(0)
+    int64_t block;                   ///< of the matrices whose spectrum is found, at most n
     ww_field fields[WW_GRAM_FIELDS]; ///< [count], those that are wanted
     size_t count;
     int place[WW_GRAM_FIELDS];      ///< of a field in `fields`, -1 where it is not wanted

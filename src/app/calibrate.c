@@ -3,6 +3,7 @@
 #include "app/provenance.h"
 #include "widthwise/clock.h"
 #include "widthwise/gram_analysis.h"
+#include "widthwise/gram_ranks.h"
 #include "widthwise/measure.h"
 #include "widthwise/memory.h"
 #include "widthwise/random.h"
@@ -232,12 +233,12 @@ static ww_status time_gram(miniature *self, const ww_app_member *member, const w
     ww_gram_plan plan;
     WW_TRY(ww_agree(self->parallel, ww_gram_plan_make(&self->config, &self->data, &plan, error),
                     error));
-    int64_t bytes = 0;
-    double flops = 0.0;
-    ww_gram_work_cost(&plan, &self->config, &self->data, self->parallel->size, &bytes, &flops);
+    const ww_gram_cost cost = ww_gram_work_cost(&plan, &self->config, &self->data, self->parallel);
+    double most = cost.flops; // a rank may have no place
+    WW_TRY(ww_maximum(self->parallel, &most, 1, error));
     const double began = ww_seconds();
     WW_TRY(work_on_gram(self, &plan, error));
-    calibration->gram_rate = flops / (ww_seconds() - began);
+    calibration->gram_rate = most / (ww_seconds() - began);
     return WW_OK;
 }
 

@@ -1,7 +1,7 @@
 #include "app/cost.h"
 
 #include "app/replicas.h"
-#include "widthwise/gram_analysis.h"
+#include "widthwise/gram_ranks.h"
 #include "widthwise/measure.h"
 #include "widthwise/train.h"
 
@@ -34,10 +34,50 @@ static int64_t pending_rows(const ww_app_member *member)
     return (int64_t)fmin(records, fmin(between, in_time));
 }
 
-ww_status ww_member_cost_of(const ww_app_member *member, const ww_dataset *shape, int rank,
-                            int ranks, int64_t sharers, ww_member_cost *cost, ww_error *error)
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+// The Gram matrix, at snapshots too where the member is trained.
+static void add_gram(const ww_app_member *member, const ww_parallel *parallel, bool only_gram,
+                     ww_member_cost *cost)
 {
     const ww_config *config = member->config;
+    if (member->gram == NULL)
+        return;
+    const ww_gram_cost work = ww_gram_work_cost(member->gram, config, &member->shape, parallel);
+    cost->results = larger(cost->results, work.bytes);
+    cost->gram_flops += work.flops;
+    if (only_gram || !ww_app_has_gram_at_snapshots(member))
+        return;
+    const ww_gram_cost snapshot =
+        ww_gram_snapshot_cost(member->gram, config, &member->shape, parallel);
+    cost->results = larger(cost->results, snapshot.bytes);
+    cost->gram_flops += (double)member->layout.snapshot_count * snapshot.flops;
+}
+
+// Worst-case labels: all ranks of the job compute them before the file is made.
+static void add_labels(const ww_app_member *member, const ww_member_place *place,
+                       ww_member_cost *cost)
+{
+    if (!member->layout.has_train_targets)
+        return;
+    const ww_parallel all = {
+        .communicator = MPI_COMM_NULL, .rank = place->rank, .size = place->all_ranks};
+    const ww_gram_cost labels = ww_gram_worst_case_cost(member->config, &member->shape, &all);
+    cost->labels = labels.bytes;
+    cost->labels_flops = labels.flops;
+}
+
+ww_status ww_member_cost_of(const ww_app_member *member, const ww_member_place *place,
+                            ww_member_cost *cost, ww_error *error)
+{
+    const ww_config *config = member->config;
+    const ww_dataset *shape = &member->shape;
+    int rank = place->rank;
+    int ranks = place->ranks;
+    int64_t sharers = place->sharers;
     if (config->replicas > 1) { // each is one rank's, and all ranks have the same to do
         rank = 0;
         ranks = 1;
@@ -66,22 +106,15 @@ ww_status ww_member_cost_of(const ww_app_member *member, const ww_dataset *shape
         .records = member->layout.records,
         .checkpoints_by_step = 1 + (every > 0 ? (steps - 1) / every : 0),
     };
-    const int64_t theory = theory_bytes(member);
-    if (member->layout.has_train_targets) { // before the file is made
-        int64_t bytes = 0;
-        double flops = 0.0;
-        ww_gram_worst_case_cost(config, shape, ranks, &bytes, &flops);
-        cost->results = bytes > cost->results ? bytes : cost->results;
-        cost->gram_flops += flops;
+    if (place->only_gram) {
+        cost->weights = cost->step = cost->record = cost->results = 0;
+        cost->step_flops = cost->record_flops = cost->final_flops = 0.0;
+        cost->records = cost->checkpoints_by_step = 0;
+    } else {
+        cost->results = larger(cost->results, theory_bytes(member));
     }
-    if (member->gram != NULL) {
-        int64_t gram_bytes = 0;
-        double gram_flops = 0.0;
-        ww_gram_work_cost(member->gram, config, shape, ranks, &gram_bytes, &gram_flops);
-        cost->results = gram_bytes > cost->results ? gram_bytes : cost->results;
-        cost->gram_flops += gram_flops;
-    }
-    cost->results = cost->results > theory ? cost->results : theory;
+    add_gram(member, &parallel, place->only_gram, cost);
+    add_labels(member, place, cost);
     return ww_store_cost_of(&member->layout, &problem.tiling, rank == 0 ? pending_rows(member) : 0,
                             &cost->store, error);
 }
@@ -98,15 +131,14 @@ int64_t ww_crew_sharers(int64_t crew, int64_t ranks, int64_t ranks_a_node)
 
 int64_t ww_member_peak(const ww_member_cost *cost)
 {
-    int64_t most = cost->record > cost->results ? cost->record : cost->results;
-    most = cost->store.memory > most ? cost->store.memory : most;
-    return cost->data + cost->weights + cost->step + most;
+    const int64_t most = larger(larger(cost->record, cost->results), cost->store.memory);
+    return cost->data + larger(cost->weights + cost->step + most, cost->labels);
 }
 
-double ww_member_work(const ww_app_member *member, const ww_member_cost *cost)
+double ww_member_training_work(const ww_app_member *member, const ww_member_cost *cost)
 {
     return (double)member->config->training.steps * cost->step_flops +
-           (double)cost->records * cost->record_flops + cost->final_flops + cost->gram_flops;
+           (double)cost->records * cost->record_flops + cost->final_flops;
 }
 
 int64_t ww_member_file_bytes(const ww_member_cost *cost)

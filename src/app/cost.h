@@ -9,6 +9,14 @@
 
 #include <stdint.h>
 
+/// Where a rank stands that works on a member.
+typedef struct ww_member_place {
+    int rank, ranks; ///< of the crew
+    int64_t sharers; ///< ranks of a node that share the inputs with each other
+    int all_ranks;   ///< of the job: all compute worst-case labels, before there are crews
+    bool only_gram;  ///< of the member only the Gram matrix is wanted
+} ww_member_place;
+
 /// Of one rank; none has more than rank 0. Bytes but where said.
 typedef struct ww_member_cost {
     ww_tiling tiling;
@@ -21,27 +29,30 @@ typedef struct ww_member_cost {
     int64_t results; ///< most while results and predictions are computed
     ww_store_cost store;
     double step_flops, record_flops, final_flops;
-    double gram_flops; ///< of the Gram matrix, worst-case labels included
-    int64_t records;   ///< number
+    double gram_flops; ///< of the Gram matrix, snapshots included
+    int64_t labels;    ///< most while worst-case labels are computed, before anything else is there
+    double labels_flops; ///< of that
+    int64_t records;     ///< number
     int64_t checkpoints_by_step;
 } ww_member_cost;
 
-/// The cost of a member on the data set of that shape, for rank `rank` of `ranks`, of which
-/// `sharers` share the inputs with each other on a node. Work of a member with replicas is that of
-/// one of them, on one rank. Not collective.
-ww_status ww_member_cost_of(const ww_app_member *member, const ww_dataset *shape, int rank,
-                            int ranks, int64_t sharers, ww_member_cost *cost, ww_error *error);
+/// The cost of a member for a rank at that place. Work of a member with replicas is that of one of
+/// them, on one rank. Where only the Gram matrix is wanted there are no weights and no steps. Not
+/// collective.
+ww_status ww_member_cost_of(const ww_app_member *member, const ww_member_place *place,
+                            ww_member_cost *cost, ww_error *error);
 
 /// How many ranks of a node share the inputs of a crew of `crew` of `ranks` ranks, `ranks_a_node`
 /// of them on each node: where crews lie across nodes, the least that may be. Pure.
 int64_t ww_crew_sharers(int64_t crew, int64_t ranks, int64_t ranks_a_node);
 
 /// Most bytes at one time, without program and libraries: training with the largest of record,
-/// results and writing.
+/// results and writing, or worst-case labels before that.
 int64_t ww_member_peak(const ww_member_cost *cost);
 
-/// Additions and multiplications of the whole member on this rank: steps, records and results.
-double ww_member_work(const ww_app_member *member, const ww_member_cost *cost);
+/// Additions and multiplications of the member's training on this rank: steps, records and results
+/// but for the Gram matrix.
+double ww_member_training_work(const ww_app_member *member, const ww_member_cost *cost);
 
 /// Bytes in the file.
 int64_t ww_member_file_bytes(const ww_member_cost *cost);

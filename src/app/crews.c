@@ -1,17 +1,14 @@
 #include "app/crews.h"
 
-#include "app/cost.h"
 #include "widthwise/board.h"
 #include "widthwise/clock.h"
 #include "widthwise/memory.h"
 #include "widthwise/store.h"
 #include "widthwise/text.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { MOST_SHARES_TOLD = 8 };
 // Below this it is said beforehand that ranks will idle.
@@ -25,8 +22,8 @@ typedef struct crews {
     size_t count;         // tasks
     double all_work;      // of all tasks
     ww_division division; // of ranks among them
-    int64_t memory;       // that members may take on a rank
-    int64_t ranks_a_node;
+    ww_crews_job job;
+    bool *only_gram; // [members]
     bool has_queues; // common to all crews
     ww_overview overview;
     ww_progress progress;
@@ -36,74 +33,17 @@ typedef struct crews {
     ww_error *error;        // of the only member
 } crews;
 
-// Work in additions and multiplications, and memory. Steps, records and results differ in speed by
-// factors of two or so, which divides ranks well enough.
-static ww_status describe_task(const ww_app_member *member, int ranks, int64_t ranks_a_node,
-                               int64_t memory, ww_task *task, ww_error *error)
+// Members of which only the Gram matrix is wanted.
+static ww_status list_only_gram(crews *self, ww_error *error)
 {
-    ww_member_cost cost;
-    WW_TRY(ww_member_cost_of(member, &member->shape, 0, 1, 1, &cost, error));
-    *task = (ww_task){.work = ww_member_work(member, &cost),
-                      .grain = cost.tiling.tile_count,
-                      .least_ranks = 1,
-                      .fits = true};
-    if (member->config->replicas > 1) { // each is one rank's
-        task->work *= (double)member->config->replicas;
-        task->grain = member->config->replicas;
-        task->fits = ww_member_peak(&cost) <= memory;
-        return WW_OK;
-    }
-    int low = 1;
-    int high = ranks;
-    if (ww_member_peak(&cost) > memory) {
-        while (low < high) { // memory of a rank falls with their number
-            const int middle = low + (high - low) / 2;
-            WW_TRY(ww_member_cost_of(member, &member->shape, 0, middle,
-                                     ww_crew_sharers(middle, ranks, ranks_a_node), &cost, error));
-            if (ww_member_peak(&cost) <= memory)
-                high = middle;
-            else
-                low = middle + 1;
-        }
-        task->least_ranks = high;
-        WW_TRY(ww_member_cost_of(member, &member->shape, 0, high,
-                                 ww_crew_sharers(high, ranks, ranks_a_node), &cost, error));
-        task->fits = ww_member_peak(&cost) <= memory;
-    }
+    const ww_session *session = self->session;
+    self->only_gram =
+        ww_allocate(session->members.count, sizeof *self->only_gram, "the members", error);
+    if (self->only_gram == NULL)
+        return WW_FAILED;
+    for (size_t i = 0; i < session->members.count; i++)
+        self->only_gram[i] = ww_session_wants_only_gram(session, i);
     return WW_OK;
-}
-
-int64_t ww_crews_ranks_a_node(int64_t ranks_per_node, int64_t ranks)
-{
-    const int64_t processors = (int64_t)sysconf(_SC_NPROCESSORS_ONLN);
-    const int64_t a_node = ranks_per_node > 0 ? ranks_per_node : processors;
-    return a_node < ranks ? a_node : ranks;
-}
-
-int64_t ww_crews_memory(double node_gigabytes, int64_t ranks_per_node, int64_t ranks)
-{
-    const int64_t a_node = ww_crews_ranks_a_node(ranks_per_node, ranks);
-    const double node = node_gigabytes > 0.0 ? 1e9 * node_gigabytes : (double)ww_available_memory();
-    return (int64_t)fmin(9e18, WW_CREW_MEMORY_SHARE * node / (double)a_node);
-}
-
-ww_status ww_crews_divide(const ww_app_members *members, const bool *skip, int ranks,
-                          int64_t ranks_a_node, int64_t memory, ww_task *tasks, size_t *count,
-                          ww_division *division, ww_error *error)
-{
-    *count = 0;
-    *division = (ww_division){0};
-    for (size_t i = 0; i < members->count; i++) {
-        if (skip != NULL && skip[i])
-            continue;
-        const ww_status status = describe_task(&members->list[i], ranks, ranks_a_node, memory,
-                                               &tasks[(*count)++], error);
-        if (status != WW_OK) {
-            ww_app_name_member(members->list[i].index, members->list[i].label, error);
-            return status;
-        }
-    }
-    return ww_division_make(tasks, *count, ranks, division, error);
 }
 
 static ww_status plan(crews *self, const bool *skip, ww_error *error)
@@ -111,22 +51,25 @@ static ww_status plan(crews *self, const bool *skip, ww_error *error)
     ww_session *session = self->session;
     const ww_parallel *parallel = session->parallel;
     const size_t members = session->members.count;
-    int64_t memory = 0;
-    WW_TRY(ww_memory_for_rank(parallel, &memory, error));
-    memory = memory == INT64_MAX ? memory : (int64_t)(WW_CREW_MEMORY_SHARE * (double)memory);
-    self->memory = memory;
-    WW_TRY(ww_nodes_fullest(parallel, &self->ranks_a_node, error));
+    ww_crews_job *job = &self->job;
+    *job = (ww_crews_job){.members = &session->members, .skip = skip, .ranks = parallel->size};
+    WW_TRY(ww_memory_for_rank(parallel, &job->memory, error));
+    if (job->memory < INT64_MAX)
+        job->memory = (int64_t)(WW_CREW_MEMORY_SHARE * (double)job->memory);
+    WW_TRY(ww_nodes_fullest(parallel, &job->ranks_a_node, error));
     self->tasks = ww_allocate(members, sizeof *self->tasks, "the division of ranks", error);
     self->positions = ww_allocate(members, sizeof *self->positions, "the division of ranks", error);
     ww_status status = self->tasks == NULL || self->positions == NULL ? WW_FAILED : WW_OK;
     if (status == WW_OK)
-        status = ww_crews_divide(&session->members, skip, parallel->size, self->ranks_a_node,
-                                 memory, self->tasks, &self->count, &self->division, error);
+        status = list_only_gram(self, error);
+    job->only_gram = self->only_gram;
+    if (status == WW_OK)
+        status = ww_crews_divide(job, self->tasks, &self->count, &self->division, error);
     WW_TRY(ww_agree(parallel, status, error));
     size_t task = 0;
     for (size_t i = 0; i < members; i++)
         if (skip == NULL || !skip[i]) {
-            self->all_work += self->tasks[task].work;
+            self->all_work += ww_task_work(&self->tasks[task]);
             self->positions[task++] = i;
         }
     if (parallel->rank == 0)
@@ -137,29 +80,51 @@ static ww_status plan(crews *self, const bool *skip, ww_error *error)
     return ww_broadcast(parallel, self->file_mark, sizeof self->file_mark, 0, error);
 }
 
-// Warns of a member that leaves ranks without a tile: those idle while it runs.
+// What leaves ranks of a crew idle, into `line` [size]; false: nothing does.
+static bool tell_idle_ranks(const ww_app_member *member, const ww_task *task, int ranks, char *line,
+                            size_t size)
+{
+    const bool trains = task->training.work > 0.0;
+    const int64_t in_training = task->training.grain < ranks ? ranks - task->training.grain : 0;
+    const int64_t in_gram = task->gram.grain < ranks ? ranks - task->gram.grain : 0;
+    if (member->config->replicas > 1) {
+        (void)snprintf(line, size, "%lld replicas, so %lld of %d ranks idle",
+                       (long long)task->training.grain, (long long)in_training, ranks);
+        return in_training > 0;
+    }
+    if (trains) {
+        const ww_tiling tiling = ww_tiling_make(member->layout.width, 0, 1);
+        (void)snprintf(line, size,
+                       "width %lld has %lld tile%s of %lld units, so %lld of %d ranks "
+                       "idle%s",
+                       (long long)tiling.width, (long long)tiling.tile_count,
+                       tiling.tile_count == 1 ? "" : "s", (long long)tiling.tile_units,
+                       (long long)in_training, ranks,
+                       task->gram.work > 0.0 && in_gram < in_training
+                           ? " in training, and work on the Gram matrix after it"
+                           : "");
+        return in_training > 0;
+    }
+    (void)snprintf(line, size,
+                   "the Gram matrix of %lld samples is work for %lld rank%s, so %lld of "
+                   "%d ranks idle",
+                   (long long)member->layout.train, (long long)task->gram.grain,
+                   task->gram.grain == 1 ? "" : "s", (long long)in_gram, ranks);
+    return task->gram.work > 0.0 && in_gram > 0;
+}
+
+// Warns of the first member that leaves ranks idle while it runs.
 static void warn_of_idle_ranks(const crews *self)
 {
-    const ww_session *session = self->session;
+    char line[256];
     for (size_t s = 0; s < self->division.stage_count; s++) {
         const ww_stage *stage = &self->division.stages[s];
         for (size_t i = stage->first; i < stage->first + stage->count; i++) {
             const size_t task = self->division.order[i];
-            const ww_app_member *member = &session->members.list[self->positions[task]];
-            const int64_t tiles = self->tasks[task].grain;
-            if (tiles >= stage->ranks)
+            const ww_app_member *member = &self->session->members.list[self->positions[task]];
+            if (!tell_idle_ranks(member, &self->tasks[task], stage->ranks, line, sizeof line))
                 continue;
-            if (member->config->replicas > 1) {
-                fprintf(stderr, "widthwise: warning: %lld replicas, so %lld of %d ranks idle\n",
-                        (long long)tiles, (long long)(stage->ranks - tiles), stage->ranks);
-                return;
-            }
-            const ww_tiling tiling = ww_tiling_make(member->layout.width, 0, 1);
-            fprintf(stderr,
-                    "widthwise: warning: width %lld has %lld tile%s of %lld units, so %lld of %d "
-                    "ranks idle\n",
-                    (long long)tiling.width, (long long)tiles, tiles == 1 ? "" : "s",
-                    (long long)tiling.tile_units, (long long)(stage->ranks - tiles), stage->ranks);
+            fprintf(stderr, "widthwise: warning: %s\n", line);
             return;
         }
     }
@@ -231,16 +196,15 @@ static ww_status draw_consequence(crews *self, const ww_parallel *crew, conseque
 }
 
 // A member that would take the whole job down with it is not begun.
-static ww_status fail_memory(const crews *self, const ww_app_member *member, ww_error *error)
+static ww_status fail_memory(const crews *self, size_t member, ww_error *error)
 {
-    const int ranks = self->session->parallel->size;
-    ww_member_cost cost;
+    const int ranks = self->job.ranks;
+    int64_t peak = 0;
     char needs[32];
     char has[32];
-    WW_TRY(ww_member_cost_of(member, &member->shape, 0, ranks,
-                             ww_crew_sharers(ranks, ranks, self->ranks_a_node), &cost, error));
-    ww_bytes_text((double)ww_member_peak(&cost), needs, sizeof needs);
-    ww_bytes_text((double)self->memory, has, sizeof has);
+    WW_TRY(ww_crews_peak(&self->job, member, ranks, &peak, error));
+    ww_bytes_text((double)peak, needs, sizeof needs);
+    ww_bytes_text((double)self->job.memory, has, sizeof has);
     return ww_fail(
         error, WW_FAILED,
         "it needs %s on a rank when all %d ranks work on it, and %s is free for each; give "
@@ -258,13 +222,14 @@ static ww_status run_task(crews *self, const ww_parallel *crew, size_t task, ww_
     ww_error error = {0};
     self->progress.member = (int64_t)self->positions[task] + 1;
     if (leads)
-        ww_overview_begin(&self->overview,
-                          self->all_work > 0.0 ? self->tasks[task].work / self->all_work : 0.0);
+        ww_overview_begin(&self->overview, self->all_work > 0.0
+                                               ? ww_task_work(&self->tasks[task]) / self->all_work
+                                               : 0.0);
     bool advanced = false;
     const ww_status status = self->tasks[task].fits || self->count == 1
                                  ? ww_session_run_member(session, crew, self->positions[task],
                                                          &self->progress, &advanced, &error)
-                                 : fail_memory(self, member, &error);
+                                 : fail_memory(self, self->positions[task], &error);
     consequence drawn = CREW_GOES_ON;
     if (leads) {
         ww_overview_ended(&self->overview, status);
@@ -473,5 +438,6 @@ ww_status ww_crews_run(ww_session *session, const bool *skip, ww_crews_result *r
     ww_division_free(&self.division);
     free(self.tasks);
     free(self.positions);
+    free(self.only_gram);
     return status;
 }

@@ -32,6 +32,11 @@ typedef struct search {
     double best_end, best_busy;
 } search;
 
+double ww_task_work(const ww_task *task)
+{
+    return task->training.work + task->gram.work;
+}
+
 int ww_crews_of(int ranks, int crew)
 {
     return ranks / crew > 0 ? ranks / crew : 1;
@@ -54,12 +59,18 @@ int ww_crew_of_rank(int ranks, int crew, int rank)
     return number;
 }
 
-// Time that a task takes on a crew: its parts in rounds, and what division costs.
+// Its parts in rounds, and what division costs.
+static double phase_time(const ww_task_phase *phase, int ranks)
+{
+    const double grain = (double)(phase->grain > 0 ? phase->grain : 1);
+    const double used = fmin((double)ranks, grain);
+    return phase->work * ceil(grain / used) / grain * (1.0 + LOSS_OF_DOUBLING * log2(used));
+}
+
+// Time that a task takes on a crew.
 static double time_of(const ww_task *task, int ranks)
 {
-    const double grain = (double)(task->grain > 0 ? task->grain : 1);
-    const double used = fmin((double)ranks, grain);
-    return task->work * ceil(grain / used) / grain * (1.0 + LOSS_OF_DOUBLING * log2(used));
+    return phase_time(&task->training, ranks) + phase_time(&task->gram, ranks);
 }
 
 // Ranks P, P/2, P/3, P/4, P/6, P/8, P/12 ... down to 1.
@@ -143,7 +154,7 @@ static ww_status sort_tasks(const search *self, const int *ranks_of, size_t *ord
     if (keys == NULL)
         return WW_FAILED;
     for (size_t i = 0; i < self->count; i++)
-        keys[i] = (keyed){ranks_of[i], self->tasks[i].work, i};
+        keys[i] = (keyed){ranks_of[i], ww_task_work(&self->tasks[i]), i};
     qsort(keys, self->count, sizeof *keys, by_stage);
     for (size_t i = 0; i < self->count; i++)
         order[i] = keys[i].number;

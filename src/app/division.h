@@ -14,13 +14,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// What the division needs to know of one member.
+/// Some work of a member that all ranks of its crew share.
+typedef struct ww_task_phase {
+    double work;   ///< of one rank alone, in any unit that is the same for all
+    int64_t grain; ///< equal parts that the work can be divided in: further ranks idle
+} ww_task_phase;
+
+/// What the division needs to know of one member: two kinds of work, one after the other, that may
+/// be of use to unlike numbers of ranks. What counts is when the member is done: a crew may be
+/// larger than its training can use where the Gram matrix then makes up for it. Either may be
+/// empty.
 typedef struct ww_task {
-    double work;     ///< of one rank alone, in any unit that is the same for all
-    int64_t grain;   ///< equal parts that the work can be divided in: further ranks idle
-    int least_ranks; ///< below that its memory does not fit
-    bool fits;       ///< on that many ranks it does
+    ww_task_phase training; ///< by tiles of the network, or by replicas
+    ww_task_phase gram;     ///< by blocks of the matrix
+    int least_ranks;        ///< below that its memory does not fit, or it cannot be done
+    bool fits;              ///< on that many ranks it does
 } ww_task;
+
+/// All work of a task. Pure.
+double ww_task_work(const ww_task *task);
 
 typedef struct ww_stage {
     int ranks;           ///< of a crew at least

@@ -17,6 +17,7 @@ ww_duration ww_duration_of(const ww_app_member *member, const ww_member_cost *co
         .checkpoint = divide((double)cost->store.checkpoint, rates->write_rate),
         .results = divide(cost->final_flops, rates->final_rate),
         .gram = divide(cost->gram_flops, rates->gram_rate),
+        .labels = divide(cost->labels_flops, rates->gram_rate),
     };
     time.total = (double)config->training.steps * time.step + (double)cost->records * time.record +
                  time.results + time.gram;

@@ -9,6 +9,7 @@
 typedef struct ww_duration {
     double step, record, checkpoint; ///< of one
     double results, gram;
+    double labels;      ///< of worst-case labels, by all ranks and before the rest; not in `total`
     double replica;     ///< of one, on one rank; 0: there are none
     double checkpoints; ///< number
     double total;

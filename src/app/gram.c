@@ -114,7 +114,7 @@ static ww_status read_spectrum(const update *self, ww_spectrum *spectrum, ww_err
     ww_status status = ww_store_read_eigenvectors(self->results->store, first, count, slab, error);
     if (status == WW_OK)
         status = ww_spectrum_from_slab(
-            &self->work->grid, self->plan->samples, self->results->member->config->gram.block,
+            &self->work->grid, self->plan->samples, self->plan->block,
             ww_gram_values(self->plan, self->work->values, WW_GRAM_EIGENVALUES), slab, spectrum,
             error);
     free(slab);

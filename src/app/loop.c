@@ -4,7 +4,7 @@
 #include "app/results.h"
 
 #include "widthwise/clock.h"
-#include "widthwise/gram_analysis.h"
+#include "widthwise/gram_ranks.h"
 #include "widthwise/memory.h"
 
 #include <math.h>
@@ -155,12 +155,15 @@ static ww_status weigh(member_loop *self, ww_error *error)
                     error));
     const double step =
         engine.step_flops > 0.0 ? engine.step_flops : 1.0; // a rank may have no unit
+    const ww_parallel first = {
+        .communicator = MPI_COMM_NULL, .rank = 0, .size = self->parallel->size}; // has the most
     double gram = 0.0;
-    if (self->member->gram != NULL) {
-        int64_t ignored = 0;
-        ww_gram_work_cost(self->member->gram, self->config, self->course.data, self->parallel->size,
-                          &ignored, &gram);
-    }
+    if (self->member->gram != NULL)
+        gram = ww_gram_work_cost(self->member->gram, self->config, self->course.data, &first).flops;
+    if (ww_app_has_gram_at_snapshots(self->member))
+        gram += (double)self->member->layout.snapshot_count *
+                ww_gram_snapshot_cost(self->member->gram, self->config, self->course.data, &first)
+                    .flops;
     // Half of the work on eigenvalues goes through memory, at a fraction of a step's speed.
     self->results_work = (measure.final_flops + GRAM_SLOWNESS * gram) / step;
     ww_ending_member(self->ending, (double)engine.weights, measure.record_flops / step);

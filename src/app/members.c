@@ -3,8 +3,7 @@
 #include "app/members.h"
 
 #include "app/app.h"
-#include "app/cost.h"
-#include "app/crews.h"
+#include "app/crew_tasks.h"
 #include "app/experiment.h"
 #include "app/options.h"
 #include "widthwise/memory.h"
@@ -23,6 +22,7 @@ typedef struct listing {
     ww_task *tasks; // [members]
     int *stage_of;  // [members]
     ww_division division;
+    ww_crews_job job;
 } listing;
 
 static ww_status print_member(const listing *self, size_t i, ww_error *error)
@@ -32,12 +32,11 @@ static ww_status print_member(const listing *self, size_t i, ww_error *error)
     ww_member_cost cost;
     char memory[32];
     char file[32];
-    const int64_t a_node = ww_crews_ranks_a_node(self->ranks_per_node, self->ranks);
-    WW_TRY(ww_member_cost_of(member, &member->shape, 0, stage->ranks,
-                             ww_crew_sharers(stage->ranks, self->ranks, a_node), &cost, error));
+    const ww_member_place place = ww_crews_place(&self->job, i, 0, stage->ranks);
+    WW_TRY(ww_member_cost_of(member, &place, &cost, error));
     ww_bytes_text((double)ww_member_peak(&cost), memory, sizeof memory);
     ww_bytes_text((double)ww_member_file_bytes(&cost), file, sizeof file);
-    printf("  run%04zu  %10.3g  %5d  %5d  %9s  %9s  %s%s\n", i, self->tasks[i].work,
+    printf("  run%04zu  %10.3g  %5d  %5d  %9s  %9s  %s%s\n", i, ww_task_work(&self->tasks[i]),
            self->stage_of[i] + 1, stage->ranks, memory, file,
            member->label[0] != '\0' ? member->label : member->config->name,
            self->tasks[i].fits ? "" : "  DOES NOT FIT");
@@ -73,10 +72,12 @@ static ww_status divide(listing *self, ww_error *error)
     if (self->tasks == NULL || self->stage_of == NULL)
         return WW_FAILED;
     size_t tasks = 0;
-    WW_TRY(ww_crews_divide(&self->members, NULL, ww_int(self->ranks),
-                           ww_crews_ranks_a_node(self->ranks_per_node, self->ranks),
-                           ww_crews_memory(self->node_memory, self->ranks_per_node, self->ranks),
-                           self->tasks, &tasks, &self->division, error));
+    self->job = (ww_crews_job){
+        .members = &self->members,
+        .ranks = ww_int(self->ranks),
+        .ranks_a_node = ww_crews_ranks_a_node(self->ranks_per_node, self->ranks),
+        .memory = ww_crews_memory(self->node_memory, self->ranks_per_node, self->ranks)};
+    WW_TRY(ww_crews_divide(&self->job, self->tasks, &tasks, &self->division, error));
     for (size_t s = 0; s < self->division.stage_count; s++)
         for (size_t i = 0; i < self->division.stages[s].count; i++)
             self->stage_of[self->division.order[self->division.stages[s].first + i]] = (int)s;

@@ -3,12 +3,13 @@
 #include "app/app.h"
 #include "app/calibrate.h"
 #include "app/conditions.h"
-#include "app/cost.h"
-#include "app/crews.h"
+#include "app/crew_tasks.h"
 #include "app/duration.h"
 #include "app/experiment.h"
+#include "app/node_memory.h"
 #include "app/options.h"
 #include "widthwise/clock.h"
+#include "widthwise/gram_ranks.h"
 #include "widthwise/memory.h"
 #include "widthwise/text.h"
 
@@ -18,10 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum {
-    MOST_LINES = 12,  // of members, told one by one
-    MOST_RANKS = 4096 // looked at one by one
-};
+enum { MOST_LINES = 12 };                                // of members, told one by one
 static const int64_t MOST_DATA_BYTES = (int64_t)2 << 30; // loaded to look at conditions
 static const double GIGABYTE = 1e9;
 
@@ -35,6 +33,7 @@ typedef struct planning {
     double node_memory;     // gigabytes, 0: not asked
     bool calibrates;
     ww_app_members members;
+    ww_crews_job job;
     ww_member_cost *costs; // [members]
     size_t largest;        // member with the highest peak of memory
     int *crew_ranks;       // [members] that will work on each
@@ -60,16 +59,18 @@ static ww_status foresee(planning *self, ww_error *error)
     ww_division division;
     size_t count = 0;
     const size_t members = self->members.count;
-    const int64_t memory =
-        self->node_memory > 0.0
-            ? ww_crews_memory(self->node_memory, self->ranks_per_node, self->ranks)
-            : INT64_MAX;
+    self->job = (ww_crews_job){
+        .members = &self->members,
+        .ranks = ww_int(self->ranks),
+        .ranks_a_node = self->ranks_a_node,
+        .memory = self->node_memory > 0.0
+                      ? ww_crews_memory(self->node_memory, self->ranks_per_node, self->ranks)
+                      : INT64_MAX};
     ww_task *tasks = ww_allocate(members, sizeof *tasks, "the plan", error);
     self->crew_ranks = ww_allocate(members, sizeof *self->crew_ranks, "the plan", error);
     ww_status status = tasks == NULL || self->crew_ranks == NULL ? WW_FAILED : WW_OK;
     if (status == WW_OK)
-        status = ww_crews_divide(&self->members, NULL, ww_int(self->ranks), self->ranks_a_node,
-                                 memory, tasks, &count, &division, error);
+        status = ww_crews_divide(&self->job, tasks, &count, &division, error);
     if (status == WW_OK) {
         self->share = division.share;
         for (size_t s = 0; s < division.stage_count; s++)
@@ -93,11 +94,8 @@ static ww_status prepare(planning *self, ww_error *error)
     if (status == WW_OK)
         status = foresee(self, error);
     for (size_t i = 0; i < count && status == WW_OK; i++) {
-        const ww_app_member *member = &self->members.list[i];
-        const int crew = self->crew_ranks[i];
-        status = ww_member_cost_of(member, &member->shape, 0, crew,
-                                   ww_crew_sharers(crew, self->ranks, self->ranks_a_node),
-                                   &self->costs[i], error);
+        const ww_member_place place = ww_crews_place(&self->job, i, 0, self->crew_ranks[i]);
+        status = ww_member_cost_of(&self->members.list[i], &place, &self->costs[i], error);
         if (status == WW_OK &&
             ww_member_peak(&self->costs[i]) > ww_member_peak(&self->costs[self->largest]))
             self->largest = i;
@@ -111,24 +109,51 @@ static ww_duration duration_of(const planning *self, size_t i)
                           self->crew_ranks[i]);
 }
 
-// Memory of all ranks together. The last ones may have less to do than the first, and the last node
-// fewer ranks for its copy of the inputs.
-static ww_status all_ranks_bytes(const planning *self, double *bytes, ww_error *error)
+// What a rank has at its peak, by purpose.
+static void print_purposes(const planning *self)
 {
-    const ww_app_member *member = &self->members.list[self->largest];
-    const ww_member_cost *first = &self->costs[self->largest];
-    const int64_t part = first->data - ww_dataset_bytes(&member->shape, 1) + first->inputs;
-    const int64_t alike = self->ranks > MOST_RANKS ? self->ranks - MOST_RANKS : 0;
-    const int64_t nodes = (self->ranks + self->ranks_a_node - 1) / self->ranks_a_node;
-    const double copies = (double)(first->sharers > 1 ? nodes : self->ranks);
-    *bytes =
-        copies * (double)first->inputs + (double)alike * (double)(rank_bytes(self, first) - part);
-    for (int64_t rank = alike; rank < self->ranks; rank++) {
-        ww_member_cost cost;
-        WW_TRY(ww_member_cost_of(member, &member->shape, ww_int(rank), ww_int(self->ranks),
-                                 first->sharers, &cost, error));
-        *bytes += (double)(rank_bytes(self, &cost) - part);
+    const ww_member_cost *cost = &self->costs[self->largest];
+    const char *data = cost->sharers > 1 ? "data set, a rank's part of the node's" : "data set";
+    const int64_t beside = ww_member_peak(cost) - cost->weights - cost->data - cost->step;
+    if (ww_member_peak(cost) == cost->data + cost->labels) {
+        print_bytes(data, (double)cost->data);
+        print_bytes("room for worst-case labels, at first", (double)cost->labels);
+        return;
     }
+    print_bytes("weights", (double)cost->weights);
+    print_bytes(data, (double)cost->data);
+    print_bytes("room for steps", (double)cost->step);
+    const char *what = beside == cost->results && cost->results > cost->record
+                           ? "room for results at the end"
+                       : beside == cost->record ? "room for records"
+                                                : "room for writing";
+    print_bytes(what, (double)beside);
+}
+
+// Memory of the fullest node and of all ranks. What members on other ranks take meanwhile is not
+// known: then it is told what they take at most.
+static ww_status print_sums(const planning *self, ww_error *error)
+{
+    char text[64];
+    const size_t largest = self->largest;
+    const double rank = (double)rank_bytes(self, &self->costs[largest]);
+    double node = (double)self->ranks_a_node * rank;
+    double all = (double)self->ranks * rank;
+    const bool is_one = self->experiment.count == 1;
+    if (is_one) {
+        const int crew = self->crew_ranks[largest];
+        const int64_t overhead = self->calibration.overhead;
+        WW_TRY(
+            ww_node_memory(&self->job, largest, crew, self->ranks_a_node, overhead, &node, error));
+        WW_TRY(ww_node_memory(&self->job, largest, crew, self->ranks, overhead, &all, error));
+    }
+    if (self->ranks_a_node > 1 && self->ranks_a_node < self->ranks) {
+        (void)snprintf(text, sizeof text, "on a node of %lld ranks", (long long)self->ranks_a_node);
+        print_bytes(text, node);
+    }
+    (void)snprintf(text, sizeof text, "on %lld ranks%s", (long long)self->ranks,
+                   is_one ? "" : ", at most");
+    print_bytes(text, all);
     return WW_OK;
 }
 
@@ -137,35 +162,12 @@ static ww_status print_memory(const planning *self, ww_error *error)
     const ww_member_cost *cost = &self->costs[self->largest];
     printf("\nmemory of a rank at its peak%s%s\n", self->experiment.count > 1 ? ", for " : "",
            self->members.list[self->largest].label);
-    print_bytes("weights", (double)cost->weights);
-    print_bytes(cost->sharers > 1 ? "data set, a rank's part of the node's" : "data set",
-                (double)cost->data);
-    print_bytes("room for steps", (double)cost->step);
-    const int64_t beside = ww_member_peak(cost) - cost->weights - cost->data - cost->step;
-    const char *what = beside == cost->results && cost->results > cost->record
-                           ? "room for results at the end"
-                       : beside == cost->record ? "room for records"
-                                                : "room for writing";
-    print_bytes(what, (double)beside);
+    print_purposes(self);
     if (self->calibrates)
         print_bytes("program and libraries, measured here", (double)self->calibration.overhead);
     print_bytes(self->calibrates ? "in all" : "in all, without program and libraries",
                 (double)rank_bytes(self, cost));
-    if (self->ranks == 1)
-        return WW_OK;
-    char text[64];
-    double all = (double)self->ranks * (double)rank_bytes(self, cost);
-    if (self->ranks_a_node > 1 && self->ranks_a_node < self->ranks) {
-        (void)snprintf(text, sizeof text, "on a node of %lld ranks", (long long)self->ranks_a_node);
-        print_bytes(text, (double)self->ranks_a_node * (double)rank_bytes(self, cost));
-    }
-    (void)snprintf(text, sizeof text, "on %lld ranks, at most", (long long)self->ranks);
-    if (self->experiment.count == 1) {
-        WW_TRY(all_ranks_bytes(self, &all, error));
-        (void)snprintf(text, sizeof text, "on %lld ranks", (long long)self->ranks);
-    }
-    print_bytes(text, all);
-    return WW_OK;
+    return self->ranks > 1 ? print_sums(self, error) : WW_OK;
 }
 
 static void print_file(const planning *self)
@@ -192,14 +194,18 @@ static void print_file(const planning *self)
                 (double)(sum.checkpoints + sum.snapshots + sum.record + sum.results + common));
 }
 
-static void print_work(const planning *self)
+static ww_status print_work(const planning *self, ww_error *error)
 {
     const ww_member_cost *cost = &self->costs[self->largest];
     const double ranks = (double)cost->tiling.width / (double)cost->tiling.local_units;
+    const ww_member_place alone = {.ranks = 1, .sharers = 1, .all_ranks = 1};
+    ww_member_cost whole;
+    WW_TRY(ww_member_cost_of(&self->members.list[self->largest], &alone, &whole, error));
     printf("\nwork in matrix products%s%s: %.3g flop a step, %.3g a record, %.3g for results\n",
            self->experiment.count > 1 ? ", for " : "", self->members.list[self->largest].label,
            cost->step_flops * ranks, cost->record_flops * ranks,
-           (cost->final_flops + cost->gram_flops) * ranks);
+           cost->final_flops * ranks + whole.gram_flops + whole.labels_flops);
+    return WW_OK;
 }
 
 static void print_part(const char *name, double number, double seconds)
@@ -223,8 +229,12 @@ static void print_time(const planning *self)
     const ww_calibration *rates = &self->calibration;
     char text[32];
     double all = 0.0;
-    for (size_t i = 0; i < self->experiment.count; i++)
-        all += duration_of(self, i).total * self->crew_ranks[i];
+    double labels = 0.0; // by all ranks, one after the other
+    for (size_t i = 0; i < self->experiment.count; i++) {
+        const ww_duration time = duration_of(self, i);
+        all += time.total * self->crew_ranks[i];
+        labels += time.labels;
+    }
     const ww_duration time = duration_of(self, self->largest);
     ww_duration_text(rates->seconds, text, sizeof text);
     printf("\ntime, an estimate from a calibration of %s on %d rank%s of this machine%s%s\n", text,
@@ -242,12 +252,16 @@ static void print_time(const planning *self)
         ww_duration_text(time.gram, text, sizeof text);
         printf("  %-38s %9s\n", "the Gram matrix", text);
     }
+    if (labels > 0.0) {
+        ww_duration_text(labels, text, sizeof text);
+        printf("  %-38s %9s\n", "worst-case labels, before the file", text);
+    }
     if (time.replica > 0.0)
         printf("  all of this for each of %lld replicas, a rank each\n",
                (long long)self->members.list[self->largest].config->replicas);
     else if (rates->write_rate <= 0.0)
         printf("  checkpoints are left out: nothing could be written to this folder\n");
-    ww_duration_text(all / (self->share * (double)self->ranks), text, sizeof text);
+    ww_duration_text(labels + all / (self->share * (double)self->ranks), text, sizeof text);
     printf("  %-38s %9s  (%.3g Gflop/s a rank in steps, %.3g MB/s to this folder)\n",
            self->experiment.count > 1 ? "all runs, side by side" : "in all", text,
            rates->step_rate * 1e-9, rates->write_rate * 1e-6);
@@ -277,92 +291,79 @@ static void print_members(const planning *self)
     }
 }
 
-// Memory of a full node with that many ranks in all; the largest of all members.
-static ww_status node_bytes(const planning *self, int64_t ranks, int64_t a_node, double *bytes,
-                            ww_error *error)
+// What limits there are for the Gram matrix on these ranks, and how many ranks it takes.
+static void print_limits(const planning *self)
 {
-    *bytes = 0.0;
-    const int64_t on_node = ranks < a_node ? ranks : a_node;
+    size_t count = 0;
+    ww_error first = {0};
     for (size_t i = 0; i < self->experiment.count; i++) {
-        ww_member_cost cost;
-        WW_TRY(ww_member_cost_of(&self->members.list[i], &self->members.list[i].shape, 0,
-                                 ww_int(ranks), on_node, &cost, error));
-        *bytes = fmax(*bytes, (double)on_node * (double)rank_bytes(self, &cost));
+        const ww_app_member *member = &self->members.list[i];
+        const int ranks = ww_int(self->ranks);
+        ww_error reason = {0};
+        ww_status status = WW_OK;
+        if (member->gram != NULL)
+            status = ww_gram_limits(member->gram, member->config, ranks, &reason);
+        if (status == WW_OK && member->layout.has_train_targets)
+            status = ww_gram_worst_case_limits(member->config, &member->shape, ranks, &reason);
+        if (status == WW_OK)
+            continue;
+        ww_app_name_member(member->index, member->label, &reason);
+        if (count++ == 0)
+            first = reason;
     }
-    return WW_OK;
+    if (count == 0)
+        return;
+    printf("CANNOT BE DONE: %s", first.message);
+    if (count > 1)
+        printf(" (and %zu other runs)", count - 1);
+    printf("\n");
 }
 
-// Ranks that have work in a member at most.
-static int64_t useful_ranks(const planning *self, size_t i)
+// Of one member: tiles, and beside them parts of the Gram matrix.
+static void print_parts(const planning *self)
 {
-    const int64_t replicas = self->members.list[i].config->replicas;
-    return replicas > 1 ? replicas : self->costs[i].tiling.tile_count;
-}
-
-// The smallest number of ranks that fits, with `a_node` of them on a node; 0: none does.
-static ww_status smallest_ranks(const planning *self, int64_t a_node, int64_t *ranks,
-                                ww_error *error)
-{
-    const double room = self->node_memory * GIGABYTE;
-    int64_t most = 1;
-    for (size_t i = 0; i < self->experiment.count; i++)
-        most = useful_ranks(self, i) > most ? useful_ranks(self, i) : most;
-    double bytes = 0.0;
-    *ranks = 1;
-    WW_TRY(node_bytes(self, 1, a_node, &bytes, error));
-    if (bytes <= room)
-        return WW_OK;
-    // More ranks on one node only take more; from a full node on, more ranks take less of each.
-    *ranks = 0;
-    if (a_node > most)
-        return WW_OK;
-    WW_TRY(node_bytes(self, most, a_node, &bytes, error));
-    if (bytes > room)
-        return WW_OK;
-    int64_t low = a_node;
-    int64_t high = most;
-    while (low < high) {
-        const int64_t middle = low + (high - low) / 2;
-        WW_TRY(node_bytes(self, middle, a_node, &bytes, error));
-        if (bytes <= room)
-            high = middle;
-        else
-            low = middle + 1;
+    const ww_app_member *member = &self->members.list[0];
+    const ww_tiling *tiling = &self->costs[0].tiling;
+    if (member->config->replicas > 1) {
+        printf(" (replicas)");
+        return;
     }
-    *ranks = high;
-    return WW_OK;
+    printf(" (tiles of %lld units", (long long)tiling->tile_units);
+    if (member->gram != NULL)
+        printf(": %lld; parts of the Gram matrix: %lld", (long long)tiling->tile_count,
+               (long long)ww_gram_most_ranks(member->gram, member->config));
+    printf("); %lld: %lld tile%s on the fullest", (long long)self->ranks,
+           (long long)tiling->local_tiles, tiling->local_tiles == 1 ? "" : "s");
 }
 
 static ww_status print_ranks(const planning *self, ww_error *error)
 {
     int64_t useful = 0; // side by side
     for (size_t i = 0; i < self->experiment.count; i++)
-        useful += useful_ranks(self, i);
-    const ww_tiling *tiling = &self->costs[self->largest].tiling;
+        useful += ww_node_useful_ranks(&self->members.list[i]);
     printf("\nranks: at most %lld have work", (long long)useful);
     if (self->experiment.count > 1)
         printf(" (crews for %.0f%% of the time on %lld: `widthwise list members`)",
                100.0 * self->share, (long long)self->ranks);
-    else if (self->members.list[0].config->replicas > 1)
-        printf(" (replicas)");
     else
-        printf(" (tiles of %lld units); %lld: %lld tile%s on the fullest",
-               (long long)tiling->tile_units, (long long)self->ranks,
-               (long long)tiling->local_tiles, tiling->local_tiles == 1 ? "" : "s");
+        print_parts(self);
     if (self->ranks > useful)
         printf(", %lld IDLE", (long long)(self->ranks - useful));
     printf("\n");
+    print_limits(self);
     if (self->node_memory <= 0.0)
         return WW_OK;
+    const ww_node_room room = {.members = &self->members,
+                               .bytes = self->node_memory * GIGABYTE,
+                               .overhead = self->calibration.overhead};
     const int64_t a_node =
         self->ranks_per_node > 0 ? self->ranks_per_node : (int64_t)sysconf(_SC_NPROCESSORS_ONLN);
     for (int64_t tried = a_node; tried >= 1; tried = tried > 1 ? tried / 2 : 0) {
         int64_t ranks = 0;
-        WW_TRY(smallest_ranks(self, tried, &ranks, error));
+        double bytes = 0.0;
+        WW_TRY(ww_node_smallest(&room, tried, &ranks, &bytes, error));
         if (ranks == 0)
             continue;
-        double bytes = 0.0;
-        WW_TRY(node_bytes(self, ranks, tried, &bytes, error));
         char text[32];
         ww_bytes_text(bytes, text, sizeof text);
         printf("smallest number that fits into %.4g GB a node, %lld rank%s a node%s: %lld on %lld "
@@ -416,7 +417,7 @@ static ww_status print_plan(const planning *self, ww_error *error)
            (long long)config->training.steps);
     WW_TRY(print_memory(self, error));
     print_file(self);
-    print_work(self);
+    WW_TRY(print_work(self, error));
     if (self->calibrates)
         print_time(self);
     print_members(self);

@@ -7,6 +7,7 @@
 #include "app/replicas.h"
 #include "widthwise/clock.h"
 #include "widthwise/gram_analysis.h"
+#include "widthwise/gram_ranks.h"
 #include "widthwise/memory.h"
 
 #include <stdio.h>
@@ -20,11 +21,38 @@ void ww_session_free(ww_session *self)
     ww_experiment_free(&self->experiment);
 }
 
+// Whether the ranks of the job can do what a member wants of the Gram matrix. Worst-case labels are
+// computed for a new file, and read from one that is there.
+static ww_status check_member(const ww_app_member *member, int ranks, bool is_new, ww_error *error)
+{
+    if (member->gram != NULL)
+        WW_TRY(ww_gram_limits(member->gram, member->config, ranks, error));
+    if (is_new && member->layout.has_train_targets)
+        WW_TRY(ww_gram_worst_case_limits(member->config, &member->shape, ranks, error));
+    return WW_OK;
+}
+
+static ww_status check_members(const ww_session *self, bool is_new, ww_error *error)
+{
+    for (size_t i = 0; i < self->members.count; i++) {
+        const ww_app_member *member = &self->members.list[i];
+        if (member->config == NULL) // skipped
+            continue;
+        const ww_status status = check_member(member, self->parallel->size, is_new, error);
+        if (status != WW_OK) {
+            ww_app_name_member(member->index, member->label, error);
+            return status;
+        }
+    }
+    return WW_OK;
+}
+
 ww_status ww_session_prepare(ww_session *self, size_t first, size_t count, const int64_t *indices,
                              const bool *skip, bool is_new, ww_error *error)
 {
     WW_TRY(ww_app_members_prepare(&self->experiment, first, count, indices, skip, self->parallel,
                                   &self->members, error));
+    WW_TRY(check_members(self, is_new, error));
     const ww_app_member *first_to_run = NULL;
     size_t others = 0;
     for (size_t i = count; i-- > 0;) {
@@ -166,6 +194,11 @@ ww_status ww_session_load_data(ww_session *session, const ww_parallel *crew,
     return status;
 }
 
+bool ww_session_wants_only_gram(const ww_session *self, size_t position)
+{
+    return self->only_gram && !(self->is_over != NULL && self->is_over[position]);
+}
+
 ww_status ww_session_run_member(ww_session *session, const ww_parallel *crew, size_t position,
                                 ww_progress *progress, bool *advanced, ww_error *error)
 {
@@ -180,7 +213,7 @@ ww_status ww_session_run_member(ww_session *session, const ww_parallel *crew, si
     if (has_replicas)
         return ww_app_replicas_run(session->path, member, data, crew, &session->ending, progress,
                                    advanced, error);
-    if (session->only_gram && !(session->is_over != NULL && session->is_over[position]))
+    if (ww_session_wants_only_gram(session, position))
         return ww_app_member_gram(session->path, member, data, crew, &session->ending, progress,
                                   advanced, error);
     return ww_app_member_run(session->path, member, data, crew, &session->ending, progress,

@@ -33,8 +33,9 @@ void ww_session_free(ww_session *self);
 
 /// Prepares `count` members of the experiment, from number `first` on, but those to `skip` (may be
 /// NULL) [count]; `indices` [count] are their numbers in the file (NULL: those in the experiment).
-/// Where the file is new, or there is only one, the data set of the first is loaded, so that what
-/// is wrong with it is said before anything is written; those of others are when their turn comes.
+/// A Gram matrix that these ranks cannot work on is refused (ww_gram_limits). Where the file is
+/// new, or there is only one member, the data set of the first is loaded, so that what is wrong
+/// with it is said before anything is written; those of others are when their turn comes.
 /// Collective.
 ww_status ww_session_prepare(ww_session *self, size_t first, size_t count, const int64_t *indices,
                              const bool *skip, bool is_new, ww_error *error);
@@ -54,6 +55,9 @@ ww_status ww_session_resume(ww_session *self, const ww_option_texts *settings, i
 /// these were computed. Collective over `crew`.
 ww_status ww_session_load_data(ww_session *session, const ww_parallel *crew,
                                const ww_app_member *member, ww_error *error);
+
+/// Whether of a prepared member only the Gram matrix is wanted.
+bool ww_session_wants_only_gram(const ww_session *self, size_t position);
 
 /// Runs member number `position` of the prepared ones on the ranks of `crew`: trains it, or where
 /// that is all that is wanted computes its Gram matrix. Outcomes and errors of ww_app_member_run,

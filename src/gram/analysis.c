@@ -4,6 +4,7 @@
 #include "gram/initial.h"
 #include "gram/largest.h"
 #include "widthwise/descent.h"
+#include "widthwise/gram_ranks.h"
 #include "widthwise/memory.h"
 
 #include <math.h>
@@ -68,7 +69,8 @@ ww_status ww_gram_work_create(const ww_gram_plan *plan, const ww_problem *proble
     WW_TRY(ww_agree(problem->parallel, has_room ? WW_OK : WW_FAILED, error));
     for (int64_t i = 0; i < plan->values; i++)
         work->values[i] = NAN;
-    WW_TRY(ww_gram_grid_create(problem->config, problem->parallel, &work->grid, error));
+    WW_TRY(
+        ww_gram_grid_create(problem->config, plan->samples, problem->parallel, &work->grid, error));
     if (!plan->has_network)
         return WW_OK;
     const ww_status status =
@@ -237,7 +239,7 @@ static ww_status spectrum_of(ww_gram_work *work, ww_gram_fill fill, void *contex
                              ww_spectrum *spectrum, ww_error *error)
 {
     const ww_config *config = work->problem->config;
-    return ww_spectrum_compute(fill, context, &work->grid, work->plan->samples, config->gram.block,
+    return ww_spectrum_compute(fill, context, &work->grid, work->plan->samples, work->plan->block,
                                config->gram.solver, work->plan->has_vectors, spectrum, error);
 }
 

@@ -18,6 +18,13 @@ int64_t ww_block_share(int64_t count, int64_t block, int place, int places)
     return share;
 }
 
+int64_t ww_block_entries(const ww_grid *grid, int64_t rows, int64_t columns, int64_t block)
+{
+    return ww_grid_has_place(grid) ? ww_block_share(rows, block, grid->row, grid->rows) *
+                                         ww_block_share(columns, block, grid->column, grid->columns)
+                                   : 0;
+}
+
 ww_status ww_block_matrix_describe(const ww_grid *grid, int64_t rows, int64_t columns,
                                    int64_t block, ww_block_matrix *matrix, ww_error *error)
 {

@@ -237,23 +237,28 @@ void ww_spectrum_free(ww_spectrum *spectrum)
 }
 
 void ww_spectrum_cost(int64_t order, int64_t block, ww_eigensolver solver, bool with_vectors,
-                      int ranks, int64_t *bytes, double *flops)
+                      const ww_grid *grid, int64_t *bytes, double *flops)
 {
-    int rows = 0, columns = 0;
-    ww_grid_shape(ranks, &rows, &columns);
-    const ww_grid grid = {.rows = rows, .columns = columns};
-    const ww_block_matrix matrix = {.grid = &grid, .rows = order, .columns = order, .block = block};
+    *bytes = 8 * 2 * order;
+    *flops = 0.0;
+    if (!ww_grid_has_place(grid))
+        return;
+    const ww_block_matrix matrix = {.grid = grid, .rows = order, .columns = order, .block = block};
     const ww_eigensolver_functions *functions = ww_eigensolver_find(solver);
     if (functions == NULL)
         functions = ww_eigensolver_find(WW_EIGENSOLVER_SCALAPACK);
     int64_t work = 0, integers = 0;
     functions->sizes(&matrix, with_vectors, &work, &integers);
-    const int64_t share =
-        ww_block_share(order, block, 0, rows) * ww_block_share(order, block, 0, columns);
-    *bytes = 8 * (share * (with_vectors ? 2 : 1) + work + 2 * order) + 4 * integers;
+    const int64_t share = ww_block_entries(grid, order, order, block);
+    *bytes += 8 * (share * (with_vectors ? 2 : 1) + work) + 4 * integers;
+    // Products of the check: PBLAS holds panels of 32 rows and columns, about so many as measured.
+    if (with_vectors)
+        *bytes += 8 * 12 * 32 *
+                  (ww_block_share(order, block, grid->row, grid->rows) +
+                   ww_block_share(order, block, grid->column, grid->columns));
     // Tridiagonal form 4 n^3 / 3, divide and conquer at most 4 n^3 / 3, vectors back 2 n^3, and for
     // the check 2 n^3 and n^3.
     const double n = (double)order;
-    const double places = (double)rows * (double)columns;
+    const double places = (double)grid->rows * (double)grid->columns;
     *flops = n * n * n / places * (with_vectors ? 4.0 / 3.0 + 4.0 / 3.0 + 5.0 : 4.0 / 3.0);
 }

@@ -3,21 +3,42 @@
 #include "gram/scalapack.h"
 #include "widthwise/memory.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
-void ww_grid_shape(int ranks, int *rows, int *columns)
+static int64_t least(int64_t a, int64_t b)
 {
-    WW_ASSERT(ranks >= 1);
+    return a < b ? a : b;
+}
+
+void ww_grid_shape_within(int ranks, int64_t longest, int *rows, int *columns)
+{
+    WW_ASSERT(ranks >= 1 && longest >= 1);
     int64_t most = 0;
-    for (int64_t r = 1; r * r <= ranks; r++) {
-        const int64_t along = ranks / r;
-        const int64_t c = along < 4 * r ? along : 4 * r;
+    for (int64_t r = 1; r * r <= ranks && r <= longest; r++) {
+        const int64_t c = least(ranks / r, least(4 * r, longest));
         if (r * c < most)
             continue;
         most = r * c; // of equal ones the last is the most square
         *rows = (int)r;
         *columns = (int)c;
     }
+}
+
+void ww_grid_shape(int ranks, int *rows, int *columns)
+{
+    ww_grid_shape_within(ranks, INT_MAX, rows, columns);
+}
+
+ww_grid ww_grid_describe(const ww_parallel *parallel, int rows, int columns)
+{
+    const bool has_place = parallel->rank < (int64_t)rows * columns;
+    return (ww_grid){.parallel = *parallel,
+                     .context = -1,
+                     .rows = rows,
+                     .columns = columns,
+                     .row = has_place ? parallel->rank / columns : -1,
+                     .column = has_place ? parallel->rank % columns : -1};
 }
 
 bool ww_grid_has_place(const ww_grid *grid)
@@ -42,16 +63,11 @@ ww_status ww_grid_create(const ww_parallel *parallel, int rows, int columns, ww_
     for (int i = 0; i < rows; i++)
         for (int j = 0; j < columns; j++)
             ranks[j * rows + i] = i * columns + j;
-    grid->rows = rows;
-    grid->columns = columns;
+    *grid = ww_grid_describe(parallel, rows, columns);
     grid->system = Csys2blacs_handle(parallel->communicator);
     grid->context = grid->system;
     Cblacs_gridmap(&grid->context, ranks, rows, rows, columns);
     free(ranks);
-    if (parallel->rank < places) {
-        grid->row = parallel->rank / columns;
-        grid->column = parallel->rank % columns;
-    }
     return WW_OK;
 }
 

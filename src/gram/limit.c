@@ -143,13 +143,15 @@ ww_status ww_gram_limit_subtract(const ww_gram_limit *limit, ww_block_matrix *ma
     return assemble(limit, true, matrix, error);
 }
 
-void ww_gram_limit_cost(const ww_gram_limit *limit, int ranks, int64_t *bytes, double *flops)
+void ww_gram_limit_cost(const ww_gram_limit *limit, const ww_grid *grid, int64_t *bytes,
+                        double *flops)
 {
-    int rows = 0, columns = 0;
-    ww_grid_shape(ranks, &rows, &columns);
     const double n = (double)limit->count;
-    *bytes = (limit->dimension * WW_CHUNK * (1 + COLUMN_CHUNKS) + (int64_t)WW_CHUNK * WW_CHUNK) *
-                 (int64_t)sizeof(double) +
-             limit->count * (int64_t)(sizeof(double) + sizeof(int));
-    *flops = n * n * (double)limit->dimension / ((double)rows * (double)columns);
+    *bytes = limit->count * (int64_t)(sizeof(double) + sizeof(int));
+    *flops = 0.0;
+    if (!ww_grid_has_place(grid))
+        return;
+    *bytes += (limit->dimension * WW_CHUNK * (1 + COLUMN_CHUNKS) + (int64_t)WW_CHUNK * WW_CHUNK) *
+              (int64_t)sizeof(double);
+    *flops = n * n * (double)limit->dimension / ((double)grid->rows * (double)grid->columns);
 }

@@ -252,18 +252,17 @@ ww_status ww_gram_network_fill(void *context, ww_block_matrix *matrix, ww_error 
     return status;
 }
 
-void ww_gram_network_cost(int64_t samples, int64_t dimension, int64_t width, int ranks,
+void ww_gram_network_cost(int64_t samples, int64_t dimension, int64_t width, const ww_grid *grid,
                           int64_t *bytes, double *flops)
 {
-    int rows = 0, columns = 0;
-    ww_grid_shape(ranks, &rows, &columns);
-    const ww_tiling tiling = ww_tiling_make(width, 0, ranks);
+    const ww_tiling tiling = ww_tiling_make(width, grid->parallel.rank, grid->parallel.size);
     const int64_t words = panel_tiles_of(&tiling) * tiling.tile_units / WORD;
     const int64_t block = ww_block_size(samples, 0);
     *bytes = 8 * (2 * samples * words + tiling.tile_units * block + block + samples +
                   (2 * dimension + WW_CHUNK) * WW_CHUNK);
     const double n = (double)samples, d = (double)dimension;
-    const double places = (double)rows * (double)columns;
-    *flops = 2.0 * n * d * (double)tiling.local_units + n * n * d / places +
-             n * n * (double)width / (2.0 * WORD * places);
+    const double places = (double)grid->rows * (double)grid->columns;
+    *flops = 2.0 * n * d * (double)tiling.local_units;
+    if (ww_grid_has_place(grid))
+        *flops += n * n * d / places + n * n * (double)width / (2.0 * WORD * places);
 }

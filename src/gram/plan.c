@@ -1,6 +1,7 @@
 // What one configuration asks of the Gram matrix.
 #include "widthwise/gram_analysis.h"
 
+#include "widthwise/gram_ranks.h"
 #include "widthwise/hash.h"
 
 #include <math.h>
@@ -18,6 +19,7 @@ ww_status ww_gram_plan_make(const ww_config *config, const ww_dataset *shape, ww
         .test_samples = shape->test.count,
         .has_spectrum = config->gram.spectrum != WW_GRAM_SPECTRUM_NONE,
         .has_vectors = config->gram.spectrum == WW_GRAM_SPECTRUM_FULL,
+        .block = config->gram.block < shape->train.count ? config->gram.block : shape->train.count,
     };
     // H(0) is a sum over patterns where all output weights have one magnitude, and stands beside
     // the kernel of as many layers.
@@ -72,21 +74,6 @@ uint64_t ww_gram_key(const ww_gram_plan *plan, const ww_config *config, const ww
     return hash_words("gram/results", words, sizeof words / sizeof words[0]);
 }
 
-ww_status ww_gram_grid_create(const ww_config *config, const ww_parallel *parallel, ww_grid *grid,
-                              ww_error *error)
-{
-    const ww_integer_list *asked = &config->gram.grid;
-    const bool is_given = asked->count == 2;
-    const ww_status status = ww_grid_create(parallel, is_given ? (int)asked->values[0] : 0,
-                                            is_given ? (int)asked->values[1] : 0, grid, error);
-    if (status == WW_USAGE && is_given) {
-        char where[512];
-        ww_config_where(config, "gram.grid", where, sizeof where);
-        ww_error_prefix(error, "%s: ", where);
-    }
-    return status;
-}
-
 double ww_worst_case_scale(const ww_config *config, int64_t samples)
 {
     return config->data.labels.worst_case_norm == WW_WORST_CASE_ONE ? 1.0 : sqrt((double)samples);
@@ -103,7 +90,7 @@ ww_status ww_gram_worst_case(const ww_config *config, const ww_dataset *data,
                            .count = data->train.count,
                            .dimension = data->dimension};
     ww_grid grid;
-    WW_TRY(ww_gram_grid_create(config, parallel, &grid, error));
+    WW_TRY(ww_gram_grid_create(config, plan.samples, parallel, &grid, error));
     ww_gram_solution solution;
     const ww_status status = ww_gram_solve(ww_gram_limit_fill, &limit, &grid, plan.samples,
                                            WW_SOLVE_BLOCK, NULL, 0, &solution, error);
@@ -119,55 +106,4 @@ ww_status ww_gram_worst_case(const ww_config *config, const ww_dataset *data,
     }
     ww_grid_free(&grid);
     return status;
-}
-
-void ww_gram_worst_case_cost(const ww_config *config, const ww_dataset *shape, int ranks,
-                             int64_t *bytes, double *flops)
-{
-    const ww_kernel kernel = {.depth = config->gram.depth};
-    const ww_gram_limit limit = {
-        .kernel = &kernel, .count = shape->train.count, .dimension = shape->dimension};
-    int64_t fill_bytes = 0;
-    double fill = 0.0;
-    ww_gram_limit_cost(&limit, ranks, &fill_bytes, &fill);
-    ww_gram_solve_cost(shape->train.count, WW_SOLVE_BLOCK, 0, ranks, bytes, flops);
-    *bytes += fill_bytes;
-    *flops += 2.0 * fill;
-}
-
-static int64_t larger(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-void ww_gram_work_cost(const ww_gram_plan *plan, const ww_config *config, const ww_dataset *shape,
-                       int ranks, int64_t *bytes, double *flops)
-{
-    const ww_gram_limit limit = {
-        .kernel = &plan->kernel, .count = plan->samples, .dimension = shape->dimension};
-    const int64_t n = plan->samples;
-    int columns = 0;
-    for (int set = 0; set < WW_LABEL_SETS; set++)
-        columns += plan->has_set[set] && set != WW_LABEL_SET_WORST_CASE;
-    int64_t fill_bytes = 0, network_bytes = 0, piece_bytes = 0, separation_bytes = 0;
-    double fill = 0.0, network = 0.0, piece = 0.0, separation = 0.0;
-    ww_gram_limit_cost(&limit, ranks, &fill_bytes, &fill);
-    ww_separation_cost(n, shape->dimension, ranks, &separation_bytes, &separation);
-    ww_gram_solve_cost(n, WW_SOLVE_BLOCK, columns * plan->outputs, ranks, &piece_bytes, &piece);
-    *bytes = larger(separation_bytes, piece_bytes + fill_bytes);
-    *flops = separation + piece + 2.0 * fill;
-    ww_kernel_apply_cost(plan->test_samples, n, shape->dimension, plan->outputs, ranks,
-                         &piece_bytes, &piece);
-    *bytes = larger(*bytes, piece_bytes);
-    *flops += piece;
-    if (plan->has_network)
-        ww_gram_network_cost(n, shape->dimension, config->network.width, ranks, &network_bytes,
-                             &network);
-    if (plan->has_spectrum) {
-        ww_spectrum_cost(n, config->gram.block, config->gram.solver, plan->has_vectors, ranks,
-                         &piece_bytes, &piece);
-        *bytes = larger(*bytes, piece_bytes + larger(fill_bytes, network_bytes));
-        *flops += (plan->has_network ? 2.0 : 1.0) * (piece + 2.0 * fill) + 2.0 * network;
-    }
-    *bytes += (plan->values + 2 * n * plan->outputs) * (int64_t)sizeof(double);
 }

@@ -291,22 +291,24 @@ void ww_gram_solution_free(ww_gram_solution *solution)
     *solution = (ww_gram_solution){0};
 }
 
-void ww_gram_solve_cost(int64_t order, int64_t block, int64_t columns, int ranks, int64_t *bytes,
-                        double *flops)
+void ww_gram_solve_cost(int64_t order, int64_t block, int64_t columns, const ww_grid *grid,
+                        int64_t *bytes, double *flops)
 {
     // Products of Lanczos' method on H and on its inverse: what Fashion-MNIST takes.
     const double products = 40.0;
-    int rows = 0, grid_columns = 0;
-    ww_grid_shape(ranks, &rows, &grid_columns);
-    const int64_t local_rows = ww_block_share(order, block, 0, rows);
-    const int64_t local_columns = ww_block_share(order, block, 0, grid_columns);
+    const bool has_place = ww_grid_has_place(grid);
+    const int64_t local_rows = has_place ? ww_block_share(order, block, grid->row, grid->rows) : 0;
+    const int64_t local_columns =
+        has_place ? ww_block_share(order, block, grid->column, grid->columns) : 0;
     const int64_t sides = columns > 1 ? columns : 1;
-    *bytes = 8 * (local_rows * local_columns +
-                  local_rows * ww_block_share(sides, block, 0, grid_columns) +
+    *bytes = 8 * (local_rows * local_columns + ww_block_entries(grid, order, sides, block) +
                   order * (3 * columns + 6) + 2 * columns +
                   2 * (local_rows + local_columns) * (columns + 2)) +
              ww_lanczos_bytes(order);
+    *flops = 0.0;
+    if (!has_place)
+        return;
     const double n = (double)order;
     *flops = (n * n * n / 3.0 + 2.0 * n * n * (2.0 * products + 2.0 * (double)columns)) /
-             ((double)rows * (double)grid_columns);
+             ((double)grid->rows * (double)grid->columns);
 }

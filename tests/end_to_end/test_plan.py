@@ -33,6 +33,25 @@ KINDS = {
     "record": (("output.record=[data, batches, initial-weights]", "network.width=8000"), (1,)),
 }
 
+# Two classes, so that there is a Gram matrix of a network too, and few weights beside it.
+GRAM = """
+name: gram
+model: arora
+data: {train: 1800, test: 200, mixture: {dimension: 20, classes: 2, components: 2}}
+network: {width: 128}
+training: {steps: 2, rate: 0.001}
+measure: {every: 1, quantities: [loss], final: [gram]}
+"""
+
+# Settings of the Gram matrix, and the numbers of ranks to try.
+GRAM_KINDS = {
+    "Gram matrix": ((), (1, 4)),
+    "Gram matrix, one place": (("gram.grid=[1, 1]",), (4,)),
+    "Gram matrix, kept": (("gram.eigenvectors=true", "gram.grid=[1, 2]"), (3,)),
+    "Gram matrix, solves": (("gram.spectrum=none", "measure.snapshots=[0, 2]"), (3,)),
+    "large blocks": (("gram.block=4096", "data.train=90"), (1,)),
+}
+
 UNITS = {"B": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
 
 
@@ -104,6 +123,104 @@ class PlanTest(ProgramTest):
                         f"{told / 1e6:7.1f} {peak / 1e6:7.1f} MB {told / peak:6.3f}"
                     )
         self.assertEqual(list(self.folder.glob(".widthwise*")), [])
+
+    def test_memory_of_the_gram_matrix(self) -> None:
+        """All ranks share it however few tiles there are, or those of the grid that is asked for."""
+        self.config.write_text(GRAM, encoding="utf-8")
+        print("\n  memory of all ranks: planned, measured, ratio")
+        for kind, (settings, numbers) in GRAM_KINDS.items():
+            for ranks in numbers:
+                with self.subTest(kind, ranks=ranks):
+                    told, peak = self.check(kind, settings, ranks)
+                    print(
+                        f"  {kind:22} {ranks} rank{'s' if ranks > 1 else ' '} "
+                        f"{told / 1e6:7.1f} {peak / 1e6:7.1f} MB {told / peak:6.3f}"
+                    )
+
+    def test_sums_agree(self) -> None:
+        """A rank, a node and all ranks: with and without work for all of them."""
+        self.config.write_text(GRAM, encoding="utf-8")
+        whole = "in all, without program and libraries"
+        for settings, alike in (((), True), (("gram.grid=[1, 1]",), False)):
+            with self.subTest(settings=settings):
+                text = self.plan(
+                    *("--ranks", "4", "--ranks-per-node", "2", "--no-calibration"),
+                    settings=settings,
+                )
+                memory = section(text, "memory of a rank")
+                node, all_ranks = memory["on a node of 2 ranks"], memory["on 4 ranks"]
+                self.assertGreaterEqual(node, 0.995 * memory[whole])
+                self.assertGreaterEqual(all_ranks, 0.995 * node)
+                if alike:
+                    self.assertLess(abs(node / (2 * memory[whole]) - 1.0), 0.03, text)
+                    self.assertLess(abs(all_ranks / (4 * memory[whole]) - 1.0), 0.03, text)
+                else:  # only the first has anything of the matrix
+                    self.assertLess(all_ranks, 1.1 * memory[whole], text)
+        self.config.write_text(BASE, encoding="utf-8")  # ranks without a tile have next to nothing
+        text = self.plan(
+            *("--ranks", "4", "--ranks-per-node", "2", "--no-calibration"),
+            settings=("network.width=100", "data.train=4000"),
+        )
+        memory = section(text, "memory of a rank")
+        self.assertLessEqual(memory["on a node of 2 ranks"], memory["on 4 ranks"])
+        self.assertLessEqual(memory["on a node of 2 ranks"], 2.005 * memory[whole])
+
+    def test_limits_of_the_gram_matrix(self) -> None:
+        """What ScaLAPACK cannot count on so many ranks is told with the number that would do."""
+        self.config.write_text(GRAM, encoding="utf-8")
+        settings = ("data.train=60000", "gram.eigenvectors=true")
+
+        def planned(ranks: int, *more: str) -> str:
+            return self.plan(
+                *("--ranks", str(ranks), "--no-calibration"), settings=(*settings, *more)
+            )
+
+        text = planned(2)
+        found = re.search(r"CANNOT BE DONE: .* takes (\d+) ranks or more", text)
+        assert found is not None, text
+        least = int(found[1])
+        self.assertIn("CANNOT BE DONE", planned(least - 1))
+        for more in (0, 1, 5):
+            self.assertNotIn("CANNOT", planned(least + more))
+        # Without eigenvectors fewer do.
+        self.assertNotIn("CANNOT", planned(2, "gram.eigenvectors=false", "gram.spectrum=values"))
+        self.assertIn("gram.grid", planned(8, "gram.grid=[1, 1]"))
+        text = self.plan("--ranks", "2", "--no-calibration", settings=("gram.grid=[2, 3]",))
+        self.assertRegex(text, "CANNOT BE DONE: .*gram.grid.* 6 ranks or more")
+        words = [word for setting in settings for word in ("--set", setting)]
+        for command in ("run", "gram"):
+            result = self.succeed(command, self.config, "-o", "none.h5", *words, code=2)
+            self.assertIn(f"takes {least} ranks or more", result.errors)
+            self.assertEqual(result.errors.count("widthwise: "), 1)
+        self.assertFalse((self.folder / "none.h5").exists())
+
+    def test_worst_case_labels(self) -> None:
+        """All ranks compute them, whatever the width."""
+        self.config.write_text(GRAM, encoding="utf-8")
+        room = []
+        for ranks in ("1", "4"):
+            text = self.plan(
+                *("--ranks", ranks, "--no-calibration"),
+                settings=("data.labels.kind=worst-case", "measure.final=[]", "data.train=8000"),
+            )
+            room.append(section(text, "memory")["room for worst-case labels, at first"])
+        self.assertGreater(room[0], 8.0 * 8000**2)
+        self.assertLess(room[1], 0.3 * room[0])
+
+    def test_work_of_snapshots(self) -> None:
+        """H(t) is measured at each of them."""
+        self.config.write_text(GRAM, encoding="utf-8")
+        work = []
+        for steps in ("[]", "[0]", "[0, 1, 2]"):
+            text = self.plan(
+                *("--ranks", "3", "--no-calibration"),
+                settings=(f"measure.snapshots={steps}", "gram.spectrum=none"),
+            )
+            found = re.search(r"([\d.e+]+) for results", text)
+            assert found is not None, text
+            work.append(float(found[1]))
+        self.assertGreater(work[1] - work[0], 1800**3 / 3)
+        self.assertLess(abs((work[2] - work[0]) / (work[1] - work[0]) - 3.0), 0.05)
 
     def test_more_ranks_than_there_are(self) -> None:
         """A plan for a cluster, made here: the weights of a rank are its share."""

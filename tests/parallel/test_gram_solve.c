@@ -375,18 +375,28 @@ static void costs_do_not_fall_below_what_is_held(void **state)
     (void)state;
     int64_t bytes = 0;
     double flops = 0.0;
-    ww_spectrum_cost(20000, 32, WW_EIGENSOLVER_SCALAPACK, true, 2, &bytes, &flops);
+    const ww_parallel first = {.communicator = MPI_COMM_NULL, .rank = 0, .size = 2};
+    const ww_grid both = ww_grid_describe(&first, 1, 2);
+    ww_spectrum_cost(20000, 32, WW_EIGENSOLVER_SCALAPACK, true, &both, &bytes, &flops);
     assert_true(bytes >= 4 * INT64_C(1600000000) && bytes <= 4 * INT64_C(1650000000));
-    ww_gram_solve_cost(20000, 64, 1, 2, &bytes, &flops);
+    ww_gram_solve_cost(20000, 64, 1, &both, &bytes, &flops);
     assert_true(bytes >= INT64_C(1600000000) && bytes <= INT64_C(1700000000));
     assert_true(flops >= 8e12 / 6.0);
     ww_kernel_apply_cost(1000, 2000, 10, 1, 2, &bytes, &flops);
     assert_true(flops >= 2.0 * 500 * 2000 * 10);
-    ww_gram_network_cost(1000, 10, 1000, 2, &bytes, &flops);
+    ww_gram_network_cost(1000, 10, 1000, &both, &bytes, &flops);
     assert_true(bytes >= 2 * 1000 * 1000 / 8);
     const ww_gram_limit limit = {&relu, NULL, 1000, 10};
-    ww_gram_limit_cost(&limit, 2, &bytes, &flops);
+    ww_gram_limit_cost(&limit, &both, &bytes, &flops);
     assert_true(bytes > 0 && flops >= 500.0 * 1000 * 10);
+    // On a grid of one rank it has all of the matrix, and the other one nothing.
+    const ww_grid one = ww_grid_describe(&first, 1, 1);
+    ww_spectrum_cost(20000, 32, WW_EIGENSOLVER_SCALAPACK, true, &one, &bytes, &flops);
+    assert_true(bytes >= 4 * INT64_C(3200000000));
+    const ww_parallel second = {.communicator = MPI_COMM_NULL, .rank = 1, .size = 2};
+    const ww_grid none = ww_grid_describe(&second, 1, 1);
+    ww_spectrum_cost(20000, 32, WW_EIGENSOLVER_SCALAPACK, true, &none, &bytes, &flops);
+    assert_true(bytes < 1000000 && flops == 0.0);
 }
 
 int main(int argc, char **argv)
