@@ -253,12 +253,16 @@ ww_status ww_session_run(ww_session *self, const bool *skip, ww_status outcome, 
     // The last look at what HDF5 reads: each member has looked at its own data.
     if (result.failed == 0 && ww_store_check_structure(self->path, self->parallel, error) != WW_OK)
         return error->status = WW_FAILED;
+    // The only member says itself what kind of failure it was; ranks beside its crew do not know.
+    int64_t is_usage =
+        self->members.count == 1 && result.failed > 0 && error->status == WW_USAGE ? 1 : 0;
+    WW_TRY(ww_sum_words(self->parallel, &is_usage, 1, error));
     if (result.lost > 0)
         outcome = WW_FAILED; // there is nothing to go on with
     else if (result.stopped > 0)
         outcome = WW_STOPPED;
-    else if (result.failed > 0) // the only one says itself what kind of failure it was
-        outcome = self->members.count == 1 && error->status == WW_USAGE ? WW_USAGE : WW_FAILED;
+    else if (result.failed > 0)
+        outcome = is_usage > 0 ? WW_USAGE : WW_FAILED;
     else if (result.diverged > 0)
         outcome = WW_DIVERGED;
     ww_error ignored = {0};
