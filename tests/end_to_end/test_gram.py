@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import signal
 import sys
 import time
@@ -17,7 +18,7 @@ import numpy as np  # noqa: E402
 from compare import result_differences  # noqa: E402
 from gram_reference import Descent, kernel, network  # noqa: E402
 from processes import start  # noqa: E402
-from program import ProgramTest  # noqa: E402
+from program import ProgramTest, run_program  # noqa: E402
 
 import check_schema  # noqa: E402
 import widthwise  # noqa: E402
@@ -656,6 +657,55 @@ output: {record: [data]}
                     code=2,
                 )
                 self.assertIn(word, result.text)
+                self.assertFalse((self.folder / "refused.h5").exists())
+
+    def test_grid_larger_than_the_job(self) -> None:
+        """Refused with its line before the file is made or changed, by whatever command."""
+        text = SMALL.replace("gram: {", "gram: {grid: [1, 3], ")
+        config = self.write(text, "grid.yaml")
+        line = text[: text.index("grid:")].count("\n") + 1
+        sentence = f"line {line}: gram.grid: a grid of 1 x 3 does not fit on 2 ranks"
+        worst = ("--set", "data.labels.kind=worst-case", "--set", "measure.final=[]")
+        for command, more in (("run", ()), ("gram", ()), ("run", worst)):
+            with self.subTest(command, more=more):
+                path = self.folder / "none.h5"
+                result = self.succeed(command, config, "-o", path, *more, ranks=2, code=2)
+                self.assertIn(sentence, result.errors)
+                self.assertEqual(result.errors.count("widthwise: "), 1)
+                self.assertFalse(path.exists())
+        path = self.train(SMALL, "there.h5", ranks=2)
+        before = path.read_bytes()
+        self.succeed("gram", path, "--set", "gram.grid=[3, 1]", ranks=2, code=2)
+        self.assertTrue(path.read_bytes() == before)
+
+    def test_crews_have_the_ranks_of_the_grid(self) -> None:
+        """A network of one tile, on more ranks than that: those that the grid asks for."""
+        settings = ("--set", "gram.grid=[1, 3]", "--set", "network.width=6")
+        path = self.train(SMALL, "narrow.h5", *settings, ranks=5)
+        self.check_group(path)
+
+    def test_blocks_are_no_larger_than_the_matrix(self) -> None:
+        """Room to work in goes by the size of blocks."""
+        config = self.write(SMALL, "blocks.yaml")
+        settings = ("--set", "gram.block=4096", "--set", "training.steps=0", "--set",
+                    "measure.snapshots=[]")
+        path = self.folder / "blocks.h5"
+        result = self.succeed("run", config, "-o", path, *settings, ranks=1)
+        peak = re.search(r"peak memory ([\d.]+) GB", result.output)
+        assert peak is not None
+        self.assertLess(float(peak[1]), 0.1)
+        self.check_group(path)
+
+    def test_elpa_on_more_ranks_than_blocks(self) -> None:
+        """The grid that is chosen has a block for each rank, however few samples there are."""
+        config = self.write(SMALL, "elpa.yaml")
+        settings = ("--set", "gram.solver=elpa", "--set", "network.width=1000")
+        path = self.folder / "elpa.h5"
+        result = run_program("run", config, "-o", path, *settings, folder=self.folder, ranks=7)
+        if "was built without" in result.errors:
+            self.skipTest("no ELPA")
+        self.assertEqual(result.code, 0, result.text)
+        self.check_group(path)
 
 
 if __name__ == "__main__":

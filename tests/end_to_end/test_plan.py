@@ -168,7 +168,7 @@ class PlanTest(ProgramTest):
     def test_limits_of_the_gram_matrix(self) -> None:
         """What ScaLAPACK cannot count on so many ranks is told with the number that would do."""
         self.config.write_text(GRAM, encoding="utf-8")
-        settings = ("data.train=60000", "gram.eigenvectors=true")
+        settings = ("data.train=60000",)
 
         def planned(ranks: int, *more: str) -> str:
             return self.plan(
@@ -183,7 +183,7 @@ class PlanTest(ProgramTest):
         for more in (0, 1, 5):
             self.assertNotIn("CANNOT", planned(least + more))
         # Without eigenvectors fewer do.
-        self.assertNotIn("CANNOT", planned(2, "gram.eigenvectors=false", "gram.spectrum=values"))
+        self.assertNotIn("CANNOT", planned(2, "gram.spectrum=values"))
         self.assertIn("gram.grid", planned(8, "gram.grid=[1, 1]"))
         text = self.plan("--ranks", "2", "--no-calibration", settings=("gram.grid=[2, 3]",))
         self.assertRegex(text, "CANNOT BE DONE: .*gram.grid.* 6 ranks or more")

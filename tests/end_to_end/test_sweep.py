@@ -255,6 +255,42 @@ sweep: {data.hdf5.file: [good.h5, bad.h5], seed: [1, 2]}
         self.assertEqual(job.returncode, STOPPED, text)
         self.assertIn("some runs failed or diverged", text)
 
+    def test_gram_matrices_take_ranks(self) -> None:
+        """Two networks of one tile on four ranks: all work, for their Gram matrices."""
+        text = """
+name: narrow
+model: arora
+data: {train: 1500, test: 50, mixture: {dimension: 20, classes: 2, components: 2}}
+network: {width: 100}
+training: {steps: 2, rate: 0.001}
+measure: {every: 2, quantities: [loss], final: [gram]}
+gram: {network: false}
+sweep: {seed: [1, 2]}
+"""
+        config = self.folder / "narrow.yaml"
+        config.write_text(text, encoding="utf-8")
+        listed = self.succeed("list", "members", config, "--ranks", "4").output
+        self.assertIn("crews of 2 ranks", listed)
+        result = self.succeed("gram", config, "-o", "narrow.h5", ranks=4)
+        shares = re.search(r"of the time \((.*)\)", result.output)
+        assert shares is not None, result.output
+        for share in shares[1].split(", "):
+            self.assertGreater(float(share.rstrip("%")), 50, result.output)
+        self.assertNotIn("idle", result.errors)
+        one = ("--set", "sweep={}")
+        # Training alone has work for one rank: then that is said, and what others do.
+        result = self.succeed("run", config, *one, "-o", "one.h5", ranks=3)
+        self.assertIn(
+            "1 tile of 128 units, so 2 of 3 ranks idle in training, and work on the Gram matrix",
+            result.errors,
+        )
+        peak = re.search(r"peak memory ([\d.]+) GB", result.output)
+        assert peak is not None
+        one_place = self.succeed(
+            *("run", config, *one, "--set", "gram.grid=[1, 1]", "-o", "place.h5"), ranks=3
+        )
+        self.assertNotIn("Gram matrix after", one_place.errors)
+
     def test_list_members(self) -> None:
         """The table: every member once, ranks that add up, memory that limits."""
         config = self.folder / "mixed.yaml"
