@@ -16,6 +16,8 @@ from typing import Callable, Optional, Sequence
 
 import matplotlib.figure
 
+import arora
+import arora_widths
 import li_liang
 import style
 from averages import trajectory_band
@@ -25,12 +27,16 @@ from widthwise import open as open_file
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure by name: what it shows, whether a file holds enough for it, and how it is drawn."""
+    """A figure by name: what it shows, whether a file holds enough for it, and how it is drawn.
+
+    With a `model` it is drawn for runs of that preset, and for others when asked for.
+    """
 
     name: str
     description: str
     possible: Callable[[File], bool]
     draw: Callable[[File], matplotlib.figure.Figure]
+    model: Optional[str] = None
 
 
 def scalar_quantities(file: File) -> list[str]:
@@ -67,18 +73,56 @@ DRAWINGS = (
         "Li & Liang figures 1 and 2: accuracy, coupling, distance and spectra",
         li_liang.can_draw_four_panels,
         li_liang.four_panels,
+        "li-liang",
     ),
     Drawing(
         "accuracy-target",
         "Li & Liang figures 4 and 5: steps and distance at an accuracy",
         li_liang.can_draw_target,
         li_liang.target,
+        "li-liang",
     ),
     Drawing(
         "random-labels",
         "Li & Liang section 4: structured and random labels side by side",
         li_liang.can_draw_random_labels,
         li_liang.random_labels,
+        "li-liang",
+    ),
+    Drawing(
+        "convergence",
+        "Arora et al. figure 1: residuals, eigenvalues and projections of labels",
+        arora.can_draw_convergence,
+        arora.convergence,
+        "arora",
+    ),
+    Drawing(
+        "complexity",
+        "Arora et al. figure 2: test error and complexity as labels become random",
+        arora.can_draw_complexity,
+        arora.complexity,
+        "arora",
+    ),
+    Drawing(
+        "movement",
+        "Arora et al. lemma 5.3: how far weights move, over widths",
+        arora_widths.can_draw_movement,
+        arora_widths.movement,
+        "arora",
+    ),
+    Drawing(
+        "width",
+        "Arora et al. theorem 4.1: distance from the linear sequences, over widths",
+        arora_widths.can_draw_width,
+        arora_widths.width,
+        "arora",
+    ),
+    Drawing(
+        "functions",
+        "Arora et al. theorem 6.1: functions and their bounds, over sample sizes",
+        arora.can_draw_functions,
+        arora.functions,
+        "arora",
     ),
     Drawing(
         "quantities",
@@ -94,7 +138,9 @@ def choose(file: File, only: Optional[str]) -> list[Drawing]:
     possible = [drawing for drawing in DRAWINGS if drawing.possible(file)]
     if only is not None:
         return [drawing for drawing in possible if drawing.name == only]
-    return [drawing for drawing in possible if drawing.name != "quantities"] or possible
+    models = {member.parameters.get("model") for member in file.trainings}
+    papers = [drawing for drawing in possible if drawing.model in models]
+    return papers or [drawing for drawing in possible if drawing.model is None]
 
 
 def save(figure: matplotlib.figure.Figure, stem: Path) -> list[Path]:

@@ -101,9 +101,11 @@ ww_status ww_block_symmetric_apply(const ww_block_matrix *matrix, const double *
 typedef struct ww_symmetric_norms {
     double frobenius;
     double spectral; ///< largest eigenvalue in magnitude
+    double residual; ///< of its eigenvector: the eigenvalue is off by at most this
 } ww_symmetric_norms;
 
-/// Frobenius norm, and spectral norm by Lanczos' method, to 1e-10 of it or better. Collective.
+/// Frobenius norm, and spectral norm by Lanczos' method, to 1e-10 of it or better. WW_FAILED:
+/// entries are not finite. Collective.
 ww_status ww_gram_norms(const ww_block_matrix *matrix, ww_symmetric_norms *norms, ww_error *error);
 
 #endif

@@ -11,6 +11,7 @@
 #include "widthwise/parallel.h"
 #include "widthwise/shared.h"
 
+#include <float.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -91,11 +92,19 @@ int64_t ww_dataset_guest_bytes(const ww_dataset *dataset);
 /// Names of the sources with a sentence each. For `list sources`.
 void ww_data_print_sources(FILE *stream);
 
-/// Samples that no network without bias tells apart: equal up to a positive factor.
+/// Unit vectors that differ by no more are the same direction: each is off by 3 u at most, in its
+/// length and in its entries (u = DBL_EPSILON / 2).
+#define WW_SAME_DIRECTION (4.0 * DBL_EPSILON)
+
+/// Samples that no network without bias tells apart: equal up to a positive factor, and rounding as
+/// the kernel has it (WW_SAME_DIRECTION), so that their rows of the Gram matrix are multiples of
+/// each other. Where there are any, or a zero vector, the Gram matrix is singular.
 typedef struct ww_coincidence {
     int64_t samples;       ///< that coincide with one before them
     int64_t first, second; ///< the first such pair; -1 without one
     int64_t unlike[2];     ///< the first such pair with different labels; -1 without one
+    int64_t zeros;         ///< zero vectors, on which every such network is 0
+    int64_t first_zero;    ///< the first of them; -1 without one
 } ww_coincidence;
 
 /// Finds samples that coincide, in about n d + n log n work. Zero vectors coincide with each other.

@@ -19,11 +19,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/// Lower triangle of `matrix` [n, n], diagonal included = keep * lower triangle + scale * H. With
-/// keep 0 the matrix may hold anything before; what is above the diagonal holds anything after.
-/// Collective over the ranks of the matrix's grid.
-typedef ww_status (*ww_gram_fill)(void *context, double scale, double keep, ww_block_matrix *matrix,
-                                  ww_error *error);
+/// Lower triangle of `matrix` [n, n], diagonal included = H. The matrix may hold anything before;
+/// what is above the diagonal holds anything after. Collective over the ranks of the matrix's grid.
+typedef ww_status (*ww_gram_fill)(void *context, ww_block_matrix *matrix, ww_error *error);
 
 /// H of the infinitely wide network (kernel.h). Entries are right to 1e-14 of the largest one.
 typedef struct ww_gram_limit {
@@ -34,9 +32,12 @@ typedef struct ww_gram_limit {
 } ww_gram_limit;
 
 /// A ww_gram_fill; `context` is a const ww_gram_limit. WW_USAGE: a matrix of another order than
-/// `count`, inputs so large that H has no doubles.
-ww_status ww_gram_limit_fill(void *context, double scale, double keep, ww_block_matrix *matrix,
-                             ww_error *error);
+/// `count`, inputs so large or so small that H has no doubles.
+ww_status ww_gram_limit_fill(void *context, ww_block_matrix *matrix, ww_error *error);
+
+/// Takes H away from the lower triangle of `matrix`, diagonal included. Otherwise the same.
+ww_status ww_gram_limit_subtract(const ww_gram_limit *limit, ww_block_matrix *matrix,
+                                 ww_error *error);
 
 /// H(t) of the finite network with one output, Z'Z of Arora et al. section 3.4:
 /// H_ij = x_i.x_j sum_r a_r^2 s'(w_r.x_i) s'(w_r.x_j) over the training samples, for output weights
@@ -51,18 +52,15 @@ typedef struct ww_gram_network {
     double output_square; ///< a_r^2, the same for all units (1 / m for signs over sqrt m)
 } ww_gram_network;
 
-/// A ww_gram_fill; `context` is a const ww_gram_network. With keep other than 0 it takes another
-/// n^2 / ranks doubles while it works.
-ww_status ww_gram_network_fill(void *context, double scale, double keep, ww_block_matrix *matrix,
-                               ww_error *error);
+/// A ww_gram_fill; `context` is a const ww_gram_network.
+ww_status ww_gram_network_fill(void *context, ww_block_matrix *matrix, ww_error *error);
 
 /// Bytes that a fill allocates on this rank of a grid (made or described), and additions and
-/// multiplications that it makes there (of bits counted: one for 64). `keep` tells whether it is
-/// other than 0. Pure.
+/// multiplications that it makes there (of bits counted: one for 64). Pure.
 void ww_gram_limit_cost(const ww_gram_limit *limit, const ww_grid *grid, int64_t *bytes,
                         double *flops);
-void ww_gram_network_cost(int64_t samples, int64_t dimension, int64_t width, bool keep,
-                          const ww_grid *grid, int64_t *bytes, double *flops);
+void ww_gram_network_cost(int64_t samples, int64_t dimension, int64_t width, const ww_grid *grid,
+                          int64_t *bytes, double *flops);
 
 /// Whether a solver was built in.
 bool ww_eigensolver_available(ww_eigensolver solver);
@@ -121,10 +119,11 @@ ww_status ww_spectrum_from_slab(const ww_grid *grid, int64_t order, int64_t bloc
 typedef struct ww_gram_solution {
     int64_t order;            ///< n
     int64_t columns;          ///< c
-    bool positive_definite;   ///< to working accuracy: lambda_min above n u lambda_max, u = 2^-53
-    double shift;             ///< what was added to the diagonal before factoring; 0 when definite
+    bool positive_definite;   ///< not singular, as descent.h has it
+    double shift;             ///< what was added to the diagonal before factoring, or 0
     double *solutions;        ///< [n, c] row-major, (H + shift I)^-1 Y
-    double *quadratic_forms;  ///< [c], y' H^-1 y; +infinity when H is not positive definite
+    double *quadratic_forms;  ///< [c], y' H^-1 y; where H is singular y' H^+ y for labels in its
+                              ///< range, and +infinity for others (descent.h)
     double *residuals;        ///< [c], ||H x - y|| / ||y|| with the true H; 0 for y = 0
     double greatest;          ///< lambda_max
     double greatest_residual; ///< ||H v - lambda_max v||_2
@@ -136,9 +135,12 @@ typedef struct ww_gram_solution {
 
 /// Solves H x = y for each column of Y [n, c] (row-major, replicated; c may be 0) by Cholesky's
 /// factorisation, and finds both ends of the spectrum by Lanczos' method, the lower one on H^-1. A
-/// matrix that is not positive definite (samples that coincide) is factored with the least shift
-/// that makes it so, starting at n u lambda_max, and that is said in the result. Then H is filled
-/// anew for the residuals. `block`: WW_SOLVE_BLOCK. Errors as of ww_spectrum_compute. Collective.
+/// matrix that is not positive definite (samples that coincide) is factored with the least shift s
+/// that makes it so, starting at n u lambda_max, and that is said in the result. Such a shift
+/// changes the form of labels in the range of H by about s x'x, which is added back, and makes
+/// something of size p^2 / s out of a part p outside: so a form of which s x'x is more than
+/// WW_RANGE_SHARE is infinite. Then H is filled anew for the residuals. `block`: WW_SOLVE_BLOCK.
+/// Errors as of ww_spectrum_compute. Collective.
 ww_status ww_gram_solve(ww_gram_fill fill, void *context, const ww_grid *grid, int64_t order,
                         int64_t block, const double *y, int64_t columns, ww_gram_solution *solution,
                         ww_error *error);

@@ -20,6 +20,7 @@ typedef struct ww_gram_work {
     double *values;          ///< owned, [plan->values]
     double *solution;        ///< owned, [n, k], H^-1 y of the labels trained on; once it is taken
     double *start_outputs;   ///< owned, [n, k], u(0); where H(0) is looked at
+    double difference_residual; ///< of the eigenvalue behind initial_spectral_difference
 } ww_gram_work;
 
 /// Makes the grid of ranks and all room. WW_USAGE: a grid that the ranks do not fill. Free with
@@ -57,6 +58,8 @@ ww_status ww_gram_take_difference(ww_gram_work *work, ww_error *error);
 typedef struct ww_gram_distance {
     double frobenius, spectral;
     double lambda_min, lambda_max;
+    double spectral_residual; ///< ||(H(t) - H) v -+ spectral v||_2
+    double lambda_residual;   ///< the larger one of both ends of H(t)
 } ww_gram_distance;
 
 /// `tile` gives hidden weights of this rank's tiles, [tile units, d].
@@ -80,9 +83,17 @@ ww_status ww_gram_predict_test(ww_gram_work *work, const ww_spectrum *spectrum, 
                                int64_t steps, double *outputs, double *absolute_error,
                                double *error_share, ww_error *error);
 
+/// What worst-case labels were made from.
+typedef struct ww_worst_case {
+    double lambda_min, lambda_max;
+    double residual;  ///< ||H v - lambda_min v||_2
+    bool is_singular; ///< lambda_min is rounding: no infinitely wide network learns these labels
+} ww_worst_case;
+
 /// Worst-case labels of a data set: the unit eigenvector of lambda_min of H, its largest entry
 /// positive, times what data.labels.worst_case_norm says. `targets` [n], the same on all ranks.
 ww_status ww_gram_worst_case(const ww_config *config, const ww_dataset *data,
-                             const ww_parallel *parallel, double *targets, ww_error *error);
+                             const ww_parallel *parallel, double *targets, ww_worst_case *found,
+                             ww_error *error);
 
 #endif

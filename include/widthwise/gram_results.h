@@ -37,6 +37,8 @@ typedef enum ww_gram_field {
     WW_GRAM_COINCIDENT_SAMPLES,
     WW_GRAM_COINCIDENT_FIRST,
     WW_GRAM_COINCIDENT_SECOND,
+    WW_GRAM_ZERO_SAMPLES,
+    WW_GRAM_ZERO_FIRST,
     // what an infinitely wide network that is trained for ever does on the test set
     WW_GRAM_LIMIT_TEST_OUTPUTS,
     WW_GRAM_LIMIT_TEST_ABSOLUTE_ERROR,
@@ -73,8 +75,8 @@ typedef struct ww_gram_plan {
     int64_t values;                 ///< doubles of all fields
 } ww_gram_plan;
 
-/// WW_USAGE names the key: H(0) of a network whose kernel is not a sum of patterns. `shape` is that
-/// of the data set. Not collective.
+/// WW_USAGE names the key: an eigensolver that is not built in. `shape` is that of the data set.
+/// Not collective.
 ww_status ww_gram_plan_make(const ww_config *config, const ww_dataset *shape, ww_gram_plan *plan,
                             ww_error *error);
 

@@ -15,6 +15,9 @@ uint64_t ww_hash_block(const void *data, size_t bytes, uint64_t dataset, uint64_
 /// Key of a dataset for ww_hash_block, from its path inside the file.
 uint64_t ww_hash_name(const char *name);
 
+/// Sum of the hashes of blocks of 1024 rows [count, row_bytes], keyed by `name`.
+uint64_t ww_hash_rows(const char *name, const void *rows, int64_t count, size_t row_bytes);
+
 /// CRC-32 (the one of zlib, PNG and Python's zlib.crc32) of `bytes` bytes, for pages of 4 KiB.
 uint32_t ww_checksum(const void *data, size_t bytes);
 

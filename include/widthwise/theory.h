@@ -27,7 +27,7 @@ typedef struct ww_theory_plan {
 
 /// What was measured and computed. NULL for what the plan does not have.
 typedef struct ww_theory_inputs {
-    const ww_dataset *data;          ///< only its numbers of classes and components
+    const ww_dataset *data;          ///< with train inputs where the plan has a Gram matrix
     int64_t rows;                    ///< records that there are
     const int64_t *steps;            ///< [rows]
     const double *row_movement;      ///< [rows], max_r ||w_r(t) - w_r(0)||
@@ -44,8 +44,12 @@ typedef struct ww_theory_inputs {
 size_t ww_theory_fields(const ww_theory_plan *plan, ww_field fields[WW_THEORY_FIELDS]);
 int64_t ww_theory_values(const ww_field *fields, size_t count);
 
-/// Whether the run is what the linear predictions of Arora et al. speak of: gradient descent on all
-/// samples with the squared loss, and its Gram matrix asked for. Pure.
+/// Whether the run has the kernel that Arora et al. speak of: one hidden layer, the squared loss,
+/// and its Gram matrix asked for. Bounds from data and labels need no more. Pure.
+bool ww_theory_has_kernel(const ww_theory_plan *plan);
+
+/// Whether it also is what their linear predictions speak of: gradient descent on all samples.
+/// Pure.
 bool ww_theory_has_descent(const ww_theory_plan *plan);
 
 /// The predictions; records past `rows` become NaN. `values` [ww_theory_values]. Pure.
@@ -68,7 +72,8 @@ ww_status ww_theory_curvature(const ww_config *config, const ww_dataset *data, i
 /// ||beta_j||^p_j bounds sqrt(y' H^-1 y) of the true labels of source function, on the sphere and
 /// whatever their number; of cosine and arctan by their Taylor series (examples 6.3 and 6.4).
 /// Infinite where the theorem covers nothing: odd exponents from 3 on, arctan with ||beta|| > 1,
-/// inputs off the sphere, other sources. Pure.
+/// inputs off the sphere, other sources, an activation other than ReLU, more than one hidden layer.
+/// Pure.
 double ww_function_bound(const ww_config *config);
 
 /// LL lemma B.1: the share of units that are not coupled on one point is at most 10 tau / sigma,
@@ -82,20 +87,42 @@ double ww_li_liang_coupling_reach(double movement, double sigma);
 /// LL figure 5: 2 / (3 sqrt(m)), the fit to the relative distance at 98% on the synthetic data.
 double ww_li_liang_distance_at_accuracy(int64_t width);
 
-/// AR equation (9) in full, constants 1: sqrt(2 y' H^-1 y / n) + sqrt(log(n / (lambda_0 delta)) /
-/// n).
-double ww_arora_generalization_bound(double quadratic_form, double lambda_min, int64_t samples,
-                                     double failure_probability);
+/// The setting of Arora et al., and what it is here. Theirs: one output u(x) = sum_r a_r s(w_r x)
+/// with ReLU s, a_r = +-m^-1/2, inputs of norm 1, labels and outputs at the start of order 1. Here
+/// |a_r| is any a, inputs have norms up to X, s any slope on its negative side. H stays theirs
+/// (equation 3), so that the network's own kernel is S H with S = m a^2, and descent in steps of
+/// eta on a sum over samples (of eta / n on a mean) goes as theirs in steps of eta S. Their proofs
+/// then give the bounds below, which are the paper's for X = S = B = 1 and slope 0. Nothing depends
+/// on units: inputs times c, with weights divided by c, leave every bound of outputs as it is.
+typedef struct ww_arora_setting {
+    int64_t samples;            ///< n
+    int64_t width;              ///< m
+    int64_t independent_units;  ///< m, or m / 2 where units come in pairs
+    double kappa;               ///< standard deviation of hidden weights at the start
+    double slope;               ///< of the activation left of 0
+    double input_norm;          ///< X
+    double output_square;       ///< S
+    double start_square;        ///< B, bounds 2 / n times the expected loss at the start, a sum
+    double failure_probability; ///< delta
+} ww_arora_setting;
+
+/// AR equation (9) in full, constants 1: X sqrt(2 (1 + slope^2) y' H^-1 y / n) + sqrt(log(n X^2 /
+/// (lambda_0 delta)) / n). S drops out: weights move less by its root, and outputs follow more.
+/// Infinite for lambda_min = 0, as are the bounds below.
+double ww_arora_generalization_bound(const ww_arora_setting *setting, double quadratic_form,
+                                     double lambda_min);
 /// AR lemma 5.4: bound on the empirical Rademacher complexity of the networks whose rows moved by
-/// at most `row_movement` R and which moved by at most `distance` B in all:
-///   B / sqrt(2 n) (1 + (2 log(2 / delta) / m)^(1/4)) + 2 R^2 sqrt(m) / kappa
-///   + R sqrt(2 log(2 / delta)).
-double ww_arora_rademacher_bound(double distance, double row_movement, int64_t samples,
-                                 int64_t width, double kappa, double failure_probability);
-/// AR lemma 5.3, constant 1: n / (sqrt(m) lambda_0 sqrt(delta)) bounds every row's movement.
-double ww_arora_row_movement_bound(double lambda_min, int64_t samples, int64_t width,
-                                   double failure_probability);
-/// AR theorem 3.1, constants 1: the width n^6 / (lambda_0^4 kappa^2 delta^3) that it asks for.
-double ww_arora_width(double lambda_min, int64_t samples, double kappa, double failure_probability);
+/// at most `row_movement` R and which moved by at most `distance` D in all: with tail = 2 log(2 /
+/// delta) / (independent units),
+///   sqrt(S) X [D / sqrt(2 n) (sqrt(1 + slope^2) + sqrt(1 - slope^2) tail^(1/4))
+///              + (1 - slope) (2 R^2 sqrt(m) / kappa + R sqrt(m tail))].
+double ww_arora_rademacher_bound(const ww_arora_setting *setting, double distance,
+                                 double row_movement);
+/// AR lemma 5.3, constant 1: n X sqrt(B) / (sqrt(m S) lambda_0 sqrt(delta)) bounds every row's
+/// movement.
+double ww_arora_row_movement_bound(const ww_arora_setting *setting, double lambda_min);
+/// AR theorem 3.1, constants 1: the width n^6 X^6 B / (S lambda_0^4 kappa^2 delta^3) that it asks
+/// for: such that H moves by less than lambda_0 while rows move as far as lemma 5.3 lets them.
+double ww_arora_width(const ww_arora_setting *setting, double lambda_min);
 
 #endif

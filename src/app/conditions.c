@@ -9,6 +9,14 @@ static ww_status check_coincidence(const ww_dataset *data, FILE *report, int *co
 {
     ww_coincidence found;
     WW_TRY(ww_coincidence_find(&data->train, data->dimension, &found, error));
+    if (found.zeros > 0) {
+        ++*count;
+        fprintf(
+            report,
+            "  zero samples: %lld of %lld train samples are zero vectors (first %lld, from 0);\n"
+            "    the Gram matrix H is singular, and no network without bias gives them a label\n",
+            (long long)found.zeros, (long long)data->train.count, (long long)found.first_zero);
+    }
     if (found.samples == 0)
         return WW_OK;
     ++*count;

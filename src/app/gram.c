@@ -1,5 +1,6 @@
 #include "app/gram.h"
 
+#include "app/gram_warnings.h"
 #include "widthwise/clock.h"
 #include "widthwise/memory.h"
 #include "widthwise/theory.h"
@@ -163,8 +164,10 @@ static ww_status follow(update *self, const ww_spectrum *spectrum, const double 
 static ww_status use_limit_spectrum(update *self, const ww_spectrum *spectrum, ww_error *error)
 {
     ww_app_course_of_gram *course = self->course;
-    if (!self->is_there)
+    if (!self->is_there) {
         WW_TRY(ww_gram_take_spectrum(self->work, spectrum, error));
+        ww_gram_warn_of_spectrum(self->work, self->results->progress);
+    }
     if (self->takes_spectrum)
         WW_TRY(write_eigenvectors(self, spectrum, error));
     if (course == NULL || !self->plan->has_vectors)
@@ -212,6 +215,7 @@ static ww_status initial_piece(update *self, ww_error *error)
     if (!self->is_there) {
         WW_TRY(pause(self->results, error));
         WW_TRY(ww_gram_take_difference(self->work, error));
+        ww_gram_warn_of_difference(self->work, self->results->progress);
     }
     const bool follows =
         self->course != NULL && self->course->follows_outputs && self->plan->has_vectors;
@@ -229,32 +233,15 @@ static ww_status initial_piece(update *self, ww_error *error)
     return status;
 }
 
-// A sample that another one repeats makes the matrix singular: it is named.
-static void warn_of_coincidence(const update *self)
-{
-    double *values = self->work->values;
-    const ww_gram_plan *plan = self->plan;
-    const double samples = *ww_gram_values(plan, values, WW_GRAM_COINCIDENT_SAMPLES);
-    if (samples < 1.0)
-        return;
-    ww_progress_warn(self->results->progress,
-                     "warning: %.0f training sample%s repeat%s another one up to a factor, first "
-                     "sample %.0f that of %.0f (counted from 0), so the Gram matrix is singular "
-                     "and quadratic forms of labels are infinite",
-                     samples, samples > 1.0 ? "s" : "", samples > 1.0 ? "" : "s",
-                     *ww_gram_values(plan, values, WW_GRAM_COINCIDENT_SECOND),
-                     *ww_gram_values(plan, values, WW_GRAM_COINCIDENT_FIRST));
-}
-
 static ww_status solve_pieces(update *self, ww_error *error)
 {
     if (self->is_there)
         return WW_OK;
     WW_TRY(pause(self->results, error));
     WW_TRY(ww_gram_take_samples(self->work, error));
-    warn_of_coincidence(self);
     WW_TRY(pause(self->results, error));
     WW_TRY(ww_gram_take_solution(self->work, error));
+    ww_gram_warn_of_solution(self->work, self->results->progress);
     return ww_gram_take_test(self->work, error);
 }
 
@@ -348,6 +335,8 @@ ww_status ww_app_gram_at_snapshots(const ww_app_results *self, ww_gram_work *wor
         if (tiles.status != WW_OK)
             *error = unreadable;
         WW_TRY(ww_agree(self->parallel, tiles.status, error));
+        ww_gram_warn_of_distance(&distance, self->member->config->measure.snapshots.values[i],
+                                 self->progress);
         values[i] = distance.frobenius;
         values[count + i] = distance.spectral;
         values[2 * count + i] = distance.lambda_min;

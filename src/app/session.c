@@ -1,6 +1,7 @@
 #include "app/session.h"
 
 #include "app/crews.h"
+#include "app/gram_warnings.h"
 #include "app/lock.h"
 #include "app/provenance.h"
 #include "app/replicas.h"
@@ -95,11 +96,17 @@ static ww_status compute_member_targets(ww_session *self, size_t i, ww_error *er
     double *targets = ww_allocate(count, sizeof *targets, "worst-case labels", error);
     member->train_targets = targets;
     WW_TRY(ww_agree(self->parallel, targets != NULL ? WW_OK : WW_FAILED, error));
-    if (other != NULL)
+    if (other != NULL) {
         memcpy(targets, other->train_targets, count * sizeof *targets);
-    else
-        WW_TRY(
-            ww_gram_worst_case(member->config, &self->cache.data, self->parallel, targets, error));
+    } else {
+        ww_worst_case found;
+        char warning[512];
+        WW_TRY(ww_gram_worst_case(member->config, &self->cache.data, self->parallel, targets,
+                                  &found, error));
+        ww_gram_worst_case_warning(&found, warning, sizeof warning);
+        if (self->parallel->rank == 0 && warning[0] != '\0')
+            (void)fprintf(stderr, "%s\n", warning);
+    }
     ww_dataset_set_train_targets(&self->cache.data, targets);
     member->layout.train_targets = targets;
     member->layout.data_hash = self->cache.data.hash;
@@ -246,12 +253,16 @@ ww_status ww_session_run(ww_session *self, const bool *skip, ww_status outcome, 
     // The last look at what HDF5 reads: each member has looked at its own data.
     if (result.failed == 0 && ww_store_check_structure(self->path, self->parallel, error) != WW_OK)
         return error->status = WW_FAILED;
+    // The only member says itself what kind of failure it was; ranks beside its crew do not know.
+    int64_t is_usage =
+        self->members.count == 1 && result.failed > 0 && error->status == WW_USAGE ? 1 : 0;
+    WW_TRY(ww_sum_words(self->parallel, &is_usage, 1, error));
     if (result.lost > 0)
         outcome = WW_FAILED; // there is nothing to go on with
     else if (result.stopped > 0)
         outcome = WW_STOPPED;
-    else if (result.failed > 0) // the only one says itself what kind of failure it was
-        outcome = self->members.count == 1 && error->status == WW_USAGE ? WW_USAGE : WW_FAILED;
+    else if (result.failed > 0)
+        outcome = is_usage > 0 ? WW_USAGE : WW_FAILED;
     else if (result.diverged > 0)
         outcome = WW_DIVERGED;
     ww_error ignored = {0};

@@ -18,6 +18,19 @@ uint64_t ww_hash_name(const char *name)
     return XXH3_64bits(name, strlen(name));
 }
 
+uint64_t ww_hash_rows(const char *name, const void *rows, int64_t count, size_t row_bytes)
+{
+    enum { ROWS = 1024 };
+    const uint64_t key = ww_hash_name(name);
+    uint64_t sum = 0;
+    for (int64_t first = 0; first < count; first += ROWS) {
+        const int64_t block = count - first < ROWS ? count - first : ROWS;
+        sum += ww_hash_block((const char *)rows + (size_t)first * row_bytes,
+                             (size_t)block * row_bytes, key, (uint64_t)(first / ROWS));
+    }
+    return sum;
+}
+
 uint32_t ww_checksum(const void *data, size_t bytes)
 {
     WW_ASSERT(bytes <= UINT_MAX);

@@ -8,8 +8,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-// Directions are equal when no more than rounding sets them apart.
-static const double TOLERANCE = 1e-12;
+// Samples whose products with the random direction are further apart than this, and rounding of d
+// products, cannot be of one direction.
+static const double REACH = 1e-12;
 
 typedef struct projected {
     double place;
@@ -32,10 +33,10 @@ static double norm_of(const double *input, int64_t dimension)
         largest = fmax(largest, fabs(input[j]));
     if (largest == 0.0)
         return 0.0;
-    double sum = 0.0;
+    long double sum = 0.0L; // or d roundings would set apart what is equal
     for (int64_t j = 0; j < dimension; j++)
-        sum += (input[j] / largest) * (input[j] / largest);
-    return largest * sqrt(sum);
+        sum += (long double)(input[j] / largest) * (long double)(input[j] / largest);
+    return largest * (double)sqrtl(sum);
 }
 
 static bool same_direction(const double *a, const double *b, int64_t dimension)
@@ -49,7 +50,7 @@ static bool same_direction(const double *a, const double *b, int64_t dimension)
         const double difference = a[j] / a_norm - b[j] / b_norm;
         square += difference * difference;
     }
-    return sqrt(square) <= TOLERANCE;
+    return sqrt(square) <= WW_SAME_DIRECTION;
 }
 
 static void note(const ww_samples *samples, int64_t a, int64_t b, ww_coincidence *found)
@@ -71,7 +72,7 @@ static void note(const ww_samples *samples, int64_t a, int64_t b, ww_coincidence
 ww_status ww_coincidence_find(const ww_samples *samples, int64_t dimension, ww_coincidence *found,
                               ww_error *error)
 {
-    *found = (ww_coincidence){.first = -1, .second = -1, .unlike = {-1, -1}};
+    *found = (ww_coincidence){.first = -1, .second = -1, .unlike = {-1, -1}, .first_zero = -1};
     const int64_t n = samples->count;
     const char *what = "a search for samples that coincide";
     double *direction = ww_allocate((size_t)dimension, sizeof *direction, what, error);
@@ -89,11 +90,16 @@ ww_status ww_coincidence_find(const ww_samples *samples, int64_t dimension, ww_c
         for (int64_t j = 0; j < dimension && norm > 0.0; j++)
             product += input[j] / norm * direction[j];
         list[s] = (projected){.place = product, .sample = s};
+        if (norm == 0.0) {
+            found->zeros++;
+            if (found->first_zero < 0)
+                found->first_zero = s;
+        }
     }
     qsort(list, (size_t)n, sizeof *list, compare);
     // Places differ by rounding of d products at most; a sample is held against those within reach
     // until one coincides.
-    const double reach = TOLERANCE * (1.0 + norm_of(direction, dimension));
+    const double reach = REACH * (1.0 + norm_of(direction, dimension));
     for (int64_t i = 0; i < n; i++) {
         const double *input = samples->inputs + list[i].sample * dimension;
         for (int64_t j = i + 1; j < n && list[j].place - list[i].place <= reach; j++) {

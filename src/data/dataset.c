@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HASH_SAMPLES = 1024, WHERE_SIZE = 4096 };
+enum { WHERE_SIZE = 4096 };
 
 /// All sources; their names are those of the configuration. A new one is a file with its function,
 /// and a line here.
@@ -188,27 +188,14 @@ static ww_status check_sizes(const ww_config *config, const ww_dataset *dataset,
     return WW_OK;
 }
 
-/// Sum of the hashes of blocks of HASH_SAMPLES rows of `row_bytes` bytes.
-static uint64_t hash_rows(const char *name, const void *rows, int64_t count, size_t row_bytes)
-{
-    const uint64_t key = ww_hash_name(name);
-    uint64_t sum = 0;
-    for (int64_t first = 0; first < count; first += HASH_SAMPLES) {
-        const int64_t block = count - first < HASH_SAMPLES ? count - first : HASH_SAMPLES;
-        sum += ww_hash_block((const char *)rows + (size_t)first * row_bytes,
-                             (size_t)block * row_bytes, key, (uint64_t)(first / HASH_SAMPLES));
-    }
-    return sum;
-}
-
 /// Of targets, 0 where there are none.
 static uint64_t hash_targets(const ww_dataset *dataset)
 {
     if (!dataset->has_targets)
         return 0;
     const size_t row = (size_t)dataset->outputs * sizeof(double);
-    return hash_rows("data/train_targets", dataset->train.targets, dataset->train.count, row) +
-           hash_rows("data/test_targets", dataset->test.targets, dataset->test.count, row);
+    return ww_hash_rows("data/train_targets", dataset->train.targets, dataset->train.count, row) +
+           ww_hash_rows("data/test_targets", dataset->test.targets, dataset->test.count, row);
 }
 
 static uint64_t hash_of(const ww_dataset *dataset)
@@ -217,11 +204,11 @@ static uint64_t hash_of(const ww_dataset *dataset)
     const ww_samples *train = &dataset->train, *test = &dataset->test;
     const int64_t shape[] = {dataset->dimension, dataset->classes, dataset->components,
                              train->count, test->count};
-    return hash_rows("data/shape", shape, 1, sizeof shape) +
-           hash_rows("data/train_inputs", train->inputs, train->count, row) +
-           hash_rows("data/train_labels", train->labels, train->count, sizeof *train->labels) +
-           hash_rows("data/test_inputs", test->inputs, test->count, row) +
-           hash_rows("data/test_labels", test->labels, test->count, sizeof *test->labels) +
+    return ww_hash_rows("data/shape", shape, 1, sizeof shape) +
+           ww_hash_rows("data/train_inputs", train->inputs, train->count, row) +
+           ww_hash_rows("data/train_labels", train->labels, train->count, sizeof *train->labels) +
+           ww_hash_rows("data/test_inputs", test->inputs, test->count, row) +
+           ww_hash_rows("data/test_labels", test->labels, test->count, sizeof *test->labels) +
            hash_targets(dataset);
 }
 

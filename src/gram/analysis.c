@@ -2,6 +2,7 @@
 #include "widthwise/gram_analysis.h"
 
 #include "gram/initial.h"
+#include "gram/largest.h"
 #include "widthwise/descent.h"
 #include "widthwise/gram_ranks.h"
 #include "widthwise/memory.h"
@@ -72,7 +73,13 @@ ww_status ww_gram_work_create(const ww_gram_plan *plan, const ww_problem *proble
         ww_gram_grid_create(problem->config, plan->samples, problem->parallel, &work->grid, error));
     if (!plan->has_network)
         return WW_OK;
-    return ww_initial_outputs(problem, initial_tile, work, work->start_outputs, error);
+    const ww_status status =
+        ww_initial_outputs(problem, initial_tile, work, work->start_outputs, error);
+    if (status == WW_DIVERGED) // on all ranks, and before any step
+        return ww_fail(error, WW_USAGE,
+                       "outputs of the network at its start are not finite, or too large: make its "
+                       "weights smaller, or where inputs are large normalise them");
+    return status;
 }
 
 void ww_gram_work_free(ww_gram_work *work)
@@ -119,6 +126,8 @@ ww_status ww_gram_take_samples(ww_gram_work *work, ww_error *error)
     put(work, WW_GRAM_COINCIDENT_SAMPLES, (double)found.samples);
     put(work, WW_GRAM_COINCIDENT_FIRST, (double)found.first);
     put(work, WW_GRAM_COINCIDENT_SECOND, (double)found.second);
+    put(work, WW_GRAM_ZERO_SAMPLES, (double)found.zeros);
+    put(work, WW_GRAM_ZERO_FIRST, (double)found.first_zero);
     ww_separation separation;
     WW_TRY(ww_separation_measure(&data->train, data->dimension, data->components, problem->parallel,
                                  &separation, error));
@@ -147,7 +156,8 @@ static void put_form(const ww_gram_work *work, int set, double form, double resi
     put(work, WW_GRAM_SOLVE_RESIDUAL + set, residual);
 }
 
-// y is an eigenvector, so H^-1 y = y / lambda_min up to its residual.
+// y is an eigenvector, so H^-1 y = y / lambda_min up to its residual; where lambda_min is rounding
+// there is nothing to divide by.
 static void take_worst_case(const ww_gram_work *work, const ww_gram_solution *solution)
 {
     double *labels = labels_of(work, WW_LABEL_SET_WORST_CASE);
@@ -156,9 +166,21 @@ static void take_worst_case(const ww_gram_work *work, const ww_gram_solution *so
     const double norm = ww_worst_case_scale(work->problem->config, work->plan->samples);
     for (int64_t i = 0; i < work->plan->samples; i++)
         labels[i] = norm * solution->least_vector[i];
-    put_form(work, WW_LABEL_SET_WORST_CASE,
-             solution->positive_definite ? norm * norm / solution->least : INFINITY,
-             solution->least_residual / solution->least);
+    if (solution->positive_definite)
+        put_form(work, WW_LABEL_SET_WORST_CASE, norm * norm / solution->least,
+                 solution->least_residual / solution->least);
+    else
+        put_form(work, WW_LABEL_SET_WORST_CASE, (double)INFINITY, (double)NAN);
+}
+
+// C of lambda_min = C phi / n^2: 0 for a singular H, and none where phi is 0 as well.
+static double separation_constant(const ww_gram_work *work, const ww_gram_solution *solution)
+{
+    const double separation = *place_of(work, WW_GRAM_SEPARATION);
+    const double n = (double)work->plan->samples;
+    if (separation == 0.0)
+        return (double)NAN;
+    return solution->positive_definite ? solution->least * n * n / separation : 0.0;
 }
 
 static void take_solution(ww_gram_work *work, const ww_gram_solution *solution, const int *sets,
@@ -167,21 +189,20 @@ static void take_solution(ww_gram_work *work, const ww_gram_solution *solution, 
     const int64_t n = work->plan->samples;
     const int64_t k = work->plan->outputs;
     const int64_t columns = k * (int64_t)count;
-    const double separation = *place_of(work, WW_GRAM_SEPARATION);
     put(work, WW_GRAM_LAMBDA_MIN, solution->least);
     put(work, WW_GRAM_LAMBDA_MIN_RESIDUAL, solution->least_residual);
     put(work, WW_GRAM_LAMBDA_MAX, solution->greatest);
     put(work, WW_GRAM_LAMBDA_MAX_RESIDUAL, solution->greatest_residual);
     put(work, WW_GRAM_CONDITION,
-        solution->positive_definite ? solution->greatest / solution->least : INFINITY);
+        solution->positive_definite ? solution->greatest / solution->least : (double)INFINITY);
     put(work, WW_GRAM_SHIFT, solution->shift);
-    put(work, WW_GRAM_SEPARATION_CONSTANT, solution->least * (double)n * (double)n / separation);
+    put(work, WW_GRAM_SEPARATION_CONSTANT, separation_constant(work, solution));
     for (size_t s = 0; s < count; s++) {
         double form = 0.0;
         double residual = 0.0;
         for (int64_t j = 0; j < k; j++) {
             form += solution->quadratic_forms[(int64_t)s * k + j];
-            residual = fmax(residual, solution->residuals[(int64_t)s * k + j]);
+            residual = ww_larger(residual, solution->residuals[(int64_t)s * k + j]);
         }
         put_form(work, sets[s], form, residual);
     }
@@ -315,9 +336,9 @@ static ww_status difference_norms(ww_gram_work *work, ww_gram_network *network,
     const int64_t n = work->plan->samples;
     ww_block_matrix matrix;
     WW_TRY(ww_block_matrix_create(&work->grid, n, n, WW_BLOCK, &matrix, error));
-    ww_status status = ww_gram_network_fill(network, 1.0, 0.0, &matrix, error);
+    ww_status status = ww_gram_network_fill(network, &matrix, error);
     if (status == WW_OK)
-        status = ww_gram_limit_fill(&work->limit, -1.0, 1.0, &matrix, error);
+        status = ww_gram_limit_subtract(&work->limit, &matrix, error);
     if (status == WW_OK)
         status = ww_gram_norms(&matrix, norms, error);
     ww_block_matrix_free(&matrix);
@@ -335,11 +356,15 @@ ww_status ww_gram_measure_network(ww_gram_work *work,
     ww_symmetric_norms norms;
     WW_TRY(ww_gram_solve(ww_gram_network_fill, &network, &work->grid, work->plan->samples,
                          WW_SOLVE_BLOCK, NULL, 0, &ends, error));
-    *distance = (ww_gram_distance){.lambda_min = ends.least, .lambda_max = ends.greatest};
+    *distance = (ww_gram_distance){.lambda_min = ends.least,
+                                   .lambda_max = ends.greatest,
+                                   .lambda_residual =
+                                       ww_larger(ends.least_residual, ends.greatest_residual)};
     ww_gram_solution_free(&ends);
     WW_TRY(difference_norms(work, &network, &norms, error));
     distance->frobenius = norms.frobenius;
     distance->spectral = norms.spectral;
+    distance->spectral_residual = norms.residual;
     return WW_OK;
 }
 
@@ -349,5 +374,6 @@ ww_status ww_gram_take_difference(ww_gram_work *work, ww_error *error)
     WW_TRY(difference_norms(work, &work->network, &norms, error));
     put(work, WW_GRAM_INITIAL_DIFFERENCE, norms.frobenius);
     put(work, WW_GRAM_INITIAL_SPECTRAL_DIFFERENCE, norms.spectral);
+    work->difference_residual = norms.residual;
     return WW_OK;
 }

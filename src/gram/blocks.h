@@ -20,8 +20,13 @@ int64_t ww_part_columns(const ww_block_matrix *matrix, int64_t first, int64_t *i
 /// Whether no entry of a part is on the diagonal or below.
 bool ww_part_is_above(const ww_block_matrix *matrix, const ww_part *part);
 
-/// Column `column` of a part, diagonal and below = keep * itself + scale * values [rows].
-void ww_part_column_update(ww_block_matrix *matrix, const ww_part *part, int64_t column,
-                           double scale, double keep, const double *values);
+/// Column `column` of a part, diagonal and below = values [rows]: before, it may be anything, not a
+/// number included.
+void ww_part_column_set(ww_block_matrix *matrix, const ww_part *part, int64_t column,
+                        const double *values);
+
+/// The same -= values [rows].
+void ww_part_column_subtract(ww_block_matrix *matrix, const ww_part *part, int64_t column,
+                             const double *values);
 
 #endif

@@ -33,8 +33,8 @@ static pieces describe(const ww_gram_plan *plan, const ww_config *config, const 
                    .grid = ww_gram_grid_describe(config, plan->samples, parallel)};
     self.limit = limit_of(&plan->kernel, shape, &self.grid);
     if (plan->has_network)
-        ww_gram_network_cost(plan->samples, shape->dimension, config->network.width, false,
-                             &self.grid, &self.network.bytes, &self.network.flops);
+        ww_gram_network_cost(plan->samples, shape->dimension, config->network.width, &self.grid,
+                             &self.network.bytes, &self.network.flops);
     return self;
 }
 

@@ -1,6 +1,7 @@
 // The spectrum: fill, solve, fill anew, check.
 
 #include "gram/eigensolvers.h"
+#include "gram/largest.h"
 #include "gram/limits.h"
 #include "gram/replicate.h"
 #include "gram/scalapack.h"
@@ -15,6 +16,8 @@
 static const int ONE = 1;
 static const double UNIT = 1.0;
 static const double ZERO = 0.0;
+// What rounding leaves is some 1e-14, relative to the largest eigenvalue.
+static const double LARGEST_ERROR = 1e-8;
 
 typedef struct computation {
     const ww_eigensolver_functions *solver;
@@ -130,7 +133,7 @@ static ww_status check_pairs(computation *self, ww_spectrum *spectrum, ww_error 
     const ww_status status = ww_replicate_sum(&grid->parallel, squares, (size_t)n, error);
     double largest = 0.0;
     for (int64_t j = 0; j < n; j++)
-        largest = fmax(largest, squares[j]);
+        largest = ww_larger(largest, squares[j]);
     spectrum->residual = sqrt(largest);
     free(squares);
     return status;
@@ -149,11 +152,25 @@ static ww_status check_orthogonality(computation *self, ww_spectrum *spectrum, w
         const int64_t column = ww_block_global_column(v, j);
         for (int64_t i = ww_block_local_row_from(v, column); i < v->local_rows; i++) {
             const double one = ww_block_global_row(v, i) == column ? 1.0 : 0.0;
-            largest = fmax(largest, fabs(self->work.work[j * v->leading + i] - one));
+            largest = ww_larger(largest, fabs(self->work.work[j * v->leading + i] - one));
         }
     }
-    spectrum->orthogonality = largest;
+    spectrum->orthogonality = ww_nan_as_infinity(largest);
     return ww_maximum(&v->grid->parallel, &spectrum->orthogonality, 1, error);
+}
+
+/// Eigenvectors that are none end the work here, and not in numbers that look like any others.
+static ww_status check_accuracy(const ww_spectrum *spectrum, ww_error *error)
+{
+    const double scale =
+        fmax(fabs(spectrum->values[0]), fabs(spectrum->values[spectrum->order - 1]));
+    if (spectrum->residual <= LARGEST_ERROR * scale && spectrum->orthogonality <= LARGEST_ERROR)
+        return WW_OK;
+    return ww_fail(error, WW_FAILED,
+                   "the eigenvectors of a Gram matrix are wrong: ||H v - lambda v|| is up to %g, "
+                   "where the largest eigenvalue is %g; try another gram.block, or another "
+                   "gram.solver",
+                   spectrum->residual, scale);
 }
 
 static ww_status compute(computation *self, ww_gram_fill fill, void *context, bool with_vectors,
@@ -161,7 +178,7 @@ static ww_status compute(computation *self, ww_gram_fill fill, void *context, bo
 {
     const ww_grid *grid = self->matrix.grid;
     const double begin = MPI_Wtime();
-    WW_TRY(fill(context, 1.0, 0.0, &self->matrix, error));
+    WW_TRY(fill(context, &self->matrix, error));
     const double filled = MPI_Wtime();
     ww_status status = WW_OK;
     if (ww_grid_has_place(grid))
@@ -174,10 +191,11 @@ static ww_status compute(computation *self, ww_gram_fill fill, void *context, bo
     const double solved = MPI_Wtime();
     double refilled = solved;
     if (with_vectors) {
-        WW_TRY(fill(context, 1.0, 0.0, &self->matrix, error));
+        WW_TRY(fill(context, &self->matrix, error));
         refilled = MPI_Wtime();
         WW_TRY(check_pairs(self, spectrum, error));
         WW_TRY(check_orthogonality(self, spectrum, error));
+        WW_TRY(check_accuracy(spectrum, error)); // the same on all ranks
     }
     double seconds[3] = {filled - begin + refilled - solved, solved - filled,
                          MPI_Wtime() - refilled};

@@ -10,7 +10,8 @@
 // Records whose outputs are predicted by one product.
 enum { RECORD_CHUNK = 32 };
 
-// Mean |u - y| and the share of wrong classes on the test set.
+// Mean over test samples of the l1 distance of outputs and targets, as the trajectory's
+// test_absolute_error, and the share of wrong classes.
 static void judge_test(const ww_gram_work *work, const double *outputs, double *absolute_error,
                        double *error_share)
 {
@@ -31,7 +32,7 @@ static void judge_test(const ww_gram_work *work, const double *outputs, double *
         }
         wrong += !is_right;
     }
-    *absolute_error = sum / (double)(test->count * k);
+    *absolute_error = sum / (double)test->count;
     *error_share = (double)wrong / (double)test->count;
 }
 

@@ -1,6 +1,7 @@
 // The kernel of two inputs, one pair at a time: slow and obvious.
 
 #include "gram/directions.h"
+#include "widthwise/data.h"
 
 #include <float.h>
 #include <math.h>
@@ -31,8 +32,7 @@ static double length_of_sum(double sign, const double *left, const double *right
 
 ww_angle ww_angle_between(const double *left, const double *right, int64_t dimension)
 {
-    // Each unit vector is off by 3 u at most, in its length and in its entries.
-    const double rounding = 4.0 * DBL_EPSILON;
+    const double rounding = WW_SAME_DIRECTION;
     const double difference = length_of_sum(-1.0, left, right, dimension);
     if (difference <= rounding)
         return (ww_angle){0.0, PI};

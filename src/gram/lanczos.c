@@ -133,30 +133,56 @@ static ww_status solve_small(search *work, int count, double *value, double *res
     return WW_OK;
 }
 
+/// How a step of the method went. Ranks may differ in their last bits, so rank 0 decides for all.
+typedef enum step_outcome { GOES_ON, CLOSED, NOT_FINITE } step_outcome;
+
+/// Step `k`: the product with basis vector k - 1 becomes vector k, and the tridiagonal matrix, with
+/// the same bits on all ranks, grows by a row.
+static ww_status step(search *work, int k, step_outcome *outcome, ww_error *error)
+{
+    const int n = work->order;
+    double *next = basis_vector(work, k);
+    WW_TRY(work->apply(work->context, basis_vector(work, k - 1), next, error));
+    const double size = cblas_dnrm2(n, next, 1);
+    struct {
+        double diagonal, beside;
+        int64_t outcome;
+    } row = {.diagonal = (double)NAN, .beside = (double)NAN, .outcome = NOT_FINITE};
+    if (isfinite(size)) {
+        row.diagonal = orthogonalise(work, k, next);
+        row.beside = cblas_dnrm2(n, next, 1);
+        // Nothing but rounding is left: the basis holds an invariant subspace.
+        row.outcome = row.beside <= 4.0 * DBL_EPSILON * size || k == n ? CLOSED : GOES_ON;
+    }
+    WW_TRY(ww_broadcast(work->parallel, &row, sizeof row, 0, error));
+    work->diagonal[k - 1] = row.diagonal;
+    work->beside[k - 1] = row.outcome == CLOSED ? 0.0 : row.beside;
+    *outcome = (step_outcome)row.outcome;
+    return WW_OK;
+}
+
 /// One cycle from the first vector of the basis, which has norm 1. The best vector comes back in
 /// extreme->vector.
 static ww_status cycle(search *work, ww_extreme *extreme, bool *converged, ww_error *error)
 {
     const int n = work->order;
     for (int k = 1; k <= work->most; k++) {
-        double *next = basis_vector(work, k);
-        WW_TRY(work->apply(work->context, basis_vector(work, k - 1), next, error));
+        step_outcome outcome = GOES_ON;
+        WW_TRY(step(work, k, &outcome, error));
         extreme->products++;
-        const double size = cblas_dnrm2(n, next, 1);
-        if (!isfinite(size)) // the same on all ranks
+        if (outcome == NOT_FINITE)
             return ww_fail(error, WW_FAILED,
-                           "a matrix whose largest eigenvalue is asked for is not finite");
-        work->diagonal[k - 1] = orthogonalise(work, k, next);
-        work->beside[k - 1] = cblas_dnrm2(n, next, 1);
-        // Nothing but rounding is left: the basis holds an invariant subspace.
-        const bool closed = work->beside[k - 1] <= 4.0 * DBL_EPSILON * size || k == n;
-        if (closed)
-            work->beside[k - 1] = 0.0;
-        if (closed || k == work->most || k % LOOK_EVERY == 0) {
+                           "a matrix whose largest eigenvalue is asked for is not finite: where "
+                           "inputs are so large or small that their squares overflow or vanish, "
+                           "normalise the data");
+        if (outcome == CLOSED || k == work->most || k % LOOK_EVERY == 0) {
             int place = 0;
-            WW_TRY(solve_small(work, k, &extreme->value, &extreme->residual, &place, error));
+            WW_TRY(ww_agree(
+                work->parallel,
+                solve_small(work, k, &extreme->value, &extreme->residual, &place, error), error));
             // Ranks leave together, whatever their last bits.
-            int64_t done = closed || extreme->residual <= work->tolerance * fabs(extreme->value);
+            int64_t done =
+                outcome == CLOSED || extreme->residual <= work->tolerance * fabs(extreme->value);
             WW_TRY(ww_broadcast(work->parallel, &done, sizeof done, 0, error));
             *converged = done != 0;
             if (*converged || k == work->most) {
@@ -167,7 +193,7 @@ static ww_status cycle(search *work, ww_extreme *extreme, bool *converged, ww_er
                 return WW_OK;
             }
         }
-        normalise(n, next);
+        normalise(n, basis_vector(work, k));
     }
     return WW_OK;
 }

@@ -13,12 +13,15 @@
 // Chunks of columns that are kept ready while the rows pass by once.
 enum { COLUMN_CHUNKS = 4 };
 
+// Squares of norms below this leave no room for n u lambda_max and for its inverse.
+static const double SMALLEST_SQUARE = 1e-280;
+
 typedef struct assembly {
     const ww_kernel *kernel;
     ww_directions directions;
     ww_chunk *left, *right;
     double *values; ///< [WW_CHUNK, WW_CHUNK]
-    double scale, keep;
+    bool subtracts; ///< H is taken away, not put
     ww_block_matrix *matrix;
 } assembly;
 
@@ -31,6 +34,11 @@ static ww_status allocate(const ww_gram_limit *limit, assembly *work, ww_error *
     if (!(largest * largest <= DBL_MAX / (double)limit->kernel->depth))
         return ww_fail(error, WW_USAGE,
                        "samples have norms up to %g, whose squares have no doubles: normalise them",
+                       largest);
+    if (largest > 0.0 && largest * largest < SMALLEST_SQUARE)
+        return ww_fail(error, WW_USAGE,
+                       "samples have norms of at most %g, whose squares are too small for doubles: "
+                       "normalise them",
                        largest);
     if (!ww_grid_has_place(work->matrix->grid))
         return WW_OK;
@@ -68,7 +76,10 @@ static void place_chunk(assembly *work, const ww_part *part, const ww_chunk *rig
         if (from >= 0 && from < part->rows &&
             ww_block_global_row(matrix, part->first_row + from) == column)
             values[from] = ww_chunk_kernel_diagonal(work->kernel, right, j);
-        ww_part_column_update(matrix, part, j, work->scale, work->keep, values);
+        if (work->subtracts)
+            ww_part_column_subtract(matrix, part, j, values);
+        else
+            ww_part_column_set(matrix, part, j, values);
     }
 }
 
@@ -104,22 +115,32 @@ static void fill(assembly *work)
     }
 }
 
-ww_status ww_gram_limit_fill(void *context, double scale, double keep, ww_block_matrix *matrix,
-                             ww_error *error)
+static ww_status assemble(const ww_gram_limit *limit, bool subtracts, ww_block_matrix *matrix,
+                          ww_error *error)
 {
-    const ww_gram_limit *limit = context;
     if (matrix->rows != limit->count || matrix->columns != limit->count)
         return ww_fail(
             error, WW_USAGE, "the Gram matrix of %lld samples was asked for as %lld x %lld",
             (long long)limit->count, (long long)matrix->rows, (long long)matrix->columns);
     openblas_set_num_threads(1); // one rank, one core
-    assembly work = {.kernel = limit->kernel, .scale = scale, .keep = keep, .matrix = matrix};
+    assembly work = {.kernel = limit->kernel, .subtracts = subtracts, .matrix = matrix};
     const ww_status status =
         ww_agree(&matrix->grid->parallel, allocate(limit, &work, error), error);
     if (status == WW_OK && ww_grid_has_place(matrix->grid))
         fill(&work);
     release(&work);
     return status;
+}
+
+ww_status ww_gram_limit_fill(void *context, ww_block_matrix *matrix, ww_error *error)
+{
+    return assemble(context, false, matrix, error);
+}
+
+ww_status ww_gram_limit_subtract(const ww_gram_limit *limit, ww_block_matrix *matrix,
+                                 ww_error *error)
+{
+    return assemble(limit, true, matrix, error);
 }
 
 void ww_gram_limit_cost(const ww_gram_limit *limit, const ww_grid *grid, int64_t *bytes,

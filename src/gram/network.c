@@ -29,9 +29,8 @@ typedef struct counting {
     uint64_t *words;        ///< [block of samples]
     int64_t *active;        ///< [n], units active on each sample
     ww_chunk *left, *right;
-    double *values;  ///< [WW_CHUNK, WW_CHUNK]
-    double *counts;  ///< as the matrix's entries: units active on both samples, whole numbers
-    bool own_counts; ///< counts are not the matrix's entries themselves
+    double *values; ///< [WW_CHUNK, WW_CHUNK]
+    double *counts; ///< the matrix's entries: first units active on both samples, whole numbers
     ww_common_bits common_bits;
 } counting;
 
@@ -63,13 +62,9 @@ static ww_status allocate(counting *work, ww_error *error)
     WW_TRY(ww_chunk_create(d, work->left, error));
     WW_TRY(ww_chunk_create(d, work->right, error));
     const size_t entries = (size_t)(work->matrix->leading * work->matrix->local_columns);
-    if (!work->own_counts) {
-        work->counts = work->matrix->entries;
-        memset(work->counts, 0, entries * sizeof(double));
-        return WW_OK;
-    }
-    work->counts = ww_allocate(entries, sizeof(double), "counts of activation patterns", error);
-    return work->counts == NULL ? WW_FAILED : WW_OK;
+    work->counts = work->matrix->entries;
+    memset(work->counts, 0, entries * sizeof(double));
+    return WW_OK;
 }
 
 static void release(counting *work)
@@ -86,8 +81,6 @@ static void release(counting *work)
     free(work->left);
     free(work->right);
     free(work->values);
-    if (work->own_counts)
-        free(work->counts);
 }
 
 /// Patterns of one tile on all samples, as words `first_word` and following of this rank's panel.
@@ -200,7 +193,7 @@ static double slope_sum(double slope, double both, double left, double right, do
 }
 
 /// From counts to H, in chunks.
-static void finish(counting *work, double scale, double keep)
+static void finish(counting *work)
 {
     const ww_problem *problem = work->network->problem;
     ww_block_matrix *matrix = work->matrix;
@@ -224,14 +217,13 @@ static void finish(counting *work, double scale, double keep)
                     values[i] *= work->network->output_square *
                                  slope_sum(slope, counts[i], (double)work->active[rows[i]],
                                            (double)work->active[columns[j]], all);
-                ww_part_column_update(matrix, &part, j, scale, keep, values);
+                ww_part_column_set(matrix, &part, j, values);
             }
         }
     }
 }
 
-ww_status ww_gram_network_fill(void *context, double scale, double keep, ww_block_matrix *matrix,
-                               ww_error *error)
+ww_status ww_gram_network_fill(void *context, ww_block_matrix *matrix, ww_error *error)
 {
     const ww_gram_network *network = context;
     const ww_problem *problem = network->problem;
@@ -248,7 +240,6 @@ ww_status ww_gram_network_fill(void *context, double scale, double keep, ww_bloc
                      .matrix = matrix,
                      .samples = samples,
                      .panel_tiles = panel_tiles_of(&problem->tiling),
-                     .own_counts = keep != 0.0,
                      .common_bits = ww_common_bits_choose()};
     work.panel_words = work.panel_tiles * problem->tiling.tile_units / WORD;
     const ww_parallel *parallel = &matrix->grid->parallel;
@@ -256,21 +247,19 @@ ww_status ww_gram_network_fill(void *context, double scale, double keep, ww_bloc
     if (status == WW_OK)
         status = count_all(&work, error);
     if (status == WW_OK)
-        finish(&work, scale, keep);
+        finish(&work);
     release(&work);
     return status;
 }
 
-void ww_gram_network_cost(int64_t samples, int64_t dimension, int64_t width, bool keep,
-                          const ww_grid *grid, int64_t *bytes, double *flops)
+void ww_gram_network_cost(int64_t samples, int64_t dimension, int64_t width, const ww_grid *grid,
+                          int64_t *bytes, double *flops)
 {
     const ww_tiling tiling = ww_tiling_make(width, grid->parallel.rank, grid->parallel.size);
     const int64_t words = panel_tiles_of(&tiling) * tiling.tile_units / WORD;
     const int64_t block = ww_block_size(samples, 0);
     *bytes = 8 * (2 * samples * words + tiling.tile_units * block + block + samples +
                   (2 * dimension + WW_CHUNK) * WW_CHUNK);
-    if (keep)
-        *bytes += 8 * ww_block_entries(grid, samples, samples, WW_BLOCK);
     const double n = (double)samples, d = (double)dimension;
     const double places = (double)grid->rows * (double)grid->columns;
     *flops = 2.0 * n * d * (double)tiling.local_units;

@@ -7,8 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-enum { HASH_ROWS = 1024 };
-
 ww_status ww_gram_plan_make(const ww_config *config, const ww_dataset *shape, ww_gram_plan *plan,
                             ww_error *error)
 {
@@ -55,15 +53,9 @@ uint64_t ww_gram_spectrum_key(const ww_gram_plan *plan, const ww_dataset *data)
     memcpy(&slope, &plan->kernel.negative_slope, sizeof slope);
     const int64_t words[] = {plan->kernel.depth, plan->kernel.all_layers, slope, plan->samples,
                              data->dimension};
-    uint64_t sum = hash_words("gram/kernel", words, sizeof words / sizeof words[0]);
-    const uint64_t key = ww_hash_name("gram/inputs");
-    for (int64_t first = 0; first < plan->samples; first += HASH_ROWS) {
-        const int64_t rows = plan->samples - first < HASH_ROWS ? plan->samples - first : HASH_ROWS;
-        sum += ww_hash_block(data->train.inputs + first * data->dimension,
-                             (size_t)(rows * data->dimension) * sizeof *data->train.inputs, key,
-                             (uint64_t)(first / HASH_ROWS));
-    }
-    return sum;
+    return hash_words("gram/kernel", words, sizeof words / sizeof words[0]) +
+           ww_hash_rows("gram/inputs", data->train.inputs, plan->samples,
+                        (size_t)data->dimension * sizeof *data->train.inputs);
 }
 
 uint64_t ww_gram_key(const ww_gram_plan *plan, const ww_config *config, const ww_dataset *data)
@@ -88,7 +80,8 @@ double ww_worst_case_scale(const ww_config *config, int64_t samples)
 }
 
 ww_status ww_gram_worst_case(const ww_config *config, const ww_dataset *data,
-                             const ww_parallel *parallel, double *targets, ww_error *error)
+                             const ww_parallel *parallel, double *targets, ww_worst_case *found,
+                             ww_error *error)
 {
     ww_gram_plan plan;
     WW_TRY(ww_agree(parallel, ww_gram_plan_make(config, data, &plan, error), error));
@@ -105,6 +98,10 @@ ww_status ww_gram_worst_case(const ww_config *config, const ww_dataset *data,
         const double scale = ww_worst_case_scale(config, plan.samples);
         for (int64_t i = 0; i < plan.samples; i++)
             targets[i] = scale * solution.least_vector[i];
+        *found = (ww_worst_case){.lambda_min = solution.least,
+                                 .lambda_max = solution.greatest,
+                                 .residual = solution.least_residual,
+                                 .is_singular = !solution.positive_definite};
         ww_gram_solution_free(&solution);
     }
     ww_grid_free(&grid);

@@ -17,9 +17,14 @@ typedef struct field_entry {
 #define BY_SET(field, set) (WW_GRAM_##field + WW_LABEL_SET_##set)
 #define PROJECTIONS                                                                                \
     "|v_i y| for the eigenvectors v_i of H in the order of eigenvalues, over outputs the norm; "
-#define QUADRATIC "y' H^-1 y by Cholesky's factorisation, summed over outputs; "
+#define QUADRATIC                                                                                  \
+    "y' H^-1 y by Cholesky's factorisation, summed over outputs; where H is singular y' H^+ y "    \
+    "for "                                                                                         \
+    "labels in its range, and infinite for others; "
 #define COMPLEXITY "Complexity sqrt(2 y' H^-1 y / n) of "
-#define RESIDUAL "Largest ||H x - y|| / ||y|| over outputs of the solution x behind quadratic_form_"
+#define RESIDUAL                                                                                   \
+    "Largest ||H x - y|| / ||y|| over outputs of the solution x = (H + shift I)^-1 y behind "      \
+    "quadratic_form_"
 
 // In this order they stand in the file.
 static const field_entry table[] = {
@@ -30,21 +35,26 @@ static const field_entry table[] = {
     {WW_GRAM_EIGEN_ORTHOGONALITY, SCALAR, "eigen_orthogonality", "1", "",
      "Largest entry in size of V'V - I for the eigenvectors V as computed."},
     {WW_GRAM_LAMBDA_MIN, SCALAR, "lambda_min", "1", "AR theorem 3.1",
-     "Smallest eigenvalue lambda_0 of H, by Lanczos' method on its inverse."},
+     "Smallest eigenvalue lambda_0 of H, by Lanczos' method on its inverse; up to n 2^-53 "
+     "lambda_max "
+     "it is rounding and H is singular."},
     {WW_GRAM_LAMBDA_MIN_RESIDUAL, SCALAR, "lambda_min_residual", "1", "",
      "||H v - lambda_min v||_2 of its unit eigenvector v as computed."},
     {WW_GRAM_LAMBDA_MAX, SCALAR, "lambda_max", "1", "AR section 4",
      "Largest eigenvalue of H; descent in steps above 2 / lambda_max grows at first."},
     {WW_GRAM_LAMBDA_MAX_RESIDUAL, SCALAR, "lambda_max_residual", "1", "",
      "||H v - lambda_max v||_2 of its unit eigenvector v as computed."},
-    {WW_GRAM_CONDITION, SCALAR, "condition", "1", "", "lambda_max / lambda_min."},
+    {WW_GRAM_CONDITION, SCALAR, "condition", "1", "",
+     "lambda_max / lambda_min; infinite where H is singular."},
     {WW_GRAM_SHIFT, SCALAR, "shift", "1", "",
      "What had to be added to the diagonal of H before it could be factored: 0 where H is positive "
-     "definite to rounding; otherwise quadratic forms of labels are infinite."},
+     "definite to rounding."},
     {WW_GRAM_SEPARATION, SCALAR, "separation", "1", "ZG assumption 3.2",
      "Smallest distance phi between two training samples."},
     {WW_GRAM_SEPARATION_CONSTANT, SCALAR, "separation_constant", "1", "ZG section 3.6",
-     "C = lambda_min n^2 / phi, for which lambda_min = C phi / n^2."},
+     "C = lambda_min n^2 / phi, for which lambda_min = C phi / n^2; 0 where H is singular, NaN "
+     "where "
+     "phi is 0."},
     {WW_GRAM_COINCIDENT_SAMPLES, SCALAR, "coincident_samples", "samples", "AR remark 5.1",
      "Training samples that are another one before them times a positive number: each makes H "
      "singular."},
@@ -52,11 +62,16 @@ static const field_entry table[] = {
      "Index, from 0, of the sample that the first of these repeats; -1 without one."},
     {WW_GRAM_COINCIDENT_SECOND, SCALAR, "coincident_second", "1", "",
      "Index, from 0, of the first of these; -1 without one."},
+    {WW_GRAM_ZERO_SAMPLES, SCALAR, "zero_samples", "samples", "AR remark 5.1",
+     "Training samples that are zero vectors: each makes H singular."},
+    {WW_GRAM_ZERO_FIRST, SCALAR, "zero_first", "1", "",
+     "Index, from 0, of the first of these; -1 without one."},
     {WW_GRAM_LIMIT_TEST_OUTPUTS, TEST_BY_OUTPUTS, "limit_test_outputs", "1", "AR section 5.1",
-     "H(test, train) H^-1 y: outputs on the test set of an infinitely wide network that was "
-     "trained for ever from outputs of 0; axes: test sample, output."},
+     "H(test, train) (H + shift I)^-1 y: outputs on the test set of an infinitely wide network "
+     "that "
+     "was trained for ever from outputs of 0; axes: test sample, output."},
     {WW_GRAM_LIMIT_TEST_ABSOLUTE_ERROR, SCALAR, "limit_test_absolute_error", "1", "AR figure 2",
-     "Mean |u - y| of these outputs over the test set."},
+     "Mean over test samples of the l1 distance of these outputs and the targets."},
     {WW_GRAM_LIMIT_TEST_ERROR, SCALAR, "limit_test_error", "1", "AR corollary 5.2",
      "Share of test samples that these outputs put into a wrong class."},
     {WW_GRAM_INITIAL_EIGENVALUES, SAMPLES, "initial_eigenvalues", "1", "AR section 3.4",
@@ -68,7 +83,8 @@ static const field_entry table[] = {
      "|v_i (y - u(0))| for the eigenvectors of H(0), the labels trained on and the outputs at the "
      "start; axis: index."},
     {WW_GRAM_INITIAL_QUADRATIC_FORM, SCALAR, "initial_quadratic_form", "1", "AR section 5.2",
-     "y' H(0)^-1 y for the labels trained on."},
+     "y' H(0)^-1 y for the labels trained on, by its spectrum; where H(0) is singular y' H(0)^+ y "
+     "for labels in its range, and infinite for others."},
     {WW_GRAM_INITIAL_DIFFERENCE, SCALAR, "initial_difference", "1", "AR lemma C.3",
      "Frobenius norm of H(0) - H."},
     {WW_GRAM_INITIAL_SPECTRAL_DIFFERENCE, SCALAR, "initial_spectral_difference", "1",
@@ -97,7 +113,8 @@ static const field_entry table[] = {
     {BY_SET(QUADRATIC_FORM, RANDOM), SCALAR, "quadratic_form_random", "1", "AR equation (10)",
      QUADRATIC "random labels."},
     {BY_SET(QUADRATIC_FORM, WORST_CASE), SCALAR, "quadratic_form_worst_case", "1",
-     "AR equation (10)", QUADRATIC "worst-case labels."},
+     "AR equation (10)",
+     "y' H^-1 y = ||y||^2 / lambda_min of worst-case labels; infinite where H is singular."},
     {BY_SET(COMPLEXITY, TRAIN), SCALAR, "complexity_train", "1", "AR equation (10)",
      COMPLEXITY "the labels trained on."},
     {BY_SET(COMPLEXITY, TRUE), SCALAR, "complexity_true", "1", "AR equation (10)",
@@ -110,7 +127,8 @@ static const field_entry table[] = {
     {BY_SET(SOLVE_RESIDUAL, TRUE), SCALAR, "solve_residual_true", "1", "", RESIDUAL "true."},
     {BY_SET(SOLVE_RESIDUAL, RANDOM), SCALAR, "solve_residual_random", "1", "", RESIDUAL "random."},
     {BY_SET(SOLVE_RESIDUAL, WORST_CASE), SCALAR, "solve_residual_worst_case", "1", "",
-     RESIDUAL "worst_case."},
+     "||H y - lambda_min y|| / (lambda_min ||y||), that of the solution y / lambda_min behind "
+     "quadratic_form_worst_case; NaN where H is singular."},
 };
 
 _Static_assert(sizeof table / sizeof table[0] == WW_GRAM_FIELDS, "every field has an entry");
@@ -136,11 +154,6 @@ static bool is_wanted(const ww_gram_plan *plan, int field)
     case WW_GRAM_INITIAL_DIFFERENCE:
     case WW_GRAM_INITIAL_SPECTRAL_DIFFERENCE:
         return plan->has_network;
-    case WW_GRAM_LIMIT_TEST_OUTPUTS:
-    case WW_GRAM_LIMIT_TEST_ABSOLUTE_ERROR:
-    case WW_GRAM_LIMIT_TEST_ERROR:
-    case WW_GRAM_LABELS:
-        return plan->has_set[WW_LABEL_SET_TRAIN];
     default:
         return true;
     }

@@ -1,8 +1,10 @@
 // Solves and both ends of the spectrum by Cholesky's factorisation: n^2 / ranks doubles on a rank.
 
 #include "gram/lanczos.h"
+#include "gram/largest.h"
 #include "gram/replicate.h"
 #include "gram/scalapack.h"
+#include "widthwise/descent.h"
 #include "widthwise/gram.h"
 #include "widthwise/memory.h"
 
@@ -93,14 +95,13 @@ static ww_status factor(solving *self, double shift, bool *definite, ww_error *e
 /// the spectrum. A factorisation that only rounding let through counts as failed.
 static ww_status factor_and_find_lower(solving *self, ww_gram_solution *solution, ww_error *error)
 {
-    const double n = (double)solution->order;
-    const double accuracy = n * 0.5 * DBL_EPSILON * fabs(solution->greatest);
+    const double accuracy = ww_spectrum_rounding(solution->order, solution->greatest);
     const ww_parallel *parallel = &self->matrix.grid->parallel;
     double shift = 0.0;
     for (int tries = 0; tries < MOST_SHIFTS; tries++) {
         if (tries > 0) {
             const double begin = MPI_Wtime();
-            WW_TRY(self->fill(self->context, 1.0, 0.0, &self->matrix, error));
+            WW_TRY(self->fill(self->context, &self->matrix, error));
             solution->fill_seconds += MPI_Wtime() - begin;
         }
         const double begin = MPI_Wtime();
@@ -115,14 +116,13 @@ static ww_status factor_and_find_lower(solving *self, ww_gram_solution *solution
             const double least = 1.0 / self->lower.value - shift;
             if (shift > 0.0 || least > accuracy) {
                 solution->shift = shift;
-                solution->positive_definite = shift == 0.0;
                 return WW_OK;
             }
             ww_extreme_free(&self->lower);
         }
         shift = shift == 0.0 ? accuracy : SHIFT_FACTOR * shift;
-        if (shift == 0.0) // H is zero
-            shift = DBL_MIN;
+        if (shift == 0.0) // H is zero, and what is divided by the shift still has a double
+            shift = sqrt(DBL_MIN);
     }
     return ww_fail(error, WW_FAILED,
                    "the Gram matrix is not positive definite, and no shift up to %g makes it so: "
@@ -164,15 +164,25 @@ static void release(solving *self)
     free(self->images);
 }
 
-/// Quadratic forms y'x.
+/// Quadratic forms y'x of the solutions x with the shift s. With y = sum_j p_j v_j that is sum_j
+/// p_j^2 / (lambda_j + s), and x'x its derivative by -s: y'x + s x'x is right to the second order
+/// in s / lambda_j where y lies in the range of H.
 static void evaluate(const double *y, ww_gram_solution *solution)
 {
     const int64_t c = solution->columns;
+    const double rounding = ww_spectrum_rounding(solution->order, solution->greatest);
+    const double shift = solution->shift;
     for (int64_t k = 0; k < c; k++) {
-        double sum = 0.0;
-        for (int64_t i = 0; i < solution->order; i++)
-            sum += y[i * c + k] * solution->solutions[i * c + k];
-        solution->quadratic_forms[k] = solution->positive_definite ? sum : (double)INFINITY;
+        double form = 0.0;
+        double square = 0.0;
+        for (int64_t i = 0; i < solution->order; i++) {
+            const double x = solution->solutions[i * c + k];
+            form += y[i * c + k] * x;
+            square += x * x;
+        }
+        const double outside = ww_larger(shift, rounding) * square;
+        const bool has_form = solution->positive_definite || !(outside > WW_RANGE_SHARE * form);
+        solution->quadratic_forms[k] = has_form ? form + shift * square : (double)INFINITY;
     }
 }
 
@@ -228,7 +238,7 @@ static ww_status check(solving *self, const double *y, ww_gram_solution *solutio
 static ww_status solve(solving *self, const double *y, ww_gram_solution *solution, ww_error *error)
 {
     const double begin = MPI_Wtime();
-    WW_TRY(self->fill(self->context, 1.0, 0.0, &self->matrix, error));
+    WW_TRY(self->fill(self->context, &self->matrix, error));
     const double filled = MPI_Wtime();
     solution->fill_seconds = filled - begin;
     WW_TRY(ww_lanczos_symmetric(&self->matrix, TOLERANCE, &self->upper, error));
@@ -238,13 +248,15 @@ static ww_status solve(solving *self, const double *y, ww_gram_solution *solutio
     const double found = MPI_Wtime();
     if (solution->columns > 0)
         WW_TRY(apply_inverse(self, y, solution->columns, solution->solutions, error));
-    evaluate(y, solution);
     const double solved = MPI_Wtime();
     solution->solve_seconds += solved - found;
-    WW_TRY(self->fill(self->context, 1.0, 0.0, &self->matrix, error));
+    WW_TRY(self->fill(self->context, &self->matrix, error));
     const double refilled = MPI_Wtime();
     solution->fill_seconds += refilled - solved;
     WW_TRY(check(self, y, solution, error));
+    solution->positive_definite =
+        !ww_spectrum_is_singular(solution->order, solution->least, solution->greatest);
+    evaluate(y, solution);
     solution->check_seconds = MPI_Wtime() - refilled;
     double *seconds[4] = {&solution->fill_seconds, &solution->factor_seconds,
                           &solution->solve_seconds, &solution->check_seconds};

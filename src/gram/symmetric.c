@@ -1,6 +1,7 @@
 // Products with the symmetric matrix whose lower triangle lies in blocks, and its norms.
 
 #include "gram/lanczos.h"
+#include "gram/largest.h"
 #include "gram/replicate.h"
 #include "widthwise/block_matrix.h"
 #include "widthwise/memory.h"
@@ -183,7 +184,7 @@ static double local_largest(const ww_block_matrix *matrix)
     for (int64_t j = 0; j < matrix->local_columns; j++) {
         const int64_t from = ww_block_local_row_from(matrix, ww_block_global_column(matrix, j));
         for (int64_t i = from; i < matrix->local_rows; i++)
-            largest = fmax(largest, fabs(matrix->entries[j * matrix->leading + i]));
+            largest = ww_larger(largest, fabs(matrix->entries[j * matrix->leading + i]));
     }
     return largest;
 }
@@ -194,8 +195,10 @@ ww_status ww_gram_norms(const ww_block_matrix *matrix, ww_symmetric_norms *norms
     const double tolerance = 1e-8;
     const ww_parallel *parallel = &matrix->grid->parallel;
     *norms = (ww_symmetric_norms){0};
-    double largest = local_largest(matrix);
+    double largest = ww_nan_as_infinity(local_largest(matrix));
     WW_TRY(ww_maximum(parallel, &largest, 1, error));
+    if (!isfinite(largest)) // the same on all ranks
+        return ww_fail(error, WW_FAILED, "a matrix whose norms are asked for is not finite");
     if (largest == 0.0)
         return WW_OK;
     double square = local_square(matrix, largest);
@@ -204,6 +207,7 @@ ww_status ww_gram_norms(const ww_block_matrix *matrix, ww_symmetric_norms *norms
     ww_extreme extreme = {0};
     const ww_status status = ww_lanczos_symmetric(matrix, tolerance, &extreme, error);
     norms->spectral = fabs(extreme.value);
+    norms->residual = extreme.residual;
     ww_extreme_free(&extreme);
     return status;
 }

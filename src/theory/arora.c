@@ -37,6 +37,9 @@ double ww_function_bound(const ww_config *config)
 {
     if (config->data.source != WW_SOURCE_FUNCTION || config->data.normalize != WW_NORMALIZE_SPHERE)
         return INFINITY;
+    // The proof expands the kernel of ReLU: that of a leaky one has next to no even powers.
+    if (ww_negative_slope(config) != 0.0 || config->network.depth != 1 || config->gram.depth != 1)
+        return INFINITY;
     const double norm = config->data.function.norm;
     const double exponent = (double)config->data.function.exponent;
     const bool covered =

@@ -20,7 +20,7 @@ static ww_status largest_eigenvalue(const ww_kernel *kernel, const double *rows,
     WW_TRY(ww_grid_create(&alone, 1, 1, &grid, error));
     ww_status status = ww_block_matrix_create(&grid, n, n, WW_BLOCK, &matrix, error);
     if (status == WW_OK) {
-        status = ww_gram_limit_fill(&limit, 1.0, 0.0, &matrix, error);
+        status = ww_gram_limit_fill(&limit, &matrix, error);
         if (status == WW_OK)
             status = ww_gram_norms(&matrix, &norms, error);
         ww_block_matrix_free(&matrix);

@@ -1,6 +1,17 @@
 #include "widthwise/descent.h"
 
+#include <float.h>
 #include <math.h>
+
+double ww_spectrum_rounding(int64_t order, double greatest)
+{
+    return (double)order * 0.5 * DBL_EPSILON * fabs(greatest);
+}
+
+bool ww_spectrum_is_singular(int64_t order, double least, double greatest)
+{
+    return !(least > ww_spectrum_rounding(order, greatest));
+}
 
 double ww_descent_left(double rate, double eigenvalue, int64_t steps)
 {
@@ -42,13 +53,19 @@ double ww_descent_distance(const ww_descent *descent, int64_t steps)
 
 double ww_descent_quadratic_form(const ww_descent *descent)
 {
+    double greatest = 0.0;
+    for (int64_t j = 0; j < descent->count; j++)
+        if (descent->eigenvalues[j] > greatest)
+            greatest = descent->eigenvalues[j];
+    const double rounding = ww_spectrum_rounding(descent->count, greatest);
     double sum = 0.0;
+    double outside = 0.0; // square of what is not in the range
     for (int64_t j = 0; j < descent->count; j++) {
         const double square = descent->projections[j] * descent->projections[j];
-        if (descent->eigenvalues[j] > 0.0)
-            sum += square / descent->eigenvalues[j];
-        else if (square > 0.0)
-            return INFINITY;
+        if (descent->eigenvalues[j] <= rounding)
+            outside += square;
+        else
+            sum += square / descent->eigenvalues[j]; // NaN stays
     }
-    return sum;
+    return outside > WW_RANGE_SHARE * rounding * sum ? INFINITY : sum;
 }

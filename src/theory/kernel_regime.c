@@ -8,56 +8,83 @@
 
 #include <stdlib.h>
 
-double ww_arora_generalization_bound(double quadratic_form, double lambda_min, int64_t samples,
-                                     double failure_probability)
+double ww_arora_generalization_bound(const ww_arora_setting *setting, double quadratic_form,
+                                     double lambda_min)
 {
-    const double n = (double)samples;
-    return sqrt(2.0 * quadratic_form / n) +
-           sqrt(fmax(0.0, log(n / (lambda_min * failure_probability))) / n);
+    const double n = (double)setting->samples;
+    const double norm = setting->input_norm;
+    if (lambda_min == 0.0 || isinf(quadratic_form))
+        return (double)INFINITY;
+    const double tail = log(n * norm * norm / (lambda_min * setting->failure_probability));
+    return norm * sqrt(2.0 * (1.0 + setting->slope * setting->slope) * quadratic_form / n) +
+           sqrt((tail < 0.0 ? 0.0 : tail) / n);
 }
 
-double ww_arora_rademacher_bound(double distance, double row_movement, int64_t samples,
-                                 int64_t width, double kappa, double failure_probability)
+double ww_arora_rademacher_bound(const ww_arora_setting *setting, double distance,
+                                 double row_movement)
 {
-    const double n = (double)samples;
-    const double m = (double)width;
-    const double tail = 2.0 * log(2.0 / failure_probability);
-    return distance / sqrt(2.0 * n) * (1.0 + pow(tail / m, 0.25)) +
-           2.0 * row_movement * row_movement * sqrt(m) / kappa + row_movement * sqrt(tail);
+    const double n = (double)setting->samples;
+    const double m = (double)setting->width;
+    const double square = setting->slope * setting->slope;
+    const double tail =
+        2.0 * log(2.0 / setting->failure_probability) / (double)setting->independent_units;
+    const double linear =
+        distance / sqrt(2.0 * n) * (sqrt(1.0 + square) + sqrt(1.0 - square) * pow(tail, 0.25));
+    const double turned = 2.0 * row_movement * row_movement * sqrt(m) / setting->kappa +
+                          row_movement * sqrt(m * tail);
+    return sqrt(setting->output_square) * setting->input_norm *
+           (linear + (1.0 - setting->slope) * turned);
 }
 
-double ww_arora_row_movement_bound(double lambda_min, int64_t samples, int64_t width,
-                                   double failure_probability)
+double ww_arora_row_movement_bound(const ww_arora_setting *setting, double lambda_min)
 {
-    return (double)samples / (sqrt((double)width) * lambda_min * sqrt(failure_probability));
+    if (lambda_min == 0.0)
+        return (double)INFINITY;
+    return (double)setting->samples * setting->input_norm * sqrt(setting->start_square) /
+           (sqrt((double)setting->width * setting->output_square) * lambda_min *
+            sqrt(setting->failure_probability));
 }
 
-double ww_arora_width(double lambda_min, int64_t samples, double kappa, double failure_probability)
+double ww_arora_width(const ww_arora_setting *setting, double lambda_min)
 {
-    return pow((double)samples, 6.0) /
-           (pow(lambda_min, 4.0) * kappa * kappa * pow(failure_probability, 3.0));
+    if (lambda_min == 0.0)
+        return (double)INFINITY;
+    return pow((double)setting->samples * setting->input_norm, 6.0) * setting->start_square /
+           (setting->output_square * pow(lambda_min, 4.0) * setting->kappa * setting->kappa *
+            pow(setting->failure_probability, 3.0));
+}
+
+bool ww_theory_has_kernel(const ww_theory_plan *plan)
+{
+    return plan->gram != NULL && plan->config->loss == WW_LOSS_SQUARED &&
+           plan->config->network.depth == 1 && plan->gram->kernel.depth == 1;
 }
 
 bool ww_theory_has_descent(const ww_theory_plan *plan)
 {
-    return plan->gram != NULL && plan->config->loss == WW_LOSS_SQUARED &&
-           plan->config->training.method == WW_METHOD_GD && plan->config->network.depth == 1 &&
-           plan->gram->kernel.depth == 1;
+    return ww_theory_has_kernel(plan) && plan->config->training.method == WW_METHOD_GD;
+}
+
+// S, the sum of the squared output weights, as expected.
+static double output_square(const ww_config *config)
+{
+    const double weight = ww_config_output_std(config);
+    return (double)config->network.width * weight * weight;
+}
+
+// What a step of training is as one of descent on H: training.rate times this.
+static double rate_gain(const ww_config *config, int64_t samples)
+{
+    const double share = config->loss_reduction == WW_REDUCTION_MEAN ? 1.0 / (double)samples : 1.0;
+    const double scaling = config->training.rate_scaling == WW_RATE_INVERSE_WIDTH
+                               ? 1.0 / (double)config->network.width
+                               : 1.0;
+    return scaling * output_square(config) * share;
 }
 
 double ww_theory_descent_rate(const ww_config *config, int64_t samples)
 {
-    const double weights = (double)config->network.width * ww_config_output_std(config) *
-                           ww_config_output_std(config); // sum_r a_r^2
-    const double share = config->loss_reduction == WW_REDUCTION_MEAN ? 1.0 / (double)samples : 1.0;
-    return ww_config_learning_rate(config) * weights * share;
-}
-
-// Root of the sum of the squared output weights: by its inverse weights move further than descent
-// at the rate of this network's kernel says in units of H.
-static double output_norm(const ww_config *config)
-{
-    return sqrt((double)config->network.width) * ww_config_output_std(config);
+    return config->training.rate * rate_gain(config, samples);
 }
 
 // What is predicted, in the order of the file.
@@ -77,40 +104,68 @@ enum {
     SCALARS
 };
 
+#define ONE_OUTPUT "NaN for several outputs."
+#define OF_SIGNS "NaN for several outputs, or output weights of several magnitudes."
+
+// With S = sum_r a_r^2, X the largest norm of an input and B = max(y^2, k S kappa^2 X^2), all of
+// which are 1 in the paper. What needs descent speaks of its steps.
 static const struct {
-    const char *name, *source, *description;
+    const char *name, *source;
+    bool needs_descent;
+    const char *description;
 } scalars[SCALARS] = {
-    [DISTANCE_BOUND] = {"distance_bound", "AR lemma 5.3",
-                        "sqrt(y' H^-1 y), the leading term of the bound on ||W(t) - W(0)||_F."},
-    [CONTRACTION_BOUND] = {"contraction_bound", "AR theorem 3.1",
-                           "1 - eta lambda_0 / 2, what the loss shrinks by in a step at least."},
-    [LARGEST_STABLE_RATE] = {"largest_stable_rate", "AR section 4",
-                             "training.rate above which descent on H grows: that at which eta = 2 "
-                             "/ lambda_max."},
-    [THEOREM_RATE] = {"theorem_rate", "AR theorem 3.1",
-                      "lambda_0 / n^2, the step size of the theorem with constant 1."},
-    [THEOREM_WIDTH] = {"theorem_width", "AR theorem 3.1",
-                       "n^6 / (lambda_0^4 kappa^2 delta^3), its width with constant 1."},
-    [INITIAL_LOSS_BOUND] = {"initial_loss_bound", "AR theorem 3.1",
-                            "n / delta, its bound on the loss at the start with constant 1."},
-    [ROW_MOVEMENT_BOUND] = {"row_movement_bound", "AR lemma 5.3",
-                            "n / (sqrt(m) lambda_0 sqrt(delta)), the bound on the movement of a "
-                            "row with constant 1."},
-    [GENERALIZATION_BOUND] = {"generalization_bound", "AR equation (9)",
-                              "sqrt(2 y' H^-1 y / n) + sqrt(log(n / (lambda_0 delta)) / n), its "
-                              "bound on the expected loss with constant 1."},
-    [CLASSIFICATION_BOUND] = {"classification_bound", "AR corollary 5.2",
+    [DISTANCE_BOUND] =
+        {"distance_bound", "AR lemma 5.3", false,
+         "sqrt(y' H^-1 y / S), the leading term of the bound on ||W(t) - W(0)||_F; S "
+         "is the sum of the squared output weights, 1 in the paper."},
+    [CONTRACTION_BOUND] =
+        {"contraction_bound", "AR theorem 3.1", true,
+         "1 - eta S lambda_0 / 2 for steps of eta (of eta / n where the loss is a "
+         "mean), what the loss shrinks by in a step at least; S is the sum of the "
+         "squared output weights, 1 in the paper."},
+    [LARGEST_STABLE_RATE] =
+        {"largest_stable_rate", "AR section 4", true,
+         "training.rate above which descent on H grows: that at which eta S (eta "
+         "S / n where the loss is a mean) is 2 / lambda_max."},
+    [THEOREM_RATE] =
+        {"theorem_rate", "AR theorem 3.1", true,
+         "training.rate at which eta S (eta S / n where the loss is a mean) is lambda_0 "
+         "/ (n X^2)^2, the step size of the theorem with constant 1; X, the largest "
+         "norm of an input, is 1 in the paper."},
+    [THEOREM_WIDTH] =
+        {"theorem_width", "AR theorem 3.1", true,
+         "n^6 X^6 B / (S lambda_0^4 kappa^2 delta^3), its width with constant 1; X is "
+         "the largest norm of an input, S the sum of the squared output weights, and B "
+         "the larger one of max y^2 and S kappa^2 X^2 (max y^2 where units cancel at "
+         "the start): all 1 in the paper. " OF_SIGNS},
+    [INITIAL_LOSS_BOUND] =
+        {"initial_loss_bound", "AR theorem 3.1", false,
+         "n B / delta, or B / delta where the loss is a mean, its bound on the "
+         "loss at the start with constant 1; B is the larger one of max ||y||^2 "
+         "and k S kappa^2 X^2 (max ||y||^2 where units cancel at the start), 1 in "
+         "the paper."},
+    [ROW_MOVEMENT_BOUND] =
+        {"row_movement_bound", "AR lemma 5.3", true,
+         "n X sqrt(B) / (sqrt(m S) lambda_0 sqrt(delta)), the bound on the "
+         "movement of a row with constant 1; X, S and B as in theorem_width, 1 in "
+         "the paper. " OF_SIGNS},
+    [GENERALIZATION_BOUND] = {"generalization_bound", "AR equation (9)", false,
+                              "X sqrt(2 (1 + slope^2) y' H^-1 y / n) + sqrt(log(n X^2 / (lambda_0 "
+                              "delta)) / n), its bound on the expected loss with constant 1; X is "
+                              "the largest norm of an input, 1 in the paper, and slope that of the "
+                              "activation left of 0. " ONE_OUTPUT},
+    [CLASSIFICATION_BOUND] = {"classification_bound", "AR corollary 5.2", false,
                               "The same as a bound on the share of wrong classes; NaN where a "
                               "label is not +1 or -1."},
-    [LIMIT_TEST_ABSOLUTE_ERROR] = {"limit_test_absolute_error", "AR section 5.1",
-                                   "Mean |u - y| over the test set of the infinitely wide network "
-                                   "at the last record."},
-    [LIMIT_TEST_ERROR] = {"limit_test_error", "AR section 5.1",
+    [LIMIT_TEST_ABSOLUTE_ERROR] = {"limit_test_absolute_error", "AR section 5.1", true,
+                                   "Mean over test samples of the l1 distance of outputs and "
+                                   "targets, of the infinitely wide network at the last record."},
+    [LIMIT_TEST_ERROR] = {"limit_test_error", "AR section 5.1", true,
                           "Share of test samples that it puts into a wrong class there."},
-    [FUNCTION_BOUND] = {"function_bound", "AR theorem 6.1, corollary 6.2",
+    [FUNCTION_BOUND] = {"function_bound", "AR theorem 6.1, corollary 6.2", false,
                         "3 sum_j p_j |alpha_j| ||beta_j||^p_j, the bound on sqrt(y' H^-1 y) for "
                         "the true labels of this function, whatever n; infinite where no theorem "
-                        "covers it."},
+                        "covers it, as for activations other than ReLU."},
 };
 
 // Predictions along the trajectory.
@@ -145,14 +200,19 @@ static const struct {
     [DEVIATION_INITIAL] = {"deviation_initial", "AR section 5.2",
                            "||u(t) - u_linear(t)||_2 of the measured outputs on the train set from "
                            "those of the network made linear at its start; axis: record."},
-    [RADEMACHER_BOUND] = {"rademacher_bound", "AR lemma 5.4",
-                          "Bound on the Rademacher complexity of networks that moved as far as "
-                          "this one, rows and in all; axis: record."},
+    [RADEMACHER_BOUND] =
+        {"rademacher_bound", "AR lemma 5.4",
+         "Bound on the Rademacher complexity of networks that moved as far as "
+         "this one, rows and in all: the paper's times sqrt(S) X, with S the sum of "
+         "the squared output weights and X the largest norm of an input. "
+         "" OF_SIGNS " Axis: record."},
 };
 
 static bool has_scalar(const ww_theory_plan *plan, int which)
 {
     const bool has_vectors = plan->gram->has_vectors;
+    if (scalars[which].needs_descent && !ww_theory_has_descent(plan))
+        return false;
     if (which == FUNCTION_BOUND)
         return plan->config->data.source == WW_SOURCE_FUNCTION;
     return has_vectors || (which != LIMIT_TEST_ABSOLUTE_ERROR && which != LIMIT_TEST_ERROR);
@@ -160,7 +220,7 @@ static bool has_scalar(const ww_theory_plan *plan, int which)
 
 static bool has_course(const ww_theory_plan *plan, int which)
 {
-    const bool has_vectors = plan->gram->has_vectors;
+    const bool has_vectors = plan->gram->has_vectors && ww_theory_has_descent(plan);
     const bool has_initial = has_vectors && plan->gram->has_network;
     switch (which) {
     case RESIDUAL_LIMIT:
@@ -192,7 +252,7 @@ static ww_field test_outputs_field(const ww_theory_plan *plan)
 static size_t fields_of(const ww_theory_plan *plan, ww_field *fields)
 {
     size_t count = 0;
-    if (!ww_theory_has_descent(plan))
+    if (!ww_theory_has_kernel(plan))
         return 0;
     for (int i = 0; i < SCALARS; i++)
         if (has_scalar(plan, i))
@@ -202,7 +262,7 @@ static size_t fields_of(const ww_theory_plan *plan, ww_field *fields)
         if (has_course(plan, i))
             fields[count++] = WW_PREDICTION_ALONG(plan->records, courses[i].name, courses[i].source,
                                                   courses[i].description);
-    if (plan->gram->has_vectors)
+    if (plan->gram->has_vectors && ww_theory_has_descent(plan))
         fields[count++] = test_outputs_field(plan);
     return count;
 }
@@ -223,33 +283,91 @@ static bool has_signs(const ww_theory_plan *plan, const ww_theory_inputs *inputs
     return plan->outputs == 1;
 }
 
-static double scalar(const ww_theory_plan *plan, const ww_theory_inputs *inputs, int which)
+// One output, and output weights of one magnitude.
+static bool is_of_signs(const ww_theory_plan *plan)
+{
+    return plan->outputs == 1 && plan->config->network.output.kind == WW_OUTPUT_SIGNS;
+}
+
+// Largest length of a row of [count, columns], by way of squares that stay in range.
+static double largest_norm(const double *rows, int64_t count, int64_t columns)
+{
+    double greatest = 0.0;
+    for (int64_t i = 0; i < count * columns; i++)
+        if (fabs(rows[i]) > greatest)
+            greatest = fabs(rows[i]);
+    if (greatest == 0.0)
+        return 0.0;
+    double largest = 0.0;
+    for (int64_t i = 0; i < count; i++) {
+        double square = 0.0;
+        for (int64_t j = 0; j < columns; j++) {
+            const double part = rows[i * columns + j] / greatest;
+            square += part * part;
+        }
+        if (square > largest)
+            largest = square;
+    }
+    return greatest * sqrt(largest);
+}
+
+static ww_arora_setting setting_of(const ww_theory_plan *plan, const ww_theory_inputs *inputs)
 {
     const ww_config *config = plan->config;
-    const int64_t n = plan->samples;
-    const double delta = config->theory.failure_probability;
-    const double least = gram_value(plan, inputs, WW_GRAM_LAMBDA_MIN);
+    const bool has_pairs = config->network.hidden.pairs != WW_PAIRS_NONE;
+    const double *labels =
+        ww_gram_values(plan->gram, inputs->gram, WW_GRAM_LABELS + WW_LABEL_SET_TRAIN);
+    ww_arora_setting setting = {
+        .samples = plan->samples,
+        .width = config->network.width,
+        .independent_units = has_pairs ? config->network.width / 2 : config->network.width,
+        .kappa = ww_config_hidden_std(config),
+        .slope = ww_negative_slope(config),
+        .input_norm =
+            largest_norm(inputs->data->train.inputs, plan->samples, inputs->data->dimension),
+        .output_square = output_square(config),
+        .failure_probability = config->theory.failure_probability};
+    // An output at the start has variance S kappa^2 ||x||^2 (1 + slope^2) / 2.
+    const double label = largest_norm(labels, plan->samples, plan->outputs);
+    const double start = has_pairs ? 0.0 : setting.kappa * setting.input_norm;
+    setting.start_square =
+        fmax(label * label, (double)plan->outputs * setting.output_square * start * start);
+    return setting;
+}
+
+static double scalar(const ww_theory_plan *plan, const ww_theory_inputs *inputs,
+                     const ww_arora_setting *setting, int which)
+{
+    const ww_config *config = plan->config;
+    const double n = (double)plan->samples;
+    const double greatest = gram_value(plan, inputs, WW_GRAM_LAMBDA_MAX);
+    const double found = gram_value(plan, inputs, WW_GRAM_LAMBDA_MIN);
+    // What is rounding is 0, so that bounds are what they are for a singular H.
+    const double least = found <= ww_spectrum_rounding(plan->samples, greatest) ? 0.0 : found;
     const double form = gram_value(plan, inputs, WW_GRAM_QUADRATIC_FORM + WW_LABEL_SET_TRAIN);
-    const double rate = ww_theory_descent_rate(config, n);
+    const double gain = rate_gain(config, plan->samples);
+    const double square = setting->input_norm * setting->input_norm;
     switch (which) {
     case DISTANCE_BOUND:
-        return sqrt(form) / output_norm(config);
+        return sqrt(form / setting->output_square);
     case CONTRACTION_BOUND:
-        return 1.0 - rate * least / 2.0;
+        return 1.0 - config->training.rate * gain * least / 2.0;
     case LARGEST_STABLE_RATE:
-        return 2.0 / gram_value(plan, inputs, WW_GRAM_LAMBDA_MAX) * config->training.rate / rate;
+        return 2.0 / (greatest * gain);
     case THEOREM_RATE:
-        return least / ((double)n * (double)n);
+        return least == 0.0 ? 0.0 : least / (n * square * n * square) / gain;
     case THEOREM_WIDTH:
-        return ww_arora_width(least, n, ww_config_hidden_std(config), delta);
+        return is_of_signs(plan) ? ww_arora_width(setting, least) : (double)NAN;
     case INITIAL_LOSS_BOUND:
-        return (double)n / delta;
+        return (config->loss_reduction == WW_REDUCTION_MEAN ? 1.0 : n) * setting->start_square /
+               setting->failure_probability;
     case ROW_MOVEMENT_BOUND:
-        return ww_arora_row_movement_bound(least, n, config->network.width, delta);
+        return is_of_signs(plan) ? ww_arora_row_movement_bound(setting, least) : (double)NAN;
     case GENERALIZATION_BOUND:
-        return ww_arora_generalization_bound(form, least, n, delta);
+        return plan->outputs == 1 ? ww_arora_generalization_bound(setting, form, least)
+                                  : (double)NAN;
     case CLASSIFICATION_BOUND:
-        return has_signs(plan, inputs) ? ww_arora_generalization_bound(form, least, n, delta) : NAN;
+        return has_signs(plan, inputs) ? ww_arora_generalization_bound(setting, form, least) : NAN;
     case FUNCTION_BOUND:
         return ww_function_bound(config);
     case LIMIT_TEST_ABSOLUTE_ERROR:
@@ -274,35 +392,36 @@ static ww_descent descent_of(const ww_theory_plan *plan, const ww_theory_inputs 
                         .rate = ww_theory_descent_rate(plan->config, plan->samples)};
 }
 
-static double at_record(const ww_theory_plan *plan, const ww_theory_inputs *inputs, int which,
-                        const ww_descent *descent, int64_t row)
+static double at_record(const ww_theory_plan *plan, const ww_theory_inputs *inputs,
+                        const ww_arora_setting *setting, int which, const ww_descent *descent,
+                        int64_t row)
 {
-    const ww_config *config = plan->config;
     switch (which) {
     case RESIDUAL_LIMIT:
     case RESIDUAL_INITIAL:
         return ww_descent_residual(descent, inputs->steps[row]);
     case DISTANCE_LIMIT:
     case DISTANCE_INITIAL:
-        return ww_descent_distance(descent, inputs->steps[row]) / output_norm(config);
+        return ww_descent_distance(descent, inputs->steps[row]) / sqrt(setting->output_square);
     case DEVIATION_LIMIT:
         return inputs->deviation_limit[row];
     case DEVIATION_INITIAL:
         return inputs->deviation_initial[row];
     default:
-        return ww_arora_rademacher_bound(
-            inputs->distance[row], inputs->row_movement[row], plan->samples, config->network.width,
-            ww_config_hidden_std(config), config->theory.failure_probability);
+        return !is_of_signs(plan) ? (double)NAN
+                                  : ww_arora_rademacher_bound(setting, inputs->distance[row],
+                                                              inputs->row_movement[row]);
     }
 }
 
 static double *compute(const ww_theory_plan *plan, const ww_theory_inputs *inputs, double *values)
 {
-    if (!ww_theory_has_descent(plan))
+    if (!ww_theory_has_kernel(plan))
         return values;
+    const ww_arora_setting setting = setting_of(plan, inputs);
     for (int i = 0; i < SCALARS; i++)
         if (has_scalar(plan, i))
-            *values++ = scalar(plan, inputs, i);
+            *values++ = scalar(plan, inputs, &setting, i);
     for (int i = 0; i < COURSES; i++) {
         if (!has_course(plan, i))
             continue;
@@ -311,9 +430,10 @@ static double *compute(const ww_theory_plan *plan, const ww_theory_inputs *input
         const ww_descent descent =
             is_descent ? descent_of(plan, inputs, i) : (ww_descent){.count = 0};
         for (int64_t row = 0; row < plan->records; row++)
-            *values++ = row < inputs->rows ? at_record(plan, inputs, i, &descent, row) : NAN;
+            *values++ =
+                row < inputs->rows ? at_record(plan, inputs, &setting, i, &descent, row) : NAN;
     }
-    if (plan->gram->has_vectors)
+    if (plan->gram->has_vectors && ww_theory_has_descent(plan))
         for (int64_t i = 0; i < plan->test_samples * plan->outputs; i++)
             *values++ = inputs->test_outputs[i];
     return values;

@@ -4,6 +4,7 @@
 #include "widthwise/memory.h"
 
 #include <cblas.h>
+#include <sys/mman.h>
 
 // Outputs of a run on raw pixels reach 2^30 with the rates of the papers; above 2^40 it has
 // diverged. The quantum of their sums is 2^-60 up to 4096 tiles, 2^-56 at most, below the rounding
@@ -47,8 +48,25 @@ ww_status ww_problem_make(const ww_config *config, const ww_dataset *data,
     return ww_agree(parallel, status, error);
 }
 
+// OpenBLAS maps a buffer at its first product, and tries for ever where there is no memory for one:
+// the other ranks would wait as long.
+static ww_status find_room_for_blas(ww_error *error)
+{
+    enum { BUFFER_MEGABYTES = 128 }; // what it asks for here; more is not needed of one thread
+    const size_t bytes = (size_t)BUFFER_MEGABYTES << 20;
+    void *room = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (room == MAP_FAILED)
+        return ww_fail(error, WW_FAILED,
+                       "there are no %d MB left for the buffer of the BLAS library on one rank; "
+                       "raise its limit of memory (ulimit -v)",
+                       BUFFER_MEGABYTES);
+    (void)munmap(room, bytes);
+    return WW_OK;
+}
+
 ww_status ww_train_check(const ww_parallel *parallel, ww_error *error)
 {
     openblas_set_num_threads(1);
+    WW_TRY(ww_agree(parallel, find_room_for_blas(error), error));
     return ww_agree(parallel, ww_kernel_check(error), error);
 }

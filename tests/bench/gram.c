@@ -35,7 +35,7 @@ static int assembly(task *self, bool print)
         return failed(&error);
     MPI_Barrier(self->grid.parallel.communicator);
     const double begin = MPI_Wtime();
-    if (ww_gram_limit_fill(&self->limit, 1.0, 0.0, &matrix, &error) != WW_OK)
+    if (ww_gram_limit_fill(&self->limit, &matrix, &error) != WW_OK)
         return failed(&error);
     MPI_Barrier(self->grid.parallel.communicator);
     if (print)

@@ -35,7 +35,8 @@ network: {width: 300, hidden: {std: 0.5}}
 training: {steps: 60, rate: 0.05}
 measure:
   every: 7
-  quantities: [loss, residual, distance_absolute, row_movement, train_outputs, test_outputs]
+  quantities: [loss, residual, distance_absolute, row_movement, train_outputs, test_outputs,
+               test_absolute_error]
   final: [gram]
   snapshots: [0, 60]
 gram: {eigenvectors: true}
@@ -80,6 +81,8 @@ class GramTest(ProgramTest):
             self.near(gram["condition"], descent.values[0] / descent.values[-1])
             self.assertEqual(float(gram["shift"]), 0.0)
             self.assertEqual(float(gram["coincident_samples"]), 0.0)
+            self.assertEqual(float(gram["zero_samples"]), 0.0)
+            self.assertEqual(float(gram["zero_first"]), -1.0)
             self.assertLess(float(gram["eigen_residual"]), 1e-12 * descent.values[0])
             self.assertLess(float(gram["eigen_orthogonality"]), 1e-12)
             for name in ("train", "true", "random", "worst_case"):
@@ -99,74 +102,138 @@ class GramTest(ProgramTest):
             predicted = predicted @ np.linalg.solve(matrix, targets)
             self.near(gram["limit_test_outputs"], predicted, 1e-8)
             if "test_targets" in record:
-                error = np.abs(predicted - record["test_targets"]).mean()
+                error = np.abs(predicted - record["test_targets"]).sum(axis=1).mean()
                 self.near(gram["limit_test_absolute_error"], error, 1e-8)
+
+    def check_initial(self, member: widthwise.Member, rate: float, slope: float) -> None:
+        """What has to do with the network made linear at its start, H(0) with output weights m^-1/2."""
+        gram, record, theory = member.gram, member.record, member.theory
+        inputs, targets = record["train_inputs"], record["train_targets"]
+        weights, signs = record["initial_hidden_weights"], record["initial_output_weights"]
+        n = len(inputs)
+        matrix = network(weights, inputs, slope)
+        initial = Descent(matrix, rate)
+        hidden = inputs @ weights.T
+        start = np.where(hidden >= 0, hidden, slope * hidden) @ signs.T
+        self.near(gram["initial_eigenvalues"], initial.values)
+        self.near(gram["initial_projections"], initial.projections(targets), 1e-7)
+        self.near(gram["initial_residual_projections"], initial.projections(targets - start), 1e-7)
+        difference = matrix - kernel(inputs, inputs, slope)
+        self.near(gram["initial_difference"], np.linalg.norm(difference))
+        self.near(gram["initial_spectral_difference"], np.linalg.norm(difference, 2), 1e-7)
+        size = float(np.sqrt(np.sum(signs**2)))
+        for row, step in enumerate(member.trajectory["step"]):
+            linear = initial.outputs(targets, step, start)
+            measured = member.trajectory["train_outputs"][row].reshape(n, -1)
+            expected = {
+                "residual_initial": np.linalg.norm(targets - linear),
+                "distance_initial": initial.distance(targets, step) / size,
+                # The difference of two that are near each other at first.
+                "deviation_initial": np.linalg.norm(measured - linear),
+            }
+            for name, value in expected.items():
+                self.assertAlmostEqual(float(theory[name][row]), float(value), delta=1e-8)
+
+    def check_bounds(self, member: widthwise.Member, slope: float) -> None:
+        """Bounds that need no descent, as AR prove them for any norms and output weights."""
+        record, theory, trajectory = member.record, member.theory, member.trajectory
+        inputs, targets = record["train_inputs"], record["train_targets"]
+        signs = record["initial_output_weights"]
+        n, m = len(inputs), len(record["initial_hidden_weights"])
+        matrix = kernel(inputs, inputs, slope)
+        form = float(np.sum(targets * np.linalg.solve(matrix, targets)))
+        least = np.linalg.eigvalsh(matrix)[0]
+        delta, kappa = 0.01, float(member.setting("network.hidden.std") or 0)
+        norm = np.linalg.norm(inputs, axis=1).max()
+        square = float(np.sum(signs**2)) / targets.shape[1]  # S
+        start = max(
+            (np.linalg.norm(targets, axis=1) ** 2).max(),
+            targets.shape[1] * square * kappa**2 * norm**2,
+        )
+        is_mean = member.setting("loss_reduction") == "mean"
+        self.near(theory["distance_bound"], math.sqrt(form / square), 1e-8)
+        self.near(theory["initial_loss_bound"], (1 if is_mean else n) * start / delta, 1e-8)
+        self.assertLess(trajectory["loss"][0], float(theory["initial_loss_bound"]))
+        if targets.shape[1] > 1:
+            for name in ("generalization_bound", "classification_bound", "rademacher_bound"):
+                self.assertTrue(np.isnan(theory[name]).all())
+            return
+        bound = norm * math.sqrt(2 * (1 + slope**2) * form / n)
+        bound += math.sqrt(math.log(n * norm**2 / (least * delta)) / n)
+        self.near(theory["generalization_bound"], bound, 1e-8)
+        self.near(theory["classification_bound"], bound, 1e-8)
+        tail = 2 * math.log(2 / delta) / m
+        moved, row_moved = trajectory["distance_absolute"], trajectory["row_movement"]
+        rademacher = moved / math.sqrt(2 * n)
+        rademacher *= math.sqrt(1 + slope**2) + math.sqrt(1 - slope**2) * tail**0.25
+        turned = 2 * row_moved**2 * math.sqrt(m) / kappa + row_moved * math.sqrt(m * tail)
+        rademacher += (1 - slope) * turned
+        self.near(theory["rademacher_bound"], math.sqrt(square) * norm * rademacher)
+
+    def check_descent_bounds(self, member: widthwise.Member, slope: float) -> None:
+        """Bounds that speak of steps."""
+        record, theory = member.record, member.theory
+        inputs, targets = record["train_inputs"], record["train_targets"]
+        n, m = len(inputs), len(record["initial_hidden_weights"])
+        values = np.linalg.eigvalsh(kernel(inputs, inputs, slope))
+        square = float(np.sum(record["initial_output_weights"] ** 2)) / targets.shape[1]
+        gain = square / (n if member.setting("loss_reduction") == "mean" else 1)
+        rate = float(member.setting("training.rate") or 0)
+        delta, kappa = 0.01, float(member.setting("network.hidden.std") or 0)
+        norm = np.linalg.norm(inputs, axis=1).max()
+        start = max((targets**2).max(), square * kappa**2 * norm**2)
+        self.near(theory["contraction_bound"], 1 - rate * gain * values[0] / 2)
+        self.near(theory["largest_stable_rate"], 2 / values[-1] / gain)
+        self.near(theory["theorem_rate"], values[0] / (n * norm**2) ** 2 / gain)
+        if targets.shape[1] > 1:
+            self.assertTrue(math.isnan(float(theory["theorem_width"])))
+            self.assertTrue(math.isnan(float(theory["row_movement_bound"])))
+            return
+        width = (n * norm) ** 6 * start / (square * values[0] ** 4 * kappa**2 * delta**3)
+        self.near(theory["theorem_width"], width, 1e-7)
+        movement = n * norm * math.sqrt(start) / (math.sqrt(m * square * delta) * values[0])
+        self.near(theory["row_movement_bound"], movement, 1e-8)
 
     def check_predictions(self, path: Path, slope: float = 0.0) -> None:
         """Everything of `theory` and `gram` that has to do with the run."""
         with widthwise.open(path) as file:
             member = file.members[0]
-            gram, record, theory = member.gram, member.record, member.theory
-            trajectory = member.trajectory
+            record, theory, trajectory = member.record, member.theory, member.trajectory
             steps = trajectory["step"]
             inputs, targets = record["train_inputs"], record["train_targets"]
-            weights, signs = record["initial_hidden_weights"], record["initial_output_weights"]
-            n, m = len(inputs), len(weights)
-            rate = float(member.setting("training.rate") or 0)
+            n, k = targets.shape
+            square = float(np.sum(record["initial_output_weights"] ** 2)) / k
+            gain = square / (n if member.setting("loss_reduction") == "mean" else 1)
+            rate = float(member.setting("training.rate") or 0) * gain
             limit = Descent(kernel(inputs, inputs, slope), rate)
-            matrix = network(weights, inputs, slope)
-            initial = Descent(matrix, rate)
-            hidden = inputs @ weights.T
-            start = np.where(hidden >= 0, hidden, slope * hidden) @ signs.T
-            self.near(gram["initial_eigenvalues"], initial.values)
-            self.near(gram["initial_projections"], initial.projections(targets), 1e-7)
-            self.near(
-                gram["initial_residual_projections"], initial.projections(targets - start), 1e-7
-            )
-            difference = matrix - kernel(inputs, inputs, slope)
-            self.near(gram["initial_difference"], np.linalg.norm(difference))
-            self.near(gram["initial_spectral_difference"], np.linalg.norm(difference, 2), 1e-7)
             for row, step in enumerate(steps):
                 sequence = limit.outputs(targets, step)
-                linear = initial.outputs(targets, step, start)
                 measured = trajectory["train_outputs"][row].reshape(n, -1)
                 expected = {
                     "residual_limit": np.linalg.norm(targets - sequence),
-                    "residual_initial": np.linalg.norm(targets - linear),
                     "deviation_limit": np.linalg.norm(measured - sequence),
-                    "distance_limit": limit.distance(targets, step),
-                    "distance_initial": initial.distance(targets, step),
+                    "distance_limit": limit.distance(targets, step) / math.sqrt(square),
                 }
                 for name, value in expected.items():
                     self.assertAlmostEqual(float(theory[name][row]), float(value), delta=1e-8)
-                # The difference of two that are near each other at first.
-                deviation = np.linalg.norm(measured - linear)
-                self.assertAlmostEqual(float(theory["deviation_initial"][row]), deviation, delta=1e-8)
-            form = float(np.sum(targets * np.linalg.solve(kernel(inputs, inputs, slope), targets)))
-            least = limit.values[-1]
-            delta, kappa = 0.01, float(member.setting("network.hidden.std") or 0)
-            self.near(theory["distance_bound"], math.sqrt(form), 1e-8)
-            self.near(theory["contraction_bound"], 1 - rate * least / 2)
-            self.near(theory["largest_stable_rate"], 2 / limit.values[0])
-            bound = math.sqrt(2 * form / n) + math.sqrt(math.log(n / (least * delta)) / n)
-            self.near(theory["generalization_bound"], bound, 1e-8)
-            self.near(theory["classification_bound"], bound, 1e-8)
-            self.near(theory["theorem_width"], n**6 / (least**4 * kappa**2 * delta**3), 1e-7)
-            self.near(theory["theorem_rate"], least / n**2)
-            self.near(theory["row_movement_bound"], n / (math.sqrt(m * delta) * least), 1e-8)
-            log = 2 * math.log(2 / delta)
-            rademacher = (
-                trajectory["distance_absolute"] / math.sqrt(2 * n) * (1 + (log / m) ** 0.25)
-                + 2 * trajectory["row_movement"] ** 2 * math.sqrt(m) / kappa
-                + trajectory["row_movement"] * math.sqrt(log)
-            )
-            self.near(theory["rademacher_bound"], rademacher)
+            self.check_bounds(member, slope)
+            self.check_descent_bounds(member, slope)
             predicted = kernel(record["test_inputs"], inputs, slope) @ np.linalg.solve(
                 kernel(inputs, inputs, slope), limit.outputs(targets, steps[-1])
             )
             self.near(theory["limit_test_outputs"], predicted, 1e-8)
-            error = np.abs(predicted - record["test_targets"])
+            error = np.abs(predicted - record["test_targets"]).sum(axis=1)
             self.near(theory["limit_test_absolute_error"], error.mean(), 1e-8)
+            # The same number of the trajectory, of outputs that are there.
+            shown = trajectory["test_outputs"][-1].reshape(predicted.shape)
+            error = np.abs(shown - record["test_targets"]).sum(axis=1)
+            self.near(trajectory["test_absolute_error"][-1], error.mean())
+            if k > 1:
+                wrong = (predicted.argmax(axis=1) != record["test_targets"].argmax(axis=1)).mean()
+                self.assertAlmostEqual(float(theory["limit_test_error"]), float(wrong), delta=1e-12)
+                self.assertNotIn("residual_initial", theory)
+                return
+            self.check_initial(member, rate, slope)
             wrong = (predicted * record["test_targets"] <= 0).mean()
             self.assertAlmostEqual(float(theory["limit_test_error"]), float(wrong), delta=1e-12)
             for index, taken in enumerate(member.snapshots.steps):
@@ -266,10 +333,15 @@ class GramTest(ProgramTest):
         with widthwise.open(path) as file:
             self.assertEqual(file.members[0].state, widthwise.State.WAITING)
         self.assertEqual(check_schema.check_file(str(path)).violations, [])
-        before = path.read_bytes()
-        self.assertIn("spectrum", before.decode("latin-1"))
+        with widthwise.open(path) as file:  # only what is committed is seen here
+            before = {name: file.members[0].gram[name] for name in file.members[0].gram}
+            self.assertTrue(np.isfinite(before["eigenvalues"]).all())
+            self.assertIsNotNone(file.members[0].eigenvectors)
         result = self.succeed("resume", path, ranks=1)
         self.assertIn("spectrum read", result.text)
+        with widthwise.open(path) as file:
+            for name, values in before.items():
+                self.assertTrue((file.members[0].gram[name] == values).all(), name)
         self.check_group(path)
         self.check_predictions(path)
 
@@ -492,33 +564,64 @@ measure: {{every: 6, quantities: [loss, residual, train_outputs]}}
             self.assertTrue(all(len(member.gram) > 0 for member in opened.members))
         self.succeed("verify", path)
 
-    def test_duplicates_are_named(self) -> None:
-        """A sample that is there twice is named, and complexity is infinite, not a huge number."""
-        inputs = np.random.default_rng(3).normal(size=(30, 6))
-        inputs[17] = 2.5 * inputs[4]
-        data = self.folder / "data.h5"
-        with h5py.File(data, "w") as file:
-            file["train_inputs"], file["test_inputs"] = inputs, inputs[:5]
-            file["train_labels"] = np.arange(30) % 2
-            file["test_labels"] = np.arange(5) % 2
-        config = f"""
-name: twice
-model: arora
-data: {{source: hdf5, train: 30, test: 5, hdf5: {{file: {data}}}}}
-network: {{width: 20}}
-training: {{steps: 2}}
-measure: {{final: [gram]}}
-"""
-        result = self.succeed("gram", self.write(config, "twice.yaml"), ranks=2)
-        self.assertIn("sample 17 that of 4", result.text)
-        with widthwise.open(self.folder / "twice.h5") as file:
-            gram = file.members[0].gram
-            self.assertEqual(float(gram["coincident_samples"]), 1)
-            self.assertEqual(float(gram["coincident_first"]), 4)
-            self.assertEqual(float(gram["coincident_second"]), 17)
-            self.assertTrue(math.isinf(float(gram["complexity_train"])))
-            self.assertLess(abs(float(gram["lambda_min"])), 1e-12)
-            self.assertGreater(float(gram["shift"]), 0)
+    def test_blocks_larger_than_the_matrix(self) -> None:
+        """Few samples, and blocks that hold them all: ScaLAPACK's own sizes do not suffice there."""
+        config = self.write(SMALL, "few.yaml")
+        for samples, block in ((1, 32), (2, 32), (40, 32), (90, 128)):
+            for ranks in (1, 3):
+                with self.subTest(samples=samples, block=block, ranks=ranks):
+                    result = self.succeed(
+                        "gram", config, "-o", "few.h5", "--force", "--quiet",
+                        "--set", f"data.train={samples}", "--set", f"gram.block={block}",
+                        ranks=ranks,
+                    )
+                    self.assertNotIn("illegal", result.text)
+                    with widthwise.open(self.folder / "few.h5") as file:
+                        gram = file.members[0].gram
+                        self.assertLess(float(gram["eigen_residual"]), 1e-12)
+                        self.assertLess(float(gram["eigen_orthogonality"]), 1e-12)
+
+    def test_output_scale_and_mean(self) -> None:
+        """Output weights of another size, losses that are means: the same kernel, other units."""
+        settings = ("--set", "network.output.scale=3", "--set", "training.rate=0.005")
+        self.check_predictions(self.train(SMALL, "scale.h5", *settings, ranks=2))
+        settings = ("--set", "loss_reduction=mean", "--set", "training.rate=2")
+        self.check_predictions(self.train(SMALL, "mean.h5", *settings, ranks=2))
+
+    def test_three_outputs(self) -> None:
+        """Each output goes its own way, and errors are sums over outputs, means over samples."""
+        settings = ("--set", "data.mixture.classes=3", "--set", "measure.snapshots=[]")
+        path = self.train(SMALL, "three.h5", *settings, ranks=3)
+        self.check_group(path)
+        self.check_predictions(path)
+
+    def test_batches(self) -> None:
+        """Bounds from data and labels are there for batches too; what speaks of descent is not."""
+        settings = ("--set", "training.method=sgd", "--set", "training.batch=10")
+        path = self.train(SMALL, "sgd.h5", *settings, ranks=2)
+        self.check_group(path)
+        with widthwise.open(path) as file:
+            self.check_bounds(file.members[0], 0.0)
+            names = set(file.members[0].theory)
+            for name in ("theorem_rate", "contraction_bound", "residual_limit", "limit_test_outputs"):
+                self.assertNotIn(name, names)
+        self.assertEqual(check_schema.check_file(str(path)).violations, [])
+
+    def test_function_bound(self) -> None:
+        """Theorem 6.1 holds for ReLU, and speaks of nothing else."""
+        config = SMALL.replace(
+            "mixture: {dimension: 12, classes: 2, components: 3, spread: 1.0, separation: 2.0}",
+            "source: function\n  function: {dimension: 12, kind: cosine, norm: 1.0}",
+        )
+        for kind in ("{kind: relu}", "{kind: leaky-relu, slope: 0.9}"):
+            path = self.train(
+                *(config, "function.h5", "--force", "--set", f"network.activation={kind}"), ranks=2
+            )
+            with widthwise.open(path) as file:
+                measured = math.sqrt(float(file.members[0].gram["quadratic_form_true"]))
+                bound = float(file.members[0].theory["function_bound"])
+                self.assertLess(measured, bound)
+                self.assertEqual(math.isinf(bound), "leaky" in kind)
 
     def test_other_losses(self) -> None:
         """A run with cross entropy has a Gram matrix too, without predictions."""

@@ -134,11 +134,8 @@ typedef struct broken {
     bool not_finite;
 } broken;
 
-static ww_status broken_fill(void *context, double scale, double keep, ww_block_matrix *matrix,
-                             ww_error *error)
+static ww_status broken_fill(void *context, ww_block_matrix *matrix, ww_error *error)
 {
-    (void)scale;
-    (void)keep;
     const broken *self = context;
     const ww_parallel *parallel = &matrix->grid->parallel;
     ww_status status = WW_OK;

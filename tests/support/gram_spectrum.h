@@ -159,7 +159,7 @@ static inline void check_spectrum(const double *inputs, int64_t n, int64_t dimen
     double *y = new_normals(n, 6), *expected = new_doubles(n);
     assert_int_equal(ww_grid_create(&alone, 1, 1, &single, &error), WW_OK);
     assert_int_equal(ww_block_matrix_create(&single, n, n, 32, &matrix, &error), WW_OK);
-    assert_int_equal(ww_gram_limit_fill(&limit, 1.0, 0.0, &matrix, &error), WW_OK);
+    assert_int_equal(ww_gram_limit_fill(&limit, &matrix, &error), WW_OK);
     gather_lower(&matrix, full);
     dense_spectrum(full, n, values);
     for (int64_t j = 0; j < n; j++)

@@ -8,12 +8,14 @@ import widthwise  # program.py puts analysis/ on the path
 
 
 class ShippedJobTest(ProgramTest):
-    """A test of jobs/li-liang."""
+    """A test of jobs/li-liang, or of another folder of jobs/."""
+
+    jobs = "li-liang"
 
     def members(self, job: str) -> list[widthwise.Member]:
         """All runs of a job, done on 2 ranks."""
         path = self.folder / f"{job}.h5"
-        config = SOURCE / "jobs" / "li-liang" / f"{job}.yaml"
+        config = SOURCE / "jobs" / self.jobs / f"{job}.yaml"
         self.succeed("run", config, "-o", path, "--quiet", ranks=2, timeout=3000)
         file = widthwise.open(path)
         self.addCleanup(file.close)

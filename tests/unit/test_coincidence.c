@@ -65,6 +65,8 @@ static void test_none(void **state)
     assert_int_equal(found.samples, 0);
     assert_int_equal(found.first, -1);
     assert_int_equal(found.unlike[0], -1);
+    assert_int_equal(found.zeros, 0);
+    assert_int_equal(found.first_zero, -1);
 }
 
 static void test_planted(void **state)
@@ -87,6 +89,8 @@ static void test_planted(void **state)
     assert_int_equal(found.second == 45 || found.second == 205, 1);
     assert_int_equal(found.unlike[0], 30);
     assert_int_equal(found.unlike[1], 61);
+    assert_int_equal(found.zeros, 2);
+    assert_int_equal(found.first_zero, 101);
 }
 
 static void test_all_alike(void **state)
@@ -111,6 +115,11 @@ static void test_nearly_alike(void **state)
     inputs[9 * D] *= 1.0 + 1e-8;
     ww_coincidence found;
     ww_error error = {0};
+    assert_int_equal(ww_coincidence_find(&samples, D, &found, &error), WW_OK);
+    assert_int_equal(found.samples, 0);
+    // As the kernel has it, which is not singular for such a pair.
+    put(9, 1.0, 2);
+    inputs[9 * D] += 1e-13;
     assert_int_equal(ww_coincidence_find(&samples, D, &found, &error), WW_OK);
     assert_int_equal(found.samples, 0);
 }

@@ -207,7 +207,9 @@ static double bound(ww_function kind, double alpha, double norm, int64_t terms, 
                                                     .terms = terms,
                                                     .alpha = alpha,
                                                     .norm = norm,
-                                                    .exponent = exponent}}};
+                                                    .exponent = exponent}},
+                              .network.depth = 1,
+                              .gram.depth = 1};
     return ww_function_bound(&config);
 }
 
@@ -248,6 +250,23 @@ static void test_bounds_of_theorem_6_1(void **state)
     assert_true(isinf(ww_function_bound(&other)));
     ww_config ball = {.data = {.source = WW_SOURCE_FUNCTION, .normalize = WW_NORMALIZE_BALL}};
     assert_true(isinf(ww_function_bound(&ball)));
+    // What the proof does not expand: another activation, more layers.
+    ww_config covered = {
+        .data = {.source = WW_SOURCE_FUNCTION,
+                 .normalize = WW_NORMALIZE_SPHERE,
+                 .function = {.kind = WW_FUNCTION_COSINE, .terms = 1, .alpha = 1.0, .norm = 1.0}},
+        .network.depth = 1,
+        .gram.depth = 1};
+    assert_true(ww_function_bound(&covered) < 10.0);
+    ww_config leaky = covered;
+    leaky.network.activation.kind = WW_ACTIVATION_LEAKY_RELU;
+    leaky.network.activation.slope = 0.5;
+    assert_true(isinf(ww_function_bound(&leaky)));
+    covered.gram.depth = 2;
+    assert_true(isinf(ww_function_bound(&covered)));
+    covered.gram.depth = 1;
+    covered.network.depth = 2;
+    assert_true(isinf(ww_function_bound(&covered)));
 }
 
 int main(int count, char **words)
