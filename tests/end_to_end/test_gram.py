@@ -699,7 +699,7 @@ output: {record: [data]}
     def test_elpa_on_more_ranks_than_blocks(self) -> None:
         """The grid that is chosen has a block for each rank, however few samples there are."""
         config = self.write(SMALL, "elpa.yaml")
-        settings = ("--set", "gram.solver=elpa", "--set", "network.width=1000")
+        settings = ("--set", "gram.solver=elpa", "--set", "network.width=2000")
         path = self.folder / "elpa.h5"
         result = run_program("run", config, "-o", path, *settings, folder=self.folder, ranks=7)
         if "was built without" in result.errors:
