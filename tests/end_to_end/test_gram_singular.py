@@ -112,6 +112,8 @@ measure: {{final: [gram]}}
         )
         self.assertIn("training samples, 1 is zero, first sample 21", text)
         self.check_singular("zero")
+        told = self.succeed("plan", "zero.yaml", "--set", "data.normalize=none").text
+        self.assertIn("zero samples: 1 of 30 train samples are zero vectors (first 21, from 0)", told)
         with widthwise.open(self.folder / "zero.h5") as file:
             gram = file.members[0].gram
             self.assertEqual(float(gram["zero_samples"]), 1)
