@@ -146,9 +146,10 @@ class GramTest(ProgramTest):
         delta, kappa = 0.01, float(member.setting("network.hidden.std") or 0)
         norm = np.linalg.norm(inputs, axis=1).max()
         square = float(np.sum(signs**2)) / targets.shape[1]  # S
+        has_pairs = member.setting("network.hidden.pairs") == "antisymmetric"
         start = max(
             (np.linalg.norm(targets, axis=1) ** 2).max(),
-            targets.shape[1] * square * kappa**2 * norm**2,
+            0 if has_pairs else targets.shape[1] * square * kappa**2 * norm**2,
         )
         is_mean = member.setting("loss_reduction") == "mean"
         self.near(theory["distance_bound"], math.sqrt(form / square), 1e-8)
@@ -162,7 +163,7 @@ class GramTest(ProgramTest):
         bound += math.sqrt(math.log(n * norm**2 / (least * delta)) / n)
         self.near(theory["generalization_bound"], bound, 1e-8)
         self.near(theory["classification_bound"], bound, 1e-8)
-        tail = 2 * math.log(2 / delta) / m
+        tail = 2 * math.log(2 / delta) / (m / 2 if has_pairs else m)
         moved, row_moved = trajectory["distance_absolute"], trajectory["row_movement"]
         rademacher = moved / math.sqrt(2 * n)
         rademacher *= math.sqrt(1 + slope**2) + math.sqrt(1 - slope**2) * tail**0.25
@@ -181,7 +182,8 @@ class GramTest(ProgramTest):
         rate = float(member.setting("training.rate") or 0)
         delta, kappa = 0.01, float(member.setting("network.hidden.std") or 0)
         norm = np.linalg.norm(inputs, axis=1).max()
-        start = max((targets**2).max(), square * kappa**2 * norm**2)
+        has_pairs = member.setting("network.hidden.pairs") == "antisymmetric"
+        start = max((targets**2).max(), 0 if has_pairs else square * kappa**2 * norm**2)
         self.near(theory["contraction_bound"], 1 - rate * gain * values[0] / 2)
         self.near(theory["largest_stable_rate"], 2 / values[-1] / gain)
         self.near(theory["theorem_rate"], values[0] / (n * norm**2) ** 2 / gain)
@@ -587,6 +589,25 @@ measure: {{every: 6, quantities: [loss, residual, train_outputs]}}
         self.check_predictions(self.train(SMALL, "scale.h5", *settings, ranks=2))
         settings = ("--set", "loss_reduction=mean", "--set", "training.rate=2")
         self.check_predictions(self.train(SMALL, "mean.h5", *settings, ranks=2))
+
+    def test_large_starts_and_pairs(self) -> None:
+        """Outputs at the start that are larger than labels, and units that cancel there."""
+        settings = ("--set", "network.hidden.std=2", "--set", "measure.snapshots=[]")
+        self.check_predictions(self.train(SMALL, "large.h5", *settings, ranks=2))
+        settings = (*settings, "--set", "network.hidden.pairs=antisymmetric")
+        self.check_predictions(self.train(SMALL, "pairs.h5", *settings, ranks=2))
+
+    def test_gaussian_outputs(self) -> None:
+        """Bounds that ask for output weights of one magnitude are not there for others."""
+        settings = ("--set", "network.output.kind=gaussian", "--set", "measure.snapshots=[]")
+        path = self.train(SMALL, "gaussian.h5", *settings, ranks=2)
+        self.check_group(path)
+        with widthwise.open(path) as file:
+            theory = file.members[0].theory
+            for name in ("theorem_width", "row_movement_bound", "rademacher_bound"):
+                self.assertTrue(np.isnan(theory[name]).all())
+            for name in ("distance_bound", "contraction_bound", "theorem_rate"):
+                self.assertTrue(np.isfinite(theory[name]).all())
 
     def test_three_outputs(self) -> None:
         """Each output goes its own way, and errors are sums over outputs, means over samples."""

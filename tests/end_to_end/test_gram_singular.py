@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 import h5py  # noqa: E402
 import numpy as np  # noqa: E402
 from gram_reference import kernel  # noqa: E402
-from program import ProgramTest  # noqa: E402
+from program import ProgramTest, run_program  # noqa: E402
 
 import widthwise  # noqa: E402
 
@@ -27,7 +27,7 @@ class SingularGramTest(ProgramTest):
         labels: np.ndarray,
         *more: str,
         command: str = "run",
-        code: int = 0,
+        succeeds: bool = True,
     ) -> str:
         """A run on given samples into the file `name`.h5, and gives back what was printed."""
         data = self.folder / f"{name}-data.h5"
@@ -44,7 +44,9 @@ measure: {{final: [gram]}}
 """
         path = self.folder / f"{name}.yaml"
         path.write_text(config, encoding="utf-8")
-        return self.succeed(command, path, *more, ranks=2, code=code).text
+        result = run_program(command, path, *more, folder=self.folder, ranks=2)
+        self.assertEqual(result.code == 0, succeeds, result.text)
+        return result.text
 
     def check_singular(self, name: str) -> None:
         """No number that is divided by a lambda_min of 0, or by rounding."""
@@ -110,6 +112,8 @@ measure: {{final: [gram]}}
         )
         self.assertIn("training samples, 1 is zero, first sample 21", text)
         self.check_singular("zero")
+        told = self.succeed("plan", "zero.yaml", "--set", "data.normalize=none").text
+        self.assertIn("zero samples: 1 of 30 train samples are zero vectors (first 21, from 0)", told)
         with widthwise.open(self.folder / "zero.h5") as file:
             gram = file.members[0].gram
             self.assertEqual(float(gram["zero_samples"]), 1)
@@ -166,7 +170,7 @@ measure: {{final: [gram]}}
         more = ("--set", "data.normalize=none")
         for name, scale in (("tiny", 1e-160), ("huge", 1e160)):
             labels = np.arange(30) % 2
-            text = self.of_samples(name, scale * inputs, labels, *more, command="gram", code=2)
+            text = self.of_samples(name, scale * inputs, labels, *more, command="gram", succeeds=False)
             self.assertIn("normalise them", text)
         self.of_samples("sphere", 1e-160 * inputs, np.arange(30) % 2, command="gram")
 
