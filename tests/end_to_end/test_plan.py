@@ -37,7 +37,7 @@ KINDS = {
 GRAM = """
 name: gram
 model: arora
-data: {train: 1800, test: 200, mixture: {dimension: 20, classes: 2, components: 2}}
+data: {train: 1200, test: 200, mixture: {dimension: 20, classes: 2, components: 2}}
 network: {width: 128}
 training: {steps: 2, rate: 0.001}
 measure: {every: 1, quantities: [loss], final: [gram]}
@@ -219,7 +219,7 @@ class PlanTest(ProgramTest):
             found = re.search(r"([\d.e+]+) for results", text)
             assert found is not None, text
             work.append(float(found[1]))
-        self.assertGreater(work[1] - work[0], 1800**3 / 3)
+        self.assertGreater(work[1] - work[0], 1200**3 / 3)
         self.assertLess(abs((work[2] - work[0]) / (work[1] - work[0]) - 3.0), 0.05)
 
     def test_more_ranks_than_there_are(self) -> None:
