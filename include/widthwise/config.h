@@ -61,7 +61,7 @@ enum { WW_SEED_DATA = 1, WW_SEED_WEIGHTS = 2, WW_SEED_BATCHES = 4 };
 /// Solvers of eigenvalue problems of symmetric matrices.
 typedef enum ww_eigensolver {
     WW_EIGENSOLVER_SCALAPACK,
-    WW_EIGENSOLVER_ELPA, ///< two stages; only where the program was built with ELPA
+    WW_EIGENSOLVER_ELPA, ///< only where the program was built with ELPA
 } ww_eigensolver;
 
 /// Which gradients the kernel of a deep network is made of.

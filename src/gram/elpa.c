@@ -1,4 +1,5 @@
-// ELPA as an eigensolver: reduction to tridiagonal form in two stages.
+// ELPA as an eigensolver. Reduction in two stages is the faster one for eigenvalues alone; with
+// eigenvectors, which then go back through both stages, that in one.
 
 #include "gram/eigensolvers.h"
 
@@ -52,7 +53,8 @@ static void set(elpa_t handle, const char *name, int value, int *code)
         elpa_set_integer(handle, name, value, code);
 }
 
-static int describe(elpa_t handle, const ww_block_matrix *matrix, MPI_Comm members)
+static int describe(elpa_t handle, const ww_block_matrix *matrix, bool with_vectors,
+                    MPI_Comm members)
 {
     int code = ELPA_OK;
     set(handle, "na", ww_int(matrix->rows), &code);
@@ -65,7 +67,7 @@ static int describe(elpa_t handle, const ww_block_matrix *matrix, MPI_Comm membe
     set(handle, "process_col", matrix->grid->column, &code);
     if (code == ELPA_OK)
         code = elpa_setup(handle);
-    set(handle, "solver", ELPA_SOLVER_2STAGE, &code);
+    set(handle, "solver", with_vectors ? ELPA_SOLVER_1STAGE : ELPA_SOLVER_2STAGE, &code);
     return code;
 }
 
@@ -93,7 +95,7 @@ static ww_status with_elpa(ww_block_matrix *matrix, double *values, ww_block_mat
     elpa_t handle = elpa_allocate(&code);
     WW_TRY(told(code, error));
     complete(matrix, work->work);
-    code = describe(handle, matrix, members);
+    code = describe(handle, matrix, vectors != NULL, members);
     if (code == ELPA_OK) {
         if (vectors != NULL)
             elpa_eigenvectors_a_h_a_d(handle, matrix->entries, values, vectors->entries, &code);
