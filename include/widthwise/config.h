@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-typedef enum ww_model { WW_MODEL_LI_LIANG, WW_MODEL_ARORA } ww_model;
+typedef enum ww_model { WW_MODEL_LI_LIANG, WW_MODEL_ARORA, WW_MODEL_BRUTZKUS } ww_model;
 typedef enum ww_source {
     WW_SOURCE_MIXTURE,
     WW_SOURCE_XOR_BALLS,
@@ -22,8 +22,11 @@ typedef enum ww_source {
     WW_SOURCE_IDX,
     WW_SOURCE_CIFAR10,
     WW_SOURCE_HDF5,
-    WW_SOURCE_FUNCTION
+    WW_SOURCE_FUNCTION,
+    WW_SOURCE_SEPARABLE,
+    WW_SOURCE_ORTHONORMAL
 } ww_source;
+typedef enum ww_subset { WW_SUBSET_NONE, WW_SUBSET_SEPARABLE } ww_subset;
 typedef enum ww_normalize {
     WW_NORMALIZE_NONE,
     WW_NORMALIZE_SPHERE,
@@ -43,14 +46,35 @@ typedef enum ww_function {
 } ww_function;
 typedef enum ww_activation { WW_ACTIVATION_RELU, WW_ACTIVATION_LEAKY_RELU } ww_activation;
 typedef enum ww_scaling { WW_SCALING_NONE, WW_SCALING_INVERSE_SQRT_WIDTH } ww_scaling;
+/// Where the weights begin.
+typedef enum ww_start {
+    WW_START_DRAWN,
+    WW_START_FILE,    ///< the weights of another run
+    WW_START_FIT,     ///< fits any labels (BR theorem 7)
+    WW_START_BAD_FIT, ///< fits the train set, and is wrong on every test sample (BR section 6.2)
+    WW_START_LOCAL_MINIMUM ///< a spurious local minimum of the ReLU loss (BR theorem 8)
+} ww_start;
+/// Distributions of the hidden weights of a unit at the start.
+typedef enum ww_hidden {
+    WW_HIDDEN_GAUSSIAN, ///< independent normals
+    WW_HIDDEN_BALL,     ///< uniform in the ball of radius R (BR equation 5)
+    WW_HIDDEN_CUBE,     ///< every weight uniform in [-C, C] (BR section 7.2)
+    WW_HIDDEN_OPPOSED   ///< -R / sqrt(d) in the first half of the units, +R / sqrt(d) in the rest
+                        ///< (BR 9.1.4)
+} ww_hidden;
 typedef enum ww_pairs { WW_PAIRS_NONE, WW_PAIRS_ANTISYMMETRIC } ww_pairs;
-typedef enum ww_output { WW_OUTPUT_GAUSSIAN, WW_OUTPUT_SIGNS } ww_output;
-typedef enum ww_loss_kind { WW_LOSS_CROSS_ENTROPY, WW_LOSS_SQUARED } ww_loss_kind;
+/// halves: +v for the first half of the units, -v for the rest (BR section 2).
+typedef enum ww_output { WW_OUTPUT_GAUSSIAN, WW_OUTPUT_SIGNS, WW_OUTPUT_HALVES } ww_output;
+typedef enum ww_loss_kind { WW_LOSS_CROSS_ENTROPY, WW_LOSS_SQUARED, WW_LOSS_HINGE } ww_loss_kind;
 typedef enum ww_reduction { WW_REDUCTION_MEAN, WW_REDUCTION_SUM } ww_reduction;
 typedef enum ww_method { WW_METHOD_SGD, WW_METHOD_GD } ww_method;
 typedef enum ww_rate_scaling { WW_RATE_NONE, WW_RATE_INVERSE_WIDTH } ww_rate_scaling;
-typedef enum ww_sampling { WW_SAMPLING_PERMUTATION, WW_SAMPLING_REPLACEMENT } ww_sampling;
-typedef enum ww_engine_kind { WW_ENGINE_AUTO, WW_ENGINE_DENSE } ww_engine_kind;
+typedef enum ww_sampling {
+    WW_SAMPLING_PERMUTATION,
+    WW_SAMPLING_REPLACEMENT,
+    WW_SAMPLING_SEQUENTIAL
+} ww_sampling;
+typedef enum ww_engine_kind { WW_ENGINE_AUTO, WW_ENGINE_DENSE, WW_ENGINE_WINDOW } ww_engine_kind;
 
 /// Bits of output.record.
 enum { WW_RECORD_DATA = 1, WW_RECORD_INITIAL_WEIGHTS = 2, WW_RECORD_BATCHES = 4 };
@@ -156,6 +180,19 @@ typedef struct ww_config {
             int64_t exponent; ///< p of power
         } function;           ///< y = g(x) (AR section 6)
         struct {
+            int64_t dimension; ///< d
+            double margin;     ///< gamma: y <u, x> >= gamma for a hidden unit vector u
+        } separable;
+        struct {
+            int64_t dimension; ///< d: the samples are e_1 .. e_d, all with label +1
+        } orthonormal;
+        struct {
+            ww_subset kind;
+            int64_t candidates; ///< samples to choose from; WW_ALL_SAMPLES: all of the files
+            double penalty;     ///< C of the soft margin
+            double margin;      ///< c: samples with y <w, x> >= c of the soft margin's w are kept
+        } subset;
+        struct {
             ww_labels kind;
             double random_fraction; ///< share of labels that are drawn anew
             bool noisy_test;        ///< test labels likewise
@@ -169,23 +206,31 @@ typedef struct ww_config {
             ww_activation kind;
             double slope; ///< of leaky-relu, left of zero
         } activation;
+        ww_start start;
+        char *start_file;  ///< absolute path
+        int64_t start_run; ///< number of the run in it
         struct {
-            double std; ///< kappa of AR, without scaling
+            ww_hidden kind;
+            double std;    ///< of gaussian: kappa of AR, without scaling
+            double radius; ///< of the others: R, or C of cube, without scaling
             ww_scaling scaling;
             ww_pairs pairs; ///< antisymmetric: units 2r and 2r + 1 cancel at the start
         } hidden;
         struct {
             ww_output kind;
-            double scale; ///< standard deviation of an output weight, or size of signs
+            double scale; ///< standard deviation of an output weight, or size of signs and halves
             ww_scaling scaling;
         } output;
+        bool train_output; ///< the output weights are trained too
     } network;
     ww_loss_kind loss;
     ww_reduction loss_reduction;
     struct {
         ww_method method;
-        int64_t batch; ///< B; sgd only
-        int64_t steps; ///< T
+        int64_t batch;     ///< B; sgd only
+        int64_t epochs;    ///< from which the steps follow; 0: they do not
+        int64_t steps;     ///< T
+        bool stop_at_rest; ///< end where no sample would change a weight (hinge)
         double rate;
         ww_rate_scaling rate_scaling;
         ww_sampling sampling;
@@ -288,15 +333,23 @@ ww_status ww_config_want_gram(ww_config *config, ww_error *error);
 
 /// Learning rate eta after rate_scaling.
 double ww_config_learning_rate(const ww_config *config);
-/// Standard deviation of an initial hidden weight after scaling (sigma of LL A3).
+/// Standard deviation of an initial hidden weight after scaling (sigma of LL A3); 0 where they are
+/// not gaussian.
 double ww_config_hidden_std(const ww_config *config);
-/// Standard deviation of an output weight after scaling; the size of every one for signs.
+/// Radius of initial hidden weights after scaling (R of BR equation 5, or C of section 7.2); 0
+/// where they are gaussian.
+double ww_config_hidden_radius(const ww_config *config);
+/// Standard deviation of an output weight after scaling; the size of every one for signs and
+/// halves.
 double ww_config_output_std(const ww_config *config);
 /// Outputs k that a network has for data of so many classes: one each for cross entropy; for the
-/// squared loss one for two classes, or for a function, whose targets are real numbers.
+/// squared and the hinge loss one for two classes, or for a function, whose targets are real
+/// numbers.
 int64_t ww_config_outputs(const ww_config *config, int64_t classes);
 /// Whether the loss compares outputs with targets rather than with a label.
 bool ww_config_has_targets(const ww_config *config);
+/// Whether all output weights have the same magnitude, at all times.
+bool ww_config_has_one_magnitude(const ww_config *config);
 /// True where the data sets of both have the same source, shape and kind of targets; other seeds
 /// may draw others.
 bool ww_config_same_source(const ww_config *a, const ww_config *b);

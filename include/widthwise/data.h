@@ -28,6 +28,16 @@ typedef struct ww_samples {
     ww_shared shared; ///< where the inputs stand, if ww_dataset_load has made them
 } ww_samples;
 
+/// A hyperplane through the origin that separates the train set, and how short its normal can be.
+/// w* is the shortest w with y <w, x> >= 1 on all train samples, y = +1 for class 0 (BR section 2,
+/// the hard margin). Looked for where the loss is hinge.
+typedef struct ww_separator {
+    bool sought;
+    double lower, upper; ///< proven: lower <= ||w*|| <= upper; upper is infinite if none was found
+    double *weights;     ///< [d], w with ||w|| = upper; NULL without
+    double *margins;     ///< [n], y <w, x> >= 1 of the train samples; NULL without
+} ww_separator;
+
 /// A data set. The same on all ranks.
 typedef struct ww_dataset {
     int64_t dimension;  ///< d
@@ -36,6 +46,7 @@ typedef struct ww_dataset {
     int64_t components; ///< l, components of a class; 1 where the source has none
     bool has_targets;   ///< samples have targets
     ww_samples train, test;
+    ww_separator separator; ///< of the train set, by the labels trained on
     uint64_t hash; ///< of inputs, labels and targets, to notice a changed file at a restart
 } ww_dataset;
 

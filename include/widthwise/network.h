@@ -44,18 +44,37 @@ typedef struct ww_loss {
 
 /// The loss of a configuration. Cross entropy over the softmax (LL section 3) is done stably: the
 /// largest output is subtracted before exponentials are taken. The squared loss is half the squared
-/// distance of the outputs from the targets (AR section 3).
+/// distance of the outputs from the targets (AR section 3). The hinge loss max(1 - y f, 0) of two
+/// classes y = +1 and -1 (BR section 2) has the gradient 0 where the margin y f is 1 or more.
 const ww_loss *ww_loss_of(const ww_config *config);
 
-/// Initial hidden weights of units first_unit .. first_unit + units - 1, into out [units, d]: a
-/// pure function of the seed and the unit's global index. They are drawn again wherever they are
-/// needed. With antisymmetric pairs unit 2r + 1 has the weights of unit 2r.
-void ww_initial_hidden_weights(const ww_config *config, int64_t dimension, int64_t first_unit,
-                               int64_t units, double *out);
+/// Hidden weights of units first_unit .. first_unit + units - 1 as they are drawn, into out [units,
+/// d]: a pure function of the seed and the unit's global index. With antisymmetric pairs unit 2r +
+/// 1 has the weights of unit 2r.
+void ww_drawn_hidden_weights(const ww_config *config, int64_t dimension, int64_t first_unit,
+                             int64_t units, double *out);
 
-/// Initial output weights of the same units, into out [units, k]. With antisymmetric pairs unit
-/// 2r + 1 has those of unit 2r with the opposite sign.
-void ww_initial_output_weights(const ww_config *config, int64_t outputs, int64_t first_unit,
-                               int64_t units, double *out);
+/// Output weights of the same units as they are drawn, into out [units, k]. With antisymmetric
+/// pairs unit 2r + 1 has those of unit 2r with the opposite sign.
+void ww_drawn_output_weights(const ww_config *config, int64_t outputs, int64_t first_unit,
+                             int64_t units, double *out);
+
+/// The weights at t = 0. Those that are drawn are drawn again wherever they are needed; others
+/// (network.start) are held, each rank its own units.
+typedef struct ww_initial {
+    const ww_config *config;
+    int64_t dimension, outputs; ///< d, k
+    int64_t first_unit;         ///< of those held
+    const double *hidden;       ///< [local units, d]; NULL: drawn
+    const double *output;       ///< [local units, k]; NULL: drawn
+} ww_initial;
+
+/// W(0) of units first_unit .. first_unit + units - 1 into out [units, d]; of held weights these
+/// units are of this rank. Pure.
+void ww_initial_hidden_weights(const ww_initial *initial, int64_t first_unit, int64_t units,
+                               double *out);
+/// Output weights at t = 0 likewise, into out [units, k].
+void ww_initial_output_weights(const ww_initial *initial, int64_t first_unit, int64_t units,
+                               double *out);
 
 #endif

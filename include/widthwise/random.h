@@ -23,7 +23,12 @@ typedef enum ww_purpose {
     WW_DRAW_TRAIN_LABELS = 8,
     WW_DRAW_TEST_LABELS = 9,
     WW_DRAW_BATCHES = 10,
-    WW_DRAW_FUNCTION = 11 ///< directions (substream 0) and factors (1) of the terms of a function
+    WW_DRAW_FUNCTION = 11,  ///< directions (substream 0) and factors (1) of the terms of a function
+    WW_DRAW_ROW_NORMS = 12, ///< further coordinates of rows that are uniform in a ball
+    WW_DRAW_SEPARATOR = 13, ///< the direction that separates a separable source
+    WW_DRAW_SUBSET = 14,    ///< the order in which samples are looked at by dual coordinate ascent
+    WW_DRAW_CONSTRUCTION = 15, ///< directions of weights that are built (substream 0), and those in
+                               ///< which they are tried (1)
 } ww_purpose;
 
 /// One stream of numbers.

@@ -27,6 +27,7 @@ typedef struct ww_problem {
     double negative_slope;      ///< of the activation
     bool pairs;                 ///< units 2r and 2r + 1 cancel at the start: kernels.h
     const ww_loss *loss;
+    ww_initial initial;          ///< weights at t = 0
     ww_sum_format output_format; ///< of sums over tiles of outputs
 } ww_problem;
 
@@ -52,7 +53,8 @@ void ww_batches_free(ww_batches *batches);
 int64_t ww_batches_bytes(const ww_problem *problem);
 /// Indices of the train samples in the batch of step `step`, [B].
 ///   permutation: epoch e = step / (n / B) goes through a permutation drawn for e; what does not
-///                fill a batch is dropped. replacement: B independent uniform draws. gd: 0 .. n
+///                fill a batch is dropped. replacement: B independent uniform draws.
+///                sequential: sample after sample, the first again after the last. gd: 0 .. n
 ///                - 1.
 void ww_batches_at(ww_batches *batches, int64_t step, int64_t *indices);
 /// The batch of `step` itself: `indices` [B] is room to work in; the arrays of `batch` are filled,
@@ -70,6 +72,19 @@ double ww_loss_over(const ww_problem *problem, const ww_samples *samples, const 
 /// The same for a batch, and its derivative by each output in `gradients` [B, k].
 double ww_batch_loss(const ww_problem *problem, const double *outputs, const ww_samples *batch,
                      double *gradients);
+
+/// What the steps have done, where there are steps that change nothing: with the hinge loss. The
+/// same on all ranks.
+typedef struct ww_tally {
+    int64_t updates;     ///< steps that changed a weight: the non-zero updates of BR section 2
+    int64_t last_change; ///< steps made when the weights became what they are; 0 at the start
+    /// Largest <dL / dW, W*> of a step that changed a weight, with L the loss of its batch and the
+    /// rows of W* those +-w* of the separator by the sign of v: below 0 by BR proposition 1.
+    /// -infinity before the first; NaN without a separator.
+    double descent;
+    int64_t support; ///< train samples that had a part in some update
+    uint8_t *used;   ///< [n], whether a train sample had
+} ww_tally;
 
 /// An engine holds the state of training and makes steps. `dense` keeps W and is the reference.
 typedef struct ww_engine ww_engine;
@@ -104,6 +119,24 @@ const double *ww_engine_tile(void *engine, int64_t tile);
 
 /// Output weights of this rank's units, [local units, k].
 const double *ww_engine_output_weights(const ww_engine *engine);
+
+/// What the steps so far have done; NULL for losses under which every step changes all weights.
+const ww_tally *ww_engine_tally(const ww_engine *engine);
+/// The tally as doubles, for a checkpoint: their number, out of the engine, and back into it before
+/// ww_engine_restored. Pure, and not collective.
+size_t ww_engine_tally_words(const ww_problem *problem);
+void ww_engine_tally_save(const ww_engine *engine, double *words);
+void ww_engine_tally_load(ww_engine *engine, const double *words);
+
+/// Whether no train sample would change a weight any more: each has a margin of at least 1, or no
+/// active unit (BR proposition 1, theorem 8). Then the engine goes back to the step at which the
+/// weights became what they are (`last_change`), and `*rests` is true. Only with a tally.
+/// Collective.
+ww_status ww_engine_rest(ww_engine *engine, bool *rests, ww_error *error);
+
+/// Columns of what an engine keeps for each unit beside its weights, in the middle of its work; 0
+/// for `dense`. Pure.
+int64_t ww_engine_state_columns(const ww_problem *problem);
 
 /// Where a checkpoint is read back to: hidden weights [local units, d], output weights [local
 /// units, k]. After filling both, ww_engine_restored tells the engine the step they belong to.

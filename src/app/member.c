@@ -48,8 +48,13 @@ static size_t fill_facts(const ww_config *config, const ww_dataset *data, int64_
     facts[count - 1].changes = true;
     facts[count++] = real_fact("learning_rate", ww_config_learning_rate(config), "1",
                                "Step size eta after rate_scaling.");
-    facts[count++] = real_fact("hidden_std", ww_config_hidden_std(config), "1",
-                               "Standard deviation sigma of an initial hidden weight.");
+    if (ww_config_hidden_std(config) > 0.0)
+        facts[count++] = real_fact("hidden_std", ww_config_hidden_std(config), "1",
+                                   "Standard deviation sigma of an initial hidden weight.");
+    else
+        facts[count++] = real_fact("hidden_radius", ww_config_hidden_radius(config), "1",
+                                   "Largest norm R of a unit's initial hidden weights; of "
+                                   "network.hidden.kind: cube the largest weight.");
     facts[count++] = real_fact("accuracy_target", config->measure.accuracy_target, "1",
                                "Test accuracy of steps_to_accuracy and distance_at_accuracy.");
     facts[count++] = integer_fact("seed_data", config->seeds.data, "1", "Seed of the data.");

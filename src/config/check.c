@@ -3,70 +3,15 @@
 #include "widthwise/memory.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { PLACE = 1024, SENTENCE = 2048, USUAL_SAMPLES = 1000 };
-
-// "PLACE: KEY sentence".
-static ww_status refuse(const ww_config *config, const char *key, ww_error *error,
-                        const char *format, ...) __attribute__((format(printf, 4, 5)));
-
-static ww_status refuse(const ww_config *config, const char *key, ww_error *error,
-                        const char *format, ...)
-{
-    char place[PLACE], sentence[SENTENCE];
-    ww_config_where(config, key, place, sizeof place);
-    va_list arguments;
-    va_start(arguments, format);
-    (void)vsnprintf(sentence, sizeof sentence, format, arguments);
-    va_end(arguments);
-    return ww_fail(error, WW_USAGE, "%s %s", place, sentence);
-}
-
-static bool is_given(const ww_given *given, const char *key)
-{
-    const size_t index = ww_key_find(key);
-    WW_ASSERT(index < ww_key_count());
-    return given[index].node != NULL;
-}
+enum { PLACE = 1024, SENTENCE = 2048 };
 
 // Words of a choice as they stand in YAML.
 static const char *choice_of(const ww_key *key, const ww_config *config)
 {
     return key->choices[*(const int *)ww_key_value(key, config)];
-}
-
-ww_status ww_config_derive(ww_config *config, const ww_given *given, ww_error *error)
-{
-    if (!is_given(given, "seeds.data"))
-        config->seeds.data = config->seed;
-    if (!is_given(given, "seeds.weights"))
-        config->seeds.weights = config->seed;
-    if (!is_given(given, "seeds.batches"))
-        config->seeds.batches = config->seed;
-    int64_t samples = USUAL_SAMPLES;
-    if (config->data.source == WW_SOURCE_POINTS &&
-        ww_multiply(config->data.points.classes, config->data.points.components,
-                    "classes x components", &samples, NULL) != WW_OK)
-        return refuse(config, "data.points.classes", error,
-                      "times data.points.components is more than 64 bits can count; choose fewer");
-    if (!is_given(given, "data.train"))
-        config->data.train = samples;
-    if (!is_given(given, "data.test"))
-        config->data.test = samples;
-    if (!is_given(given, "data.normalize"))
-        config->data.normalize =
-            config->data.source == WW_SOURCE_XOR_BALLS ? WW_NORMALIZE_NONE : WW_NORMALIZE_SPHERE;
-    if (!is_given(given, "gram.depth"))
-        config->gram.depth = config->network.depth;
-    if (!is_given(given, "gram.network"))
-        config->gram.network = config->network.output.kind == WW_OUTPUT_SIGNS;
-    if (!is_given(given, "data.labels.random_fraction"))
-        config->data.labels.random_fraction =
-            config->data.labels.kind == WW_LABELS_RANDOM ? 1.0 : 0.0;
-    return WW_OK;
 }
 
 ww_status ww_refuse_unused(const ww_config *config, size_t index, const ww_place *place,
@@ -93,16 +38,25 @@ ww_status ww_refuse_unused(const ww_config *config, size_t index, const ww_place
                      key->path, condition->path, wanted, choice_of(condition, config), other);
 }
 
+static bool preset_has(ww_model model, const char *path)
+{
+    for (const ww_preset_value *value = ww_preset_of(model)->values; value->path != NULL; value++)
+        if (strcmp(value->path, path) == 0)
+            return true;
+    return false;
+}
+
 static ww_status check_required(const ww_config *config, const ww_given *given, ww_error *error)
 {
     for (size_t index = 0; index < ww_key_count(); index++) {
         const ww_key *key = ww_key_at(index);
         if (key->default_from != WW_DEFAULT_NONE || given[index].node != NULL ||
-            !ww_key_in_use(key, config))
+            preset_has(config->model, key->path) || !ww_key_in_use(key, config))
             continue;
         WW_ASSERT(key->condition != NULL);
-        return refuse(config, key->condition, error, "is %s, which needs %s; give it",
-                      choice_of(ww_key_at(ww_key_find(key->condition)), config), key->path);
+        return ww_config_refuse(config, key->condition, error, "is %s, which needs %s; give it",
+                                choice_of(ww_key_at(ww_key_find(key->condition)), config),
+                                key->path);
     }
     return WW_OK;
 }
@@ -124,16 +78,22 @@ static ww_status check_samples(const ww_config *config, const char *key, int64_t
     if (source == WW_SOURCE_POINTS) {
         const int64_t points = config->data.points.classes * config->data.points.components;
         if (count != points)
-            return refuse(config, key, error,
-                          "is %s, but source points has data.points.classes x "
-                          "data.points.components = %lld samples; leave the key out",
-                          count_in_words(count, words, sizeof words), (long long)points);
+            return ww_config_refuse(config, key, error,
+                                    "is %s, but source points has data.points.classes x "
+                                    "data.points.components = %lld samples; leave the key out",
+                                    count_in_words(count, words, sizeof words), (long long)points);
     }
-    if (count == WW_ALL_SAMPLES && source != WW_SOURCE_IDX && source != WW_SOURCE_CIFAR10 &&
-        source != WW_SOURCE_HDF5)
-        return refuse(config, key, error,
-                      "is all, but source %s has no end; give a number of samples",
-                      ww_source_name(source));
+    if (source == WW_SOURCE_ORTHONORMAL && count != config->data.orthonormal.dimension)
+        return ww_config_refuse(
+            config, key, error,
+            "is %s, but source orthonormal has data.orthonormal.dimension = %lld "
+            "samples; leave the key out",
+            count_in_words(count, words, sizeof words),
+            (long long)config->data.orthonormal.dimension);
+    if (count == WW_ALL_SAMPLES && !ww_source_reads_files(source))
+        return ww_config_refuse(config, key, error,
+                                "is all, but source %s has no end; give a number of samples",
+                                ww_source_name(source));
     return WW_OK;
 }
 
@@ -144,21 +104,22 @@ static ww_status check_probabilities(const ww_config *config, ww_error *error)
     int64_t wanted = 0;
     if (ww_multiply(config->data.mixture.classes, config->data.mixture.components,
                     "classes x components", &wanted, NULL) != WW_OK)
-        return refuse(config, "data.mixture.classes", error,
-                      "times data.mixture.components is more than 64 bits can count; choose fewer");
+        return ww_config_refuse(
+            config, "data.mixture.classes", error,
+            "times data.mixture.components is more than 64 bits can count; choose fewer");
     if (list->count == 0)
         return WW_OK;
     if ((int64_t)list->count != wanted)
-        return refuse(config, key, error,
-                      "has %zu entries, but there are data.mixture.classes x "
-                      "data.mixture.components = %lld; give one for each component",
-                      list->count, (long long)wanted);
+        return ww_config_refuse(config, key, error,
+                                "has %zu entries, but there are data.mixture.classes x "
+                                "data.mixture.components = %lld; give one for each component",
+                                list->count, (long long)wanted);
     double sum = 0.0;
     for (size_t i = 0; i < list->count; i++)
         sum += list->values[i];
     if (fabs(sum - 1.0) > 1e-9)
-        return refuse(config, key, error, "has the sum %.12g; probabilities must have the sum 1",
-                      sum);
+        return ww_config_refuse(config, key, error,
+                                "has the sum %.12g; probabilities must have the sum 1", sum);
     return WW_OK;
 }
 
@@ -167,12 +128,13 @@ static ww_status check_classes(const ww_config *config, const char *key,
                                const ww_integer_list *list, ww_error *error)
 {
     if (list->count == 1)
-        return refuse(config, key, error, "has one class; name at least two, or none for all");
+        return ww_config_refuse(config, key, error,
+                                "has one class; name at least two, or none for all");
     for (size_t i = 0; i < list->count; i++)
         for (size_t j = 0; j < i; j++)
             if (list->values[i] == list->values[j])
-                return refuse(config, key, error, "has %lld twice; name every class once",
-                              (long long)list->values[i]);
+                return ww_config_refuse(config, key, error, "has %lld twice; name every class once",
+                                        (long long)list->values[i]);
     return WW_OK;
 }
 
@@ -181,19 +143,22 @@ static ww_status check_worst_case(const ww_config *config, ww_error *error)
 {
     static const char key[] = "data.labels.kind";
     if (!ww_config_has_targets(config))
-        return refuse(config, key, error,
-                      "is worst-case, whose labels are real numbers that cross entropy has no use "
-                      "for; set loss: squared, or other labels");
+        return ww_config_refuse(
+            config, key, error,
+            "is worst-case, whose labels are real numbers that cross entropy has no use "
+            "for; set loss: squared, or other labels");
     if (config->replicas > 1)
-        return refuse(config, key, error,
-                      "is worst-case, which takes a Gram matrix for every run, and replicas is "
-                      "%lld; use a sweep over seeds, or other labels",
-                      (long long)config->replicas);
+        return ww_config_refuse(
+            config, key, error,
+            "is worst-case, which takes a Gram matrix for every run, and replicas is "
+            "%lld; use a sweep over seeds, or other labels",
+            (long long)config->replicas);
     if (config->data.labels.random_fraction != 0.0)
-        return refuse(config, "data.labels.random_fraction", error,
-                      "is %g, but data.labels.kind: worst-case replaces every label; leave one of "
-                      "them out",
-                      config->data.labels.random_fraction);
+        return ww_config_refuse(
+            config, "data.labels.random_fraction", error,
+            "is %g, but data.labels.kind: worst-case replaces every label; leave one of "
+            "them out",
+            config->data.labels.random_fraction);
     return WW_OK;
 }
 
@@ -202,7 +167,8 @@ static ww_status check_files(const ww_config *config, const char *key, const ww_
 {
     return list->count > 0
                ? WW_OK
-               : refuse(config, key, error, "names no file; leave the key out for the usual ones");
+               : ww_config_refuse(config, key, error,
+                                  "names no file; leave the key out for the usual ones");
 }
 
 static ww_status check_cifar10(const ww_config *config, ww_error *error)
@@ -213,6 +179,36 @@ static ww_status check_cifar10(const ww_config *config, ww_error *error)
     return check_classes(config, "data.cifar10.classes", &config->data.cifar10.classes, error);
 }
 
+static ww_status check_subset(const ww_config *config, ww_error *error)
+{
+    const int64_t candidates = config->data.subset.candidates;
+    if (config->data.subset.kind == WW_SUBSET_NONE)
+        return WW_OK;
+    const ww_source source = config->data.source;
+    if (source == WW_SOURCE_POINTS || source == WW_SOURCE_ORTHONORMAL)
+        return ww_config_refuse(
+            config, "data.subset.kind", error,
+            "is separable, but source %s has exactly the samples that it has; leave one "
+            "of them out",
+            ww_source_name(source));
+    if (config->data.train == WW_ALL_SAMPLES || config->data.test == WW_ALL_SAMPLES)
+        return ww_config_refuse(
+            config, config->data.train == WW_ALL_SAMPLES ? "data.train" : "data.test", error,
+            "is all, but of a separable subset there are as many as are asked for, first "
+            "for training and then for the test; give a number");
+    if (candidates == WW_ALL_SAMPLES && !ww_source_reads_files(source))
+        return ww_config_refuse(config, "data.subset.candidates", error,
+                                "is all, but source %s has no end; give a number of samples",
+                                ww_source_name(source));
+    if (candidates != WW_ALL_SAMPLES && candidates - config->data.train < config->data.test)
+        return ww_config_refuse(
+            config, "data.subset.candidates", error,
+            "is %lld, fewer than the %lld samples of data.train and the %lld of "
+            "data.test; raise it",
+            (long long)candidates, (long long)config->data.train, (long long)config->data.test);
+    return WW_OK;
+}
+
 static ww_status check_data(const ww_config *config, ww_error *error)
 {
     WW_TRY(check_samples(config, "data.train", config->data.train, error));
@@ -220,9 +216,10 @@ static ww_status check_data(const ww_config *config, ww_error *error)
     if (config->data.source == WW_SOURCE_MIXTURE) {
         WW_TRY(check_probabilities(config, error));
         if (config->data.mixture.spread == 0.0 && config->data.mixture.separation == 0.0)
-            return refuse(config, "data.mixture.spread", error,
-                          "and data.mixture.separation are both 0, so that every input would be 0; "
-                          "raise one");
+            return ww_config_refuse(
+                config, "data.mixture.spread", error,
+                "and data.mixture.separation are both 0, so that every input would be 0; "
+                "raise one");
     }
     if (config->data.source == WW_SOURCE_IDX)
         WW_TRY(check_classes(config, "data.idx.classes", &config->data.idx.classes, error));
@@ -231,18 +228,20 @@ static ww_status check_data(const ww_config *config, ww_error *error)
     if (config->data.source == WW_SOURCE_FUNCTION &&
         config->data.function.kind == WW_FUNCTION_QUADRATIC &&
         config->data.function.terms > config->data.function.dimension)
-        return refuse(config, "data.function.terms", error,
-                      "is %lld, but only data.function.dimension = %lld directions are orthogonal; "
-                      "choose fewer terms",
-                      (long long)config->data.function.terms,
-                      (long long)config->data.function.dimension);
+        return ww_config_refuse(
+            config, "data.function.terms", error,
+            "is %lld, but only data.function.dimension = %lld directions are orthogonal; "
+            "choose fewer terms",
+            (long long)config->data.function.terms, (long long)config->data.function.dimension);
     if (config->data.labels.kind == WW_LABELS_RANDOM && config->data.labels.random_fraction != 1.0)
-        return refuse(config, "data.labels.random_fraction", error,
-                      "is %g, but data.labels.kind: random draws every label anew; leave one of "
-                      "them out",
-                      config->data.labels.random_fraction);
-    return config->data.labels.kind == WW_LABELS_WORST_CASE ? check_worst_case(config, error)
-                                                            : WW_OK;
+        return ww_config_refuse(
+            config, "data.labels.random_fraction", error,
+            "is %g, but data.labels.kind: random draws every label anew; leave one of "
+            "them out",
+            config->data.labels.random_fraction);
+    if (config->data.labels.kind == WW_LABELS_WORST_CASE)
+        WW_TRY(check_worst_case(config, error));
+    return check_subset(config, error);
 }
 
 // Checks that the bytes of an array [rows, columns] of doubles can be counted.
@@ -252,9 +251,10 @@ static ww_status check_bytes(const ww_config *config, const char *key, int64_t r
     int64_t values = 0, bytes = 0;
     if (ww_multiply(rows, columns, key, &values, NULL) != WW_OK ||
         ww_multiply(values, (int64_t)sizeof(double), key, &bytes, NULL) != WW_OK)
-        return refuse(config, key, error,
-                      "(%lld) times %s (%lld) is more than 64 bits can address; choose fewer",
-                      (long long)rows, columns_name, (long long)columns);
+        return ww_config_refuse(
+            config, key, error,
+            "(%lld) times %s (%lld) is more than 64 bits can address; choose fewer",
+            (long long)rows, columns_name, (long long)columns);
     return WW_OK;
 }
 
@@ -270,6 +270,10 @@ static int64_t known_dimension(const ww_config *config)
         return 2;
     case WW_SOURCE_FUNCTION:
         return config->data.function.dimension;
+    case WW_SOURCE_SEPARABLE:
+        return config->data.separable.dimension;
+    case WW_SOURCE_ORTHONORMAL:
+        return config->data.orthonormal.dimension;
     case WW_SOURCE_CIFAR10:
         return 3072;
     case WW_SOURCE_IDX:
@@ -297,13 +301,63 @@ static ww_status check_sizes(const ww_config *config, ww_error *error)
     return WW_OK;
 }
 
+static bool has_halves(const ww_config *config)
+{
+    return config->network.start != WW_START_FILE &&
+           config->network.output.kind == WW_OUTPUT_HALVES;
+}
+
 static ww_status check_network(const ww_config *config, ww_error *error)
 {
-    if (config->network.hidden.pairs == WW_PAIRS_ANTISYMMETRIC && config->network.width % 2 != 0)
-        return refuse(config, "network.width", error,
-                      "is %lld, but network.hidden.pairs: antisymmetric makes pairs of units; "
-                      "choose an even width",
-                      (long long)config->network.width);
+    const bool pairs = config->network.hidden.pairs == WW_PAIRS_ANTISYMMETRIC;
+    const bool halves = has_halves(config);
+    if (pairs && config->network.width % 2 != 0)
+        return ww_config_refuse(
+            config, "network.width", error,
+            "is %lld, but network.hidden.pairs: antisymmetric makes pairs of units; "
+            "choose an even width",
+            (long long)config->network.width);
+    if (halves && config->network.width % 2 != 0)
+        return ww_config_refuse(
+            config, "network.width", error,
+            "is %lld, but network.output.kind: halves makes two halves of the units; "
+            "choose an even width",
+            (long long)config->network.width);
+    if (pairs && halves)
+        return ww_config_refuse(
+            config, "network.hidden.pairs", error,
+            "is antisymmetric, but network.output.kind: halves gives units 2r and 2r + 1 "
+            "the same output weight; leave one of them out");
+    const ww_start start = config->network.start;
+    if ((start == WW_START_FIT || start == WW_START_BAD_FIT || start == WW_START_LOCAL_MINIMUM) &&
+        !halves)
+        return ww_config_refuse(
+            config, "network.output.kind", error,
+            "is not halves, but network.start: %s builds on output weights of one size, "
+            "half of them positive; choose halves",
+            choice_of(ww_key_at(ww_key_find("network.start")), config));
+    if (start == WW_START_LOCAL_MINIMUM && config->network.activation.kind != WW_ACTIVATION_RELU)
+        return ww_config_refuse(
+            config, "network.start", error,
+            "is local-minimum, but only the ReLU loss has spurious ones (BR proposition "
+            "1); choose network.activation.kind: relu");
+    return WW_OK;
+}
+
+static ww_status check_loss(const ww_config *config, ww_error *error)
+{
+    if (config->loss != WW_LOSS_HINGE)
+        return WW_OK;
+    if (config->data.source == WW_SOURCE_FUNCTION)
+        return ww_config_refuse(
+            config, "loss", error,
+            "is hinge, which is of two classes, but source function has real numbers; "
+            "choose loss: squared or another source");
+    if (config->data.labels.kind == WW_LABELS_WORST_CASE)
+        return ww_config_refuse(
+            config, "data.labels.kind", error,
+            "is worst-case, whose labels are real numbers, but loss: hinge is of two "
+            "classes; choose loss: squared or other labels");
     return WW_OK;
 }
 
@@ -313,16 +367,17 @@ static ww_status check_training(const ww_config *config, const ww_given *given, 
     if (config->training.method != WW_METHOD_SGD || train == WW_ALL_SAMPLES || batch <= train)
         return WW_OK;
     // Point at what the user wrote: a batch, or too few samples for the usual one.
-    const bool by_batch = is_given(given, "training.batch") || !is_given(given, "data.train");
+    const bool by_batch = ww_is_given(given, "training.batch") || !ww_is_given(given, "data.train");
     if (by_batch)
-        return refuse(config, "training.batch", error,
-                      "is %lld, more than the %lld samples of data.train; set it to %lld or less, "
-                      "or training.method: gd",
-                      (long long)batch, (long long)train, (long long)train);
-    return refuse(config, "data.train", error,
-                  "is %lld, fewer samples than training.batch = %lld (its default); set "
-                  "training.batch to %lld or less",
-                  (long long)train, (long long)batch, (long long)train);
+        return ww_config_refuse(
+            config, "training.batch", error,
+            "is %lld, more than the %lld samples of data.train; set it to %lld or less, "
+            "or training.method: gd",
+            (long long)batch, (long long)train, (long long)train);
+    return ww_config_refuse(config, "data.train", error,
+                            "is %lld, fewer samples than training.batch = %lld (its default); set "
+                            "training.batch to %lld or less",
+                            (long long)train, (long long)batch, (long long)train);
 }
 
 static ww_status check_snapshots(const ww_config *config, ww_error *error)
@@ -331,14 +386,16 @@ static ww_status check_snapshots(const ww_config *config, ww_error *error)
     const char *key = "measure.snapshots";
     for (size_t i = 1; i < list->count; i++)
         if (list->values[i] <= list->values[i - 1])
-            return refuse(config, key, error,
-                          "has %lld after %lld; write the steps in rising order, each once",
-                          (long long)list->values[i], (long long)list->values[i - 1]);
+            return ww_config_refuse(
+                config, key, error,
+                "has %lld after %lld; write the steps in rising order, each once",
+                (long long)list->values[i], (long long)list->values[i - 1]);
     if (list->count > 0 && list->values[list->count - 1] > config->training.steps)
-        return refuse(config, key, error,
-                      "has step %lld, but training ends at training.steps = %lld; leave it out or "
-                      "train longer",
-                      (long long)list->values[list->count - 1], (long long)config->training.steps);
+        return ww_config_refuse(
+            config, key, error,
+            "has step %lld, but training ends at training.steps = %lld; leave it out or "
+            "train longer",
+            (long long)list->values[list->count - 1], (long long)config->training.steps);
     return WW_OK;
 }
 
@@ -349,25 +406,27 @@ static ww_status check_replicas(const ww_config *config, ww_error *error)
     if (config->replicas == 1)
         return WW_OK;
     if (config->measure.snapshots.count > 0)
-        return refuse(config, key, error,
-                      "is %lld, and replicas keep no weights; take measure.snapshots out, or use a "
-                      "sweep over seeds",
-                      (long long)config->replicas);
+        return ww_config_refuse(
+            config, key, error,
+            "is %lld, and replicas keep no weights; take measure.snapshots out, or use a "
+            "sweep over seeds",
+            (long long)config->replicas);
     if (config->output.record != 0)
-        return refuse(
+        return ww_config_refuse(
             config, key, error,
             "is %lld, and replicas record nothing for an outside check; take output.record "
             "out: replica r is the run with seeds raised by r, which can be recorded alone",
             (long long)config->replicas);
     if (config->replica_seeds == 0)
-        return refuse(config, key, error,
-                      "is %lld, but replica_seeds is empty, so all would be the same; name a seed",
-                      (long long)config->replicas);
+        return ww_config_refuse(
+            config, key, error,
+            "is %lld, but replica_seeds is empty, so all would be the same; name a seed",
+            (long long)config->replicas);
     const int64_t largest[] = {config->seeds.data, config->seeds.weights, config->seeds.batches};
     for (size_t i = 0; i < sizeof largest / sizeof largest[0]; i++)
         if (largest[i] > INT64_MAX - config->replicas)
-            return refuse(config, key, error, "is %lld, and the seeds end at 2^63",
-                          (long long)config->replicas);
+            return ww_config_refuse(config, key, error, "is %lld, and the seeds end at 2^63",
+                                    (long long)config->replicas);
     return WW_OK;
 }
 
@@ -375,23 +434,28 @@ static ww_status check_gram(const ww_config *config, ww_error *error)
 {
     const ww_integer_list *grid = &config->gram.grid;
     if (grid->count != 0 && grid->count != 2)
-        return refuse(config, "gram.grid", error,
-                      "has %zu numbers; give the rows and the columns of the grid of ranks, such "
-                      "as [2, 4], or leave it out",
-                      grid->count);
-    if (config->gram.network && config->network.output.kind != WW_OUTPUT_SIGNS)
-        return refuse(config, "gram.network", error,
-                      "is true, but H(0) is a sum of patterns only where all output weights have "
-                      "one magnitude; leave it out, or choose network.output.kind: signs");
+        return ww_config_refuse(
+            config, "gram.grid", error,
+            "has %zu numbers; give the rows and the columns of the grid of ranks, such "
+            "as [2, 4], or leave it out",
+            grid->count);
+    if (config->gram.network && !ww_config_has_one_magnitude(config))
+        return ww_config_refuse(
+            config, "gram.network", error,
+            "is true, but H(0) is a sum of patterns only where all output weights have "
+            "one magnitude and stay as they are; leave it out, or choose network.output.kind: "
+            "signs or halves");
     if (config->gram.eigenvectors && config->gram.spectrum != WW_GRAM_SPECTRUM_FULL)
-        return refuse(config, "gram.eigenvectors", error,
-                      "is true, but gram.spectrum is not full, so there are none; change one of "
-                      "them");
+        return ww_config_refuse(
+            config, "gram.eigenvectors", error,
+            "is true, but gram.spectrum is not full, so there are none; change one of "
+            "them");
     if (config->replicas > 1 && ww_config_wants_gram(config))
-        return refuse(config, "replicas", error,
-                      "is %lld, and replicas have no Gram matrix; take gram out of measure.final, "
-                      "or use a sweep over seeds",
-                      (long long)config->replicas);
+        return ww_config_refuse(
+            config, "replicas", error,
+            "is %lld, and replicas have no Gram matrix; take gram out of measure.final, "
+            "or use a sweep over seeds",
+            (long long)config->replicas);
     return WW_OK;
 }
 
@@ -401,6 +465,7 @@ ww_status ww_config_check(const ww_config *config, const ww_given *given, ww_err
     WW_TRY(check_data(config, error));
     WW_TRY(check_sizes(config, error));
     WW_TRY(check_network(config, error));
+    WW_TRY(check_loss(config, error));
     WW_TRY(check_training(config, given, error));
     WW_TRY(check_replicas(config, error));
     WW_TRY(check_gram(config, error));

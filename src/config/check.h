@@ -16,6 +16,16 @@ ww_status ww_config_check(const ww_config *config, const ww_given *given, ww_err
 ww_status ww_experiment_check_overlap(const ww_experiment *experiment, const char *origin,
                                       ww_error *error);
 
+/// WW_USAGE with the sentence "WHERE: KEY ...".
+ww_status ww_config_refuse(const ww_config *config, const char *key, ww_error *error,
+                           const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/// Whether somebody gave the key.
+bool ww_is_given(const ww_given *given, const char *key);
+
+/// Whether samples are read from files, which have an end.
+bool ww_source_reads_files(ww_source source);
+
 /// WW_USAGE: the key at `index` was given, but has no effect in `config`.
 ww_status ww_refuse_unused(const ww_config *config, size_t index, const ww_place *place,
                            ww_error *error);

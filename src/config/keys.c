@@ -6,9 +6,12 @@
 #include <string.h>
 
 // The order of words is the order of the enumerations in config.h.
-static const char *const models[] = {"li-liang", "arora", NULL};
-static const char *const sources[] = {"mixture", "xor-balls", "points",   "idx",
-                                      "cifar10", "hdf5",      "function", NULL};
+static const char *const models[] = {"li-liang", "arora", "brutzkus", NULL};
+static const char *const sources[] = {"mixture", "xor-balls", "points",    "idx",         "cifar10",
+                                      "hdf5",    "function",  "separable", "orthonormal", NULL};
+static const char *const subsets[] = {"none", "separable", NULL};
+static const char *const starts[] = {"drawn", "file", "fit", "bad-fit", "local-minimum", NULL};
+static const char *const hidden[] = {"gaussian", "ball", "cube", "opposed", NULL};
 static const char *const functions[] = {"linear", "quadratic", "power", "cosine", "arctan", NULL};
 static const char *const normalizations[] = {"none", "sphere", "ball", NULL};
 static const char *const label_kinds[] = {"true", "random", "worst-case", NULL};
@@ -16,13 +19,13 @@ static const char *const worst_case_norms[] = {"sqrt-samples", "one", NULL};
 static const char *const activations[] = {"relu", "leaky-relu", NULL};
 static const char *const scalings[] = {"none", "inverse-sqrt-width", NULL};
 static const char *const pairs[] = {"none", "antisymmetric", NULL};
-static const char *const outputs[] = {"gaussian", "signs", NULL};
-static const char *const losses[] = {"cross-entropy", "squared", NULL};
+static const char *const outputs[] = {"gaussian", "signs", "halves", NULL};
+static const char *const losses[] = {"cross-entropy", "squared", "hinge", NULL};
 static const char *const reductions[] = {"mean", "sum", NULL};
 static const char *const methods[] = {"sgd", "gd", NULL};
 static const char *const rate_scalings[] = {"none", "inverse-width", NULL};
-static const char *const samplings[] = {"permutation", "replacement", NULL};
-static const char *const engines[] = {"auto", "dense", NULL};
+static const char *const samplings[] = {"permutation", "replacement", "sequential", NULL};
+static const char *const engines[] = {"auto", "dense", "window", NULL};
 static const char *const gradients[] = {"last-layer", "all-layers", NULL};
 static const char *const gram_labels[] = {"true", "random", "worst-case", NULL};
 static const char *const gram_spectra[] = {"none", "values", "full", NULL};
@@ -47,6 +50,8 @@ static const char *const records[] = {"data", "initial-weights", "batches", NULL
 #define DERIVED(text) .default_from = WW_DEFAULT_DERIVED, .value = (text)
 #define REQUIRED .default_from = WW_DEFAULT_NONE
 #define ONLY(key, value) .condition = (key), .states = 1u << (value)
+#define EXCEPT(key, value) .condition = (key), .states = ~(1u << (value))
+#define ONLY_DRAWN ONLY("network.start", WW_START_DRAWN)
 #define ONLY_SOURCE(source) ONLY("data.source", WW_SOURCE_##source)
 #define ONLY_FUNCTION(kind) ONLY("data.function.kind", WW_FUNCTION_##kind)
 
@@ -60,14 +65,18 @@ static const ww_key keys[] = {
     KEY(seeds.batches, INTEGER, "Seed of the choice of batches.", AT_LEAST(0), DERIVED("seed")),
     KEY(model, CHOICE, "Preset that sets every default of one paper; any key may override it.",
         .choices = models, FROM("li-liang")),
-    KEY(data.source, CHOICE, "Where the samples come from.", .choices = sources, FROM("mixture")),
+    KEY(data.source, CHOICE, "Where the samples come from.", .choices = sources, FROM_MODEL),
     KEY(data.train, SAMPLES, "Number n of training samples; all: every sample of the files.",
-        AT_LEAST(1), DERIVED("1000 (source points: classes * components)"), .unit = "samples"),
+        AT_LEAST(1),
+        DERIVED("1000 (source points: classes * components; source orthonormal: dimension)"),
+        .unit = "samples"),
     KEY(data.test, SAMPLES, "Number of test samples; all: every sample of the files.", AT_LEAST(1),
-        DERIVED("1000 (source points: classes * components)"), .unit = "samples"),
+        DERIVED("1000 (source points: classes * components; source orthonormal: dimension)"),
+        .unit = "samples"),
     KEY(data.normalize, CHOICE,
         "sphere: every input has norm 1; ball: the largest input has norm 1.",
-        .choices = normalizations, DERIVED("sphere (source xor-balls: none)")),
+        .choices = normalizations,
+        DERIVED("sphere (model brutzkus: ball; sources xor-balls, separable, orthonormal: none)")),
     KEY(data.mixture.dimension, INTEGER, "Input dimension d.", AT_LEAST(1), FROM("1000"),
         .unit = "coordinates", ONLY_SOURCE(MIXTURE)),
     KEY(data.mixture.classes, INTEGER, "Number of classes.", AT_LEAST(2), FROM_MODEL,
@@ -158,6 +167,29 @@ static const ww_key keys[] = {
         "The exponent p; 1 and even ones are learnable by AR theorem 6.1, odd ones from 3 on are "
         "not covered.",
         INTEGERS(1, 64), FROM("2"), ONLY_FUNCTION(POWER)),
+    KEY(data.separable.dimension, INTEGER, "Input dimension d.", AT_LEAST(2), FROM("100"),
+        .unit = "coordinates", ONLY_SOURCE(SEPARABLE)),
+    KEY(data.separable.margin, REAL,
+        "Distance gamma of every sample from the hyperplane of a hidden unit vector u: y <u, x> >= "
+        "gamma, so that ||w*|| <= 1 / gamma.",
+        NUMBERS(0, 1), .above = true, .below = true, FROM("0.1"), ONLY_SOURCE(SEPARABLE)),
+    KEY(data.orthonormal.dimension, INTEGER,
+        "Input dimension d; the samples are e_1 to e_d, all with the first label.", AT_LEAST(1),
+        FROM("10"), .unit = "coordinates", ONLY_SOURCE(ORTHONORMAL)),
+    KEY(data.subset.kind, CHOICE,
+        "separable: of two classes, only samples that one hyperplane separates are kept; train and "
+        "test samples are the first of them.",
+        .choices = subsets, FROM("none")),
+    KEY(data.subset.candidates, SAMPLES,
+        "Training samples of the source that are chosen from; all: every one of the files.",
+        AT_LEAST(1), DERIVED("all (drawn sources: twice data.train + data.test)"),
+        .unit = "samples", ONLY("data.subset.kind", WW_SUBSET_SEPARABLE)),
+    KEY(data.subset.penalty, REAL,
+        "Penalty C on samples inside the soft margin of the hyperplane that decides.", POSITIVE,
+        FROM("1.0"), ONLY("data.subset.kind", WW_SUBSET_SEPARABLE)),
+    KEY(data.subset.margin, REAL,
+        "Samples with y <w, x> of at least this are kept, where the soft margin ends at 1.",
+        NUMBERS(0, 1), .above = true, FROM("0.1"), ONLY("data.subset.kind", WW_SUBSET_SEPARABLE)),
     KEY(data.labels.kind, CHOICE,
         "random: every label is drawn anew; worst-case: the eigenvector of the Gram matrix with "
         "the smallest eigenvalue.",
@@ -178,26 +210,45 @@ static const ww_key keys[] = {
     KEY(network.activation.slope, REAL, "Slope of the activation left of zero.", NUMBERS(0, 1),
         .above = true, .below = true, REQUIRED,
         ONLY("network.activation.kind", WW_ACTIVATION_LEAKY_RELU)),
+    KEY(network.start, CHOICE,
+        "Where the weights begin; file: those of another run; fit: weights that give every train "
+        "sample its label; bad-fit: these and every test sample the wrong one; local-minimum: a "
+        "spurious one of the ReLU loss.",
+        .choices = starts, FROM("drawn")),
+    KEY(network.start_file, PATH, "File with a run of the same width, dimension and outputs.",
+        REQUIRED, ONLY("network.start", WW_START_FILE)),
+    KEY(network.start_run, INTEGER, "Number of the run in that file.", AT_LEAST(0), FROM("0"),
+        ONLY("network.start", WW_START_FILE)),
+    KEY(network.hidden.kind, CHOICE,
+        "How hidden weights are drawn; ball: rows uniform in a ball; cube: every weight uniform in "
+        "[-radius, radius]; opposed: every weight -radius / sqrt(d) in the first half of the units "
+        "and the opposite in the rest.",
+        .choices = hidden, FROM_MODEL, ONLY_DRAWN),
     KEY(network.hidden.std, REAL, "Standard deviation of an initial hidden weight, before scaling.",
-        POSITIVE, FROM_MODEL),
+        POSITIVE, FROM_MODEL, ONLY("network.hidden.kind", WW_HIDDEN_GAUSSIAN)),
+    KEY(network.hidden.radius, REAL,
+        "Largest norm R of a unit's hidden weights, or of cube the largest weight, before scaling.",
+        POSITIVE, FROM("1.0"), EXCEPT("network.hidden.kind", WW_HIDDEN_GAUSSIAN)),
     KEY(network.hidden.scaling, CHOICE,
-        "inverse-sqrt-width: the standard deviation is divided by sqrt(width).",
-        .choices = scalings, FROM_MODEL),
+        "inverse-sqrt-width: the standard deviation, or the radius, is divided by sqrt(width).",
+        .choices = scalings, FROM_MODEL, ONLY_DRAWN),
     KEY(network.hidden.pairs, CHOICE,
         "antisymmetric: units 2r and 2r + 1 begin with the same hidden weights and opposite output "
         "weights, so that all outputs are exactly 0 at the start.",
-        .choices = pairs, FROM("none")),
+        .choices = pairs, FROM("none"), ONLY_DRAWN),
     KEY(network.output.kind, CHOICE,
-        "Distribution of the output weights; signs: +1 and -1 with equal chance, times the scale.",
-        .choices = outputs, FROM_MODEL),
+        "Distribution of the output weights; signs: +1 and -1 with equal chance, times the scale; "
+        "halves: +1 for the first half of the units and -1 for the rest, times the scale.",
+        .choices = outputs, FROM_MODEL, EXCEPT("network.start", WW_START_FILE)),
     KEY(network.output.scale, REAL, "Standard deviation of an output weight, before scaling.",
-        POSITIVE, FROM_MODEL),
+        POSITIVE, FROM_MODEL, EXCEPT("network.start", WW_START_FILE)),
     KEY(network.output.scaling, CHOICE,
         "inverse-sqrt-width: output weights are divided by sqrt(width).", .choices = scalings,
-        FROM_MODEL),
+        FROM_MODEL, EXCEPT("network.start", WW_START_FILE)),
+    KEY(network.train_output, BOOLEAN, "The output weights are trained too.", FROM("false")),
     KEY(loss, CHOICE,
         "Loss that is minimised; squared: half the squared distance of the outputs from the "
-        "targets.",
+        "targets; hinge: max(1 - y f, 0), of two classes.",
         .choices = losses, FROM_MODEL),
     KEY(loss_reduction, CHOICE, "Whether losses are means or sums over samples.",
         .choices = reductions, FROM_MODEL),
@@ -205,29 +256,39 @@ static const ww_key keys[] = {
         .choices = methods, FROM_MODEL),
     KEY(training.batch, INTEGER, "Number B of samples in a batch.", AT_LEAST(1), FROM_MODEL,
         .unit = "samples", ONLY("training.method", WW_METHOD_SGD)),
+    KEY(training.epochs, INTEGER,
+        "Passes over the train set, in place of training.steps, which then follows; 0: none.",
+        AT_LEAST(0), FROM_MODEL, .unit = "epochs", .restart = true),
     KEY(training.steps, INTEGER, "Number T of steps; 0 measures the initial weights.", AT_LEAST(0),
-        FROM("400"), .unit = "steps", .restart = true),
+        DERIVED("400 (with training.epochs: so many times the batches of an epoch)"),
+        .unit = "steps", .restart = true),
     KEY(training.rate, REAL, "Learning rate, before scaling.", POSITIVE, FROM_MODEL),
     KEY(training.rate_scaling, CHOICE, "inverse-width: the learning rate is divided by the width.",
         .choices = rate_scalings, FROM_MODEL),
     KEY(training.sampling, CHOICE,
         "permutation: epochs, reshuffled, what does not fill a batch is dropped; "
-        "replacement: every sample of a batch is drawn from all.",
+        "replacement: every sample of a batch is drawn from all; sequential: in the order of the "
+        "train set, again and again.",
         .choices = samplings, FROM("permutation"), ONLY("training.method", WW_METHOD_SGD)),
-    KEY(training.engine, CHOICE, "How a step is computed; auto depends on the configuration alone.",
+    KEY(training.engine, CHOICE,
+        "How a step is computed; dense: one by one; window: the products of many coming steps "
+        "at once; auto depends on the configuration alone.",
         .choices = engines, FROM("auto")),
     KEY(training.stop, STOP_RULES,
         "Training ends early where a scalar quantity reaches its threshold.", ANY_NUMBER,
         FROM("{}"), .restart = true),
+    KEY(training.stop_at_rest, BOOLEAN,
+        "Training ends with the last step that changes a weight: once no train sample would.",
+        FROM("true"), ONLY("loss", WW_LOSS_HINGE)),
     KEY(measure.every, INTEGER, "Steps between two records of the trajectory.", AT_LEAST(1),
-        FROM("10"), .unit = "steps"),
+        DERIVED("10 (with training.epochs: the batches of an epoch)"), .unit = "steps"),
     KEY(measure.quantities, WORD_LIST,
         "What is recorded along the trajectory (`widthwise list quantities`); all is all single "
         "numbers, train_outputs and test_outputs can stand beside it.",
-        .all = true, FROM("[loss, train_accuracy, test_accuracy, coupling, distance]")),
+        .all = true, FROM_MODEL),
     KEY(measure.final, WORD_LIST,
         "What is computed at the end (`widthwise list results`); all is all but gram.", .all = true,
-        FROM("[update_spectrum, weight_spectrum]"), .restart = true),
+        FROM_MODEL, .restart = true),
     KEY(measure.snapshots, INTEGER_LIST,
         "Rising steps at which the weights are kept for good, up to training.steps.", AT_LEAST(0),
         FROM("[]"), .unit = "steps"),
@@ -252,7 +313,8 @@ static const ww_key keys[] = {
     KEY(gram.eigenvectors, BOOLEAN, "Eigenvectors are kept in the file, n x n.", FROM("false"),
         .restart = true),
     KEY(gram.network, BOOLEAN, "H(0) of the finite network is looked at too.",
-        DERIVED("whether all output weights have one magnitude (network.output.kind: signs)"),
+        DERIVED(
+            "whether all output weights have one magnitude (network.output.kind: signs, halves)"),
         .restart = true),
     KEY(gram.solver, CHOICE, "Library that finds the eigenvalues.", .choices = solvers,
         FROM("scalapack"), .restart = true),
@@ -303,8 +365,10 @@ _Static_assert(WW_SEED_DATA == 1 << 0 && WW_SEED_WEIGHTS == 1 << 1 && WW_SEED_BA
 
 // Li & Liang 2018, section 7: hidden weights of variance 1/m, output weights of variance 1.
 static const ww_preset_value li_liang[] = {
+    {"data.source", "mixture"},
     {"data.mixture.classes", "10"},
     {"network.activation.kind", "relu"},
+    {"network.hidden.kind", "gaussian"},
     {"network.hidden.std", "1.0"},
     {"network.hidden.scaling", "inverse-sqrt-width"},
     {"network.output.kind", "gaussian"},
@@ -314,8 +378,11 @@ static const ww_preset_value li_liang[] = {
     {"loss_reduction", "mean"},
     {"training.method", "sgd"},
     {"training.batch", "16"},
+    {"training.epochs", "0"},
     {"training.rate", "10.0"},
     {"training.rate_scaling", "inverse-width"},
+    {"measure.quantities", "[loss, train_accuracy, test_accuracy, coupling, distance]"},
+    {"measure.final", "[update_spectrum, weight_spectrum]"},
     {NULL, NULL},
 };
 
@@ -323,8 +390,10 @@ static const ww_preset_value li_liang[] = {
 // -1, gradient descent on half the sum of squares. The batch is that of li-liang, should the method
 // be sgd, which the paper does not use.
 static const ww_preset_value arora[] = {
+    {"data.source", "mixture"},
     {"data.mixture.classes", "2"},
     {"network.activation.kind", "relu"},
+    {"network.hidden.kind", "gaussian"},
     {"network.hidden.std", "0.01"},
     {"network.hidden.scaling", "none"},
     {"network.output.kind", "signs"},
@@ -334,8 +403,38 @@ static const ww_preset_value arora[] = {
     {"loss_reduction", "sum"},
     {"training.method", "gd"},
     {"training.batch", "16"},
+    {"training.epochs", "0"},
     {"training.rate", "0.001"},
     {"training.rate_scaling", "none"},
+    {"measure.quantities", "[loss, train_accuracy, test_accuracy, coupling, distance]"},
+    {"measure.final", "[update_spectrum, weight_spectrum]"},
+    {NULL, NULL},
+};
+
+// Brutzkus et al. 2018, sections 2 and 5: N(x) = v . s(W x) with v = +-m^-1/2 in two halves and
+// leaky ReLU s, rows of W of norm at most R = v (equation 6), hinge loss, one sample a step, until
+// no sample changes a weight. The paper does not say how rows are drawn, nor its slope and rate:
+// those of theorem 2's discussion are any. The number of epochs is a bound on runs that never end.
+static const ww_preset_value brutzkus[] = {
+    {"data.source", "separable"},
+    {"data.mixture.classes", "2"},
+    {"network.activation.kind", "leaky-relu"},
+    {"network.activation.slope", "0.1"},
+    {"network.hidden.kind", "ball"},
+    {"network.hidden.std", "1.0"},
+    {"network.hidden.scaling", "inverse-sqrt-width"},
+    {"network.output.kind", "halves"},
+    {"network.output.scale", "1.0"},
+    {"network.output.scaling", "inverse-sqrt-width"},
+    {"loss", "hinge"},
+    {"loss_reduction", "mean"},
+    {"training.method", "sgd"},
+    {"training.batch", "1"},
+    {"training.epochs", "1000"},
+    {"training.rate", "1.0"},
+    {"training.rate_scaling", "none"},
+    {"measure.quantities", "[loss, train_accuracy, test_accuracy, updates, distance]"},
+    {"measure.final", "[]"},
     {NULL, NULL},
 };
 
@@ -347,6 +446,10 @@ static const ww_preset presets[WW_MODEL_COUNT] = {
     [WW_MODEL_ARORA] = {"Arora et al. 2019: u(x) = sum_r a_r relu(<w_r, x>) / sqrt(m), a_r = +1 or "
                         "-1, only w is trained, half the sum of squares, gradient descent",
                         arora},
+    [WW_MODEL_BRUTZKUS] = {"Brutzkus et al. 2018: N(x) = v . s(W x) with leaky ReLU s, v = +1 / "
+                           "sqrt(m) for the first half of the units and -1 / sqrt(m) for the rest, "
+                           "hinge loss, one sample a step",
+                           brutzkus},
 };
 
 size_t ww_key_count(void)

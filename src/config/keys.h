@@ -93,7 +93,7 @@ typedef struct ww_preset {
     const ww_preset_value *values; ///< ends with a NULL path
 } ww_preset;
 
-enum { WW_MODEL_COUNT = 2 };
+enum { WW_MODEL_COUNT = 3 };
 const ww_preset *ww_preset_of(ww_model model);
 
 #endif

@@ -79,18 +79,34 @@ double ww_config_learning_rate(const ww_config *config)
                : config->training.rate;
 }
 
+static double scaled(const ww_config *config, ww_scaling scaling, double value)
+{
+    return scaling == WW_SCALING_INVERSE_SQRT_WIDTH ? value / sqrt((double)config->network.width)
+                                                    : value;
+}
+
+static bool is_gaussian(const ww_config *config)
+{
+    return config->network.hidden.kind == WW_HIDDEN_GAUSSIAN;
+}
+
 double ww_config_hidden_std(const ww_config *config)
 {
-    return config->network.hidden.scaling == WW_SCALING_INVERSE_SQRT_WIDTH
-               ? config->network.hidden.std / sqrt((double)config->network.width)
-               : config->network.hidden.std;
+    return is_gaussian(config)
+               ? scaled(config, config->network.hidden.scaling, config->network.hidden.std)
+               : 0.0;
+}
+
+double ww_config_hidden_radius(const ww_config *config)
+{
+    return is_gaussian(config)
+               ? 0.0
+               : scaled(config, config->network.hidden.scaling, config->network.hidden.radius);
 }
 
 double ww_config_output_std(const ww_config *config)
 {
-    return config->network.output.scaling == WW_SCALING_INVERSE_SQRT_WIDTH
-               ? config->network.output.scale / sqrt((double)config->network.width)
-               : config->network.output.scale;
+    return scaled(config, config->network.output.scaling, config->network.output.scale);
 }
 
 int64_t ww_config_outputs(const ww_config *config, int64_t classes)
@@ -102,7 +118,7 @@ int64_t ww_config_outputs(const ww_config *config, int64_t classes)
 
 bool ww_config_has_targets(const ww_config *config)
 {
-    return config->loss == WW_LOSS_SQUARED;
+    return config->loss != WW_LOSS_CROSS_ENTROPY;
 }
 
 static const char gram_word[] = "gram";

@@ -36,8 +36,7 @@ static const double *initial_tile(void *context, int64_t tile)
 {
     const ww_gram_work *work = context;
     const ww_problem *problem = work->problem;
-    ww_initial_hidden_weights(problem->config, problem->dimension,
-                              tile * problem->tiling.tile_units,
+    ww_initial_hidden_weights(&problem->initial, tile * problem->tiling.tile_units,
                               ww_tile_size(&problem->tiling, tile), work->tile_room);
     return work->tile_room;
 }

@@ -43,8 +43,8 @@ static void add_tile(const ww_problem *problem, const double *weights, int64_t t
 {
     const ww_samples *train = &problem->data->train;
     const int64_t units = ww_tile_size(&problem->tiling, tile);
-    ww_initial_output_weights(problem->config, problem->outputs, tile * problem->tiling.tile_units,
-                              units, room->output_weights);
+    ww_initial_output_weights(&problem->initial, tile * problem->tiling.tile_units, units,
+                              room->output_weights);
     for (int64_t start = 0; start < train->count; start += WW_SAMPLE_BLOCK) {
         const int64_t samples = ww_block_size(train->count, start);
         ww_kernel_preactivations(problem->pairs, weights, units,

@@ -26,8 +26,7 @@ static ww_status copy_rows(void *context, int64_t tile, double *rows, ww_error *
         memcpy(rows, weights, (size_t)count * sizeof *rows);
         return WW_OK;
     }
-    ww_initial_hidden_weights(problem->config, problem->dimension,
-                              tile * problem->tiling.tile_units, units, rows);
+    ww_initial_hidden_weights(&problem->initial, tile * problem->tiling.tile_units, units, rows);
     for (int64_t i = 0; i < count; i++)
         rows[i] = weights[i] - rows[i];
     return WW_OK;

@@ -151,8 +151,8 @@ static ww_status survey_units(ww_gathering *self, ww_survey *survey, ww_error *e
         const int64_t units = ww_tile_size(&problem->tiling, global);
         const double *weights = ww_engine_tile(self->engine, global);
         if (self->needs_initial) {
-            ww_initial_hidden_weights(problem->config, problem->dimension,
-                                      global * problem->tiling.tile_units, units, self->initial);
+            ww_initial_hidden_weights(&problem->initial, global * problem->tiling.tile_units, units,
+                                      self->initial);
             gather_movement(self, tile, weights, units);
         }
         for (int which = 0; which < 2; which++) {

@@ -159,8 +159,8 @@ static void gather_gradients(ww_gathering *self, batch_room *room, int64_t tile,
     int64_t ignored = 0;
     tile_gradients(self, room, tile, weights, weights, units, NULL);
     room->terms[2 * tile] = row_squares(self->rows, units, problem->dimension, threshold, &ignored);
-    ww_initial_hidden_weights(problem->config, problem->dimension,
-                              global * problem->tiling.tile_units, units, self->initial);
+    ww_initial_hidden_weights(&problem->initial, global * problem->tiling.tile_units, units,
+                              self->initial);
     memset(room->equal, 1, (size_t)units);
     tile_gradients(self, room, tile, weights, self->initial, units, room->equal);
     room->terms[2 * tile + 1] =

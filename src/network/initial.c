@@ -1,6 +1,7 @@
 #include "widthwise/network.h"
 #include "widthwise/random.h"
 
+#include <math.h>
 #include <string.h>
 
 static ww_stream stream_of(const ww_config *config, ww_purpose purpose)
@@ -25,22 +26,85 @@ static void draw_signs(const ww_config *config, double size, int64_t first, int6
         out[i] = out[i] < 0.5 ? size : -size;
 }
 
+// Rows uniform in the ball of `radius`: the first d coordinates of points that are uniform on the
+// sphere in d + 2 dimensions, which takes no function of a library.
+static void draw_ball(const ww_config *config, double radius, int64_t dimension, int64_t first_unit,
+                      int64_t units, double *out)
+{
+    draw_normals(config, WW_DRAW_HIDDEN_WEIGHTS, 1.0, first_unit * dimension, units * dimension,
+                 out);
+    for (int64_t unit = 0; unit < units; unit++) {
+        double *row = out + unit * dimension;
+        double further[2] = {0.0};
+        draw_normals(config, WW_DRAW_ROW_NORMS, 1.0, 2 * (first_unit + unit), 2, further);
+        double square = further[0] * further[0] + further[1] * further[1];
+        for (int64_t j = 0; j < dimension; j++)
+            square += row[j] * row[j];
+        const double factor = radius / sqrt(square);
+        for (int64_t j = 0; j < dimension; j++)
+            row[j] *= factor;
+    }
+}
+
+static void draw_cube(const ww_config *config, double largest, int64_t first, int64_t count,
+                      double *out)
+{
+    ww_uniforms(stream_of(config, WW_DRAW_HIDDEN_WEIGHTS), (uint64_t)first, (size_t)count, out);
+    for (int64_t i = 0; i < count; i++)
+        out[i] = largest * (2.0 * out[i] - 1.0);
+}
+
+static bool is_in_first_half(const ww_config *config, int64_t unit)
+{
+    return unit < config->network.width / 2;
+}
+
+static void fill_opposed(const ww_config *config, double radius, int64_t dimension,
+                         int64_t first_unit, int64_t units, double *out)
+{
+    const double weight = radius / sqrt((double)dimension);
+    for (int64_t i = 0; i < units * dimension; i++)
+        out[i] = is_in_first_half(config, first_unit + i / dimension) ? -weight : weight;
+}
+
 static void draw_hidden(const ww_config *config, int64_t dimension, int64_t first_unit,
                         int64_t units, double *out)
 {
-    draw_normals(config, WW_DRAW_HIDDEN_WEIGHTS, ww_config_hidden_std(config),
-                 first_unit * dimension, units * dimension, out);
+    const double radius = ww_config_hidden_radius(config);
+    switch (config->network.hidden.kind) {
+    case WW_HIDDEN_GAUSSIAN:
+        draw_normals(config, WW_DRAW_HIDDEN_WEIGHTS, ww_config_hidden_std(config),
+                     first_unit * dimension, units * dimension, out);
+        break;
+    case WW_HIDDEN_BALL:
+        draw_ball(config, radius, dimension, first_unit, units, out);
+        break;
+    case WW_HIDDEN_CUBE:
+        draw_cube(config, radius, first_unit * dimension, units * dimension, out);
+        break;
+    case WW_HIDDEN_OPPOSED:
+        fill_opposed(config, radius, dimension, first_unit, units, out);
+        break;
+    }
 }
 
 static void draw_output(const ww_config *config, int64_t outputs, int64_t first_unit, int64_t units,
                         double *out)
 {
     const double size = ww_config_output_std(config);
-    if (config->network.output.kind == WW_OUTPUT_SIGNS)
-        draw_signs(config, size, first_unit * outputs, units * outputs, out);
-    else
+    switch (config->network.output.kind) {
+    case WW_OUTPUT_GAUSSIAN:
         draw_normals(config, WW_DRAW_OUTPUT_WEIGHTS, size, first_unit * outputs, units * outputs,
                      out);
+        break;
+    case WW_OUTPUT_SIGNS:
+        draw_signs(config, size, first_unit * outputs, units * outputs, out);
+        break;
+    case WW_OUTPUT_HALVES:
+        for (int64_t i = 0; i < units * outputs; i++)
+            out[i] = is_in_first_half(config, first_unit + i / outputs) ? size : -size;
+        break;
+    }
 }
 
 typedef void (*draw_units)(const ww_config *config, int64_t columns, int64_t first_unit,
@@ -69,8 +133,8 @@ static bool has_pairs(const ww_config *config)
     return config->network.hidden.pairs == WW_PAIRS_ANTISYMMETRIC;
 }
 
-void ww_initial_hidden_weights(const ww_config *config, int64_t dimension, int64_t first_unit,
-                               int64_t units, double *out)
+void ww_drawn_hidden_weights(const ww_config *config, int64_t dimension, int64_t first_unit,
+                             int64_t units, double *out)
 {
     if (has_pairs(config))
         draw_pairs(config, draw_hidden, dimension, first_unit, units, 1.0, out);
@@ -78,11 +142,33 @@ void ww_initial_hidden_weights(const ww_config *config, int64_t dimension, int64
         draw_hidden(config, dimension, first_unit, units, out);
 }
 
-void ww_initial_output_weights(const ww_config *config, int64_t outputs, int64_t first_unit,
-                               int64_t units, double *out)
+void ww_drawn_output_weights(const ww_config *config, int64_t outputs, int64_t first_unit,
+                             int64_t units, double *out)
 {
     if (has_pairs(config))
         draw_pairs(config, draw_output, outputs, first_unit, units, -1.0, out);
     else
         draw_output(config, outputs, first_unit, units, out);
+}
+
+void ww_initial_hidden_weights(const ww_initial *initial, int64_t first_unit, int64_t units,
+                               double *out)
+{
+    const int64_t d = initial->dimension;
+    if (initial->hidden == NULL)
+        ww_drawn_hidden_weights(initial->config, d, first_unit, units, out);
+    else
+        memcpy(out, initial->hidden + (first_unit - initial->first_unit) * d,
+               (size_t)(units * d) * sizeof *out);
+}
+
+void ww_initial_output_weights(const ww_initial *initial, int64_t first_unit, int64_t units,
+                               double *out)
+{
+    const int64_t k = initial->outputs;
+    if (initial->output == NULL)
+        ww_drawn_output_weights(initial->config, k, first_unit, units, out);
+    else
+        memcpy(out, initial->output + (first_unit - initial->first_unit) * k,
+               (size_t)(units * k) * sizeof *out);
 }

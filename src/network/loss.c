@@ -69,7 +69,7 @@ static void squared_gradient(const double *outputs, int64_t k, ww_target target,
         gradient[i] = outputs[i] - target.values[i];
 }
 
-static bool squared_correct(const double *outputs, int64_t k, ww_target target)
+static bool has_right_sign(const double *outputs, int64_t k, ww_target target)
 {
     if (k > 1)
         return largest_is_label(outputs, k, target);
@@ -77,12 +77,28 @@ static bool squared_correct(const double *outputs, int64_t k, ww_target target)
            (outputs[0] < 0.0 && target.values[0] < 0.0);
 }
 
+// Of two classes: one output, and a target of +1 or -1.
+static double hinge_value(const double *outputs, int64_t k, ww_target target)
+{
+    (void)k;
+    const double lacking = 1.0 - target.values[0] * outputs[0];
+    return lacking > 0.0 || isnan(lacking) ? lacking : 0.0;
+}
+
+// A margin of exactly 1 is one that has been reached.
+static void hinge_gradient(const double *outputs, int64_t k, ww_target target, double *gradient)
+{
+    (void)k;
+    gradient[0] = target.values[0] * outputs[0] < 1.0 ? -target.values[0] : 0.0;
+}
+
 const ww_loss *ww_loss_of(const ww_config *config)
 {
     static const ww_loss losses[] = {
         [WW_LOSS_CROSS_ENTROPY] = {"cross-entropy", "nat", cross_entropy_value,
                                    cross_entropy_gradient, largest_is_label, 0.5},
-        [WW_LOSS_SQUARED] = {"squared", "1", squared_value, squared_gradient, squared_correct, 1.0},
+        [WW_LOSS_SQUARED] = {"squared", "1", squared_value, squared_gradient, has_right_sign, 1.0},
+        [WW_LOSS_HINGE] = {"hinge", "1", hinge_value, hinge_gradient, has_right_sign, 0.0},
     };
     return &losses[config->loss];
 }

@@ -66,6 +66,11 @@ void ww_batches_at(ww_batches *batches, int64_t step, int64_t *indices)
         ww_integers(stream, (uint64_t)(step * batch), (size_t)batch, batches->samples, indices);
         return;
     }
+    if (batches->sampling == WW_SAMPLING_SEQUENTIAL) {
+        for (int64_t i = 0; i < batch; i++) // step * batch may be more than 64 bits count
+            indices[i] = (step % batches->samples * batch + i) % batches->samples;
+        return;
+    }
     const int64_t batches_per_epoch = batches->samples / batch;
     const int64_t epoch = step / batches_per_epoch;
     if (epoch != batches->epoch) {

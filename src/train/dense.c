@@ -127,10 +127,10 @@ static ww_status dense_create(const ww_problem *problem, void **state, ww_error 
         return WW_FAILED;
     }
     const ww_tiling *tiling = &problem->tiling;
-    ww_initial_hidden_weights(problem->config, problem->dimension, tiling->first_unit,
-                              tiling->local_units, self->weights);
-    ww_initial_output_weights(problem->config, problem->outputs, tiling->first_unit,
-                              tiling->local_units, self->output_weights);
+    ww_initial_hidden_weights(&problem->initial, tiling->first_unit, tiling->local_units,
+                              self->weights);
+    ww_initial_output_weights(&problem->initial, tiling->first_unit, tiling->local_units,
+                              self->output_weights);
     *state = self;
     return WW_OK;
 }

@@ -16,6 +16,7 @@ static const ww_engine_methods *choose(const ww_config *config)
     switch (config->training.engine) {
     case WW_ENGINE_AUTO:
     case WW_ENGINE_DENSE:
+    case WW_ENGINE_WINDOW:
         break;
     }
     return &ww_engine_dense;

@@ -28,6 +28,10 @@ void ww_problem_describe(const ww_config *config, const ww_dataset *data,
         .pairs = config->network.hidden.pairs == WW_PAIRS_ANTISYMMETRIC,
         .loss = ww_loss_of(config),
     };
+    problem->initial = (ww_initial){.config = config,
+                                    .dimension = data->dimension,
+                                    .outputs = data->outputs,
+                                    .first_unit = problem->tiling.first_unit};
     problem->output_format = ww_sum_format_make(problem->tiling.tile_count, OUTPUT_RANGE);
 }
 

@@ -89,14 +89,12 @@ static const mistake mistakes[] = {
     {"data: {labels: {noisy_test: \"true\"}}\n", NULL, {"without quotes"}},
     {"data: {source: mixtrue}\n",
      NULL,
-     {"data.source must be one of mixture, xor-balls, points, idx, cifar10, hdf5, function, but "
-      "mixtrue was "
-      "found; "
-      "did you mean mixture?"}},
+     {"data.source must be one of mixture, xor-balls, points, idx, cifar10, hdf5, function, "
+      "separable, orthonormal, but mixtrue was found; did you mean mixture?"}},
     {"network: {activation: {kind: sigmoid}}\n",
      NULL,
      {"one of relu, leaky-relu, but sigmoid was found"}},
-    {"model: aror\n", NULL, {"model must be one of li-liang, arora, but aror"}},
+    {"model: aror\n", NULL, {"model must be one of li-liang, arora, brutzkus, but aror"}},
     {"name: a/b\n", NULL, {"name must be a name", "a/b was found"}},
     {"name: .hidden\n", NULL, {"name must be a name"}},
     {"name: \"\"\n", NULL, {"name must be a name", "the quoted text \"\" was found"}},

@@ -102,6 +102,21 @@ static void write_value(const ww_key *key, uint64_t *state, FILE *stream)
     }
 }
 
+// Changes choices that do not go together.
+static void settle_choices(ww_config *choices)
+{
+    const bool fixed_samples =
+        choices->data.source == WW_SOURCE_POINTS || choices->data.source == WW_SOURCE_ORTHONORMAL;
+    if (fixed_samples)
+        choices->data.subset.kind = WW_SUBSET_NONE;
+    if (choices->data.source == WW_SOURCE_FUNCTION && choices->loss == WW_LOSS_HINGE)
+        choices->loss = WW_LOSS_SQUARED;
+    if (choices->network.start == WW_START_LOCAL_MINIMUM)
+        choices->network.activation.kind = WW_ACTIVATION_RELU;
+    if (choices->network.start >= WW_START_FIT)
+        choices->network.output.kind = WW_OUTPUT_HALVES;
+}
+
 // A random configuration: every key in use has a chance to be given. Choices come first, so that
 // ww_key_in_use can be asked about the rest.
 static char *write_config(uint64_t seed)
@@ -113,19 +128,24 @@ static char *write_config(uint64_t seed)
     uint64_t state = seed;
     ww_config choices;
     memset(&choices, 0, sizeof choices);
-    choices.data.source = (ww_source)(next_number(&state) % 7);
+    choices.data.source = (ww_source)(next_number(&state) % 9);
+    choices.data.subset.kind = (ww_subset)(next_number(&state) % 2);
+    choices.network.start = (ww_start)(next_number(&state) % 5);
+    choices.network.hidden.kind = (ww_hidden)(next_number(&state) % 4);
+    choices.network.train_output = next_number(&state) % 2 == 0;
     choices.data.function.kind = (ww_function)(next_number(&state) % 5);
     choices.data.labels.kind = (ww_labels)(next_number(&state) % 3);
     choices.network.activation.kind = (ww_activation)(next_number(&state) % 2);
-    choices.loss = (ww_loss_kind)(next_number(&state) % 2);
+    choices.loss = (ww_loss_kind)(next_number(&state) % 3);
     choices.training.method = (ww_method)(next_number(&state) % 2);
-    choices.network.output.kind = (ww_output)(next_number(&state) % 2);
+    choices.network.output.kind = (ww_output)(next_number(&state) % 3);
     choices.gram.spectrum = (ww_gram_spectrum)(next_number(&state) % 3);
     bool has_replicas = next_number(&state) % 8 == 0; // which leave no room for much else
     if (choices.data.labels.kind == WW_LABELS_WORST_CASE) {
         choices.loss = WW_LOSS_SQUARED;
         has_replicas = false;
     }
+    settle_choices(&choices);
     for (size_t index = 0; index < ww_key_count(); index++) {
         const ww_key *key = ww_key_at(index);
         const char *path = key->path;
@@ -137,7 +157,8 @@ static char *write_config(uint64_t seed)
         static const char *const chosen[] = {
             "data.source",   "data.function.kind",      "data.labels.kind",
             "loss",          "network.activation.kind", "training.method",
-            "gram.spectrum", "network.output.kind"};
+            "gram.spectrum", "network.output.kind",     "data.subset.kind",
+            "network.start", "network.hidden.kind",     "network.train_output"};
         bool fixed = false;
         for (size_t i = 0; i < sizeof chosen / sizeof chosen[0]; i++)
             fixed = fixed || strcmp(path, chosen[i]) == 0;
@@ -149,10 +170,13 @@ static char *write_config(uint64_t seed)
         // What fits only some of the choices.
         if ((strcmp(path, "gram.eigenvectors") == 0 &&
              choices.gram.spectrum != WW_GRAM_SPECTRUM_FULL) ||
-            (strcmp(path, "gram.network") == 0 && choices.network.output.kind != WW_OUTPUT_SIGNS))
+            (strcmp(path, "gram.network") == 0 && !ww_config_has_one_magnitude(&choices)) ||
+            (strcmp(path, "network.hidden.pairs") == 0 &&
+             choices.network.output.kind == WW_OUTPUT_HALVES))
             continue;
         if (!ww_key_in_use(key, &choices) ||
             (!fixed && strcmp(path, "data.points.components") != 0 &&
+             strcmp(path, "data.orthonormal.dimension") != 0 &&
              key->default_from != WW_DEFAULT_NONE && next_number(&state) % 3 == 0))
             continue;
         fprintf(stream, "%s: ", path);
@@ -162,6 +186,8 @@ static char *write_config(uint64_t seed)
             fputs("4", stream); // fits the list of probabilities
         else if (strcmp(path, "data.mixture.components") == 0)
             fputs("1", stream);
+        else if (strcmp(path, "data.orthonormal.dimension") == 0) // no fewer than a batch
+            fprintf(stream, "%llu", (unsigned long long)(1000 + next_number(&state) % 100));
         else if (strcmp(path, "data.points.components") == 0)
             fprintf(stream, "%llu", (unsigned long long)(100 + next_number(&state) % 100));
         else if (strcmp(path, "network.width") == 0) // even, for pairs
@@ -170,6 +196,10 @@ static char *write_config(uint64_t seed)
             fputs("2", stream);
         else if (strcmp(path, "data.function.dimension") == 0)
             fprintf(stream, "%llu", (unsigned long long)(2 + next_number(&state) % 100));
+        else if (strcmp(path, "training.epochs") == 0)
+            fprintf(stream, "%llu", (unsigned long long)(next_number(&state) % 1000));
+        else if (strcmp(path, "data.subset.candidates") == 0)
+            fputs("5000", stream);
         else if (strcmp(path, "gram.grid") == 0)
             fputs("[2, 3]", stream);
         else if (strcmp(path, "data.mixture.probabilities") == 0 && next_number(&state) % 2 == 0)
@@ -178,7 +208,8 @@ static char *write_config(uint64_t seed)
             write_value(key, &state, stream);
         fputc('\n', stream);
     }
-    if (choices.training.method == WW_METHOD_SGD && choices.data.source != WW_SOURCE_POINTS)
+    if (choices.training.method == WW_METHOD_SGD && choices.data.source != WW_SOURCE_POINTS &&
+        choices.data.source != WW_SOURCE_ORTHONORMAL)
         fputs("data.train: 2000\n", stream);
     assert_int_equal(fclose(stream), 0);
     return text;
@@ -270,7 +301,8 @@ static void test_yaml_has_the_sections_once(void **state)
     char *yaml = ww_config_to_yaml(experiment.members, NULL);
     assert_non_null(yaml);
     assert_non_null(strstr(yaml, "\ndata:\n  source: xor-balls\n  train: 1000\n"));
-    assert_non_null(strstr(yaml, "\n  xor_balls:\n    diameter: 0.1\n    distance: 2.0\n  labels:\n"
+    assert_non_null(strstr(yaml, "\n  xor_balls:\n    diameter: 0.1\n    distance: 2.0\n  "
+                                 "subset:\n    kind: none\n  labels:\n"
                                  "    kind: \"true\"\n"));
     assert_non_null(strstr(yaml, "\n  stop: {loss: 0.001}\n"));
     assert_null(strstr(yaml, "mixture"));

@@ -29,9 +29,9 @@ static void plain_make(plain *net, const ww_problem *problem)
     net->weights = calloc((size_t)(m * net->d), sizeof(double));
     net->initial = calloc((size_t)(m * net->d), sizeof(double));
     net->output_weights = calloc((size_t)(m * net->k), sizeof(double));
-    ww_initial_hidden_weights(problem->config, net->d, 0, m, net->weights);
-    ww_initial_hidden_weights(problem->config, net->d, 0, m, net->initial);
-    ww_initial_output_weights(problem->config, net->k, 0, m, net->output_weights);
+    ww_drawn_hidden_weights(problem->config, net->d, 0, m, net->weights);
+    ww_drawn_hidden_weights(problem->config, net->d, 0, m, net->initial);
+    ww_drawn_output_weights(problem->config, net->k, 0, m, net->output_weights);
 }
 
 static void plain_free(plain *net)

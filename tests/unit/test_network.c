@@ -158,14 +158,14 @@ static void test_signs(void **state)
                                           .output = {.kind = WW_OUTPUT_SIGNS,
                                                      .scale = 2.0,
                                                      .scaling = WW_SCALING_INVERSE_SQRT_WIDTH}}};
-    ww_initial_output_weights(&config, OUTPUTS, 0, UNITS, all);
+    ww_drawn_output_weights(&config, OUTPUTS, 0, UNITS, all);
     double sum = 0.0;
     for (int i = 0; i < UNITS * OUTPUTS; i++) {
         assert_true(fabs(all[i]) == 2.0 / sqrt((double)UNITS));
         sum += all[i] > 0.0 ? 1.0 : -1.0;
     }
     assert_true(fabs(sum) < 4.0 * sqrt((double)UNITS * OUTPUTS)); // four standard deviations
-    ww_initial_output_weights(&config, OUTPUTS, 1001, 7, some);   // keyed by the unit
+    ww_drawn_output_weights(&config, OUTPUTS, 1001, 7, some);     // keyed by the unit
     assert_memory_equal(some, all + (size_t)1001 * OUTPUTS, sizeof some);
 }
 

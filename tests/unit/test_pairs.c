@@ -27,8 +27,8 @@ static void test_weights_come_in_pairs(void **state)
         const ww_config config = paired(UNITS, (ww_output)kind);
         double hidden[UNITS * D];
         double output[UNITS * K];
-        ww_initial_hidden_weights(&config, D, 0, UNITS, hidden);
-        ww_initial_output_weights(&config, K, 0, UNITS, output);
+        ww_drawn_hidden_weights(&config, D, 0, UNITS, hidden);
+        ww_drawn_output_weights(&config, K, 0, UNITS, output);
         for (int64_t unit = 0; unit < UNITS; unit += 2) {
             assert_memory_equal(hidden + unit * D, hidden + (unit + 1) * D, D * sizeof(double));
             for (int64_t i = 0; i < K; i++)
@@ -37,16 +37,16 @@ static void test_weights_come_in_pairs(void **state)
         assert_memory_not_equal(hidden, hidden + (ptrdiff_t)2 * D, D * sizeof(double));
         for (int64_t first = 0; first < 6; first++) {
             double piece[9 * D];
-            ww_initial_hidden_weights(&config, D, first, 9, piece);
+            ww_drawn_hidden_weights(&config, D, first, 9, piece);
             assert_memory_equal(piece, hidden + first * D, sizeof piece);
-            ww_initial_output_weights(&config, K, first, 9, piece);
+            ww_drawn_output_weights(&config, K, first, 9, piece);
             assert_memory_equal(piece, output + first * K, 9 * K * sizeof(double));
         }
         // The even units are those of a network without pairs.
         ww_config plain = config;
         plain.network.hidden.pairs = WW_PAIRS_NONE;
         double alone[UNITS * D];
-        ww_initial_hidden_weights(&plain, D, 0, UNITS, alone);
+        ww_drawn_hidden_weights(&plain, D, 0, UNITS, alone);
         assert_memory_equal(alone + (ptrdiff_t)8 * D, hidden + (ptrdiff_t)8 * D,
                             D * sizeof(double));
     }
@@ -63,8 +63,8 @@ static void expect_zero(int64_t units, int64_t dimension, int64_t samples, int64
     double *hidden = malloc(pairs * sizeof(double));
     double *outputs = malloc(ww_kernel_output_room(true, samples, k) * sizeof(double));
     uint8_t *active = malloc(pairs);
-    ww_initial_hidden_weights(&config, dimension, 0, units, weights);
-    ww_initial_output_weights(&config, k, 0, units, output_weights);
+    ww_drawn_hidden_weights(&config, dimension, 0, units, weights);
+    ww_drawn_output_weights(&config, k, 0, units, output_weights);
     ww_normals((ww_stream){.seed = 3, .purpose = WW_DRAW_TRAIN_INPUTS}, 0,
                (size_t)(samples * dimension), inputs);
     ww_kernel_preactivations(true, weights, units, inputs, samples, dimension, hidden);

@@ -1,0 +1,160 @@
+// Values that follow from other keys.
+
+#include "config/check.h"
+
+#include "widthwise/memory.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+enum { PLACE = 1024, SENTENCE = 2048, USUAL_SAMPLES = 1000, USUAL_STEPS = 400, USUAL_EVERY = 10 };
+
+ww_status ww_config_refuse(const ww_config *config, const char *key, ww_error *error,
+                           const char *format, ...)
+{
+    char place[PLACE], sentence[SENTENCE];
+    ww_config_where(config, key, place, sizeof place);
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(sentence, sizeof sentence, format, arguments);
+    va_end(arguments);
+    return ww_fail(error, WW_USAGE, "%s %s", place, sentence);
+}
+
+bool ww_is_given(const ww_given *given, const char *key)
+{
+    const size_t index = ww_key_find(key);
+    WW_ASSERT(index < ww_key_count());
+    return given[index].node != NULL;
+}
+
+// Sources that lie in the unit ball, and are where they are meant to be.
+static bool is_placed(ww_source source)
+{
+    return source == WW_SOURCE_XOR_BALLS || source == WW_SOURCE_SEPARABLE ||
+           source == WW_SOURCE_ORTHONORMAL;
+}
+
+bool ww_source_reads_files(ww_source source)
+{
+    return source == WW_SOURCE_IDX || source == WW_SOURCE_CIFAR10 || source == WW_SOURCE_HDF5;
+}
+
+static ww_normalize usual_normalize(const ww_config *config)
+{
+    if (is_placed(config->data.source))
+        return WW_NORMALIZE_NONE;
+    return config->model == WW_MODEL_BRUTZKUS ? WW_NORMALIZE_BALL : WW_NORMALIZE_SPHERE;
+}
+
+static int64_t usual_candidates(const ww_config *config)
+{
+    int64_t samples = 0;
+    if (ww_source_reads_files(config->data.source) ||
+        __builtin_add_overflow(config->data.train, config->data.test, &samples) ||
+        __builtin_mul_overflow(samples, 2, &samples))
+        return WW_ALL_SAMPLES;
+    return samples;
+}
+
+// Whether all output weights have the same magnitude, at all times.
+bool ww_config_has_one_magnitude(const ww_config *config)
+{
+    return config->network.output.kind != WW_OUTPUT_GAUSSIAN &&
+           config->network.start != WW_START_FILE && !config->network.train_output;
+}
+
+// Steps of an epoch.
+static int64_t epoch_steps(const ww_config *config)
+{
+    if (config->training.method == WW_METHOD_GD)
+        return 1;
+    return config->data.train / config->training.batch; // 0: too large a batch, refused later
+}
+
+// Which of the two counts: of epochs and steps that are both given one by a setting replaces one of
+// the file.
+static bool counts_epochs(const ww_config *config, const ww_given *epochs, const ww_given *steps)
+{
+    if (config->training.epochs == 0)
+        return false;
+    return steps->node == NULL || (epochs->node != NULL &&
+                                   (epochs->place.setting != NULL || steps->place.setting == NULL));
+}
+
+// Steps, and measure.every, follow from epochs.
+static ww_status derive_steps(ww_config *config, const ww_given *given, ww_error *error)
+{
+    static const char key[] = "training.epochs";
+    const ww_given *epochs = &given[ww_key_find(key)];
+    const ww_given *steps = &given[ww_key_find("training.steps")];
+    int64_t every = USUAL_EVERY;
+    if (counts_epochs(config, epochs, steps)) {
+        if (config->data.train == WW_ALL_SAMPLES)
+            return ww_config_refuse(
+                config, key, error,
+                "is %lld, whose steps follow from the number of train samples, but "
+                "data.train is all; give data.train a number, or training.steps",
+                (long long)config->training.epochs);
+        int64_t wanted = 0;
+        every = epoch_steps(config);
+        if (__builtin_mul_overflow(config->training.epochs, every, &wanted))
+            return ww_config_refuse(
+                config, key, error,
+                "times the batches of an epoch is more than 64 bits can count; choose "
+                "fewer");
+        const bool same_layer = epochs->node != NULL &&
+                                (steps->place.setting == NULL) == (epochs->place.setting == NULL);
+        if (steps->node != NULL && same_layer && config->training.steps != wanted)
+            return ww_config_refuse(
+                config, key, error,
+                "is %lld, which makes %lld steps, but training.steps is %lld; leave one "
+                "of them out",
+                (long long)config->training.epochs, (long long)wanted,
+                (long long)config->training.steps);
+        config->training.steps = wanted;
+    } else {
+        config->training.epochs = 0;
+        if (steps->node == NULL)
+            config->training.steps = USUAL_STEPS;
+    }
+    if (!ww_is_given(given, "measure.every"))
+        config->measure.every = every > 0 ? every : 1;
+    return WW_OK;
+}
+
+ww_status ww_config_derive(ww_config *config, const ww_given *given, ww_error *error)
+{
+    if (!ww_is_given(given, "seeds.data"))
+        config->seeds.data = config->seed;
+    if (!ww_is_given(given, "seeds.weights"))
+        config->seeds.weights = config->seed;
+    if (!ww_is_given(given, "seeds.batches"))
+        config->seeds.batches = config->seed;
+    int64_t samples = USUAL_SAMPLES;
+    if (config->data.source == WW_SOURCE_ORTHONORMAL)
+        samples = config->data.orthonormal.dimension;
+    if (config->data.source == WW_SOURCE_POINTS &&
+        ww_multiply(config->data.points.classes, config->data.points.components,
+                    "classes x components", &samples, NULL) != WW_OK)
+        return ww_config_refuse(
+            config, "data.points.classes", error,
+            "times data.points.components is more than 64 bits can count; choose fewer");
+    if (!ww_is_given(given, "data.train"))
+        config->data.train = samples;
+    if (!ww_is_given(given, "data.test"))
+        config->data.test = samples;
+    if (!ww_is_given(given, "data.normalize"))
+        config->data.normalize = usual_normalize(config);
+    if (!ww_is_given(given, "data.subset.candidates"))
+        config->data.subset.candidates = usual_candidates(config);
+    WW_TRY(derive_steps(config, given, error));
+    if (!ww_is_given(given, "gram.depth"))
+        config->gram.depth = config->network.depth;
+    if (!ww_is_given(given, "gram.network"))
+        config->gram.network = ww_config_has_one_magnitude(config);
+    if (!ww_is_given(given, "data.labels.random_fraction"))
+        config->data.labels.random_fraction =
+            config->data.labels.kind == WW_LABELS_RANDOM ? 1.0 : 0.0;
+    return WW_OK;
+}
