@@ -89,6 +89,67 @@ static void test_preset_of_arora(void **state)
     ww_experiment_free(&experiment);
 }
 
+static void test_preset_of_brutzkus(void **state)
+{
+    (void)state;
+    ww_experiment experiment = parse("model: brutzkus\nnetwork: {width: 100}");
+    const ww_config *config = experiment.members;
+    assert_int_equal(config->model, WW_MODEL_BRUTZKUS);
+    assert_int_equal(config->data.source, WW_SOURCE_SEPARABLE);
+    assert_int_equal(config->data.normalize, WW_NORMALIZE_NONE);
+    assert_int_equal(config->network.activation.kind, WW_ACTIVATION_LEAKY_RELU);
+    assert_int_equal(config->network.hidden.kind, WW_HIDDEN_BALL);
+    assert_int_equal(config->network.output.kind, WW_OUTPUT_HALVES);
+    assert_false(config->network.train_output);
+    assert_true(ww_config_hidden_radius(config) == 0.1);
+    assert_true(ww_config_output_std(config) == 0.1);
+    assert_true(ww_config_hidden_std(config) == 0.0);
+    assert_int_equal(config->loss, WW_LOSS_HINGE);
+    assert_int_equal(config->loss_reduction, WW_REDUCTION_MEAN);
+    assert_int_equal(config->training.batch, 1);
+    assert_int_equal(config->training.steps, 1000 * 1000); // epochs of data.train
+    assert_int_equal(config->measure.every, 1000);
+    assert_true(config->training.stop_at_rest);
+    assert_int_equal(config->measure.final.count, 0);
+    assert_int_equal(ww_config_outputs(config, 2), 1);
+    assert_true(ww_config_has_targets(config));
+    assert_true(ww_config_has_one_magnitude(config));
+    ww_experiment_free(&experiment);
+    experiment = parse("{model: brutzkus, data: {source: mixture}, network: {train_output: true}}");
+    assert_int_equal(experiment.members->data.normalize, WW_NORMALIZE_BALL);
+    assert_false(ww_config_has_one_magnitude(experiment.members));
+    ww_experiment_free(&experiment);
+}
+
+static void expect_course(const char *text, const char *setting, int64_t steps, int64_t every)
+{
+    ww_experiment experiment;
+    ww_error error = {0};
+    const ww_status status = ww_experiment_parse(text, "test.yaml", "/folder", &setting,
+                                                 setting != NULL, &experiment, &error);
+    if (status != WW_OK)
+        fail_msg("%s", error.message);
+    assert_int_equal(experiment.members->training.steps, steps);
+    assert_int_equal(experiment.members->measure.every, every);
+    ww_experiment_free(&experiment);
+}
+
+static void test_epochs_become_steps(void **state)
+{
+    (void)state;
+    expect_course("", NULL, 400, 10);
+    expect_course("training: {epochs: 3}", NULL, 3 * 62, 62); // 1000 / 16 batches
+    expect_course("training: {epochs: 3, steps: 186}", NULL, 186, 62);
+    expect_course("training: {epochs: 3}\nmeasure: {every: 5}", NULL, 186, 5);
+    expect_course("training: {epochs: 3, method: gd}", NULL, 3, 1);
+    expect_course("training: {epochs: 3}", "training.steps=7", 7, 10);
+    expect_course("training: {steps: 7}", "training.epochs=2", 124, 62);
+    expect_course("model: brutzkus\ntraining: {steps: 7}", NULL, 7, 10);
+    expect_course("model: brutzkus\ndata: {train: 30}", NULL, 30000, 30);
+    expect_course("model: brutzkus\ndata: {source: orthonormal}", NULL, 10000, 10);
+    expect_course("training: {epochs: 0}", NULL, 400, 10);
+}
+
 static void test_texts_without_values_are_the_default(void **state)
 {
     (void)state;
@@ -417,6 +478,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_default_is_figure_1_of_li_liang),
         cmocka_unit_test(test_preset_of_arora),
+        cmocka_unit_test(test_preset_of_brutzkus),
+        cmocka_unit_test(test_epochs_become_steps),
         cmocka_unit_test(test_texts_without_values_are_the_default),
         cmocka_unit_test(test_values_of_every_form),
         cmocka_unit_test(test_relative_folders_are_made_absolute),

@@ -266,6 +266,29 @@ static void test_batches(void **state)
     small_problem_free(&small);
 }
 
+static void test_batches_in_sequence(void **state)
+{
+    (void)state;
+    static const char *const settings[] = {"network.width=10", "training.batch=7", "data.train=30",
+                                           "training.sampling=sequential"};
+    small_problem small;
+    ww_error error = {0};
+    assert_true(small_problem_make(&small, MPI_COMM_SELF, settings, 4, 30, 20, 2, 3, &error));
+    ww_batches *batches = NULL;
+    assert_int_equal(ww_batches_create(&small.problem, &batches, &error), WW_OK);
+    int64_t next = 0, batch[7];
+    for (int64_t step = 0; step < 40; step++) {
+        ww_batches_at(batches, step, batch);
+        for (int i = 0; i < 7; i++, next = (next + 1) % 30)
+            assert_int_equal(batch[i], next);
+    }
+    const int64_t far = INT64_MAX - 1; // whose product with the batch no word holds
+    ww_batches_at(batches, far, batch);
+    assert_int_equal(batch[0], (far % 30 * 7) % 30);
+    ww_batches_free(batches);
+    small_problem_free(&small);
+}
+
 // ---- quantities ---------------------------------------------------------------------------------
 
 // Expected value of quantity `name` by plain loops.
@@ -482,6 +505,7 @@ int main(int count, char **words)
         cmocka_unit_test(test_asking_for_weights_changes_no_bit),
         cmocka_unit_test(test_divergence_is_an_outcome),
         cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_batches_in_sequence),
         cmocka_unit_test(test_quantities_of_relu),
         cmocka_unit_test(test_quantities_of_leaky_relu),
     };

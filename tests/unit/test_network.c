@@ -169,6 +169,114 @@ static void test_signs(void **state)
     assert_memory_equal(some, all + (size_t)1001 * OUTPUTS, sizeof some);
 }
 
+static void test_hinge(void **state)
+{
+    (void)state;
+    const ww_config config = {.loss = WW_LOSS_HINGE};
+    const ww_loss *hinge = ww_loss_of(&config);
+    static const struct {
+        double output, target, value, gradient;
+        bool correct;
+    } cases[] = {{0.25, 1.0, 0.75, -1.0, true},
+                 {0.25, -1.0, 1.25, 1.0, false},
+                 {1.0, 1.0, 0.0, 0.0, true},
+                 {-1.0, -1.0, 0.0, 0.0, true},
+                 {7.0, 1.0, 0.0, 0.0, true},
+                 {0.0, 1.0, 1.0, -1.0, false},
+                 {-3.0, -1.0, 0.0, 0.0, true},
+                 {-0.5, -1.0, 0.5, 1.0, true},
+                 {1.0 - 0x1p-53, 1.0, 0x1p-53, -1.0, true}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const ww_target target = {.values = &cases[i].target};
+        double gradient = NAN;
+        hinge->gradient(&cases[i].output, 1, target, &gradient);
+        assert_true(hinge->value(&cases[i].output, 1, target) == cases[i].value);
+        assert_true(gradient == cases[i].gradient);
+        assert_int_equal(hinge->correct(&cases[i].output, 1, target), cases[i].correct);
+    }
+    const double lost = NAN, one = 1.0;
+    assert_true(isnan(hinge->value(&lost, 1, (ww_target){.values = &one})));
+}
+
+static void test_halves(void **state)
+{
+    (void)state;
+    enum { UNITS = 10 };
+    double all[UNITS], some[3];
+    const ww_config config = {
+        .network = {.width = UNITS, .output = {.kind = WW_OUTPUT_HALVES, .scale = 2.0}}};
+    ww_drawn_output_weights(&config, 1, 0, UNITS, all);
+    for (int i = 0; i < UNITS; i++)
+        assert_true(all[i] == (i < UNITS / 2 ? 2.0 : -2.0));
+    ww_drawn_output_weights(&config, 1, 4, 3, some);
+    assert_memory_equal(some, all + 4, sizeof some);
+}
+
+static double row_norm(const double *row, int64_t dimension)
+{
+    double square = 0.0;
+    for (int64_t j = 0; j < dimension; j++)
+        square += row[j] * row[j];
+    return sqrt(square);
+}
+
+static void test_bounded_hidden_weights(void **state)
+{
+    (void)state;
+    enum { UNITS = 4000, D = 5 };
+    static double all[UNITS * D];
+    double some[7 * D];
+    ww_config config = {.network = {.width = UNITS,
+                                    .hidden = {.kind = WW_HIDDEN_BALL,
+                                               .radius = 3.0,
+                                               .scaling = WW_SCALING_INVERSE_SQRT_WIDTH}}};
+    const double radius = 3.0 / sqrt((double)UNITS);
+    for (int kind = WW_HIDDEN_BALL; kind <= WW_HIDDEN_OPPOSED; kind++) {
+        config.network.hidden.kind = (ww_hidden)kind;
+        ww_drawn_hidden_weights(&config, D, 0, UNITS, all);
+        ww_drawn_hidden_weights(&config, D, 1998, 7, some); // keyed by the unit
+        assert_memory_equal(some, all + (size_t)1998 * D, sizeof some);
+        double inside = 0.0, square = 0.0, sum = 0.0;
+        for (int unit = 0; unit < UNITS; unit++) {
+            const double norm = row_norm(all + (ptrdiff_t)unit * D, D);
+            inside += norm <= radius * pow(0.5, 1.0 / D);
+            for (int j = 0; j < D; j++) {
+                const double weight = all[unit * D + j];
+                sum += weight;
+                square += weight * weight;
+                assert_true(fabs(weight) <= radius);
+                if (kind == WW_HIDDEN_OPPOSED)
+                    assert_true(weight == (unit < UNITS / 2 ? -1.0 : 1.0) * (radius / sqrt(D)));
+            }
+            if (kind != WW_HIDDEN_CUBE)
+                assert_true(norm <= radius * (1.0 + 1e-15));
+        }
+        // Half of the ball's volume; the variance of a coordinate. To four standard deviations.
+        if (kind == WW_HIDDEN_BALL)
+            assert_true(fabs(inside / UNITS - 0.5) < 4.0 * 0.5 / sqrt((double)UNITS));
+        const double variance = kind == WW_HIDDEN_BALL   ? radius * radius / (D + 2)
+                                : kind == WW_HIDDEN_CUBE ? radius * radius / 3.0
+                                                         : radius * radius / D;
+        assert_true(fabs(square / (UNITS * D) / variance - 1.0) < 0.04);
+        assert_true(fabs(sum) < 4.0 * sqrt(variance * UNITS * D));
+    }
+}
+
+static void test_held_weights(void **state)
+{
+    (void)state;
+    enum { D = 3, K = 2 };
+    const double hidden[4 * D] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+    const double output[4 * K] = {1, 2, 3, 4, 5, 6, 7, 8};
+    const ww_initial initial = {
+        .dimension = D, .outputs = K, .first_unit = 128, .hidden = hidden, .output = output};
+    double rows[2 * D], weights[2 * K];
+    ww_initial_hidden_weights(&initial, 129, 2, rows);
+    ww_initial_output_weights(&initial, 130, 2, weights);
+    assert_memory_equal(rows, hidden + D, sizeof rows);
+    assert_memory_equal(weights, output + (size_t)2 * K, sizeof weights);
+}
+
 static void test_activation(void **state)
 {
     (void)state;
@@ -196,6 +304,10 @@ int main(void)
         cmocka_unit_test(test_squared),
         cmocka_unit_test(test_squared_predicts_signs),
         cmocka_unit_test(test_signs),
+        cmocka_unit_test(test_hinge),
+        cmocka_unit_test(test_halves),
+        cmocka_unit_test(test_bounded_hidden_weights),
+        cmocka_unit_test(test_held_weights),
         cmocka_unit_test(test_activation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
