@@ -1,13 +1,14 @@
 """Training and measuring in NumPy, written down from the papers and from nothing of the program.
 
-The network is f_i(x) = sum_r a_ir s(<w_r, x>); only w is trained. The loss is cross entropy over
-the softmax (Li and Liang, section 3), or half the squared distance from targets (Arora et al.,
-section 3), where a_ir has a factor m^-1/2. Everything is whole arrays, slow and plain.
+The network is f_i(x) = sum_r a_ir s(<w_r, x>); w is trained, or w and a. The loss is cross entropy
+over the softmax (Li and Liang, section 3), half the squared distance from targets (Arora et al.,
+section 3), where a_ir has a factor m^-1/2, or the hinge loss (Brutzkus et al., section 2).
+Everything is whole arrays, slow and plain.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Iterator, Optional
 
 import numpy as np
@@ -17,12 +18,13 @@ Array = np.ndarray
 
 @dataclass
 class Truth:
-    """Labels [n] of samples, their targets [n, k] where the loss is the squared one, and whether
-    losses are summed."""
+    """Labels [n] of samples, their targets [n, k] where the loss has them, whether losses are
+    summed, and whether they are those of hinges."""
 
     labels: Array
     targets: Optional[Array]
     total: bool
+    hinge: bool = False
 
     def over(self, losses: Array) -> float:
         """The mean or sum of the losses of all samples."""
@@ -43,15 +45,19 @@ class Experiment:
     components: Array  # [n], of the distribution each train sample came from
     slope: float = 0.0  # of the activation left of 0
     threshold: float = 0.01  # of large pseudo gradients
-    train_targets: Optional[Array] = None  # [n, k] where the loss is the squared one
+    train_targets: Optional[Array] = None  # [n, k] where the loss has them
     test_targets: Optional[Array] = None
     total: bool = False  # losses are sums over samples, not means
+    hinge: bool = False
+    train_output: bool = False  # a is trained too
+    separator: Optional[Array] = None  # w* [d], of the hinge loss
 
     def truth(self, part: str, batch: Optional[Array] = None) -> Truth:
         """What outputs on the train or test set, or on a batch of it, are compared with."""
         labels, targets = getattr(self, f"{part}_labels"), getattr(self, f"{part}_targets")
         rows = np.arange(len(labels)) if batch is None else batch
-        return Truth(labels[rows], None if targets is None else targets[rows], self.total)
+        wanted = None if targets is None else targets[rows]
+        return Truth(labels[rows], wanted, self.total, self.hinge)
 
 
 def positive(preactivations: Array) -> Array:
@@ -72,7 +78,10 @@ def log_softmax(values: Array) -> Array:
 
 
 def loss_over(values: Array, truth: Truth) -> float:
-    """-(1/n) sum_s log o_y(x_s), or (1/n) sum_s |u(x_s) - y_s|^2 / 2, or the sums."""
+    """-(1/n) sum_s log o_y(x_s), (1/n) sum_s |u(x_s) - y_s|^2 / 2, (1/n) sum_s max(1 - y N, 0), or
+    the sums."""
+    if truth.hinge:
+        return truth.over(np.maximum(1 - truth.targets[:, 0] * values[:, 0], 0))
     if truth.targets is not None:
         return truth.over(0.5 * ((values - truth.targets) ** 2).sum(axis=1))
     labels = truth.labels
@@ -92,7 +101,10 @@ def accuracy(values: Array, truth: Truth) -> float:
 
 
 def v_values(values: Array, truth: Truth) -> Array:
-    """v_i(x) [n, k] of section 5.1: 1 - o_y for the label, -o_i for the others; or y - u."""
+    """v_i(x) [n, k] of section 5.1: 1 - o_y for the label, -o_i for the others; or y - u; or y where
+    the margin is below 1."""
+    if truth.hinge:
+        return np.where(truth.targets * values < 1, truth.targets, 0.0)
     if truth.targets is not None:
         return truth.targets - values
     labels = truth.labels
@@ -120,6 +132,15 @@ def gradient(experiment: Experiment, weights: Array, batch: Array, patterns: Arr
     return total if experiment.total else total / len(batch)
 
 
+def output_gradient(experiment: Experiment, weights: Array, batch: Array) -> Array:
+    """dL/da [k, m] on a batch."""
+    preactivations = experiment.train_inputs[batch] @ weights.T
+    hidden = np.where(positive(preactivations), preactivations, experiment.slope * preactivations)
+    values = hidden @ experiment.output_weights.T
+    total = -v_values(values, experiment.truth("train", batch)).T @ hidden
+    return total if experiment.total else total / len(batch)
+
+
 def batch_patterns(experiment: Experiment, weights: Array, batch: Array) -> Array:
     """Activation patterns [B, m] of `weights` on a batch."""
     return positive(experiment.train_inputs[batch] @ weights.T)
@@ -133,17 +154,44 @@ class Replay:
     batches: Array  # [T + 1, B] of indices into the train set; the last is only measured on
     v_max_squares: list[float] = field(default_factory=list)
     last: Optional[tuple[int, float]] = None  # step and train loss of the record before
+    updates: int = 0  # steps that changed a weight
+    last_change: int = 0  # steps made when the weights became what they are
+    descent: float = -np.inf  # largest <dL/dW, W*> of these steps
+    used: set[int] = field(default_factory=set)  # samples with a part in them
 
     def trajectory(self) -> Iterator[tuple[int, Array]]:
-        """(t, W(t)) for t = 0 .. T."""
+        """(t, W(t)) for t = 0 .. T. `self.now` has the output weights of step t."""
         weights = self.experiment.hidden_weights.copy()
         yield 0, weights
         for step, batch in enumerate(self.batches[:-1]):
-            patterns = batch_patterns(self.experiment, weights, batch)
-            weights = weights - self.experiment.rate * gradient(
-                self.experiment, weights, batch, patterns
-            )
+            patterns = batch_patterns(self.now, weights, batch)
+            change = gradient(self.now, weights, batch, patterns)
+            by_output = output_gradient(self.now, weights, batch)
+            if self.experiment.hinge:
+                self._tally(step, weights, batch, change)
+            weights = weights - self.experiment.rate * change
+            if self.experiment.train_output:
+                moved = self.now.output_weights - self.experiment.rate * by_output
+                self.now = replace(self.now, output_weights=moved)
             yield step + 1, weights
+
+    def _tally(self, step: int, weights: Array, batch: Array, change: Array) -> None:
+        parts = batch[coefficients(self.now, weights, batch, batch_patterns(
+            self.now, weights, batch)).any(axis=1)]
+        if len(parts) == 0:
+            return
+        self.updates += 1
+        self.last_change = step + 1
+        self.used.update(parts.tolist())
+        if self.experiment.separator is not None:
+            along = np.sign(self.now.output_weights[0]) * (change @ self.experiment.separator)
+            self.descent = max(self.descent, float(along.sum()))
+
+    def live_samples(self, weights: Array) -> Array:
+        """Train samples that would change a weight in a step of their own."""
+        every = np.arange(len(self.experiment.train_labels))
+        patterns = batch_patterns(self.now, weights, every)
+        return every[coefficients(self.now, weights, every, patterns).any(axis=1)]
 
     def measure(self, step: int, weights: Array) -> dict[str, float]:
         """Every quantity of a record. To be called for each record in turn."""
@@ -152,6 +200,34 @@ class Replay:
         measured.update(self._movement(weights))
         measured.update(self._coupling(weights, *now))
         measured.update(self._gradients(weights, self.batches[step]))
+        if self.experiment.hinge:
+            measured.update(self._margins(weights, now[0]))
+        return measured
+
+    def _margins(self, weights: Array, preactivations: Array) -> dict[str, float]:
+        """What Brutzkus et al. look at."""
+        experiment = self.experiment
+        values = outputs(self.now, preactivations, positive(preactivations))
+        margins = (experiment.train_targets * values)[:, 0]
+        below = np.flatnonzero(margins < 1)
+        ratios = self.now.output_weights / experiment.output_weights
+        measured = {
+            "updates": float(self.updates),
+            "support": float(len(self.used)),
+            "violations": float(len(below)),
+            "dead_samples": float(len(below) - len(self.live_samples(weights))),
+            "smallest_margin": float(margins.min()),
+            "weight_norm": float(np.linalg.norm(weights)),
+            "output_ratio_min": float(ratios.min()),
+            "output_ratio_max": float(ratios.max()),
+            "descent": self.descent,
+        }
+        if experiment.separator is not None:
+            star = np.outer(np.sign(experiment.output_weights[0]), experiment.separator)
+            measured["alignment"] = float((star * weights).sum())
+            measured["cosine"] = measured["alignment"] / float(
+                np.linalg.norm(weights) * np.linalg.norm(star)
+            )
         return measured
 
     def _inputs(self) -> tuple[Array, Array]:
@@ -159,11 +235,12 @@ class Replay:
 
     def __post_init__(self) -> None:
         # <w_r(0), x> on the train and on the test set.
+        self.now = self.experiment
         self.early = [inputs @ self.experiment.hidden_weights.T for inputs in self._inputs()]
 
     def _outputs(self, step: int, train_now: Array, test_now: Array) -> dict[str, float]:
         experiment = self.experiment
-        train, test = (outputs(experiment, now, positive(now)) for now in (train_now, test_now))
+        train, test = (outputs(self.now, now, positive(now)) for now in (train_now, test_now))
         train_truth, test_truth = experiment.truth("train"), experiment.truth("test")
         measured = {
             "loss": loss_over(train, train_truth),
@@ -222,8 +299,8 @@ class Replay:
         changed = positive(test_now) != positive(test_early)
         moved = np.linalg.norm(weights - experiment.hidden_weights, axis=1)
         reach = np.linalg.norm(experiment.test_inputs, axis=1)[:, None] * moved
-        f = outputs(experiment, test_now, positive(test_now))
-        g = outputs(experiment, test_now, positive(test_early))
+        f = outputs(self.now, test_now, positive(test_now))
+        g = outputs(self.now, test_now, positive(test_early))
         return {
             "coupling": float(changed.mean()),
             "coupling_train": float((positive(train_now) != positive(train_early)).mean()),
@@ -233,7 +310,7 @@ class Replay:
         }
 
     def _gradients(self, weights: Array, batch: Array) -> dict[str, float]:
-        experiment = self.experiment
+        experiment = self.now
         truth = experiment.truth("train", batch)
         preactivations = experiment.train_inputs[batch] @ weights.T
         now = batch_patterns(experiment, weights, batch)
