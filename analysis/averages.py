@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional, Sequence
+from typing import Callable, Optional, Sequence
 
 import numpy as np
 
@@ -61,6 +61,24 @@ def trajectory_band(members: Sequence[Training], name: str) -> Optional[Band]:
     values = np.full((len(having), len(steps)), np.nan)
     for row, member in enumerate(having):
         values[row, np.searchsorted(steps, member.trajectory["step"])] = member.trajectory[name]
+    return _band(steps, values)
+
+
+def held_band(
+    members: Sequence[Training],
+    name: str,
+    change: Callable[[np.ndarray], np.ndarray] = lambda values: values,
+) -> Optional[Band]:
+    """As trajectory_band, of `change` of the values, for runs that end at rest: where one has
+    ended, it keeps its last value, so that the mean is over the same runs everywhere."""
+    having = [member for member in members if has_scalar(member, name)]
+    if not having:
+        return None
+    steps = np.unique(np.concatenate([member.trajectory["step"] for member in having]))
+    values = np.empty((len(having), len(steps)))
+    for row, member in enumerate(having):
+        own = np.searchsorted(member.trajectory["step"], steps, side="right") - 1
+        values[row] = change(member.trajectory[name])[own]
     return _band(steps, values)
 
 

@@ -18,6 +18,7 @@ import matplotlib.figure
 
 import arora
 import arora_widths
+import brutzkus
 import li_liang
 import style
 from averages import trajectory_band
@@ -123,6 +124,34 @@ DRAWINGS = (
         arora.can_draw_functions,
         arora.functions,
         "arora",
+    ),
+    Drawing(
+        "separable",
+        "Brutzkus et al. figures 1 to 3: errors on separable data, over widths",
+        brutzkus.can_draw_separable,
+        brutzkus.separable,
+        "brutzkus",
+    ),
+    Drawing(
+        "rates",
+        "Brutzkus et al. corollary 3: updates over rates, with their bounds",
+        brutzkus.can_draw_rates,
+        brutzkus.rates,
+        "brutzkus",
+    ),
+    Drawing(
+        "successes",
+        "Brutzkus et al. theorem 9: share of starts that end in a global minimum",
+        brutzkus.can_draw_successes,
+        brutzkus.successes,
+        "brutzkus",
+    ),
+    Drawing(
+        "lower-bound",
+        "Brutzkus et al. theorem 10: updates between the two bounds",
+        brutzkus.can_draw_lower_bound,
+        brutzkus.lower_bound,
+        "brutzkus",
     ),
     Drawing(
         "quantities",

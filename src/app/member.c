@@ -263,11 +263,12 @@ ww_status ww_app_members_prepare(const ww_experiment *experiment, size_t first, 
         const int64_t index = indices != NULL ? indices[i] : (int64_t)(first + i);
         ww_dataset shape;
         if (skip == NULL || !skip[i]) {
+            const bool was_prepared = prepared == WW_OK;
             status = describe(members, config, parallel, &shape, error);
-            if (status == WW_OK && prepared == WW_OK)
+            if (status == WW_OK && was_prepared)
                 prepared =
                     ww_app_member_prepare(config, index, label, &shape, &members->list[i], error);
-            if (status != WW_OK || prepared != WW_OK)
+            if (status != WW_OK || (was_prepared && prepared != WW_OK)) // the first is named once
                 ww_app_name_member(index, label, error);
         }
         if (prepared == WW_OK)

@@ -51,6 +51,13 @@ sweep: {seed: [1, 2, 3, 4, 5, 6], network.width: [300, 900]}
 class SweepTest(ProgramTest):
     """Experiments of several members in one job."""
 
+    def test_a_mistake_is_told_of_one_member(self) -> None:
+        """The first that has it, though all do."""
+        self.write("config.yaml", MIXED.replace("coupling", "couplign"))
+        message = self.fail_with(2, "run", "config.yaml", "-o", "x.h5", ranks=2)
+        self.assertEqual(message.count("member "), 1, message)
+        self.assertIn("member 0 (network.width=100 seed=1): config.yaml", message)
+
     def assert_like_alone(self, path: Path, config: str, *arguments: object) -> None:
         """Each member has what it has when it runs alone, on another number of ranks."""
         with widthwise.open(path) as file:
