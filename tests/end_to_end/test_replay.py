@@ -77,7 +77,7 @@ class Replayed:
             threshold=float(member.setting("measure.pseudo_gradient_threshold") or 0.0),
             hinge=member.setting("loss") == "hinge",
             train_output=member.setting("network.train_output") == "true",
-            separator=record.get("separator"),
+            separator=member.theory.get("separator"),
         )
         steps = int(member.trajectory["step"][-1])  # fewer than asked for where a run is at rest
         if "batches" in record:
