@@ -64,7 +64,7 @@ class ClaimsTest(ShippedJobTest):
             failure = float(member.setting("theory.failure_probability") or 0.0)
             half, d = member.parameters["width"] // 2, member.parameters["dimension"]
             exact = (1 - 0.5**half) ** d
-            runs = member.replicas
+            runs = member.replica_runs()
             self.assertGreaterEqual(len(runs), 1000)
             ended = np.array([run.trajectory["violations"][-1] for run in runs]) == 0
             updates = np.array([run.trajectory["updates"][-1] for run in runs])

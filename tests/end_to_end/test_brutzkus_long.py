@@ -17,7 +17,7 @@ import widthwise  # noqa: E402  (program.py says where it is)
 
 def ends(member: widthwise.Member, name: str) -> np.ndarray:
     """Last values of a quantity, one a replica."""
-    return np.array([float(run.trajectory[name][-1]) for run in member.replicas])
+    return np.array([float(run.trajectory[name][-1]) for run in member.replica_runs()])
 
 
 @unittest.skipUnless(FASHION.is_dir(), "Debian's dataset-fashion-mnist is not installed")
@@ -30,7 +30,7 @@ class BrutzkusLongTest(ShippedJobTest):
         """Every run ends at zero loss, after as many updates whatever the width."""
         means = []
         for member in self.members("figure1-fashion"):
-            self.assertEqual(len(member.replicas), 40)
+            self.assertEqual(len(member.replica_runs()), 40)
             updates = ends(member, "updates")
             bound = member.theory["update_bound"]
             width = member.parameters["width"]
@@ -56,8 +56,8 @@ class BrutzkusLongTest(ShippedJobTest):
         for member in self.members("figure3-fashion"):
             width = member.parameters["width"]
             self.assertTrue((ends(member, "loss") == 0.0).all())
-            lowest = min(float(run.trajectory["output_ratio_min"].min()) for run in member.replicas)
-            highest = max(float(run.trajectory["output_ratio_max"].max()) for run in member.replicas)
+            lowest = min(float(run.trajectory["output_ratio_min"].min()) for run in member.replica_runs())
+            highest = max(float(run.trajectory["output_ratio_max"].max()) for run in member.replica_runs())
             self.expect(f"smallest v_t / v_0, m = {width}", lowest, 0.0, 1.0)
             self.expect(f"largest v_t / v_0, m = {width}", highest, 1.0, 1e3)
             self.assertTrue((ends(member, "updates") <= member.theory["update_bound"]).all())
