@@ -26,9 +26,11 @@ bool ww_theory_measures(const ww_theory_plan *plan, const char *name)
 
 bool ww_theory_uses(const ww_theory_plan *plan, size_t field)
 {
+    ww_field fields[WW_THEORY_FIELDS];
     for (size_t i = 0; i < sizeof families / sizeof families[0]; i++)
         for (const char *const *name = families[i]->columns; name != NULL && *name != NULL; name++)
-            if (strcmp(plan->measured[field].name, *name) == 0)
+            if (strcmp(plan->measured[field].name, *name) == 0 &&
+                families[i]->fields(plan, fields) > 0)
                 return true;
     return false;
 }
