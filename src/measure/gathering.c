@@ -20,9 +20,11 @@ void ww_gathering_free(ww_gathering *self)
     free(self->early_active);
     free(self->unit_changed);
     free(self->movement_terms);
+    free(self->initial_output);
+    free(self->weight_terms);
 }
 
-enum { ROOM_ARRAYS = 10 };
+enum { ROOM_ARRAYS = 12 };
 
 static void list_room(const ww_gathering *self, ww_allocation list[ROOM_ARRAYS])
 {
@@ -35,6 +37,9 @@ static void list_room(const ww_gathering *self, ww_allocation list[ROOM_ARRAYS])
     const size_t rows = self->needs & WW_NEED_GRADIENTS ? tile * d : 0;
     const size_t outputs = ww_kernel_output_room(problem->pairs, WW_SAMPLE_BLOCK, problem->outputs);
     const size_t terms = 2 * (size_t)problem->tiling.local_tiles;
+    const unsigned of_weights = self->needs & (unsigned)(WW_NEED_WEIGHTS | WW_NEED_OUTPUT_RATIO);
+    const size_t initial_output = of_weights != 0 ? tile * (size_t)problem->outputs : 0;
+    const size_t weight_terms = self->needs & WW_NEED_WEIGHTS ? terms : 0;
     const char *what = "a survey of the network";
     const ww_allocation arrays[ROOM_ARRAYS] = {
         {offsetof(ww_gathering, initial), initial, sizeof(double), what},
@@ -47,6 +52,8 @@ static void list_room(const ww_gathering *self, ww_allocation list[ROOM_ARRAYS])
         {offsetof(ww_gathering, early_active), tile * block, 1, what},
         {offsetof(ww_gathering, unit_changed), tile, 1, what},
         {offsetof(ww_gathering, movement_terms), terms, sizeof(double), what},
+        {offsetof(ww_gathering, initial_output), initial_output, sizeof(double), what},
+        {offsetof(ww_gathering, weight_terms), weight_terms, sizeof(double), what},
     };
     memcpy(list, arrays, sizeof arrays);
 }
@@ -80,6 +87,14 @@ static void gather_patterns(ww_gathering *self, int64_t units, int64_t samples,
         if (changed > 0)
             self->unit_changed[unit] = 1;
     }
+}
+
+static void count_active(const uint8_t *active, int64_t units, int64_t samples,
+                         int64_t *active_units)
+{
+    for (int64_t unit = 0; unit < units; unit++)
+        for (int64_t s = 0; s < samples; s++)
+            active_units[s] += active[unit * samples + s];
 }
 
 void ww_gather_samples(ww_gathering *self, int64_t local_tile, const double *weights, int64_t units,
@@ -118,6 +133,8 @@ void ww_gather_samples(ww_gathering *self, int64_t local_tile, const double *wei
         }
         if (wants & WW_NEED_TEST_OUTPUTS) {
             ww_activate(slope, self->preactivations, (size_t)(units * samples), self->active);
+            if (wants & WW_NEED_TRAIN_ACTIVE)
+                count_active(self->active, units, samples, set->active_units + start);
             ww_kernel_outputs(problem->pairs, self->preactivations, output_weights, units, samples,
                               k, self->partial);
             ww_output_sum_add(outputs, start, samples, self->partial);
