@@ -1,6 +1,7 @@
 #include "measure/gathering.h"
 
 #include "train/kernels.h"
+#include "train/tally.h"
 #include "widthwise/memory.h"
 
 #include <math.h>
@@ -21,10 +22,11 @@ void ww_gathering_free(ww_gathering *self)
     free(self->unit_changed);
     free(self->movement_terms);
     free(self->initial_output);
+    free(self->extras);
     free(self->weight_terms);
 }
 
-enum { ROOM_ARRAYS = 12 };
+enum { ROOM_ARRAYS = 13 };
 
 static void list_room(const ww_gathering *self, ww_allocation list[ROOM_ARRAYS])
 {
@@ -39,6 +41,7 @@ static void list_room(const ww_gathering *self, ww_allocation list[ROOM_ARRAYS])
     const size_t terms = 2 * (size_t)problem->tiling.local_tiles;
     const unsigned of_weights = self->needs & (unsigned)(WW_NEED_WEIGHTS | WW_NEED_OUTPUT_RATIO);
     const size_t initial_output = of_weights != 0 ? tile * (size_t)problem->outputs : 0;
+    const size_t extras = self->needs & WW_NEED_TRAIN_MOVERS ? block * WW_TALLY_COLUMNS : 0;
     const size_t weight_terms = self->needs & WW_NEED_WEIGHTS ? terms : 0;
     const char *what = "a survey of the network";
     const ww_allocation arrays[ROOM_ARRAYS] = {
@@ -53,6 +56,7 @@ static void list_room(const ww_gathering *self, ww_allocation list[ROOM_ARRAYS])
         {offsetof(ww_gathering, unit_changed), tile, 1, what},
         {offsetof(ww_gathering, movement_terms), terms, sizeof(double), what},
         {offsetof(ww_gathering, initial_output), initial_output, sizeof(double), what},
+        {offsetof(ww_gathering, extras), extras, sizeof(double), what},
         {offsetof(ww_gathering, weight_terms), weight_terms, sizeof(double), what},
     };
     memcpy(list, arrays, sizeof arrays);
@@ -89,12 +93,19 @@ static void gather_patterns(ww_gathering *self, int64_t units, int64_t samples,
     }
 }
 
-static void count_active(const uint8_t *active, int64_t units, int64_t samples,
-                         int64_t *active_units)
+// Units that samples would move, from their activations.
+static void count_movers(ww_gathering *self, int64_t units, int64_t samples,
+                         const double *output_weights, int64_t *movers)
 {
-    for (int64_t unit = 0; unit < units; unit++)
-        for (int64_t s = 0; s < samples; s++)
-            active_units[s] += active[unit * samples + s];
+    const ww_tile_activations tile = {.values = self->preactivations,
+                                      .active = self->active,
+                                      .units = units,
+                                      .samples = samples,
+                                      .unit_stride = samples,
+                                      .sample_stride = 1};
+    ww_tally_extras_of(self->problem, &tile, output_weights, self->extras);
+    for (int64_t s = 0; s < samples; s++)
+        movers[s] += (int64_t)self->extras[s * WW_TALLY_COLUMNS + WW_TALLY_MOVERS];
 }
 
 void ww_gather_samples(ww_gathering *self, int64_t local_tile, const double *weights, int64_t units,
@@ -133,8 +144,8 @@ void ww_gather_samples(ww_gathering *self, int64_t local_tile, const double *wei
         }
         if (wants & WW_NEED_TEST_OUTPUTS) {
             ww_activate(slope, self->preactivations, (size_t)(units * samples), self->active);
-            if (wants & WW_NEED_TRAIN_ACTIVE)
-                count_active(self->active, units, samples, set->active_units + start);
+            if (wants & WW_NEED_TRAIN_MOVERS)
+                count_movers(self, units, samples, output_weights, set->movers + start);
             ww_kernel_outputs(problem->pairs, self->preactivations, output_weights, units, samples,
                               k, self->partial);
             ww_output_sum_add(outputs, start, samples, self->partial);

@@ -22,6 +22,7 @@ typedef struct ww_gathering {
     uint8_t *unit_changed;  ///< [tile units]
     double *movement_terms; ///< [local tiles, 2]: squared movement, squared initial norm
     double row_movement;
+    double *extras;         ///< [block, WW_TALLY_COLUMNS]
     double *initial_output; ///< [tile units, k], output weights at t = 0
     double *weight_terms;   ///< [local tiles, 2]: squared norm, alignment with the separator
     double least_ratio, largest_ratio; ///< of output weights to those at t = 0

@@ -60,11 +60,11 @@ static bool is_zero_vector(const ww_survey *survey, int64_t sample)
 static double dead_samples(const ww_survey *survey, double *carry)
 {
     (void)carry;
-    const int64_t *active_units = survey->train.active_units;
+    const int64_t *movers = survey->train.movers;
     int64_t count = 0;
     for (int64_t s = 0; s < survey->train.samples->count; s++)
         count += margin(survey, s) < 1.0 &&
-                 ((active_units != NULL && active_units[s] == 0) || is_zero_vector(survey, s));
+                 ((movers != NULL && movers[s] == 0) || is_zero_vector(survey, s));
     return (double)count;
 }
 
@@ -157,8 +157,8 @@ const ww_quantity ww_quantities_margin[] = {
     {WW_SCALAR_FIELD("dead_samples", "samples", "BR section 7, theorem 8",
                      "Train samples with a margin below 1 on which no unit is active, or which are "
                      "0: their loss is above 0 and their gradient is 0."),
-     "#{s: y_s N(x_s) < 1, and s'(w_r x_s) x_s = 0 for all r}",
-     WW_NEED_TRAIN_OUTPUTS | WW_NEED_TRAIN_ACTIVE, WW_RISES, .value = dead_samples,
+     "#{s: y_s N(x_s) < 1, and dL_s/dW = 0 (and dL_s/dv = 0 where v is trained)}",
+     WW_NEED_TRAIN_OUTPUTS | WW_NEED_TRAIN_MOVERS, WW_RISES, .value = dead_samples,
      .needs_hinge = true},
     {WW_SCALAR_FIELD("smallest_margin", "1", "BR section 2",
                      "Smallest margin of a train sample; the loss is 0 where it is 1 or more."),
@@ -190,10 +190,12 @@ const ww_quantity ww_quantities_margin[] = {
                      "no separator of the train set was found."),
      "F / (G ||W*||_F), ||W*||_F = sqrt(m) ||w*||", WW_NEED_WEIGHTS, WW_RISES, .value = cosine,
      .needs_hinge = true, .may_lack = true},
-    {WW_SCALAR_FIELD("descent", "1", "BR proposition 1",
-                     "Largest product of the gradient of an update so far with W*, below 0 by the "
-                     "proposition; -infinity before the first, NaN where no separator of the train "
-                     "set was found."),
+    {WW_SCALAR_FIELD(
+         "descent", "1", "BR proposition 1",
+         "Largest product of the gradient of an update so far with W*, rows by the signs "
+         "that output weights had then, below 0 by the proposition; -infinity before the first, "
+         "NaN where no separator of the train "
+         "set was found."),
      "max over updates t' < t of <dL_batch/dW(t'), W*>", 0, WW_RISES, .value = descent,
      .needs_hinge = true, .may_lack = true},
     {WW_SCALAR_FIELD("output_ratio_min", "1", "BR figure 3, equation (8)",

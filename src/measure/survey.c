@@ -39,7 +39,7 @@ static unsigned wants_of(unsigned needs, bool is_train)
         return needs & (WW_NEED_TEST_OUTPUTS | WW_NEED_TEST_PATTERNS | WW_NEED_PSEUDO_OUTPUTS);
     return (needs & WW_NEED_TRAIN_OUTPUTS ? (unsigned)WW_NEED_TEST_OUTPUTS : 0U) |
            (needs & WW_NEED_TRAIN_PATTERNS ? (unsigned)WW_NEED_TEST_PATTERNS : 0U) |
-           (needs & WW_NEED_TRAIN_ACTIVE);
+           (needs & WW_NEED_TRAIN_MOVERS);
 }
 
 static double *input_norms_of(const ww_samples *samples, int64_t dimension, ww_error *error)
@@ -90,11 +90,11 @@ static ww_status set_room_create(set_room *room, const ww_problem *problem, unsi
     WW_TRY(ww_output_sum_create(&room->outputs, problem, set->samples->count, error));
     room->norms = input_norms_of(set->samples, problem->dimension, error);
     set->outputs = ww_allocate(values, sizeof(double), "the outputs of the network", error);
-    if (wants & WW_NEED_TRAIN_ACTIVE)
-        set->active_units = ww_allocate((size_t)set->samples->count, sizeof *set->active_units,
-                                        "the active units of samples", error);
+    if (wants & WW_NEED_TRAIN_MOVERS)
+        set->movers = ww_allocate((size_t)set->samples->count, sizeof *set->movers,
+                                  "the units that samples move", error);
     if (room->norms == NULL || set->outputs == NULL ||
-        (wants & WW_NEED_TRAIN_ACTIVE && set->active_units == NULL))
+        (wants & WW_NEED_TRAIN_MOVERS && set->movers == NULL))
         return WW_FAILED;
     if ((wants & WW_NEED_PSEUDO_OUTPUTS) == 0)
         return WW_OK;
@@ -109,7 +109,7 @@ static int64_t set_output_bytes(const ww_problem *problem, unsigned wants,
                                 const ww_samples *samples)
 {
     const int64_t networks = (wants != 0) + ((wants & WW_NEED_PSEUDO_OUTPUTS) != 0);
-    const int64_t active = wants & WW_NEED_TRAIN_ACTIVE ? samples->count : 0;
+    const int64_t active = wants & WW_NEED_TRAIN_MOVERS ? samples->count : 0;
     return networks * samples->count * problem->outputs * (int64_t)sizeof(double) +
            active * (int64_t)sizeof(int64_t);
 }
@@ -198,9 +198,9 @@ static ww_status sum_over_ranks(const ww_gathering *self, ww_survey *survey, ww_
     survey->test.changed_pairs = counts[3];
     survey->test.changed_units = counts[4];
     survey->test.risky_pairs = counts[5];
-    if (survey->train.active_units != NULL)
-        WW_TRY(ww_sum_words(parallel, survey->train.active_units,
-                            (size_t)survey->train.samples->count, error));
+    if (survey->train.movers != NULL)
+        WW_TRY(ww_sum_words(parallel, survey->train.movers, (size_t)survey->train.samples->count,
+                            error));
     WW_TRY(ww_survey_weights(self, survey, error));
     if (!self->needs_initial)
         return WW_OK;
@@ -220,12 +220,12 @@ static bool needs_initial(unsigned needs)
                                WW_NEED_PSEUDO_OUTPUTS | WW_NEED_MOVEMENT | WW_NEED_GRADIENTS)) != 0;
 }
 
-// What has to be looked at for `needs`: a leaky unit is at work on every sample, and output weights
-// that are not trained stay as they are.
+// What has to be looked at for `needs`: a leaky unit moves by every sample unless its output weight
+// is 0, and output weights that are not trained stay as they are.
 static unsigned looked_at(const ww_problem *problem, unsigned needs)
 {
-    if (problem->negative_slope != 0.0)
-        needs &= ~(unsigned)WW_NEED_TRAIN_ACTIVE;
+    if (problem->negative_slope != 0.0 && ww_config_has_one_magnitude(problem->config))
+        needs &= ~(unsigned)WW_NEED_TRAIN_MOVERS;
     if (!problem->config->network.train_output)
         needs &= ~(unsigned)WW_NEED_OUTPUT_RATIO;
     return needs;
@@ -297,7 +297,7 @@ void ww_survey_free(ww_survey *survey)
     free(survey->train.outputs);
     free(survey->test.outputs);
     free(survey->test.pseudo_outputs);
-    free(survey->train.active_units);
+    free(survey->train.movers);
     survey->train.outputs = survey->test.outputs = survey->test.pseudo_outputs = NULL;
-    survey->train.active_units = NULL;
+    survey->train.movers = NULL;
 }

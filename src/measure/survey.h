@@ -15,7 +15,7 @@ enum {
     WW_NEED_V_MAX = 1 << 7,        ///< with WW_NEED_TRAIN_OUTPUTS
     WW_NEED_GRADIENTS = 1 << 6,    ///< true and pseudo, on the batch of the coming step
     WW_NEED_WEIGHTS = 1 << 8,      ///< norm of the weights, and alignment with the separator
-    WW_NEED_TRAIN_ACTIVE = 1 << 9, ///< units at work on a sample; with WW_NEED_TRAIN_OUTPUTS
+    WW_NEED_TRAIN_MOVERS = 1 << 9, ///< units that a sample would move; with WW_NEED_TRAIN_OUTPUTS
     WW_NEED_OUTPUT_RATIO = 1 << 10 ///< of output weights to those at t = 0
 };
 
@@ -24,8 +24,8 @@ typedef struct ww_surveyed_samples {
     const ww_samples *samples;
     double *outputs;        ///< [n, k] f(x), or NULL
     double *pseudo_outputs; ///< [n, k] g(x), or NULL
-    int64_t *active_units;  ///< [n] units on which a gradient depends: those with a slope other
-                            ///< than 0; NULL where all have one, or nobody asked
+    int64_t *movers;        ///< [n] units that a gradient by this sample would move, were it not 0
+                            ///< (train/tally.h); NULL where nobody asked, or all samples move some
     int64_t changed_pairs;  ///< (unit, sample) pairs whose pattern differs from t = 0
     int64_t changed_units;  ///< units with at least one such pair
     int64_t risky_pairs;    ///< pairs with |<w_r(0), x>| <= ||w_r(t) - w_r(0)|| ||x||

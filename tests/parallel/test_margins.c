@@ -19,13 +19,16 @@ static void train(MPI_Comm communicator, const char *const *settings, size_t cou
 {
     small_problem small;
     ww_error error = {0};
-    double separator[DIMENSION];
+    double separator[DIMENSION], margins[60];
     memset(result, 0, sizeof *result);
     if (!small_problem_make(&small, communicator, settings, count, 60, 45, DIMENSION, 2, &error))
         fail_msg("%s", error.message);
     for (int j = 0; j < DIMENSION; j++)
         separator[j] = cos((double)j);
-    small.data.separator = (ww_separator){.sought = true, .upper = 2.0, .weights = separator};
+    for (int i = 0; i < 60; i++)
+        margins[i] = 1.0 + 0.01 * i;
+    small.data.separator =
+        (ww_separator){.sought = true, .upper = 2.0, .weights = separator, .margins = margins};
     const ww_problem *problem = &small.problem;
     ww_measure_plan *plan = NULL;
     if (ww_measure_plan_make(problem->config, problem->data, &plan, &error) != WW_OK)
@@ -54,7 +57,7 @@ static void train(MPI_Comm communicator, const char *const *settings, size_t cou
     ww_batches_free(batches);
     ww_engine_free(engine);
     ww_measure_plan_free(plan);
-    small.data.separator.weights = NULL;
+    small.data.separator = (ww_separator){.sought = false};
     small_problem_free(&small);
 }
 
