@@ -134,6 +134,33 @@ static void test_curvature_of_two_samples(void **state)
     assert_true(fabs(curvature / (0.5 * 300.0 * 4.0 * 12.5) - 1.0) < 1e-12);
 }
 
+/// H is an expectation over directions that are all alike, of a network with one trained layer.
+static void test_which_runs_have_the_kernel(void **state)
+{
+    (void)state;
+    const ww_gram_plan gram = {.kernel = {.depth = 1}};
+    ww_config config = {.loss = WW_LOSS_SQUARED,
+                        .network = {.width = 10, .depth = 1},
+                        .training = {.method = WW_METHOD_GD}};
+    const ww_theory_plan plan = {.config = &config, .gram = &gram};
+    assert_true(ww_theory_has_kernel(&plan) && ww_theory_has_descent(&plan));
+    config.network.hidden.kind = WW_HIDDEN_BALL;
+    assert_true(ww_theory_has_kernel(&plan));
+    config.network.hidden.kind = WW_HIDDEN_CUBE;
+    assert_false(ww_theory_has_kernel(&plan));
+    config.network.hidden.kind = WW_HIDDEN_OPPOSED;
+    assert_false(ww_theory_has_kernel(&plan));
+    config.network.hidden.kind = WW_HIDDEN_GAUSSIAN;
+    config.network.train_output = true;
+    assert_false(ww_theory_has_kernel(&plan) || ww_theory_has_descent(&plan));
+    config.network.train_output = false;
+    config.network.start = WW_START_FILE;
+    assert_false(ww_theory_has_kernel(&plan));
+    config.network.start = WW_START_DRAWN;
+    config.loss = WW_LOSS_HINGE;
+    assert_false(ww_theory_has_kernel(&plan));
+}
+
 int main(int argc, char **argv)
 {
     MPI_Init(&argc, &argv); // for the process grid of the kernel's matrix
@@ -142,6 +169,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_fields_and_values_agree),
         cmocka_unit_test(test_kernel_is_an_expectation),
         cmocka_unit_test(test_curvature_of_two_samples),
+        cmocka_unit_test(test_which_runs_have_the_kernel),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     MPI_Finalize();
