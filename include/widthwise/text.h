@@ -16,4 +16,8 @@ void ww_bytes_text(double bytes, char *text, size_t size);
 /// Folder of a path, "." where it names none. Free with free(); NULL when memory is short.
 char *ww_folder_of(const char *path, ww_error *error);
 
+/// Writes a number with so many significant digits into `text` [size]; a whole number below 10^15,
+/// such as a count, with all its digits. Pure.
+void ww_number_text(double value, int digits, char *text, size_t size);
+
 #endif

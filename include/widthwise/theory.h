@@ -11,15 +11,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { WW_THEORY_FIELDS = 40 };
+enum { WW_THEORY_FIELDS = 48 };
 
 /// What there is to predict from.
 typedef struct ww_theory_plan {
     const ww_config *config;
     int64_t records;          ///< rows that the trajectory has room for
-    bool has_row_movement;    ///< measured quantities
-    bool has_distance;        ///< distance_absolute
-    bool has_outputs;         ///< train_outputs
+    const ww_field *measured; ///< [measured_count], fields of the trajectory
+    size_t measured_count;
     const ww_gram_plan *gram; ///< of the Gram matrix; NULL without
     int64_t samples, outputs; ///< n, k
     int64_t test_samples;
@@ -30,8 +29,8 @@ typedef struct ww_theory_inputs {
     const ww_dataset *data;          ///< with train inputs where the plan has a Gram matrix
     int64_t rows;                    ///< records that there are
     const int64_t *steps;            ///< [rows]
-    const double *row_movement;      ///< [rows], max_r ||w_r(t) - w_r(0)||
-    const double *distance;          ///< [rows], ||W(t) - W(0)||_F
+    const double *const *columns;    ///< [plan's measured_count]: [rows] of each that is used
+                                     ///< (ww_theory_uses); others may be NULL
     double *gram;                    ///< values of plan->gram
     const double *deviation_limit;   ///< [rows], ||u(t) - u~(t)|| for the limit's H, with outputs
     const double *deviation_initial; ///< [rows], the same for H(0) and the outputs at the start
@@ -44,8 +43,16 @@ typedef struct ww_theory_inputs {
 size_t ww_theory_fields(const ww_theory_plan *plan, ww_field fields[WW_THEORY_FIELDS]);
 int64_t ww_theory_values(const ww_field *fields, size_t count);
 
-/// Whether the run has the kernel that Arora et al. speak of: one hidden layer, the squared loss,
-/// and its Gram matrix asked for. Bounds from data and labels need no more. Pure.
+/// Whether the quantity `name` is measured. Pure.
+bool ww_theory_measures(const ww_theory_plan *plan, const char *name);
+
+/// Whether some prediction is made from the column of measured field `field`, a number at each
+/// record. Pure.
+bool ww_theory_uses(const ww_theory_plan *plan, size_t field);
+
+/// Whether the run has the kernel that Arora et al. speak of: one hidden layer whose weights alone
+/// are trained and begin drawn with no direction preferred, the squared loss, and its Gram matrix
+/// asked for. Bounds from data and labels need no more. Pure.
 bool ww_theory_has_kernel(const ww_theory_plan *plan);
 
 /// Whether it also is what their linear predictions speak of: gradient descent on all samples.
@@ -124,5 +131,65 @@ double ww_arora_row_movement_bound(const ww_arora_setting *setting, double lambd
 /// AR theorem 3.1, constants 1: the width n^6 X^6 B / (S lambda_0^4 kappa^2 delta^3) that it asks
 /// for: such that H moves by less than lambda_0 while rows move as far as lemma 5.3 lets them.
 double ww_arora_width(const ww_arora_setting *setting, double lambda_min);
+
+/// The setting of Brutzkus et al.: 2 h units (their k is h) with output weights +v and -v, leaky
+/// ReLU of slope alpha, the hinge loss, one sample a step. Where output weights are trained, c and
+/// C bound what they are multiplied by (BR equation 8); both are 1 otherwise. Inputs have norms up
+/// to X, at most 1 in the paper: with longer ones the proof has X^2 wherever it has the square of
+/// an input's norm, and is otherwise the same.
+typedef struct ww_brutzkus_setting {
+    double half_width;    ///< h
+    double output_size;   ///< v
+    double slope;         ///< alpha
+    double rate;          ///< eta
+    double radius;        ///< R, bounds the norms of rows at the start
+    double input_norm;    ///< X
+    double least_ratio;   ///< c
+    double largest_ratio; ///< C
+} ww_brutzkus_setting;
+
+/// M_k of BR theorem 2 in full, in the form of equation (13): no more updates are made, with the
+/// norm of any w that has y <w, x> >= 1 on all samples for `separator_norm`. Infinite where nothing
+/// is known: without a separator, for ReLU, and for output weights that lost their sign.
+double ww_brutzkus_update_bound(const ww_brutzkus_setting *setting, double separator_norm);
+/// BR corollary 3 with constant 1, for R = v = 1 / sqrt(2 h): ||w||^2 / alpha^2 + ||w||^2 /
+/// min(eta, sqrt(eta)).
+double ww_brutzkus_update_bound_corollary(const ww_brutzkus_setting *setting,
+                                          double separator_norm);
+/// BR theorem 10: updates that are made at least before the loss is 0 on e_1 .. e_d with label +1,
+/// from its own start: max(min(B1, B2), d), as the proof has B1 and B2 (src/theory/brutzkus.c).
+/// The norms of its separator and its inputs are sqrt(d) and 1; slope above 0, c = C = 1.
+double ww_brutzkus_update_lower_bound(const ww_brutzkus_setting *setting, int64_t dimension);
+/// BR equation (11): sqrt(G(0)^2 + t (2 h eta^2 C^2 v^2 X^2 + 2 eta)) bounds the norm of the
+/// weights after `updates` t, from `start` G(0).
+double ww_brutzkus_norm_bound(const ww_brutzkus_setting *setting, double start, double updates);
+/// BR equation (12): F(0) + 2 h eta c v alpha t, below which <W, W*> does not stay; -infinity where
+/// output weights lost their sign.
+double ww_brutzkus_alignment_bound(const ww_brutzkus_setting *setting, double start,
+                                   double updates);
+/// BR theorem 5: L + sqrt(L 4 c log(n / delta) / n) + 8 c log(n / delta) / n bounds the share of
+/// errors on new samples, with c = `updates` and L = `unused_error`, the share of errors among the
+/// samples of which no update was made. NaN where the theorem does not apply, for n < 2 c.
+double ww_brutzkus_compression_bound(int64_t samples, double updates, double unused_error,
+                                     double failure_probability);
+/// BR theorem 6: 8 c log(n / delta) / n, likewise.
+double ww_brutzkus_compression_bound_at_rest(int64_t samples, double updates,
+                                             double failure_probability);
+/// BR theorem 9, with ReLU on e_1 .. e_d: the probability (1 - 2^-h)^d that on each of them some
+/// unit of the right half is active at the start, in which case training ends at loss 0.
+double ww_brutzkus_success_probability(double half_width, int64_t dimension);
+/// Its thresholds: up to log2(d / -ln delta) for h training fails with probability 1 - delta at
+/// least, from log2(2 d / delta) on it does not; the proof shows that from log2(d / delta) on.
+double ww_brutzkus_units_failure(int64_t dimension, double failure_probability);
+double ww_brutzkus_units_success(int64_t dimension, double failure_probability);
+double ww_brutzkus_units_success_proof(int64_t dimension, double failure_probability);
+/// Its bound on the number of updates, with weights of at most C at the start: ceil(d N) with N =
+/// max(C, 1 / v) / (eta v), which is the paper's ceil(max(d C, d) / eta) for v = 1.
+double ww_brutzkus_iteration_cap(const ww_brutzkus_setting *setting, int64_t dimension,
+                                 double largest_weight);
+/// d ceil(N): an update adds eta v on one coordinate, and each coordinate has a whole number of
+/// them.
+double ww_brutzkus_iteration_cap_whole(const ww_brutzkus_setting *setting, int64_t dimension,
+                                       double largest_weight);
 
 #endif

@@ -117,30 +117,43 @@ int64_t ww_engine_steps(const ww_engine *engine);
 /// the next step. Not collective.
 const double *ww_engine_tile(void *engine, int64_t tile);
 
-/// Output weights of this rank's units, [local units, k].
+/// Output weights of this rank's units as they are now, [local units, k]. Valid until the next
+/// step. Not collective.
 const double *ww_engine_output_weights(const ww_engine *engine);
 
 /// What the steps so far have done; NULL for losses under which every step changes all weights.
 const ww_tally *ww_engine_tally(const ww_engine *engine);
-/// The tally as doubles, for a checkpoint: their number, out of the engine, and back into it before
-/// ww_engine_restored. Pure, and not collective.
+/// The tally as doubles, for a checkpoint: their number (0 without a tally), out of the engine, and
+/// back into it before ww_engine_restored. Not collective.
 size_t ww_engine_tally_words(const ww_problem *problem);
 void ww_engine_tally_save(const ww_engine *engine, double *words);
 void ww_engine_tally_load(ww_engine *engine, const double *words);
 
+/// What is known of the end of steps that change something.
+typedef struct ww_rest {
+    bool rests;      ///< no train sample would change a weight any more
+    int64_t lacking; ///< if so: samples with a margin below 1 that move no unit
+} ww_rest;
+
 /// Whether no train sample would change a weight any more: each has a margin of at least 1, or no
 /// active unit (BR proposition 1, theorem 8). Then the engine goes back to the step at which the
-/// weights became what they are (`last_change`), and `*rests` is true. Only with a tally.
-/// Collective.
-ww_status ww_engine_rest(ww_engine *engine, bool *rests, ww_error *error);
+/// weights became what they are (`last_change`), or to `not_before` where that is later, which lies
+/// no further than the step at hand. Only with a tally. WW_DIVERGED as in a step. Collective.
+ww_status ww_engine_rest(ww_engine *engine, int64_t not_before, ww_rest *rest, ww_error *error);
 
 /// Columns of what an engine keeps for each unit beside its weights, in the middle of its work; 0
 /// for `dense`. Pure.
 int64_t ww_engine_state_columns(const ww_problem *problem);
 
+/// What it keeps of tile `tile` (global index, of this rank), [tile units, columns], for a
+/// checkpoint. Valid until the next call. Not collective.
+const double *ww_engine_state_tile(void *engine, int64_t tile);
+
 /// Where a checkpoint is read back to: hidden weights [local units, d], output weights [local
-/// units, k]. After filling both, ww_engine_restored tells the engine the step they belong to.
-void ww_engine_storage(ww_engine *engine, double **hidden_weights, double **output_weights);
+/// units, k], what else is kept [local units, columns]; NULL without columns. After filling all,
+/// ww_engine_restored tells the engine the step they belong to.
+void ww_engine_storage(ww_engine *engine, double **hidden_weights, double **output_weights,
+                       double **state);
 void ww_engine_restored(ww_engine *engine, int64_t step);
 
 #endif

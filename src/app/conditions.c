@@ -2,6 +2,8 @@
 
 #include "widthwise/theory.h"
 
+#include <math.h>
+
 enum { MOST_KERNEL_SAMPLES = 1024, MOST_PAIR_SAMPLES = 4096 };
 
 static ww_status check_coincidence(const ww_dataset *data, FILE *report, int *count,
@@ -86,12 +88,31 @@ static ww_status check_separation(const ww_dataset *data, FILE *report, int *cou
     return WW_OK;
 }
 
+// Whether the separator that all bounds of Brutzkus et al. rest on was found.
+static void check_separable(const ww_config *config, const ww_dataset *data, FILE *report,
+                            int *count)
+{
+    const ww_separator *separator = &data->separator;
+    if (config->loss != WW_LOSS_HINGE || !separator->sought || isfinite(separator->upper))
+        return;
+    ++*count;
+    fprintf(report,
+            "  linear separability (BR section 2): no hyperplane through 0 was found that ");
+    fprintf(report, "separates the train set");
+    if (isinf(separator->lower))
+        fprintf(report, ", and there is none");
+    else
+        fprintf(report, " (||w*|| would be %.3g at least)", separator->lower);
+    fprintf(report, ";\n    the bounds of BR on updates and on errors do not apply\n");
+}
+
 ww_status ww_conditions_print(const ww_config *config, const ww_dataset *data, FILE *report,
                               int *count, ww_error *error)
 {
     *count = 0;
     WW_TRY(check_step_size(config, data, report, count, error));
     WW_TRY(check_coincidence(data, report, count, error));
+    check_separable(config, data, report, count);
     // What Li & Liang ask of their data is nothing to the other papers.
     return config->model == WW_MODEL_LI_LIANG ? check_separation(data, report, count, error)
                                               : WW_OK;

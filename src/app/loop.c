@@ -173,7 +173,8 @@ static ww_status weigh(member_loop *self, ww_error *error)
 static ww_status begin_or_restore(member_loop *self, ww_error *error)
 {
     ww_weights_target target = {.carry = self->course.carry};
-    ww_engine_storage(self->course.engine, &target.hidden_weights, &target.output_weights);
+    double *kept = NULL;
+    ww_engine_storage(self->course.engine, &target.hidden_weights, &target.output_weights, &kept);
     int64_t step = -1;
     char notice[WW_MESSAGE_SIZE];
     WW_TRY(mend_record(self, error));

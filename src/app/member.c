@@ -104,9 +104,8 @@ static void list_theory(ww_app_member *member)
     member->theory_plan = (ww_theory_plan){
         .config = member->config,
         .records = layout->records,
-        .has_row_movement = ww_app_trajectory_field(member, "row_movement") >= 0,
-        .has_distance = ww_app_trajectory_field(member, "distance_absolute") >= 0,
-        .has_outputs = ww_app_trajectory_field(member, "train_outputs") >= 0,
+        .measured = layout->trajectory,
+        .measured_count = layout->trajectory_count,
         .gram = member->gram,
         .samples = member->shape.train.count,
         .outputs = member->shape.outputs,

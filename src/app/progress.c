@@ -1,6 +1,7 @@
 #include "app/progress.h"
 
 #include "widthwise/clock.h"
+#include "widthwise/text.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -25,6 +26,7 @@ void ww_progress_numbers(const ww_measure_plan *plan, const double *values, char
 {
     static const char *const shown[] = {"loss",           "test_loss",     "residual",
                                         "train_accuracy", "test_accuracy", "test_absolute_error",
+                                        "updates",        "violations",    "dead_samples",
                                         "coupling",       "distance"};
     size_t used = 0;
     text[0] = '\0';
@@ -32,8 +34,10 @@ void ww_progress_numbers(const ww_measure_plan *plan, const double *values, char
         const double value = ww_measure_value(plan, values, shown[i]);
         if (isnan(value) || used >= size)
             continue;
+        char number[32];
+        ww_number_text(value, 4, number, sizeof number);
         const int written =
-            snprintf(text + used, size - used, "%s%s %.4g", used > 0 ? ", " : "", shown[i], value);
+            snprintf(text + used, size - used, "%s%s %s", used > 0 ? ", " : "", shown[i], number);
         if (written > 0)
             used += (size_t)written;
     }

@@ -34,8 +34,9 @@ typedef struct replicas {
     int64_t count, capacity;
     int64_t *all; // [round, words] on rank 0: the round in order
     int64_t all_capacity;
-    double *results;   // [final values]
-    ww_config replica; // whose data set is in the cache
+    double *results;        // [final values]
+    const double **columns; // [fields of the trajectory], in the row at hand
+    ww_config replica;      // whose data set is in the cache
     ww_data_cache cache;
     int64_t done, first; // replicas in the file, now and at the start
     double longest;      // seconds of one replica
@@ -91,15 +92,13 @@ static ww_status keep_results(const replicas *self, const ww_course *course, int
     WW_TRY(ww_measure_finish(self->member->plan, &course->problem, course->engine, course->carry,
                              NULL, NULL, self->results, error));
     memcpy(final, self->results, (size_t)final_values * sizeof *final);
-    const int64_t movement = ww_app_trajectory_field(self->member, "row_movement");
-    const int64_t *column = trajectory; // of row_movement
-    for (int64_t i = 0; i < movement; i++)
+    const int64_t *column = trajectory;
+    for (size_t i = 0; i < layout->trajectory_count; i++) {
+        self->columns[i] = (const double *)(const void *)column;
         column += layout->records * ww_field_size(&layout->trajectory[i]);
+    }
     const ww_theory_inputs inputs = {
-        .data = course->data,
-        .rows = records,
-        .row_movement = movement < 0 ? NULL : (const double *)(const void *)column,
-    };
+        .data = course->data, .rows = records, .steps = row + 2, .columns = self->columns};
     ww_theory_compute(&self->member->theory_plan, &inputs,
                       (double *)(void *)(final + final_values));
     return WW_OK;
@@ -409,7 +408,10 @@ static ww_status prepare(replicas *self, const char *path, ww_error *error)
     WW_TRY(ww_to_int(words, "the results of a replica on each rank", &checked, error));
     const int64_t final_values = ww_measure_final_values(self->member->plan);
     self->results = ww_allocate((size_t)final_values, sizeof(double), "results", error);
-    WW_TRY(ww_agree(self->crew, self->results != NULL ? WW_OK : WW_FAILED, error));
+    self->columns =
+        ww_allocate(self->member->layout.trajectory_count, sizeof *self->columns, "results", error);
+    const bool has_room = self->results != NULL && self->columns != NULL;
+    WW_TRY(ww_agree(self->crew, has_room ? WW_OK : WW_FAILED, error));
     ww_ending_member(self->ending, 0.0, 0.0);
     WW_TRY(open_file(self, path, error));
     ww_progress_begin(self->progress, self->progress->name, self->done);
@@ -478,5 +480,6 @@ ww_status ww_app_replicas_run(const char *path, const ww_app_member *member, con
     free(self.numbers);
     free(self.all);
     free(self.results);
+    free(self.columns);
     return status;
 }

@@ -11,22 +11,30 @@ typedef struct collected {
     ww_theory_inputs inputs;
     ww_gram_work work;
     ww_app_course_of_gram course;
-    int64_t *steps;       // [rows]
-    double *row_movement; // [rows]
-    double *distance;     // [rows]
-    double *values;       // of the predictions
+    int64_t *steps;         // [rows]
+    const double **columns; // [fields of the trajectory]: those that predictions are made from
+    double *numbers;        // [columns in use, rows]
+    double *values;         // of the predictions
 } collected;
 
 static void collected_free(collected *self)
 {
     ww_gram_work_free(&self->work);
     free(self->steps);
-    free(self->row_movement);
-    free(self->distance);
+    free(self->columns);
+    free(self->numbers);
     free(self->course.deviation_limit);
     free(self->course.deviation_initial);
     free(self->course.test_outputs);
     free(self->values);
+}
+
+static size_t columns_in_use(const ww_theory_plan *plan)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < plan->measured_count; i++)
+        count += ww_theory_uses(plan, i);
+    return count;
 }
 
 static ww_status allocate(const ww_app_results *results, collected *self, ww_error *error)
@@ -40,8 +48,9 @@ static ww_status allocate(const ww_app_results *results, collected *self, ww_err
     const size_t values = (size_t)ww_theory_values(layout->theory, layout->theory_count);
     const char *what = "the predictions";
     self->steps = ww_allocate(rows, sizeof *self->steps, what, error);
-    self->row_movement = ww_allocate(rows, sizeof *self->row_movement, what, error);
-    self->distance = ww_allocate(rows, sizeof *self->distance, what, error);
+    self->columns = ww_allocate(layout->trajectory_count, sizeof *self->columns, what, error);
+    self->numbers = ww_allocate(columns_in_use(&member->theory_plan), rows * sizeof *self->numbers,
+                                what, error);
     self->course.deviation_limit =
         ww_allocate(has_gram ? rows : 0, sizeof *self->course.deviation_limit, what, error);
     self->course.deviation_initial =
@@ -49,20 +58,25 @@ static ww_status allocate(const ww_app_results *results, collected *self, ww_err
     self->course.test_outputs =
         ww_allocate(outputs, sizeof *self->course.test_outputs, what, error);
     self->values = ww_allocate(values, sizeof *self->values, what, error);
-    const bool has_room = self->steps != NULL && self->row_movement != NULL &&
-                          self->distance != NULL && self->course.deviation_limit != NULL &&
+    const bool has_room = self->steps != NULL && self->columns != NULL && self->numbers != NULL &&
+                          self->course.deviation_limit != NULL &&
                           self->course.deviation_initial != NULL &&
                           self->course.test_outputs != NULL && self->values != NULL;
     return ww_agree(results->parallel, has_room ? WW_OK : WW_FAILED, error);
 }
 
-// A column of the trajectory, where it was measured.
-static ww_status read_column(const ww_app_results *results, const char *name, double *column,
-                             const double **measured, ww_error *error)
+static ww_status read_columns(const ww_app_results *results, collected *self, ww_error *error)
 {
-    const int64_t field = ww_app_trajectory_field(results->member, name);
-    *measured = field >= 0 ? column : NULL;
-    return field >= 0 ? ww_store_read_scalar(results->store, (size_t)field, column, error) : WW_OK;
+    const ww_theory_plan *plan = &results->member->theory_plan;
+    double *column = self->numbers;
+    for (size_t i = 0; i < plan->measured_count; i++) {
+        if (!ww_theory_uses(plan, i))
+            continue;
+        WW_TRY(ww_store_read_scalar(results->store, i, column, error));
+        self->columns[i] = column;
+        column += self->inputs.rows;
+    }
+    return WW_OK;
 }
 
 static ww_status collect(const ww_app_results *results, collected *self, ww_error *error)
@@ -72,15 +86,15 @@ static ww_status collect(const ww_app_results *results, collected *self, ww_erro
     ww_theory_inputs *inputs = &self->inputs;
     *inputs = (ww_theory_inputs){.data = results->problem->data,
                                  .rows = ww_store_rows(results->store),
-                                 .steps = self->steps};
+                                 .steps = self->steps,
+                                 .columns = self->columns};
     WW_TRY(ww_store_read_steps(results->store, self->steps, error));
-    WW_TRY(read_column(results, "row_movement", self->row_movement, &inputs->row_movement, error));
-    WW_TRY(read_column(results, "distance_absolute", self->distance, &inputs->distance, error));
+    WW_TRY(read_columns(results, self, error));
     if (member->gram == NULL)
         return WW_OK;
     self->course.rows = inputs->rows;
     self->course.steps = self->steps;
-    self->course.follows_outputs = member->theory_plan.has_outputs;
+    self->course.follows_outputs = ww_theory_measures(&member->theory_plan, "train_outputs");
     WW_TRY(ww_gram_work_create(member->gram, results->problem, &self->work, error));
     WW_TRY(ww_app_gram(results, &self->work,
                        ww_theory_has_descent(&member->theory_plan) ? &self->course : NULL, error));

@@ -4,6 +4,7 @@
 #include "app/options.h"
 #include "widthwise/config.h"
 #include "widthwise/store.h"
+#include "widthwise/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,17 +24,21 @@ static void print_scalar(void *context, const char *group, const char *name, dou
     static const struct {
         const char *group, *name;
     } key_numbers[] = {{"trajectory", "loss"},     {"trajectory", "test_accuracy"},
+                       {"trajectory", "updates"},  {"trajectory", "violations"},
                        {"trajectory", "coupling"}, {"trajectory", "distance"},
-                       {"gram", "lambda_min"},     {"gram", "complexity_train"}};
+                       {"gram", "lambda_min"},     {"gram", "complexity_train"},
+                       {"theory", "update_bound"}, {"theory", "update_lower_bound"}};
     printer *self = context;
+    char number[32];
+    ww_number_text(value, self->in_full ? 6 : 4, number, sizeof number);
     if (!self->in_full) {
         for (size_t i = 0; i < sizeof key_numbers / sizeof key_numbers[0]; i++)
             if (strcmp(group, key_numbers[i].group) == 0 && strcmp(name, key_numbers[i].name) == 0)
-                printf("  %s %.4g", name, value);
+                printf("  %s %s", name, number);
         return;
     }
     char text[128];
-    const int length = snprintf(text, sizeof text, "%s %.6g", name, value);
+    const int length = snprintf(text, sizeof text, "%s %s", name, number);
     if (strcmp(group, self->group) != 0) {
         const char *title = strcmp(group, "trajectory") == 0 ? "last record"
                             : strcmp(group, "final") == 0    ? "results"

@@ -2,6 +2,7 @@
 
 #include "widthwise/memory.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -75,4 +76,13 @@ void ww_bytes_text(double bytes, char *text, size_t size)
     }
     (void)snprintf(text, size, unit == 0 || bytes >= 99.95 ? "%.0f %s" : "%.3g %s", bytes,
                    units[unit]);
+}
+
+void ww_number_text(double value, int digits, char *text, size_t size)
+{
+    static const double LARGEST = 1e15;
+    if (fabs(value) < LARGEST && value == trunc(value))
+        (void)snprintf(text, size, "%.0f", value);
+    else
+        (void)snprintf(text, size, "%.*g", digits, value);
 }

@@ -1,6 +1,7 @@
 #include "measure/gathering.h"
 
 #include "train/kernels.h"
+#include "train/tally.h"
 #include "widthwise/memory.h"
 
 #include <math.h>
@@ -20,9 +21,12 @@ void ww_gathering_free(ww_gathering *self)
     free(self->early_active);
     free(self->unit_changed);
     free(self->movement_terms);
+    free(self->initial_output);
+    free(self->extras);
+    free(self->weight_terms);
 }
 
-enum { ROOM_ARRAYS = 10 };
+enum { ROOM_ARRAYS = 13 };
 
 static void list_room(const ww_gathering *self, ww_allocation list[ROOM_ARRAYS])
 {
@@ -35,6 +39,10 @@ static void list_room(const ww_gathering *self, ww_allocation list[ROOM_ARRAYS])
     const size_t rows = self->needs & WW_NEED_GRADIENTS ? tile * d : 0;
     const size_t outputs = ww_kernel_output_room(problem->pairs, WW_SAMPLE_BLOCK, problem->outputs);
     const size_t terms = 2 * (size_t)problem->tiling.local_tiles;
+    const unsigned of_weights = self->needs & (unsigned)(WW_NEED_WEIGHTS | WW_NEED_OUTPUT_RATIO);
+    const size_t initial_output = of_weights != 0 ? tile * (size_t)problem->outputs : 0;
+    const size_t extras = self->needs & WW_NEED_TRAIN_MOVERS ? block * WW_TALLY_COLUMNS : 0;
+    const size_t weight_terms = self->needs & WW_NEED_WEIGHTS ? terms : 0;
     const char *what = "a survey of the network";
     const ww_allocation arrays[ROOM_ARRAYS] = {
         {offsetof(ww_gathering, initial), initial, sizeof(double), what},
@@ -47,6 +55,9 @@ static void list_room(const ww_gathering *self, ww_allocation list[ROOM_ARRAYS])
         {offsetof(ww_gathering, early_active), tile * block, 1, what},
         {offsetof(ww_gathering, unit_changed), tile, 1, what},
         {offsetof(ww_gathering, movement_terms), terms, sizeof(double), what},
+        {offsetof(ww_gathering, initial_output), initial_output, sizeof(double), what},
+        {offsetof(ww_gathering, extras), extras, sizeof(double), what},
+        {offsetof(ww_gathering, weight_terms), weight_terms, sizeof(double), what},
     };
     memcpy(list, arrays, sizeof arrays);
 }
@@ -80,6 +91,21 @@ static void gather_patterns(ww_gathering *self, int64_t units, int64_t samples,
         if (changed > 0)
             self->unit_changed[unit] = 1;
     }
+}
+
+// Units that samples would move, from their activations.
+static void count_movers(ww_gathering *self, int64_t units, int64_t samples,
+                         const double *output_weights, int64_t *movers)
+{
+    const ww_tile_activations tile = {.values = self->preactivations,
+                                      .active = self->active,
+                                      .units = units,
+                                      .samples = samples,
+                                      .unit_stride = samples,
+                                      .sample_stride = 1};
+    ww_tally_extras_of(self->problem, &tile, output_weights, self->extras);
+    for (int64_t s = 0; s < samples; s++)
+        movers[s] += (int64_t)self->extras[s * WW_TALLY_COLUMNS + WW_TALLY_MOVERS];
 }
 
 void ww_gather_samples(ww_gathering *self, int64_t local_tile, const double *weights, int64_t units,
@@ -118,6 +144,8 @@ void ww_gather_samples(ww_gathering *self, int64_t local_tile, const double *wei
         }
         if (wants & WW_NEED_TEST_OUTPUTS) {
             ww_activate(slope, self->preactivations, (size_t)(units * samples), self->active);
+            if (wants & WW_NEED_TRAIN_MOVERS)
+                count_movers(self, units, samples, output_weights, set->movers + start);
             ww_kernel_outputs(problem->pairs, self->preactivations, output_weights, units, samples,
                               k, self->partial);
             ww_output_sum_add(outputs, start, samples, self->partial);

@@ -22,6 +22,10 @@ typedef struct ww_gathering {
     uint8_t *unit_changed;  ///< [tile units]
     double *movement_terms; ///< [local tiles, 2]: squared movement, squared initial norm
     double row_movement;
+    double *extras;         ///< [block, WW_TALLY_COLUMNS]
+    double *initial_output; ///< [tile units, k], output weights at t = 0
+    double *weight_terms;   ///< [local tiles, 2]: squared norm, alignment with the separator
+    double least_ratio, largest_ratio; ///< of output weights to those at t = 0
 } ww_gathering;
 
 /// Room for what `self->needs` asks for; frees it. A failed creation is freed too. Not collective.
@@ -36,6 +40,13 @@ int64_t ww_gathering_bytes(const ww_gathering *self);
 void ww_gather_samples(ww_gathering *self, int64_t local_tile, const double *weights, int64_t units,
                        unsigned wants, const double *input_norms, ww_surveyed_samples *set,
                        ww_output_sum *outputs, ww_output_sum *pseudo);
+
+/// Looks at the weights of one tile themselves: norm, alignment, and output weights beside those
+/// at t = 0, as far as `self->needs` asks for them.
+void ww_gather_weights(ww_gathering *self, int64_t local_tile, const double *weights,
+                       int64_t units);
+/// Sums that over ranks, into `survey`. Collective.
+ww_status ww_survey_weights(const ww_gathering *self, ww_survey *survey, ww_error *error);
 
 /// The part of the survey on the batch of the coming step: its loss, and true and pseudo gradients
 /// of all units. Collective.

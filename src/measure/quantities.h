@@ -47,6 +47,9 @@ typedef struct ww_quantity {
     /// The values of an array.
     void (*fill)(const ww_survey *survey, double *values);
     bool needs_targets; ///< a loss with targets
+    bool needs_hinge;   ///< the hinge loss
+    bool is_of_margins; ///< `all` has it with the hinge loss only
+    bool may_lack;      ///< NaN or infinite where there is nothing to tell: no divergence
 } ww_quantity;
 
 /// Families of quantities, one file each; ended by an entry without a name.
@@ -55,6 +58,7 @@ extern const ww_quantity ww_quantities_coupling[];
 extern const ww_quantity ww_quantities_movement[];
 extern const ww_quantity ww_quantities_gradient[];
 extern const ww_quantity ww_quantities_residual[];
+extern const ww_quantity ww_quantities_margin[];
 
 enum { WW_RESULT_FIELDS = 5 };
 

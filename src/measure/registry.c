@@ -13,7 +13,7 @@
 
 static const ww_quantity *const families[] = {
     ww_quantities_outputs,  ww_quantities_coupling, ww_quantities_movement,
-    ww_quantities_gradient, ww_quantities_residual,
+    ww_quantities_gradient, ww_quantities_residual, ww_quantities_margin,
 };
 
 enum { MOST_QUANTITIES = 64, MOST_FIELDS = 64 };
@@ -63,6 +63,14 @@ static bool is_array(const ww_quantity *quantity)
     return quantity->fill != NULL;
 }
 
+// Whether `all` has it in this run.
+static bool is_of_all(const ww_config *config, const ww_quantity *quantity)
+{
+    const bool of_hinge = quantity->needs_hinge || quantity->is_of_margins;
+    return !is_array(quantity) && (!quantity->needs_targets || ww_config_has_targets(config)) &&
+           (!of_hinge || config->loss == WW_LOSS_HINGE);
+}
+
 // Whether a quantity can be measured in a run that names it under `key`.
 static ww_status check_quantity(const ww_config *config, const char *key,
                                 const ww_quantity *quantity, ww_error *error)
@@ -75,6 +83,14 @@ static ww_status check_quantity(const ww_config *config, const char *key,
         return ww_fail(error, WW_USAGE,
                        "%s: `%s` compares outputs with targets, which loss: %s has not (%s); take "
                        "it out, or set loss: squared",
+                       where, quantity->field.name, ww_loss_of(config)->name, loss);
+    }
+    if (quantity->needs_hinge && config->loss != WW_LOSS_HINGE) {
+        char loss[512];
+        ww_config_where(config, "loss", loss, sizeof loss);
+        return ww_fail(error, WW_USAGE,
+                       "%s: `%s` is of margins and of updates that change nothing, which loss: %s "
+                       "has not (%s); take it out, or set loss: hinge",
                        where, quantity->field.name, ww_loss_of(config)->name, loss);
     }
     if (is_array(quantity) && strcmp(key, "training.stop") == 0)
@@ -206,8 +222,7 @@ static ww_status choose_quantities(const ww_config *config, const ww_dataset *sh
     for (size_t word = 0; word < asked->count; word++) {
         if (strcmp(asked->words[word], "all") == 0)
             for (size_t i = 0; i < count; i++)
-                wanted[i] = wanted[i] || (!is_array(all[i]) && (!all[i]->needs_targets ||
-                                                                ww_config_has_targets(config)));
+                wanted[i] = wanted[i] || is_of_all(config, all[i]);
         else
             WW_TRY(
                 want(config, "measure.quantities", asked->words[word], all, count, wanted, error));
@@ -322,7 +337,8 @@ ww_status ww_measure_record(const ww_measure_plan *plan, const ww_problem *probl
         carry[WW_CARRY_TARGET_DISTANCE] = distance;
     }
     for (size_t i = 0; i < plan->quantity_count; i++)
-        if (!is_array(plan->quantities[i]) && !isfinite(values[plan->position[i]]))
+        if (!is_array(plan->quantities[i]) && !plan->quantities[i]->may_lack &&
+            !isfinite(values[plan->position[i]]))
             return ww_fail(error, WW_DIVERGED,
                            "training diverged at step %lld: %s is not finite; a smaller "
                            "training.rate may help",
@@ -396,7 +412,11 @@ void ww_measure_print_quantities(FILE *stream)
         else
             fprintf(stream, "a stop rule fires %s the threshold",
                     all[i]->direction == WW_RISES ? "at or above" : "at or below");
-        fputs(all[i]->needs_targets ? "; with loss: squared\n" : "\n", stream);
+        fputs(all[i]->needs_targets   ? "; with loss: squared or hinge\n"
+              : all[i]->needs_hinge   ? "; with loss: hinge\n"
+              : all[i]->is_of_margins ? "; of `all` with loss: hinge\n"
+                                      : "\n",
+              stream);
     }
 }
 

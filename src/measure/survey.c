@@ -38,7 +38,8 @@ static unsigned wants_of(unsigned needs, bool is_train)
     if (!is_train)
         return needs & (WW_NEED_TEST_OUTPUTS | WW_NEED_TEST_PATTERNS | WW_NEED_PSEUDO_OUTPUTS);
     return (needs & WW_NEED_TRAIN_OUTPUTS ? (unsigned)WW_NEED_TEST_OUTPUTS : 0U) |
-           (needs & WW_NEED_TRAIN_PATTERNS ? (unsigned)WW_NEED_TEST_PATTERNS : 0U);
+           (needs & WW_NEED_TRAIN_PATTERNS ? (unsigned)WW_NEED_TEST_PATTERNS : 0U) |
+           (needs & WW_NEED_TRAIN_MOVERS);
 }
 
 static double *input_norms_of(const ww_samples *samples, int64_t dimension, ww_error *error)
@@ -89,7 +90,11 @@ static ww_status set_room_create(set_room *room, const ww_problem *problem, unsi
     WW_TRY(ww_output_sum_create(&room->outputs, problem, set->samples->count, error));
     room->norms = input_norms_of(set->samples, problem->dimension, error);
     set->outputs = ww_allocate(values, sizeof(double), "the outputs of the network", error);
-    if (room->norms == NULL || set->outputs == NULL)
+    if (wants & WW_NEED_TRAIN_MOVERS)
+        set->movers = ww_allocate((size_t)set->samples->count, sizeof *set->movers,
+                                  "the units that samples move", error);
+    if (room->norms == NULL || set->outputs == NULL ||
+        (wants & WW_NEED_TRAIN_MOVERS && set->movers == NULL))
         return WW_FAILED;
     if ((wants & WW_NEED_PSEUDO_OUTPUTS) == 0)
         return WW_OK;
@@ -104,7 +109,9 @@ static int64_t set_output_bytes(const ww_problem *problem, unsigned wants,
                                 const ww_samples *samples)
 {
     const int64_t networks = (wants != 0) + ((wants & WW_NEED_PSEUDO_OUTPUTS) != 0);
-    return networks * samples->count * problem->outputs * (int64_t)sizeof(double);
+    const int64_t active = wants & WW_NEED_TRAIN_MOVERS ? samples->count : 0;
+    return networks * samples->count * problem->outputs * (int64_t)sizeof(double) +
+           active * (int64_t)sizeof(int64_t);
 }
 
 static int64_t set_room_bytes(const ww_problem *problem, unsigned wants, const ww_samples *samples)
@@ -155,6 +162,7 @@ static ww_status survey_units(ww_gathering *self, ww_survey *survey, ww_error *e
                                       self->initial);
             gather_movement(self, tile, weights, units);
         }
+        ww_gather_weights(self, tile, weights, units);
         for (int which = 0; which < 2; which++) {
             const unsigned wants = wants_of(self->needs, which == 0);
             if (wants != 0)
@@ -190,6 +198,10 @@ static ww_status sum_over_ranks(const ww_gathering *self, ww_survey *survey, ww_
     survey->test.changed_pairs = counts[3];
     survey->test.changed_units = counts[4];
     survey->test.risky_pairs = counts[5];
+    if (survey->train.movers != NULL)
+        WW_TRY(ww_sum_words(parallel, survey->train.movers, (size_t)survey->train.samples->count,
+                            error));
+    WW_TRY(ww_survey_weights(self, survey, error));
     if (!self->needs_initial)
         return WW_OK;
     double sums[2] = {0.0, 0.0};
@@ -204,11 +216,24 @@ static ww_status sum_over_ranks(const ww_gathering *self, ww_survey *survey, ww_
 // Whether W(0) has to be drawn again.
 static bool needs_initial(unsigned needs)
 {
-    return (needs & ~(unsigned)(WW_NEED_TRAIN_OUTPUTS | WW_NEED_TEST_OUTPUTS | WW_NEED_V_MAX)) != 0;
+    return (needs & (unsigned)(WW_NEED_TRAIN_PATTERNS | WW_NEED_TEST_PATTERNS |
+                               WW_NEED_PSEUDO_OUTPUTS | WW_NEED_MOVEMENT | WW_NEED_GRADIENTS)) != 0;
 }
 
-void ww_survey_cost(const ww_problem *problem, unsigned needs, int64_t *bytes, double *flops)
+// What has to be looked at for `needs`: a leaky unit moves by every sample unless its output weight
+// is 0, and output weights that are not trained stay as they are.
+static unsigned looked_at(const ww_problem *problem, unsigned needs)
 {
+    if (problem->negative_slope != 0.0 && ww_config_has_one_magnitude(problem->config))
+        needs &= ~(unsigned)WW_NEED_TRAIN_MOVERS;
+    if (!problem->config->network.train_output)
+        needs &= ~(unsigned)WW_NEED_OUTPUT_RATIO;
+    return needs;
+}
+
+void ww_survey_cost(const ww_problem *problem, unsigned all_needs, int64_t *bytes, double *flops)
+{
+    const unsigned needs = looked_at(problem, all_needs);
     const ww_samples *sets[2] = {&problem->data->train, &problem->data->test};
     const ww_gathering room = {
         .problem = problem, .needs = needs, .needs_initial = needs_initial(needs)};
@@ -229,23 +254,32 @@ void ww_survey_cost(const ww_problem *problem, unsigned needs, int64_t *bytes, d
     }
     if (needs & WW_NEED_GRADIENTS)
         ww_survey_gradients_cost(problem, &later, flops);
+    if (needs & WW_NEED_WEIGHTS) // squares, and products with the separator
+        *flops += 2.0 * by_inputs * (double)problem->tiling.local_units;
     *bytes = ww_gathering_bytes(&room) + (later > most ? later : most);
 }
 
 ww_status ww_survey_make(const ww_problem *problem, ww_engine *engine, ww_batches *batches,
-                         unsigned needs, ww_survey *survey, ww_error *error)
+                         unsigned all_needs, ww_survey *survey, ww_error *error)
 {
+    const unsigned needs = looked_at(problem, all_needs);
     *survey = (ww_survey){
         .problem = problem,
         .step = ww_engine_steps(engine),
         .train = {.samples = &problem->data->train},
         .test = {.samples = &problem->data->test},
+        .alignment = NAN,
+        .least_ratio = 1.0,
+        .largest_ratio = 1.0,
+        .tally = ww_engine_tally(engine),
     };
     ww_gathering self = {
         .problem = problem,
         .engine = engine,
         .needs = needs,
         .needs_initial = needs_initial(needs),
+        .least_ratio = INFINITY,
+        .largest_ratio = -INFINITY,
     };
     ww_status status = survey_units(&self, survey, error);
     if (status == WW_OK)
@@ -263,5 +297,7 @@ void ww_survey_free(ww_survey *survey)
     free(survey->train.outputs);
     free(survey->test.outputs);
     free(survey->test.pseudo_outputs);
+    free(survey->train.movers);
     survey->train.outputs = survey->test.outputs = survey->test.pseudo_outputs = NULL;
+    survey->train.movers = NULL;
 }

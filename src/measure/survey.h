@@ -12,8 +12,11 @@ enum {
     WW_NEED_TEST_PATTERNS = 1 << 3,
     WW_NEED_PSEUDO_OUTPUTS = 1 << 4, ///< of the pseudo network g on the test set
     WW_NEED_MOVEMENT = 1 << 5,
-    WW_NEED_V_MAX = 1 << 7,    ///< with WW_NEED_TRAIN_OUTPUTS
-    WW_NEED_GRADIENTS = 1 << 6 ///< true and pseudo, on the batch of the coming step
+    WW_NEED_V_MAX = 1 << 7,        ///< with WW_NEED_TRAIN_OUTPUTS
+    WW_NEED_GRADIENTS = 1 << 6,    ///< true and pseudo, on the batch of the coming step
+    WW_NEED_WEIGHTS = 1 << 8,      ///< norm of the weights, and alignment with the separator
+    WW_NEED_TRAIN_MOVERS = 1 << 9, ///< units that a sample would move; with WW_NEED_TRAIN_OUTPUTS
+    WW_NEED_OUTPUT_RATIO = 1 << 10 ///< of output weights to those at t = 0
 };
 
 /// Outputs and pattern changes on one set of samples.
@@ -21,6 +24,8 @@ typedef struct ww_surveyed_samples {
     const ww_samples *samples;
     double *outputs;        ///< [n, k] f(x), or NULL
     double *pseudo_outputs; ///< [n, k] g(x), or NULL
+    int64_t *movers;        ///< [n] units that a gradient by this sample would move, were it not 0
+                            ///< (train/tally.h); NULL where nobody asked, or all samples move some
     int64_t changed_pairs;  ///< (unit, sample) pairs whose pattern differs from t = 0
     int64_t changed_units;  ///< units with at least one such pair
     int64_t risky_pairs;    ///< pairs with |<w_r(0), x>| <= ||w_r(t) - w_r(0)|| ||x||
@@ -40,6 +45,12 @@ typedef struct ww_survey {
     double pseudo_squared;   ///< ||pseudo gradient on the batch||_F^2
     int64_t equal_units;     ///< units whose true and pseudo gradient are the same
     int64_t large_units;     ///< units whose pseudo gradient is above the threshold in norm
+    double weight_squared;   ///< ||W(t)||_F^2
+    double alignment;        ///< <W(t), W*>, rows of W* +w* where v_r(0) >= 0 and -w* elsewhere
+                             ///< (BR section 5.1); NaN without a separator
+    double least_ratio;      ///< smallest v_t / v_0 of an output weight that began other than 0
+    double largest_ratio;    ///< the largest; both 1 where output weights are not trained
+    const ww_tally *tally;   ///< of the engine; NULL for losses that have none
 } ww_survey;
 
 /// Makes the survey of what `needs` asks for at the engine's current step. Collective.

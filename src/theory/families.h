@@ -11,11 +11,20 @@ typedef struct ww_theory_family {
     size_t (*fields)(const ww_theory_plan *plan, ww_field *fields);
     /// Their values, one array after the other; returns what comes behind the last.
     double *(*compute)(const ww_theory_plan *plan, const ww_theory_inputs *inputs, double *values);
+    const char *const *columns; ///< measured quantities that it looks at, ended by NULL; or NULL
 } ww_theory_family;
 
 extern const ww_theory_family ww_theory_li_liang;
 extern const ww_theory_family ww_theory_coupling;
 extern const ww_theory_family ww_theory_arora;
+extern const ww_theory_family ww_theory_brutzkus;
+
+/// The column of quantity `name` [rows]; NULL where it is not measured.
+const double *ww_theory_column(const ww_theory_plan *plan, const ww_theory_inputs *inputs,
+                               const char *name);
+
+/// Largest length of a row of [count, columns], by way of squares that stay in range.
+double ww_largest_norm(const double *rows, int64_t count, int64_t columns);
 
 /// A prediction of one number.
 #define WW_PREDICTION(name_, source_, description_)                                                \

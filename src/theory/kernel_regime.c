@@ -54,10 +54,20 @@ double ww_arora_width(const ww_arora_setting *setting, double lambda_min)
             pow(setting->failure_probability, 3.0));
 }
 
+// Whether hidden weights are drawn with no direction preferred, as H has it: it is an expectation
+// over patterns, which lengths do not change.
+static bool is_isotropic(const ww_config *config)
+{
+    return config->network.start == WW_START_DRAWN &&
+           (config->network.hidden.kind == WW_HIDDEN_GAUSSIAN ||
+            config->network.hidden.kind == WW_HIDDEN_BALL);
+}
+
 bool ww_theory_has_kernel(const ww_theory_plan *plan)
 {
-    return plan->gram != NULL && plan->config->loss == WW_LOSS_SQUARED &&
-           plan->config->network.depth == 1 && plan->gram->kernel.depth == 1;
+    const ww_config *config = plan->config;
+    return plan->gram != NULL && config->loss == WW_LOSS_SQUARED && config->network.depth == 1 &&
+           plan->gram->kernel.depth == 1 && is_isotropic(config) && !config->network.train_output;
 }
 
 bool ww_theory_has_descent(const ww_theory_plan *plan)
@@ -105,7 +115,10 @@ enum {
 };
 
 #define ONE_OUTPUT "NaN for several outputs."
-#define OF_SIGNS "NaN for several outputs, or output weights of several magnitudes."
+#define OF_SIGNS                                                                                   \
+    "NaN for several outputs, output weights of several magnitudes, or hidden weights that are "   \
+    "not "                                                                                         \
+    "normal."
 
 // With S = sum_r a_r^2, X the largest norm of an input and B = max(y^2, k S kappa^2 X^2), all of
 // which are 1 in the paper. What needs descent speaks of its steps.
@@ -143,7 +156,7 @@ static const struct {
          "n B / delta, or B / delta where the loss is a mean, its bound on the "
          "loss at the start with constant 1; B is the larger one of max ||y||^2 "
          "and k S kappa^2 X^2 (max ||y||^2 where units cancel at the start), 1 in "
-         "the paper."},
+         "the paper. NaN for hidden weights that are not normal."},
     [ROW_MOVEMENT_BOUND] =
         {"row_movement_bound", "AR lemma 5.3", true,
          "n X sqrt(B) / (sqrt(m S) lambda_0 sqrt(delta)), the bound on the "
@@ -227,14 +240,15 @@ static bool has_course(const ww_theory_plan *plan, int which)
     case DISTANCE_LIMIT:
         return has_vectors;
     case DEVIATION_LIMIT:
-        return has_vectors && plan->has_outputs;
+        return has_vectors && ww_theory_measures(plan, "train_outputs");
     case RESIDUAL_INITIAL:
     case DISTANCE_INITIAL:
         return has_initial;
     case DEVIATION_INITIAL:
-        return has_initial && plan->has_outputs;
+        return has_initial && ww_theory_measures(plan, "train_outputs");
     default:
-        return plan->has_row_movement && plan->has_distance;
+        return ww_theory_measures(plan, "row_movement") &&
+               ww_theory_measures(plan, "distance_absolute");
     }
 }
 
@@ -283,32 +297,16 @@ static bool has_signs(const ww_theory_plan *plan, const ww_theory_inputs *inputs
     return plan->outputs == 1;
 }
 
-// One output, and output weights of one magnitude.
-static bool is_of_signs(const ww_theory_plan *plan)
+static bool is_normal(const ww_config *config)
 {
-    return plan->outputs == 1 && plan->config->network.output.kind == WW_OUTPUT_SIGNS;
+    return config->network.hidden.kind == WW_HIDDEN_GAUSSIAN;
 }
 
-// Largest length of a row of [count, columns], by way of squares that stay in range.
-static double largest_norm(const double *rows, int64_t count, int64_t columns)
+// One output, output weights of one magnitude, and normal hidden ones.
+static bool is_of_signs(const ww_theory_plan *plan)
 {
-    double greatest = 0.0;
-    for (int64_t i = 0; i < count * columns; i++)
-        if (fabs(rows[i]) > greatest)
-            greatest = fabs(rows[i]);
-    if (greatest == 0.0)
-        return 0.0;
-    double largest = 0.0;
-    for (int64_t i = 0; i < count; i++) {
-        double square = 0.0;
-        for (int64_t j = 0; j < columns; j++) {
-            const double part = rows[i * columns + j] / greatest;
-            square += part * part;
-        }
-        if (square > largest)
-            largest = square;
-    }
-    return greatest * sqrt(largest);
+    return plan->outputs == 1 && ww_config_has_one_magnitude(plan->config) &&
+           is_normal(plan->config);
 }
 
 static ww_arora_setting setting_of(const ww_theory_plan *plan, const ww_theory_inputs *inputs)
@@ -324,11 +322,11 @@ static ww_arora_setting setting_of(const ww_theory_plan *plan, const ww_theory_i
         .kappa = ww_config_hidden_std(config),
         .slope = ww_negative_slope(config),
         .input_norm =
-            largest_norm(inputs->data->train.inputs, plan->samples, inputs->data->dimension),
+            ww_largest_norm(inputs->data->train.inputs, plan->samples, inputs->data->dimension),
         .output_square = output_square(config),
         .failure_probability = config->theory.failure_probability};
     // An output at the start has variance S kappa^2 ||x||^2 (1 + slope^2) / 2.
-    const double label = largest_norm(labels, plan->samples, plan->outputs);
+    const double label = ww_largest_norm(labels, plan->samples, plan->outputs);
     const double start = has_pairs ? 0.0 : setting.kappa * setting.input_norm;
     setting.start_square =
         fmax(label * label, (double)plan->outputs * setting.output_square * start * start);
@@ -359,8 +357,9 @@ static double scalar(const ww_theory_plan *plan, const ww_theory_inputs *inputs,
     case THEOREM_WIDTH:
         return is_of_signs(plan) ? ww_arora_width(setting, least) : (double)NAN;
     case INITIAL_LOSS_BOUND:
-        return (config->loss_reduction == WW_REDUCTION_MEAN ? 1.0 : n) * setting->start_square /
-               setting->failure_probability;
+        return !is_normal(config) ? (double)NAN
+                                  : (config->loss_reduction == WW_REDUCTION_MEAN ? 1.0 : n) *
+                                        setting->start_square / setting->failure_probability;
     case ROW_MOVEMENT_BOUND:
         return is_of_signs(plan) ? ww_arora_row_movement_bound(setting, least) : (double)NAN;
     case GENERALIZATION_BOUND:
@@ -408,9 +407,11 @@ static double at_record(const ww_theory_plan *plan, const ww_theory_inputs *inpu
     case DEVIATION_INITIAL:
         return inputs->deviation_initial[row];
     default:
-        return !is_of_signs(plan) ? (double)NAN
-                                  : ww_arora_rademacher_bound(setting, inputs->distance[row],
-                                                              inputs->row_movement[row]);
+        return !is_of_signs(plan)
+                   ? (double)NAN
+                   : ww_arora_rademacher_bound(
+                         setting, ww_theory_column(plan, inputs, "distance_absolute")[row],
+                         ww_theory_column(plan, inputs, "row_movement")[row]);
     }
 }
 
@@ -439,4 +440,5 @@ static double *compute(const ww_theory_plan *plan, const ww_theory_inputs *input
     return values;
 }
 
-const ww_theory_family ww_theory_arora = {fields_of, compute};
+static const char *const columns[] = {"row_movement", "distance_absolute", NULL};
+const ww_theory_family ww_theory_arora = {fields_of, compute, columns};

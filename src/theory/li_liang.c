@@ -27,9 +27,21 @@ double ww_li_liang_distance_at_accuracy(int64_t width)
     return TWO_THIRDS / sqrt((double)width);
 }
 
+// Normal hidden weights, which alone are trained.
+static bool is_of_paper(const ww_config *config)
+{
+    return config->network.start == WW_START_DRAWN && !config->network.train_output &&
+           config->network.hidden.kind == WW_HIDDEN_GAUSSIAN;
+}
+
+static bool has_fit(const ww_theory_plan *plan)
+{
+    return plan->config->model == WW_MODEL_LI_LIANG && is_of_paper(plan->config);
+}
+
 static size_t fit_fields(const ww_theory_plan *plan, ww_field *fields)
 {
-    if (plan->config->model != WW_MODEL_LI_LIANG)
+    if (!has_fit(plan))
         return 0;
     fields[0] = WW_PREDICTION("distance_at_accuracy", "LL section D.1, figure 5",
                               "2 / (3 sqrt(m)): the paper's fit to the relative distance from the "
@@ -41,15 +53,20 @@ static double *compute_fit(const ww_theory_plan *plan, const ww_theory_inputs *i
                            double *values)
 {
     (void)inputs;
-    if (plan->config->model != WW_MODEL_LI_LIANG)
+    if (!has_fit(plan))
         return values;
     values[0] = ww_li_liang_distance_at_accuracy(plan->config->network.width);
     return values + 1;
 }
 
+static bool has_coupling(const ww_theory_plan *plan)
+{
+    return ww_theory_measures(plan, "row_movement") && is_of_paper(plan->config);
+}
+
 static size_t coupling_fields(const ww_theory_plan *plan, ww_field *fields)
 {
-    if (!plan->has_row_movement)
+    if (!has_coupling(plan))
         return 0;
     size_t count = 0;
     fields[count++] = WW_PREDICTION_ALONG(
@@ -70,11 +87,12 @@ static size_t coupling_fields(const ww_theory_plan *plan, ww_field *fields)
 static double *compute_coupling(const ww_theory_plan *plan, const ww_theory_inputs *inputs,
                                 double *values)
 {
-    if (!plan->has_row_movement)
+    if (!has_coupling(plan))
         return values;
     const double sigma = ww_config_hidden_std(plan->config);
     const int64_t points = inputs->data->classes * inputs->data->components;
     const int64_t records = plan->records;
+    const double *movement = ww_theory_column(plan, inputs, "row_movement");
     double *bound = values;
     double *any_bound = bound + records;
     double *reach = any_bound + records;
@@ -82,7 +100,7 @@ static double *compute_coupling(const ww_theory_plan *plan, const ww_theory_inpu
         // A unit can change on x only where |<w_r(0), x>| <= movement ||x||, and <w_r(0), x> has
         // standard deviation sigma ||x||: the norm of the input cancels.
         const bool is_there = row < inputs->rows;
-        const double tau = is_there ? inputs->row_movement[row] : NAN;
+        const double tau = is_there ? movement[row] : NAN;
         bound[row] = is_there ? ww_li_liang_coupling_bound(tau, sigma) : NAN;
         any_bound[row] = is_there ? ww_li_liang_coupling_any_bound(tau, sigma, points) : NAN;
         reach[row] = is_there ? ww_li_liang_coupling_reach(tau, sigma) : NAN;
@@ -90,5 +108,6 @@ static double *compute_coupling(const ww_theory_plan *plan, const ww_theory_inpu
     return values + 3 * records;
 }
 
-const ww_theory_family ww_theory_li_liang = {fit_fields, compute_fit};
-const ww_theory_family ww_theory_coupling = {coupling_fields, compute_coupling};
+static const char *const columns[] = {"row_movement", NULL};
+const ww_theory_family ww_theory_li_liang = {fit_fields, compute_fit, NULL};
+const ww_theory_family ww_theory_coupling = {coupling_fields, compute_coupling, columns};

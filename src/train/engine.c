@@ -1,19 +1,23 @@
 #include "train/engine.h"
 
+#include "train/rest.h"
 #include "widthwise/memory.h"
 
 #include <stdlib.h>
 
 struct ww_engine {
+    const ww_problem *problem;
     const ww_engine_methods *methods;
     void *state;
+    ww_tally *tally;        // NULL: every step changes all weights
+    ww_rest_finder *finder; // with a tally
     int64_t steps;
 };
 
 // `auto` is a pure function of the configuration: there is one engine to choose from.
-static const ww_engine_methods *choose(const ww_config *config)
+static const ww_engine_methods *choose(const ww_problem *problem)
 {
-    switch (config->training.engine) {
+    switch (problem->config->training.engine) {
     case WW_ENGINE_AUTO:
     case WW_ENGINE_DENSE:
     case WW_ENGINE_WINDOW:
@@ -22,20 +26,35 @@ static const ww_engine_methods *choose(const ww_config *config)
     return &ww_engine_dense;
 }
 
+static bool has_tally(const ww_problem *problem)
+{
+    return ww_tally_extras(problem) > 0;
+}
+
 ww_engine_cost ww_engine_cost_of(const ww_problem *problem)
 {
-    return choose(problem->config)->cost(problem);
+    const ww_engine_methods *methods = choose(problem);
+    ww_engine_cost cost = methods->cost(problem);
+    if (has_tally(problem))
+        cost.work += ww_tally_bytes(problem) + ww_rest_finder_bytes(problem, methods);
+    return cost;
+}
+
+static ww_status create(const ww_problem *problem, ww_engine *engine, ww_error *error)
+{
+    engine->problem = problem;
+    engine->methods = choose(problem);
+    WW_TRY(ww_tally_create(problem, &engine->tally, error));
+    if (engine->tally != NULL)
+        WW_TRY(ww_rest_finder_create(problem, engine->methods, &engine->finder, error));
+    return engine->methods->create(problem, engine->tally, &engine->state, error);
 }
 
 ww_status ww_engine_create(const ww_problem *problem, ww_engine **engine, ww_error *error)
 {
     *engine = NULL;
     ww_engine *made = ww_allocate(1, sizeof *made, "the engine", error);
-    ww_status status = made != NULL ? WW_OK : WW_FAILED;
-    if (status == WW_OK) {
-        made->methods = choose(problem->config);
-        status = made->methods->create(problem, &made->state, error);
-    }
+    ww_status status = made != NULL ? create(problem, made, error) : WW_FAILED;
     status = ww_agree(problem->parallel, status, error);
     if (status == WW_OK)
         *engine = made;
@@ -50,6 +69,8 @@ void ww_engine_free(ww_engine *engine)
         return;
     if (engine->state != NULL)
         engine->methods->destroy(engine->state);
+    ww_rest_finder_free(engine->finder);
+    ww_tally_free(engine->tally);
     free(engine);
 }
 
@@ -81,13 +102,68 @@ const double *ww_engine_output_weights(const ww_engine *engine)
     return engine->methods->output_weights(engine->state);
 }
 
-void ww_engine_storage(ww_engine *engine, double **hidden_weights, double **output_weights)
+const ww_tally *ww_engine_tally(const ww_engine *engine)
 {
-    engine->methods->storage(engine->state, hidden_weights, output_weights);
+    return engine->tally;
+}
+
+void ww_engine_tally_save(const ww_engine *engine, double *words)
+{
+    if (engine->tally != NULL)
+        ww_tally_save(engine->tally, engine->problem, words);
+}
+
+void ww_engine_tally_load(ww_engine *engine, const double *words)
+{
+    if (engine->tally != NULL)
+        ww_tally_load(engine->tally, engine->problem, words);
+}
+
+// What is kept beside the weights is made anew: weights stay, whatever the step they are said to be
+// of, so that a run that is found at rest earlier or later ends with the same numbers.
+static void go_back(ww_engine *engine, int64_t step)
+{
+    const ww_tiling *tiling = &engine->problem->tiling;
+    for (int64_t i = 0; i < tiling->local_tiles; i++)
+        (void)engine->methods->tile(engine->state, tiling->first_tile + i);
+    (void)engine->methods->output_weights(engine->state);
+    engine->methods->restored(engine->state, step, false);
+    engine->steps = step;
+}
+
+ww_status ww_engine_rest(ww_engine *engine, int64_t not_before, ww_rest *rest, ww_error *error)
+{
+    WW_ASSERT(engine->tally != NULL && not_before <= engine->steps);
+    const int64_t since = engine->tally->last_change;
+    const ww_status status =
+        ww_rest_find(engine->finder, engine->state, engine->steps - since, rest, error);
+    if (status == WW_DIVERGED)
+        ww_error_prefix(error, "training diverged at step %lld: ", (long long)engine->steps);
+    if (status == WW_OK && rest->rests)
+        go_back(engine, since > not_before ? since : not_before);
+    return status;
+}
+
+int64_t ww_engine_state_columns(const ww_problem *problem)
+{
+    const ww_engine_methods *methods = choose(problem);
+    return methods->kept_columns != NULL ? methods->kept_columns(problem) : 0;
+}
+
+const double *ww_engine_state_tile(void *engine, int64_t tile)
+{
+    const ww_engine *self = engine;
+    return self->methods->kept_tile(self->state, self->steps, tile);
+}
+
+void ww_engine_storage(ww_engine *engine, double **hidden_weights, double **output_weights,
+                       double **state)
+{
+    engine->methods->storage(engine->state, hidden_weights, output_weights, state);
 }
 
 void ww_engine_restored(ww_engine *engine, int64_t step)
 {
-    engine->methods->restored(engine->state);
+    engine->methods->restored(engine->state, step, true);
     engine->steps = step;
 }

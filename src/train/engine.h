@@ -2,20 +2,33 @@
 #ifndef WIDTHWISE_TRAIN_ENGINE_H
 #define WIDTHWISE_TRAIN_ENGINE_H
 
-#include "widthwise/train.h"
+#include "train/output_sum.h"
+#include "train/tally.h"
 
 /// What an engine does. `state` is its own. The meaning of each is that of ww_engine_* in train.h.
 typedef struct ww_engine_methods {
     const char *name;
     ww_engine_cost (*cost)(const ww_problem *problem);
-    ww_status (*create)(const ww_problem *problem, void **state, ww_error *error);
+    /// `tally` is borrowed; NULL without.
+    ww_status (*create)(const ww_problem *problem, ww_tally *tally, void **state, ww_error *error);
     void (*destroy)(void *state);
     ww_status (*step)(void *state, int64_t step, int64_t request, int64_t *requests,
                       double *batch_loss, ww_error *error);
     const double *(*tile)(void *state, int64_t tile);
-    const double *(*output_weights)(const void *state);
-    void (*storage)(void *state, double **hidden_weights, double **output_weights);
-    void (*restored)(void *state);
+    const double *(*output_weights)(void *state);
+    /// The outputs of other samples, made in the very shape in which a step makes them: how many at
+    /// once, and the part of this rank, with the tally's numbers, added to `sum`, which is of so
+    /// many; inputs [probe samples, d].
+    int64_t (*probe_samples)(const ww_problem *problem);
+    void (*probe)(void *state, const double *inputs, ww_output_sum *sum);
+    /// Columns of what it keeps beside the weights; NULL: none.
+    int64_t (*kept_columns)(const ww_problem *problem);
+    /// What it keeps of one tile, after `step` steps; NULL where it has no columns.
+    const double *(*kept_tile)(void *state, int64_t step, int64_t tile);
+    void (*storage)(void *state, double **hidden_weights, double **output_weights, double **kept);
+    /// The storage holds the weights of `step`, and what was kept beside them unless `has_kept` is
+    /// false: then it is made anew from the weights.
+    void (*restored)(void *state, int64_t step, bool has_kept);
 } ww_engine_methods;
 
 extern const ww_engine_methods ww_engine_dense;

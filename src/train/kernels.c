@@ -1,5 +1,6 @@
 #include "train/kernels.h"
 
+#include "train/vectors.h"
 #include "widthwise/memory.h"
 
 #include <cblas.h>
@@ -32,6 +33,10 @@ void ww_kernel_preactivations(bool pairs, const double *weights, int64_t units,
                               const double *inputs, int64_t samples, int64_t dimension,
                               double *preactivations)
 {
+    if (samples == 1) { // whose rows are summed without regard to their neighbours
+        ww_vector_products(weights, units, dimension, inputs, dimension, preactivations, 1);
+        return;
+    }
     if (!pairs) {
         preactivations_of(1, weights, units, inputs, samples, dimension, preactivations);
         return;

@@ -6,6 +6,8 @@
 /// own, in which a unit and its partner need not meet. So pre-activations and outputs are made by
 /// two calls of the same shape, one for the even units and one for the odd ones, which do the same
 /// operations on the same numbers up to the sign; the two outputs then cancel.
+///
+/// A single sample has kernels of its own (vectors.h): as a matrix of one column it is slow.
 #ifndef WIDTHWISE_TRAIN_KERNELS_H
 #define WIDTHWISE_TRAIN_KERNELS_H
 

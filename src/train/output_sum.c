@@ -6,23 +6,34 @@
 #include <stdlib.h>
 #include <string.h>
 
-static size_t count_words(const ww_problem *problem, int64_t samples)
+static size_t count_words(const ww_problem *problem, int64_t samples, int64_t extras)
 {
-    return (size_t)(2 * samples * problem->outputs + 2);
+    return (size_t)(2 * samples * (problem->outputs + extras) + 2);
+}
+
+int64_t ww_output_sum_bytes_with(const ww_problem *problem, int64_t samples, int64_t extras)
+{
+    return (int64_t)(count_words(problem, samples, extras) * sizeof(int64_t));
 }
 
 int64_t ww_output_sum_bytes(const ww_problem *problem, int64_t samples)
 {
-    return (int64_t)(count_words(problem, samples) * sizeof(int64_t));
+    return ww_output_sum_bytes_with(problem, samples, 0);
+}
+
+ww_status ww_output_sum_create_with(ww_output_sum *sum, const ww_problem *problem, int64_t samples,
+                                    int64_t extras, ww_error *error)
+{
+    *sum = (ww_output_sum){.problem = problem, .samples = samples, .extras = extras};
+    sum->word_count = count_words(problem, samples, extras);
+    sum->words = ww_allocate(sum->word_count, sizeof *sum->words, "the sums of the outputs", error);
+    return sum->words != NULL ? WW_OK : WW_FAILED;
 }
 
 ww_status ww_output_sum_create(ww_output_sum *sum, const ww_problem *problem, int64_t samples,
                                ww_error *error)
 {
-    *sum = (ww_output_sum){.problem = problem, .samples = samples};
-    sum->word_count = count_words(problem, samples);
-    sum->words = ww_allocate(sum->word_count, sizeof *sum->words, "the sums of the outputs", error);
-    return sum->words != NULL ? WW_OK : WW_FAILED;
+    return ww_output_sum_create_with(sum, problem, samples, 0, error);
 }
 
 void ww_output_sum_free(ww_output_sum *sum)
@@ -36,11 +47,37 @@ void ww_output_sum_clear(ww_output_sum *sum)
     memset(sum->words, 0, sum->word_count * sizeof *sum->words);
 }
 
+void ww_output_sum_restart(ww_output_sum *sum, int64_t samples)
+{
+    sum->samples = samples;
+    sum->word_count = count_words(sum->problem, samples, sum->extras);
+    ww_output_sum_clear(sum);
+}
+
+// Words of the outputs, and of the extras, of the block of `count` samples that begins at `start`.
+static int64_t *output_words(const ww_output_sum *sum, int64_t start)
+{
+    return sum->words + 2 * start * (sum->problem->outputs + sum->extras);
+}
+
+static int64_t *extra_words(const ww_output_sum *sum, int64_t start, int64_t count)
+{
+    return output_words(sum, start) + 2 * count * sum->problem->outputs;
+}
+
 void ww_output_sum_add(ww_output_sum *sum, int64_t start, int64_t count, const double *outputs)
 {
-    const int64_t k = sum->problem->outputs;
-    sum->words[sum->word_count - 2] += ww_sum_add(&sum->problem->output_format, outputs,
-                                                  (size_t)(count * k), sum->words + 2 * start * k);
+    sum->words[sum->word_count - 2] +=
+        ww_sum_add(&sum->problem->output_format, outputs, (size_t)(count * sum->problem->outputs),
+                   output_words(sum, start));
+}
+
+void ww_output_sum_add_extras(ww_output_sum *sum, int64_t start, int64_t count,
+                              const double *extras)
+{
+    sum->words[sum->word_count - 2] +=
+        ww_sum_add(&sum->problem->output_format, extras, (size_t)(count * sum->extras),
+                   extra_words(sum, start, count));
 }
 
 ww_status ww_output_sum_finish(ww_output_sum *sum, int64_t request, int64_t *requests,
@@ -58,8 +95,17 @@ ww_status ww_output_sum_finish(ww_output_sum *sum, int64_t request, int64_t *req
                        sum->problem->output_format.limit);
     for (int64_t start = 0; start < sum->samples; start += WW_SAMPLE_BLOCK) {
         const int64_t count = ww_block_size(sum->samples, start);
-        ww_sum_values(&sum->problem->output_format, sum->words + 2 * start * k, (size_t)(count * k),
+        ww_sum_values(&sum->problem->output_format, output_words(sum, start), (size_t)(count * k),
                       outputs + start * k);
     }
     return WW_OK;
+}
+
+void ww_output_sum_extras(const ww_output_sum *sum, double *extras)
+{
+    for (int64_t start = 0; start < sum->samples; start += WW_SAMPLE_BLOCK) {
+        const int64_t count = ww_block_size(sum->samples, start);
+        ww_sum_values(&sum->problem->output_format, extra_words(sum, start, count),
+                      (size_t)(count * sum->extras), extras + start * sum->extras);
+    }
 }

@@ -8,25 +8,41 @@
 typedef struct ww_output_sum {
     const ww_problem *problem;
     int64_t samples;
-    int64_t *words; ///< by block: high and low words [block, k]; then terms rejected and requests
+    int64_t extras; ///< numbers of a sample that are summed beside its outputs
+    /// By block: high and low words of outputs [block, k] and of extras [block, extras]; then terms
+    /// rejected and requests.
+    int64_t *words;
     size_t word_count;
 } ww_output_sum;
 
 /// A sum of nothing for `samples` samples. Not collective.
 ww_status ww_output_sum_create(ww_output_sum *sum, const ww_problem *problem, int64_t samples,
                                ww_error *error);
-/// Bytes that it takes. Pure.
+/// The same with `extras` more numbers for each sample, in the range of outputs.
+ww_status ww_output_sum_create_with(ww_output_sum *sum, const ww_problem *problem, int64_t samples,
+                                    int64_t extras, ww_error *error);
+/// Bytes that they take. Pure.
 int64_t ww_output_sum_bytes(const ww_problem *problem, int64_t samples);
+int64_t ww_output_sum_bytes_with(const ww_problem *problem, int64_t samples, int64_t extras);
 void ww_output_sum_free(ww_output_sum *sum);
 void ww_output_sum_clear(ww_output_sum *sum);
+/// Makes it a sum of nothing for `samples` samples, no more than it was created for.
+void ww_output_sum_restart(ww_output_sum *sum, int64_t samples);
 
 /// Adds one tile's outputs [count, k] of the block of samples that begins at `start`.
 void ww_output_sum_add(ww_output_sum *sum, int64_t start, int64_t count, const double *outputs);
+
+/// Adds one tile's extras [count, extras] of that block.
+void ww_output_sum_add_extras(ww_output_sum *sum, int64_t start, int64_t count,
+                              const double *extras);
 
 /// Sums over ranks in one Allreduce, into outputs [samples, k], the same on all ranks. `request` is
 /// summed along with them into `*requests`, which may be NULL. WW_DIVERGED when a term was not
 /// finite or out of range. Collective.
 ww_status ww_output_sum_finish(ww_output_sum *sum, int64_t request, int64_t *requests,
                                double *outputs, ww_error *error);
+
+/// After that: the sums of the extras, [samples, extras], the same on all ranks.
+void ww_output_sum_extras(const ww_output_sum *sum, double *extras);
 
 #endif

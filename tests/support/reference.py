@@ -249,6 +249,8 @@ class Replay:
             "test_accuracy": accuracy(test, test_truth),
         }
         measured["contraction"] = self._contraction(step, measured["loss"])
+        measured["train_error"] = 1 - accuracy(train, train_truth)
+        measured["test_error"] = 1 - accuracy(test, test_truth)
         measured.update(self._errors(train, test))
         v = v_values(train, train_truth)
         largest = max(

@@ -8,6 +8,7 @@
 #include "widthwise/text.h"
 
 #include <limits.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,6 +99,15 @@ static void test_texts_and_fields(void **state)
 {
     (void)state;
     ww_error error = {0};
+    char number[32];
+    ww_number_text(12345678.0, 4, number, sizeof number);
+    assert_string_equal(number, "12345678");
+    ww_number_text(1234567.5, 4, number, sizeof number);
+    assert_string_equal(number, "1.235e+06");
+    ww_number_text(1e22, 4, number, sizeof number);
+    assert_string_equal(number, "1e+22");
+    ww_number_text(-(double)INFINITY, 4, number, sizeof number);
+    assert_string_equal(number, "-inf");
     char *text = ww_format(&error, "%s-%04d", "run", 7);
     assert_string_equal(text, "run-0007");
     char *copy = ww_copy_text(text, &error);

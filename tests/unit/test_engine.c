@@ -203,7 +203,8 @@ static void test_asking_for_weights_changes_no_bit(void **state)
             (void)ww_engine_tile(engine, tile);
         double *hidden = NULL;
         double *output = NULL;
-        ww_engine_storage(engine, &hidden, &output);
+        double *kept = NULL;
+        ww_engine_storage(engine, &hidden, &output, &kept);
         bytes = (size_t)(300 * 9) * sizeof(double);
         final[asks] = malloc(bytes);
         memcpy(final[asks], hidden, bytes);

@@ -38,18 +38,31 @@ static void test_fields_and_values_agree(void **state)
     config.model = WW_MODEL_ARORA;
     ww_theory_plan plan = {.config = &config, .records = RECORDS};
     assert_int_equal(ww_theory_fields(&plan, fields), 0);
-    plan.has_row_movement = true;
+    const ww_field measured[2] = {{.name = "loss"}, {.name = "row_movement"}};
+    plan.measured = measured;
+    plan.measured_count = 2;
     assert_int_equal(ww_theory_fields(&plan, fields), 3);
     config.model = WW_MODEL_LI_LIANG;
-    plan.has_row_movement = false;
+    plan.measured_count = 1;
     assert_int_equal(ww_theory_fields(&plan, fields), 1);
-    plan.has_row_movement = true;
+    plan.measured_count = 2;
+    assert_true(ww_theory_uses(&plan, 1));
+    // Their lemmas are about normal hidden weights, which alone are trained.
+    config.network.train_output = true;
+    assert_int_equal(ww_theory_fields(&plan, fields), 0);
+    config.network.train_output = false;
+    config.network.hidden.kind = WW_HIDDEN_BALL;
+    assert_int_equal(ww_theory_fields(&plan, fields), 0);
+    config.network.hidden.kind = WW_HIDDEN_GAUSSIAN;
+    config.network.start = WW_START_FILE;
+    assert_int_equal(ww_theory_fields(&plan, fields), 0);
+    config.network.start = WW_START_DRAWN;
     const size_t count = ww_theory_fields(&plan, fields);
     assert_int_equal(ww_theory_values(fields, count), 1 + 3 * RECORDS);
     const double movement[ROWS] = {0.0, 5e-4, 1.0};
     double values[1 + 3 * RECORDS];
-    const ww_theory_inputs inputs_of_theory = {
-        .data = &data, .rows = ROWS, .row_movement = movement};
+    const double *const columns[2] = {NULL, movement};
+    const ww_theory_inputs inputs_of_theory = {.data = &data, .rows = ROWS, .columns = columns};
     ww_theory_compute(&plan, &inputs_of_theory, values);
     assert_true(fabs(values[0] - 2.0 / 60.0) < 1e-16);
     assert_true(values[1] == 0.0 && fabs(values[2] - 0.1) < 1e-15 && values[3] == 1.0);
@@ -111,9 +124,41 @@ static void test_curvature_of_two_samples(void **state)
     config.network.output.scaling = WW_SCALING_NONE;
     config.loss = WW_LOSS_CROSS_ENTROPY;
     config.loss_reduction = WW_REDUCTION_MEAN;
+    // A hinge has no curvature.
+    config.loss = WW_LOSS_HINGE;
+    assert_int_equal(ww_theory_curvature(&config, &data, 10, &curvature, &error), WW_OK);
+    assert_true(curvature == 0.0);
+    config.loss = WW_LOSS_CROSS_ENTROPY;
     // One sample of the two: the first.
     assert_int_equal(ww_theory_curvature(&config, &data, 1, &curvature, &error), WW_OK);
     assert_true(fabs(curvature / (0.5 * 300.0 * 4.0 * 12.5) - 1.0) < 1e-12);
+}
+
+/// H is an expectation over directions that are all alike, of a network with one trained layer.
+static void test_which_runs_have_the_kernel(void **state)
+{
+    (void)state;
+    const ww_gram_plan gram = {.kernel = {.depth = 1}};
+    ww_config config = {.loss = WW_LOSS_SQUARED,
+                        .network = {.width = 10, .depth = 1},
+                        .training = {.method = WW_METHOD_GD}};
+    const ww_theory_plan plan = {.config = &config, .gram = &gram};
+    assert_true(ww_theory_has_kernel(&plan) && ww_theory_has_descent(&plan));
+    config.network.hidden.kind = WW_HIDDEN_BALL;
+    assert_true(ww_theory_has_kernel(&plan));
+    config.network.hidden.kind = WW_HIDDEN_CUBE;
+    assert_false(ww_theory_has_kernel(&plan));
+    config.network.hidden.kind = WW_HIDDEN_OPPOSED;
+    assert_false(ww_theory_has_kernel(&plan));
+    config.network.hidden.kind = WW_HIDDEN_GAUSSIAN;
+    config.network.train_output = true;
+    assert_false(ww_theory_has_kernel(&plan) || ww_theory_has_descent(&plan));
+    config.network.train_output = false;
+    config.network.start = WW_START_FILE;
+    assert_false(ww_theory_has_kernel(&plan));
+    config.network.start = WW_START_DRAWN;
+    config.loss = WW_LOSS_HINGE;
+    assert_false(ww_theory_has_kernel(&plan));
 }
 
 int main(int argc, char **argv)
@@ -124,6 +169,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_fields_and_values_agree),
         cmocka_unit_test(test_kernel_is_an_expectation),
         cmocka_unit_test(test_curvature_of_two_samples),
+        cmocka_unit_test(test_which_runs_have_the_kernel),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     MPI_Finalize();
