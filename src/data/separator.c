@@ -127,15 +127,15 @@ static void use_pair(ww_ascent *ascent, int64_t first, int64_t second, ww_separa
         found->lower = lower;
 }
 
-ww_status ww_separator_allocate(int64_t count, int64_t dimension, ww_separator *found,
+ww_status ww_separator_allocate(int64_t count, int64_t dimension, ww_separator *separator,
                                 ww_error *error)
 {
     static const char what[] = "a separating hyperplane";
-    found->weights = ww_allocate((size_t)dimension, sizeof *found->weights, what, error);
-    if (found->weights == NULL)
+    separator->weights = ww_allocate((size_t)dimension, sizeof *separator->weights, what, error);
+    if (separator->weights == NULL)
         return WW_FAILED;
-    found->margins = ww_allocate((size_t)count, sizeof *found->margins, what, error);
-    return found->margins != NULL ? WW_OK : WW_FAILED;
+    separator->margins = ww_allocate((size_t)count, sizeof *separator->margins, what, error);
+    return separator->margins != NULL ? WW_OK : WW_FAILED;
 }
 
 static void finish(const ww_samples *samples, int64_t dimension, ww_separator *found)
