@@ -96,6 +96,7 @@ ww_status ww_member_cost_of(const ww_app_member *member, const ww_member_place *
         .data = ww_dataset_bytes(shape, sharers),
         .inputs = ww_dataset_input_bytes(shape),
         .sharers = sharers,
+        .loading = rank == 0 ? ww_dataset_loading_bytes(shape) : 0,
         .weights = engine.weights,
         .step = engine.work + ww_batches_bytes(&problem),
         .record = measure.record_bytes,
@@ -132,7 +133,8 @@ int64_t ww_crew_sharers(int64_t crew, int64_t ranks, int64_t ranks_a_node)
 int64_t ww_member_peak(const ww_member_cost *cost)
 {
     const int64_t most = larger(larger(cost->record, cost->results), cost->store.memory);
-    return cost->data + larger(cost->weights + cost->step + most, cost->labels);
+    return cost->data +
+           larger(cost->weights + cost->step + most, larger(cost->labels, cost->loading));
 }
 
 double ww_member_training_work(const ww_app_member *member, const ww_member_cost *cost)
