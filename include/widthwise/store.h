@@ -268,8 +268,8 @@ ww_status ww_store_append(ww_store *store, int64_t step, const double *values, w
 /// Writes and commits the rows appended since the last commit, if there are any. Collective.
 ww_status ww_store_commit_rows(ww_store *store, ww_error *error);
 
-/// Writes a checkpoint of `step` into the older slot and commits it with all rows, as `state`.
-/// Collective.
+/// Writes a checkpoint of `step` into the older slot and commits it with all rows, as `state`. One
+/// that is there of a later step counts no more. Collective.
 ww_status ww_store_checkpoint(ww_store *store, int64_t step, const ww_weights_source *source,
                               ww_run_state state, ww_error *error);
 

@@ -9,8 +9,8 @@ ww_status ww_course_create(const ww_app_member *member, const ww_config *config,
                            ww_error *error)
 {
     *course = (ww_course){.member = member, .config = config, .data = data, .parallel = parallel};
-    course->carry = ww_allocate(ww_measure_carry_count(member->plan), sizeof *course->carry,
-                                "carried values", error);
+    course->carry =
+        ww_allocate(member->layout.carry_count, sizeof *course->carry, "carried values", error);
     course->values = ww_allocate((size_t)ww_measure_values(member->plan), sizeof *course->values,
                                  "the values of a record", error);
     WW_TRY(ww_agree(parallel, course->carry != NULL && course->values != NULL ? WW_OK : WW_FAILED,
@@ -20,12 +20,37 @@ ww_status ww_course_create(const ww_app_member *member, const ww_config *config,
     return ww_agree(parallel, ww_batches_create(&course->problem, &course->batches, error), error);
 }
 
+size_t ww_course_carry_count(const ww_measure_plan *plan, const ww_problem *problem)
+{
+    return ww_measure_carry_count(plan) + ww_engine_tally_words(problem);
+}
+
+static double *tally_words(const ww_course *course)
+{
+    return course->carry + ww_measure_carry_count(course->member->plan);
+}
+
 ww_status ww_course_begin(ww_course *course, ww_error *error)
 {
     ww_engine_free(course->engine);
     course->engine = NULL;
+    course->recorded = -1;
+    course->rest = (ww_rest){0};
     ww_measure_carry_start(course->member->plan, course->carry);
     return ww_engine_create(&course->problem, &course->engine, error);
+}
+
+void ww_course_restored(ww_course *course, int64_t step)
+{
+    ww_engine_tally_load(course->engine, tally_words(course));
+    ww_engine_restored(course->engine, step);
+    // A checkpoint comes after the record of its step, and before one between two of the grid.
+    course->recorded = step - step % course->config->measure.every;
+}
+
+void ww_course_save_tally(ww_course *course)
+{
+    ww_engine_tally_save(course->engine, tally_words(course));
 }
 
 void ww_course_free(ww_course *course)
@@ -49,12 +74,50 @@ bool ww_course_is_record_step(const ww_course *course)
 
 bool ww_course_is_over(const ww_course *course)
 {
-    return course->stopped_by != NULL || ww_course_step(course) >= course->config->training.steps;
+    return course->rest.rests || course->stopped_by != NULL ||
+           ww_course_step(course) >= course->config->training.steps;
 }
 
-bool ww_course_is_last(const ww_course *course)
+bool ww_course_wants_record(const ww_course *course)
 {
-    return ww_course_step(course) == course->config->training.steps;
+    const bool ends =
+        course->rest.rests || ww_course_step(course) == course->config->training.steps;
+    return ww_course_step(course) > course->recorded && (ends || ww_course_is_record_step(course));
+}
+
+static bool stops_at_rest(const ww_course *course)
+{
+    return course->config->training.stop_at_rest && ww_engine_tally(course->engine) != NULL;
+}
+
+ww_status ww_course_settle(ww_course *course, ww_error *error)
+{
+    if (!stops_at_rest(course) || course->rest.rests)
+        return WW_OK;
+    const int64_t recorded = course->recorded < 0 ? 0 : course->recorded;
+    return ww_engine_rest(course->engine, recorded, &course->rest, error);
+}
+
+// Whether to find out if training is at rest: before records and snapshots, since there are none
+// past the end, and when as many steps as a pass over the train set, or twice, four times, ... as
+// many have changed nothing.
+static bool is_to_settle(const ww_course *course)
+{
+    const int64_t step = ww_course_step(course);
+    if (!stops_at_rest(course))
+        return false;
+    if (ww_course_is_record_step(course) || step == course->config->training.steps)
+        return true;
+    const ww_integer_list *snapshots = &course->config->measure.snapshots;
+    for (size_t i = 0; i < snapshots->count; i++)
+        if (snapshots->values[i] == step)
+            return true;
+    const int64_t quiet = step - ww_engine_tally(course->engine)->last_change;
+    const int64_t batch = course->problem.batch;
+    const int64_t samples = course->data->train.count;
+    const int64_t pass = samples / batch + (samples % batch != 0);
+    const int64_t passes = quiet / pass;
+    return passes > 0 && quiet % pass == 0 && (passes & (passes - 1)) == 0;
 }
 
 ww_status ww_course_record(ww_course *course, ww_error *error)
@@ -63,11 +126,13 @@ ww_status ww_course_record(ww_course *course, ww_error *error)
     WW_TRY(ww_measure_record(plan, &course->problem, course->engine, course->batches, course->carry,
                              course->values, error));
     course->has_values = true;
+    course->recorded = ww_course_step(course);
     course->stopped_by = ww_measure_stop(plan, course->config, course->values);
     return WW_OK;
 }
 
 ww_status ww_course_advance(ww_course *course, int64_t wish, int64_t *wished, ww_error *error)
 {
-    return ww_engine_step(course->engine, wish, wished, &course->batch_loss, error);
+    WW_TRY(ww_engine_step(course->engine, wish, wished, &course->batch_loss, error));
+    return is_to_settle(course) ? ww_course_settle(course, error) : WW_OK;
 }

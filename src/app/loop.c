@@ -8,6 +8,7 @@
 #include "widthwise/memory.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,8 +34,9 @@ typedef struct member_loop {
     int64_t checkpoint_step;             // of the newest checkpoint, -1 without one
 } member_loop;
 
-static ww_weights_source weights_of(const member_loop *self)
+static ww_weights_source weights_of(member_loop *self)
 {
+    ww_course_save_tally(&self->course);
     return (ww_weights_source){
         .tile = ww_engine_tile,
         .context = self->course.engine,
@@ -108,7 +110,7 @@ static ww_status record(member_loop *self, ww_error *error)
 static ww_status record_step(member_loop *self, ww_error *error)
 {
     const int64_t step = ww_course_step(&self->course);
-    if (ww_course_is_record_step(&self->course))
+    if (ww_course_is_record_step(&self->course) && ww_course_wants_record(&self->course))
         WW_TRY(record(self, error));
     for (size_t i = 0; i < self->member->layout.snapshot_count; i++) {
         if (self->member->layout.snapshot_steps[i] != step)
@@ -185,7 +187,8 @@ static ww_status begin_or_restore(member_loop *self, ww_error *error)
         WW_TRY(ww_course_begin(&self->course, error));
     self->checkpoint_step = step;
     if (step >= 0) {
-        ww_engine_restored(self->course.engine, step);
+        ww_course_restored(&self->course, step);
+        WW_TRY(ww_course_settle(&self->course, error));
         WW_TRY(recall_values(self, error));
         ww_progress_say(self->progress, "going on from step %lld of %lld on %d rank%s",
                         (long long)step, (long long)self->config->training.steps,
@@ -196,6 +199,7 @@ static ww_status begin_or_restore(member_loop *self, ww_error *error)
     } else {
         if (self->member->layout.record != 0 && !ww_store_has_record(self->store))
             WW_TRY(write_record(self, error));
+        WW_TRY(ww_course_settle(&self->course, error));
         WW_TRY(record_step(self, error));
     }
     ww_progress_begin(self->progress, self->progress->name, ww_course_step(&self->course));
@@ -310,9 +314,7 @@ static ww_status end_training(member_loop *self, ww_error *error)
         return stop_after_training(self, error);
     // A last record between two of the grid comes after the last checkpoint, which therefore does
     // not know of it: a run that is made longer has the same rows as one that always was.
-    if (ww_course_is_record_step(&self->course))
-        return WW_OK;
-    return record(self, error);
+    return ww_course_wants_record(&self->course) ? record(self, error) : WW_OK;
 }
 
 static ww_status run_to_end(member_loop *self, ww_error *error)
@@ -322,6 +324,17 @@ static ww_status run_to_end(member_loop *self, ww_error *error)
     WW_TRY(make_steps(self, error));
     WW_TRY(end_training(self, error));
     return write_results(self, error);
+}
+
+static void say_rest(member_loop *self, const char *seconds, const char *numbers)
+{
+    char margins[64] = "every margin is reached";
+    if (self->course.rest.lacking > 0)
+        (void)snprintf(margins, sizeof margins, "%lld margins are not reached",
+                       (long long)self->course.rest.lacking);
+    ww_progress_say(self->progress,
+                    "at rest after %lld steps, in %s: no train sample changes a weight, %s: %s",
+                    (long long)ww_course_step(&self->course), seconds, margins, numbers);
 }
 
 static void say_outcome(member_loop *self, ww_status status, const ww_error *error)
@@ -335,6 +348,8 @@ static void say_outcome(member_loop *self, ww_status status, const ww_error *err
         ww_progress_say(self->progress, "%s reached %g at step %lld in %s: %s",
                         self->course.stopped_by->quantity, self->course.stopped_by->threshold,
                         (long long)ww_course_step(&self->course), seconds, numbers);
+    else if (status == WW_OK && self->course.rest.rests)
+        say_rest(self, seconds, numbers);
     else if (status == WW_OK)
         ww_progress_say(self->progress, "%lld steps done in %s: %s",
                         (long long)ww_course_step(&self->course), seconds, numbers);

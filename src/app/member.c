@@ -1,5 +1,6 @@
 #include "app/member.h"
 
+#include "app/course.h"
 #include "widthwise/memory.h"
 
 #include <stdlib.h>
@@ -175,6 +176,9 @@ ww_status ww_app_member_prepare(const ww_config *config, int64_t index, const ch
     }
     const bool is_gd = config->training.method == WW_METHOD_GD;
     const int64_t batch = is_gd ? shape->train.count : config->training.batch;
+    const ww_parallel alone = {.communicator = MPI_COMM_NULL, .rank = 0, .size = 1};
+    ww_problem problem;
+    ww_problem_describe(config, shape, &alone, &problem);
     ww_member_layout *layout = &member->layout;
     *layout = (ww_member_layout){
         .index = index,
@@ -190,7 +194,7 @@ ww_status ww_app_member_prepare(const ww_config *config, int64_t index, const ch
         .steps = config->training.steps,
         .replicas = config->replicas,
         .records = records_of(config),
-        .carry_count = ww_measure_carry_count(member->plan),
+        .carry_count = ww_course_carry_count(member->plan, &problem),
         .snapshot_steps = config->measure.snapshots.values,
         .snapshot_count = config->measure.snapshots.count,
         // A batch of gd is the whole train set in order: nothing to record.

@@ -122,6 +122,7 @@ static bool is_to_end(replicas *self)
 static ww_status train(replicas *self, ww_course *course, int64_t *records, int64_t *row,
                        ww_error *error)
 {
+    WW_TRY(ww_course_settle(course, error));
     WW_TRY(ww_course_record(course, error));
     keep_record(self, course, (*records)++, row);
     while (!ww_course_is_over(course)) {
@@ -129,7 +130,7 @@ static ww_status train(replicas *self, ww_course *course, int64_t *records, int6
         if (is_to_end(self))
             return ww_fail(error, WW_STOPPED, "the job is to end");
         WW_TRY(ww_course_advance(course, 0, &wished, error));
-        if (!ww_course_is_record_step(course) && !ww_course_is_last(course))
+        if (!ww_course_wants_record(course))
             continue;
         WW_TRY(ww_course_record(course, error));
         keep_record(self, course, (*records)++, row);

@@ -42,7 +42,7 @@ ww_status ww_store_checkpoint(ww_store *store, int64_t step, const ww_weights_so
                               ww_run_state state, ww_error *error)
 {
     const int newest = ww_page_newest_slot(&store->page);
-    WW_ASSERT(step >= 0 && (newest < 0 || step >= store->page.slot[newest].step));
+    WW_ASSERT(step >= 0);
     const int spare = ww_page_spare_slot(&store->page);
     uint64_t hash = 0;
     WW_TRY(ww_store_agree_place(store, error));
@@ -52,6 +52,10 @@ ww_status ww_store_checkpoint(ww_store *store, int64_t step, const ww_weights_so
         status = summed;
     ww_page next = ww_store_next_page(store);
     next.state = state;
+    // Training that is found at rest goes back to the step since which nothing has changed. What
+    // was kept of a later one would be taken for newer.
+    if (newest >= 0 && next.slot[newest].step > step)
+        next.slot[newest] = (ww_page_slot){0};
     next.slot[spare] = (ww_page_slot){.valid = true,
                                       .step = step,
                                       .hash = hash,
