@@ -20,6 +20,7 @@ typedef struct ww_theory_plan {
     const ww_field *measured; ///< [measured_count], fields of the trajectory
     size_t measured_count;
     const ww_gram_plan *gram; ///< of the Gram matrix; NULL without
+    int64_t dimension;        ///< d
     int64_t samples, outputs; ///< n, k
     int64_t test_samples;
 } ww_theory_plan;

@@ -108,6 +108,7 @@ static void list_theory(ww_app_member *member)
         .measured = layout->trajectory,
         .measured_count = layout->trajectory_count,
         .gram = member->gram,
+        .dimension = member->shape.dimension,
         .samples = member->shape.train.count,
         .outputs = member->shape.outputs,
         .test_samples = member->shape.test.count,

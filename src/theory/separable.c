@@ -21,6 +21,7 @@ enum {
     SCALARS,
     NORM_BOUND = SCALARS, // along the trajectory
     ALIGNMENT_BOUND,
+    SEPARATOR, // [d]
     PREDICTIONS
 };
 
@@ -99,6 +100,11 @@ static const struct {
                          "F(0) + 2 h eta c v alpha t, below the alignment F after t updates, with "
                          "h half the width and c the smallest output ratio up to there (-infinity "
                          "where it is below 0); axis: record."},
+    [SEPARATOR] =
+        {"separator", "BR section 2", "1",
+         "w with y <w, x> >= 1 on all train samples and norm separator_upper, whose copies "
+         "with the signs of v are W* in alignment, cosine and descent; NaN where none was "
+         "found; axis: coordinate."},
 };
 
 // ---- which of them a run has --------------------------------------------------------------------
@@ -177,6 +183,8 @@ static bool has(const ww_theory_plan *plan, int which)
     const ww_config *config = plan->config;
     if (which == SEPARATOR_LOWER || which == SEPARATOR_UPPER)
         return config->loss == WW_LOSS_HINGE;
+    if (which == SEPARATOR) // of replicas it would be most of the file
+        return config->loss == WW_LOSS_HINGE && config->replicas == 1;
     if (which == COMPRESSION_BOUND || which == COMPRESSION_APPLIES)
         return has_compression(plan);
     if (!is_of_paper(config))
@@ -214,7 +222,7 @@ static size_t fields_of(const ww_theory_plan *plan, ww_field *fields)
                                    .source = predictions[i].source};
         if (i >= SCALARS) {
             fields[count].rank = 1;
-            fields[count].extent[0] = plan->records;
+            fields[count].extent[0] = i == SEPARATOR ? plan->dimension : plan->records;
         }
         count++;
     }
@@ -343,7 +351,7 @@ static double *compute(const ww_theory_plan *plan, const ww_theory_inputs *input
     for (int i = 0; i < SCALARS; i++)
         if (has(plan, i))
             *values++ = scalar(plan, inputs, &whole, i);
-    for (int i = SCALARS; i < PREDICTIONS; i++) {
+    for (int i = SCALARS; i < SEPARATOR; i++) {
         if (!has(plan, i))
             continue;
         ww_brutzkus_setting so_far = start;
@@ -353,6 +361,9 @@ static double *compute(const ww_theory_plan *plan, const ww_theory_inputs *input
             *values++ = row < inputs->rows ? at_record(plan, inputs, &so_far, i, row) : (double)NAN;
         }
     }
+    const double *weights = inputs->data->separator.weights;
+    for (int64_t j = 0; has(plan, SEPARATOR) && j < plan->dimension; j++)
+        *values++ = weights != NULL ? weights[j] : (double)NAN;
     return values;
 }
 

@@ -114,8 +114,8 @@ class BrutzkusTest(ProgramTest):
                 )
             )
             trajectory = result.member.trajectory
-            self.assertLess(trajectory["output_ratio_min"][-1], 1)
-            self.assertGreater(trajectory["output_ratio_max"][-1], 1)
+            ratios = trajectory["output_ratio_min"][-1], trajectory["output_ratio_max"][-1]
+            self.assertGreater(ratios[1], ratios[0] + 0.01)
 
     def test_both_layers_under_other_losses(self) -> None:
         """Cross entropy with five outputs; half the sum of squares by gradient descent, pairs."""
@@ -124,11 +124,12 @@ class BrutzkusTest(ProgramTest):
         self.replayed(
             mixture(
                 network=", hidden: {pairs: antisymmetric, std: 1.0}",
+                training=", rate: 0.001",
                 quantities="[loss, test_loss, residual, distance, gradient_norm]",
             ),
             *options,
         )
-        self.replayed(mixture(classes=3, training=", method: sgd, rate: 0.02"), *options)
+        self.replayed(mixture(classes=3, training=", method: sgd, rate: 0.002"), *options)
 
     def test_the_end_is_where_no_sample_changes_a_weight(self) -> None:
         """The run ends with its last update, whenever that was found out."""

@@ -222,6 +222,8 @@ class Replay:
             "output_ratio_max": float(ratios.max()),
             "descent": self.descent,
         }
+        unused = [sample for sample in range(len(margins)) if sample not in self.used]
+        measured["unused_error"] = float(np.mean(margins[unused] <= 0)) if unused else np.nan
         if experiment.separator is not None:
             star = np.outer(np.sign(experiment.output_weights[0]), experiment.separator)
             measured["alignment"] = float((star * weights).sum())
