@@ -55,7 +55,7 @@ def can_draw_separable(file: File) -> bool:
     """Whether runs with the hinge loss have errors along the way, for not too many settings."""
     members = [member for member in _of_paper(file) if has_scalar(member, "train_accuracy")]
     groups = group_members(members)
-    return 0 < len(groups) <= len(style.COLOURS) and all(
+    return 0 < len(groups) <= len(style.COLOURS) and not can_draw_rates(file) and all(
         has_scalar(member, "test_accuracy") and member.rows > 2 for member in members
     )
 
@@ -94,7 +94,9 @@ def separable(file: File) -> Figure:
         axes[number].set_title(f"{style.letter(number)} {title}")
         axes[number].set_xlabel("epochs")
         axes[number].set_ylabel("error in %")
-        axes[number].set_ylim(bottom=0.0)
+        # The start, at which nothing is learnt yet, would take all the room.
+        later = [band.mean[1:].max() for band in bands[-len(groups) :] if len(band.mean) > 1]
+        axes[number].set_ylim(0.0, 1.2 * max([*later, 1e-3]))
     number = 2
     if updates:
         for place, (label, group) in enumerate(groups.items()):
@@ -217,7 +219,11 @@ def successes(file: File) -> Figure:
             if threshold is not None:
                 axes.axvline(threshold, color=look["color"], linestyle=":", linewidth=1.0)
     axes.plot([], [], color="black", linestyle="--", linewidth=1.0, label=r"$(1-2^{-k})^d$")
-    axes.plot([], [], color="black", linestyle=":", linewidth=1.0, label="thresholds, theorem 9")
+    delta = next(iter(found.values()))[0].setting("theory.failure_probability")
+    axes.plot(
+        [], [], color="black", linestyle=":", linewidth=1.0,
+        label=f"thresholds of theorem 9\nfor δ = {delta}",
+    )
     axes.set_xlabel("units k in each half")
     axes.set_ylabel("share of starts that succeed")
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
