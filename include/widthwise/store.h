@@ -163,7 +163,10 @@ ww_status ww_store_summarize_all(const char *path, const ww_parallel *parallel,
 void ww_file_summary_free(ww_file_summary *summary);
 
 /// Gets one number: `group` is "trajectory" (the last committed row), "final", "theory" or "gram".
-typedef void (*ww_scalar_visitor)(void *context, const char *group, const char *name, double value);
+/// Of a run with replicas `value` is the mean over those that are done (each at its own last row)
+/// and that have a finite value, and `deviation` their standard deviation; else it is 0.
+typedef void (*ww_scalar_visitor)(void *context, const char *group, const char *name, double value,
+                                  double deviation);
 /// Calls `visit` for every committed scalar of member `index`, in the order of the groups above and
 /// of names. Serial, safe while a job writes. Not collective.
 ww_status ww_store_visit_scalars(const char *path, int64_t index, ww_scalar_visitor visit,

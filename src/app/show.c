@@ -15,11 +15,13 @@ enum { MOST_TOLD_IN_FULL = 3, LINE_WIDTH = 96 };
 
 typedef struct printer {
     bool in_full;
-    char group[16]; // that is being printed
+    const char *last_record; // what the last row of the trajectory is called
+    char group[16];          // that is being printed
     int column;
 } printer;
 
-static void print_scalar(void *context, const char *group, const char *name, double value)
+static void print_scalar(void *context, const char *group, const char *name, double value,
+                         double deviation)
 {
     static const struct {
         const char *group, *name;
@@ -29,8 +31,14 @@ static void print_scalar(void *context, const char *group, const char *name, dou
                        {"gram", "lambda_min"},     {"gram", "complexity_train"},
                        {"theory", "update_bound"}, {"theory", "update_lower_bound"}};
     printer *self = context;
-    char number[32];
-    ww_number_text(value, self->in_full ? 6 : 4, number, sizeof number);
+    char number[64];
+    ww_number_text(value, self->in_full ? 6 : 4, number, sizeof number / 2);
+    if (deviation > 0.0) {
+        char spread[32];
+        ww_number_text(deviation, 2, spread, sizeof spread);
+        const size_t used = strlen(number);
+        (void)snprintf(number + used, sizeof number - used, " +- %s", spread);
+    }
     if (!self->in_full) {
         for (size_t i = 0; i < sizeof key_numbers / sizeof key_numbers[0]; i++)
             if (strcmp(group, key_numbers[i].group) == 0 && strcmp(name, key_numbers[i].name) == 0)
@@ -40,7 +48,7 @@ static void print_scalar(void *context, const char *group, const char *name, dou
     char text[128];
     const int length = snprintf(text, sizeof text, "%s %s", name, number);
     if (strcmp(group, self->group) != 0) {
-        const char *title = strcmp(group, "trajectory") == 0 ? "last record"
+        const char *title = strcmp(group, "trajectory") == 0 ? self->last_record
                             : strcmp(group, "final") == 0    ? "results"
                             : strcmp(group, "gram") == 0     ? "Gram matrix"
                                                              : "predictions";
@@ -88,7 +96,8 @@ static ww_status show_member(const char *path, const ww_member_summary *summary,
             printf("step %lld", (long long)summary->slot_step[has[0] ? 0 : 1]);
         printf("\n");
     }
-    printer self = {.in_full = in_full};
+    printer self = {.in_full = in_full,
+                    .last_record = config->replicas > 1 ? "at the end" : "last record"};
     const ww_status status =
         ww_store_visit_scalars(path, summary->index, print_scalar, &self, error);
     printf("\n");

@@ -97,7 +97,15 @@ class ReplicasTest(ProgramTest):
             for replica in run.replica_runs():
                 self.assertEqual(replica.trajectory["step"][-1], steps[replica.number])
         self.assertIn("60 of 60 replicas ok", self.succeed("verify", path, ranks=2).output)
-        self.assertIn("60 of 60 replicas", self.succeed("show", path).output)
+        shown = self.succeed("show", path).output
+        self.assertIn("60 of 60 replicas", shown)
+        with widthwise.open(path) as file:  # means and deviations over the ends of all
+            runs = file.members[0].replica_runs()
+            ends = np.array([replica.trajectory["distance"][-1] for replica in runs])
+        found = re.search(r"distance ([\d.e-]+) \+- ([\d.e-]+)", shown)
+        assert found is not None, shown
+        self.assertAlmostEqual(float(found[1]) / ends.mean(), 1, delta=1e-5)
+        self.assertAlmostEqual(float(found[2]) / ends.std(ddof=1), 1, delta=0.06)
 
     def test_arrays(self) -> None:
         """Quantities with an axis of their own, in front of one that predictions follow."""
