@@ -79,6 +79,8 @@ typedef struct ww_member_layout {
     int64_t targets;             ///< of a sample
     const ww_fact *facts;
     size_t fact_count;
+    bool trains_output;            ///< snapshots have the output weights too
+    int64_t state_columns;         ///< that the engine keeps of each unit in a checkpoint
     size_t carry_count;            ///< doubles that cumulative quantities keep in a checkpoint
     const int64_t *snapshot_steps; ///< [snapshot_count], rising
     size_t snapshot_count;
@@ -245,6 +247,8 @@ typedef struct ww_weights_source {
     void *context;
     const double *output_weights; ///< [local units, k] of this rank (units distributed)
     const double *carry;          ///< [carry_count], the same on all ranks
+    /// What the engine keeps of tile `tile`, [tile units, state_columns]; NULL without columns.
+    const double *(*state_tile)(void *context, int64_t tile);
 } ww_weights_source;
 
 /// Where ww_store_restore puts them.
@@ -252,6 +256,7 @@ typedef struct ww_weights_target {
     double *hidden_weights; ///< [local units, d] of this rank (units distributed)
     double *output_weights; ///< [local units, k] of this rank
     double *carry;          ///< [carry_count]
+    double *engine_state;   ///< [local units, state_columns] of this rank
 } ww_weights_target;
 
 /// Finds the newest checkpoint whose page and hash check, together with the rows and snapshots
@@ -292,8 +297,8 @@ ww_status ww_store_restore_replicas(ww_store *store, int64_t *done, int64_t *div
 ww_status ww_store_append_replicas(ww_store *store, int64_t count, const int64_t *words,
                                    ww_error *error);
 
-/// Keeps the hidden weights of snapshot `index` of the layout for good. Counts from the next
-/// commit. Collective.
+/// Keeps the hidden weights, and output weights that are trained, of snapshot `index` of the layout
+/// for good. Counts from the next commit. Collective.
 ww_status ww_store_snapshot(ww_store *store, size_t index, const ww_weights_source *source,
                             ww_error *error);
 

@@ -264,12 +264,17 @@ static ww_status write_checkpoints(const char *path, const ww_member_layout *lay
     writing self = {0};
     const size_t tile = (size_t)(tiling.tile_units * layout->dimension);
     const size_t outputs = (size_t)(tiling.local_units * layout->outputs);
-    self.tile = ww_allocate(tile, sizeof(double), "weights to calibrate with", error);
+    const size_t state = (size_t)(tiling.tile_units * layout->state_columns);
+    self.tile = ww_allocate(tile > state ? tile : state, sizeof(double),
+                            "weights to calibrate with", error);
     double *output_weights =
         ww_allocate(outputs, sizeof(double), "weights to calibrate with", error);
     double *carry = ww_allocate(layout->carry_count, sizeof(double), "carried values", error);
-    self.source = (ww_weights_source){
-        .tile = same_tile, .context = &self, .output_weights = output_weights, .carry = carry};
+    self.source = (ww_weights_source){.tile = same_tile,
+                                      .context = &self,
+                                      .output_weights = output_weights,
+                                      .carry = carry,
+                                      .state_tile = same_tile};
     ww_status status = ww_agree(
         parallel, self.tile != NULL && output_weights != NULL && carry != NULL ? WW_OK : WW_FAILED,
         error);
@@ -283,10 +288,11 @@ static ww_status write_checkpoints(const char *path, const ww_member_layout *lay
         status = ww_store_checkpoint(store, step, &self.source, WW_RUN_RUNNING, error);
     }
     if (status == WW_OK)
-        calibration->write_rate = (double)(layout->width * (layout->dimension + layout->outputs)) *
+        calibration->write_rate = (double)(layout->width * (layout->dimension + layout->outputs +
+                                                            layout->state_columns)) *
                                   sizeof(double) / (ww_seconds() - began);
-    const size_t counted =
-        (tile + outputs + layout->carry_count) * sizeof(double); // that are resident now
+    const size_t counted = ((tile > state ? tile : state) + outputs + layout->carry_count) *
+                           sizeof(double); // that are resident now
     calibration->overhead = ww_resident_memory() - (int64_t)counted;
     ww_store_close(store);
     free(self.tile);
@@ -300,7 +306,8 @@ static ww_status write_file(const ww_app_member *member, const char *folder,
                             ww_error *error)
 {
     ww_member_layout layout = member->layout;
-    const int64_t unit_bytes = (layout.dimension + layout.outputs) * (int64_t)sizeof(double);
+    const int64_t unit_bytes =
+        (layout.dimension + layout.outputs + layout.state_columns) * (int64_t)sizeof(double);
     layout.width =
         least(layout.width, 1 + MOST_WEIGHT_BYTES / unit_bytes * (int64_t)parallel->size);
     layout.replicas = 1;

@@ -42,6 +42,7 @@ static ww_weights_source weights_of(member_loop *self)
         .context = self->course.engine,
         .output_weights = ww_engine_output_weights(self->course.engine),
         .carry = self->course.carry,
+        .state_tile = ww_engine_state_tile,
     };
 }
 
@@ -175,8 +176,8 @@ static ww_status weigh(member_loop *self, ww_error *error)
 static ww_status begin_or_restore(member_loop *self, ww_error *error)
 {
     ww_weights_target target = {.carry = self->course.carry};
-    double *kept = NULL;
-    ww_engine_storage(self->course.engine, &target.hidden_weights, &target.output_weights, &kept);
+    ww_engine_storage(self->course.engine, &target.hidden_weights, &target.output_weights,
+                      &target.engine_state);
     int64_t step = -1;
     char notice[WW_MESSAGE_SIZE];
     WW_TRY(mend_record(self, error));

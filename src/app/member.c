@@ -195,6 +195,8 @@ ww_status ww_app_member_prepare(const ww_config *config, int64_t index, const ch
         .steps = config->training.steps,
         .replicas = config->replicas,
         .records = records_of(config),
+        .trains_output = config->network.train_output,
+        .state_columns = ww_engine_state_columns(&problem),
         .carry_count = ww_course_carry_count(member->plan, &problem),
         .snapshot_steps = config->measure.snapshots.values,
         .snapshot_count = config->measure.snapshots.count,

@@ -364,6 +364,11 @@ static ww_status check_loss(const ww_config *config, ww_error *error)
 static ww_status check_training(const ww_config *config, const ww_given *given, ww_error *error)
 {
     const int64_t batch = config->training.batch, train = config->data.train;
+    if (config->training.method == WW_METHOD_GD && config->training.engine == WW_ENGINE_WINDOW)
+        return ww_config_refuse(
+            config, "training.engine", error,
+            "is window, which goes over batches, but training.method: gd has none; choose "
+            "training.method: sgd or training.engine: dense");
     if (config->training.method != WW_METHOD_SGD || train == WW_ALL_SAMPLES || batch <= train)
         return WW_OK;
     // Point at what the user wrote: a batch, or too few samples for the usual one.

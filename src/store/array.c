@@ -208,22 +208,30 @@ void ww_array_begin_sync(const ww_array *array, int descriptor, int64_t plane, i
                           SYNC_FILE_RANGE_WRITE);
 }
 
-ww_status ww_array_read_columns(const ww_array *array, int64_t first, int64_t count, double *values,
-                                ww_error *error)
+static ww_status transfer_columns(const ww_array *array, int64_t plane, int64_t first,
+                                  int64_t count, void *into, const void *from, ww_error *error)
 {
-    WW_ASSERT(array->rank == 2 && array->row_axis == 0);
-    const int64_t start[2] = {0, first};
-    const int64_t box[2] = {array->extent[0], count};
-    return transfer(array, start, box, values, NULL, error);
+    WW_ASSERT(array->rank == 2 + array->row_axis);
+    int64_t start[WW_ARRAY_RANK] = {0};
+    int64_t box[WW_ARRAY_RANK] = {0};
+    start[0] = plane; // of a stack; else it is 0
+    box[0] = 1;
+    box[array->row_axis] = ww_array_rows(array);
+    start[array->row_axis + 1] = first;
+    box[array->row_axis + 1] = count;
+    return transfer(array, start, box, into, from, error);
 }
 
-ww_status ww_array_write_columns(const ww_array *array, int64_t first, int64_t count,
+ww_status ww_array_read_columns(const ww_array *array, int64_t plane, int64_t first, int64_t count,
+                                double *values, ww_error *error)
+{
+    return transfer_columns(array, plane, first, count, values, NULL, error);
+}
+
+ww_status ww_array_write_columns(const ww_array *array, int64_t plane, int64_t first, int64_t count,
                                  const double *values, ww_error *error)
 {
-    WW_ASSERT(array->rank == 2 && array->row_axis == 0);
-    const int64_t start[2] = {0, first};
-    const int64_t box[2] = {array->extent[0], count};
-    return transfer(array, start, box, NULL, values, error);
+    return transfer_columns(array, plane, first, count, NULL, values, error);
 }
 
 /// One plane of ww_array_copy.

@@ -63,10 +63,11 @@ ww_status ww_array_read_by(const ww_array *array, int64_t plane, int64_t first, 
 ww_status ww_array_write_by(const ww_array *array, int64_t plane, int64_t first, int64_t count,
                             const void *values, int64_t limit, ww_error *error);
 
-/// Reads or writes columns of a matrix: `values` [rows, count] from column `first`.
-ww_status ww_array_read_columns(const ww_array *array, int64_t first, int64_t count, double *values,
-                                ww_error *error);
-ww_status ww_array_write_columns(const ww_array *array, int64_t first, int64_t count,
+/// Reads or writes columns of a matrix, or of plane `plane` of a stack of them: `values` [rows,
+/// count] from column `first`.
+ww_status ww_array_read_columns(const ww_array *array, int64_t plane, int64_t first, int64_t count,
+                                double *values, ww_error *error);
+ww_status ww_array_write_columns(const ww_array *array, int64_t plane, int64_t first, int64_t count,
                                  const double *values, ww_error *error);
 
 /// Copies the first `count` rows (planes where `row_axis` is 1) of `from` to `to`, which has the

@@ -31,8 +31,13 @@ static ww_status write_slot(const ww_store *store, const ww_slot_arrays *slot,
 {
     WW_TRY(ww_weights_write_hidden(&slot->hidden_weights, 0, &store->tiling, source,
                                    store->descriptor, hash, error));
-    WW_TRY(ww_weights_write_output(&slot->output_weights, &store->tiling, source->output_weights,
+    WW_TRY(ww_weights_write_output(&slot->output_weights, 0, &store->tiling, source->output_weights,
                                    hash, error));
+    if (ww_array_exists(&slot->engine_state)) {
+        const ww_weights_source state = {.tile = source->state_tile, .context = source->context};
+        WW_TRY(ww_weights_write_hidden(&slot->engine_state, 0, &store->tiling, &state,
+                                       store->descriptor, hash, error));
+    }
     if (store->parallel.rank != 0)
         return WW_OK;
     return write_carry(store, &slot->carry, source->carry, hash, error);
@@ -74,6 +79,9 @@ static ww_status write_snapshot(const ww_store *store, int64_t index,
     const ww_array *steps = &store->member.snapshot_step;
     WW_TRY(ww_weights_write_hidden(&store->member.snapshot_weights, index, &store->tiling, source,
                                    store->descriptor, hash, error));
+    if (ww_array_exists(&store->member.snapshot_output_weights))
+        WW_TRY(ww_weights_write_output(&store->member.snapshot_output_weights, index,
+                                       &store->tiling, source->output_weights, hash, error));
     if (store->parallel.rank != 0)
         return WW_OK;
     const int64_t *step = &store->snapshot_steps[index];

@@ -50,7 +50,7 @@ ww_status ww_contents_hash_record(const ww_member *member, const ww_share *share
         if (i == WW_RECORDED_HIDDEN_WEIGHTS)
             WW_TRY(ww_weights_hash_hidden(array, 0, &share->tiling, hash, error));
         else if (i == WW_RECORDED_OUTPUT_WEIGHTS)
-            WW_TRY(ww_weights_read_output(array, &share->tiling, NULL, hash, error));
+            WW_TRY(ww_weights_read_output(array, 0, &share->tiling, NULL, hash, error));
         else
             WW_TRY(ww_array_hash(array, ww_array_rows(array), ww_recorded_block(i), share->rank,
                                  share->size, hash, error));
@@ -62,8 +62,12 @@ ww_status ww_contents_hash_snapshots(const ww_member *member, int64_t count, con
                                      uint64_t *hash, ww_error *error)
 {
     WW_TRY(ww_array_hash(&member->snapshot_step, count, 1, share->rank, share->size, hash, error));
-    for (int64_t i = 0; i < count; i++)
+    for (int64_t i = 0; i < count; i++) {
         WW_TRY(ww_weights_hash_hidden(&member->snapshot_weights, i, &share->tiling, hash, error));
+        if (ww_array_exists(&member->snapshot_output_weights))
+            WW_TRY(ww_weights_read_output(&member->snapshot_output_weights, i, &share->tiling, NULL,
+                                          hash, error));
+    }
     return WW_OK;
 }
 
@@ -129,7 +133,9 @@ ww_status ww_contents_hash_slot(const ww_slot_arrays *slot, const ww_share *shar
                                 ww_error *error)
 {
     WW_TRY(ww_weights_hash_hidden(&slot->hidden_weights, 0, &share->tiling, hash, error));
-    WW_TRY(ww_weights_read_output(&slot->output_weights, &share->tiling, NULL, hash, error));
+    WW_TRY(ww_weights_read_output(&slot->output_weights, 0, &share->tiling, NULL, hash, error));
+    if (ww_array_exists(&slot->engine_state))
+        WW_TRY(ww_weights_hash_hidden(&slot->engine_state, 0, &share->tiling, hash, error));
     const int64_t rows = ww_array_rows(&slot->carry);
     return ww_array_hash(&slot->carry, rows, rows, share->rank, share->size, hash, error);
 }

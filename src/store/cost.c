@@ -53,8 +53,9 @@ ww_status ww_store_cost_of(const ww_member_layout *layout, const ww_tiling *tili
     ww_plan_free(&plan);
     const bool has_replicas = layout->replicas > 1;
     if (!has_replicas)
-        cost->checkpoint =
-            layout->width * (layout->dimension + layout->outputs) * (int64_t)WW_VALUE_BYTES;
+        cost->checkpoint = layout->width *
+                           (layout->dimension + layout->outputs + layout->state_columns) *
+                           (int64_t)WW_VALUE_BYTES;
     int64_t row_values = 1; // the step
     for (size_t i = 0; i < layout->trajectory_count; i++)
         row_values += ww_field_size(&layout->trajectory[i]);

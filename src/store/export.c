@@ -338,6 +338,8 @@ static ww_status copy_snapshots(export *self, const exported *at, ww_error *erro
         return WW_OK;
     WW_TRY(copy_as_it_is(self, &at->member.snapshot_step, page->snapshots, error));
     WW_TRY(copy_as_it_is(self, &at->member.snapshot_weights, page->snapshots, error));
+    if (ww_array_exists(&at->member.snapshot_output_weights))
+        WW_TRY(copy_as_it_is(self, &at->member.snapshot_output_weights, page->snapshots, error));
     uint64_t hash = 0;
     ww_status readable = WW_OK;
     if (self->target >= 0)

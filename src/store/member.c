@@ -34,7 +34,7 @@ static ww_status fail_structure(const char *file_name, const char *path, const c
 
 /// Opens dataset `name` of `group`, which is taken over, if it is there: doubles of that rank.
 static ww_status open_optional(hid_t file, const char *file_name, char *group, const char *name,
-                               int rank, ww_array *array, ww_error *error)
+                               int rank, int row_axis, ww_array *array, ww_error *error)
 {
     if (group == NULL)
         return WW_FAILED;
@@ -42,8 +42,8 @@ static ww_status open_optional(hid_t file, const char *file_name, char *group, c
     ww_status status = ww_names_read(file, file_name, group, &names, error);
     for (size_t i = 0; i < names.count && status == WW_OK; i++)
         if (strcmp(names.names[i], name) == 0)
-            status = ww_array_open(file, file_name, ww_format(error, "%s/%s", group, name), 0,
-                                   array, error);
+            status = ww_array_open(file, file_name, ww_format(error, "%s/%s", group, name),
+                                   row_axis, array, error);
     if (status == WW_OK && ww_array_exists(array) && (array->integer || array->rank != rank))
         status = fail_structure(file_name, array->path, "has another type or rank", error);
     ww_names_free(&names);
@@ -87,9 +87,9 @@ static ww_status open_gram(hid_t file, const char *file_name, ww_member *member,
     const int64_t index = member->index;
     WW_TRY(open_list(file, file_name, index, "gram", NULL, &member->gram, error));
     WW_TRY(open_optional(file, file_name, ww_format(error, "/gram/run%04" PRId64, index),
-                         "eigenvectors", 2, &member->eigenvectors, error));
+                         "eigenvectors", 2, 0, &member->eigenvectors, error));
     return open_optional(file, file_name, ww_format(error, "/state/run%04" PRId64, index),
-                         "train_targets", 2, &member->train_targets, error);
+                         "train_targets", 2, 0, &member->train_targets, error);
 }
 
 static void close_list(ww_array_list *list)
@@ -140,6 +140,14 @@ static ww_status open_state(hid_t file, const char *file_name, ww_member *member
             member->slot[s].hidden_weights.extent[0] < 1)
             return fail_structure(file_name, member->slot[s].output_weights.path,
                                   "has not as many units as the hidden weights", error);
+        ww_array *engine_state = &member->slot[s].engine_state;
+        WW_TRY(open_optional(file, file_name,
+                             ww_format(error, "/state/run%04" PRId64 "/checkpoint%d", index, s),
+                             "engine_state", 2, 0, engine_state, error));
+        if (ww_array_exists(engine_state) &&
+            engine_state->extent[0] != member->slot[0].hidden_weights.extent[0])
+            return fail_structure(file_name, engine_state->path,
+                                  "has not as many units as the hidden weights", error);
     }
     return WW_OK;
 }
@@ -166,6 +174,14 @@ static ww_status open_snapshots(hid_t file, const char *file_name, ww_member *me
              weights->extent[0] != step->extent[0] || weights->extent[1] != hidden->extent[0] ||
              weights->extent[2] != hidden->extent[1]))
             status = fail_structure(file_name, weights->path,
+                                    "does not match its steps or the hidden weights", error);
+        ww_array *output = &member->snapshot_output_weights;
+        if (status == WW_OK)
+            status = open_optional(file, file_name, ww_copy_text(group, error), "output_weights", 3,
+                                   1, output, error);
+        if (status == WW_OK && ww_array_exists(output) &&
+            (output->extent[0] != step->extent[0] || output->extent[2] != hidden->extent[0]))
+            status = fail_structure(file_name, output->path,
                                     "does not match its steps or the hidden weights", error);
     }
     ww_names_free(&names);
@@ -304,9 +320,11 @@ ww_member ww_member_none(int64_t index)
                         .eigenvectors = ww_array_none(),
                         .train_targets = ww_array_none(),
                         .snapshot_step = ww_array_none(),
-                        .snapshot_weights = ww_array_none()};
+                        .snapshot_weights = ww_array_none(),
+                        .snapshot_output_weights = ww_array_none()};
     for (int s = 0; s < WW_SLOTS; s++)
-        member.slot[s] = (ww_slot_arrays){ww_array_none(), ww_array_none(), ww_array_none()};
+        member.slot[s] =
+            (ww_slot_arrays){ww_array_none(), ww_array_none(), ww_array_none(), ww_array_none()};
     for (int i = 0; i < WW_RECORDED_COUNT; i++)
         member.recorded[i] = ww_array_none();
     return member;
@@ -343,9 +361,11 @@ void ww_member_close(ww_member *member)
         ww_array_close(&member->slot[s].hidden_weights);
         ww_array_close(&member->slot[s].output_weights);
         ww_array_close(&member->slot[s].carry);
+        ww_array_close(&member->slot[s].engine_state);
     }
     ww_array_close(&member->snapshot_step);
     ww_array_close(&member->snapshot_weights);
+    ww_array_close(&member->snapshot_output_weights);
     for (int i = 0; i < WW_RECORDED_COUNT; i++)
         ww_array_close(&member->recorded[i]);
 }

@@ -37,9 +37,9 @@ typedef struct ww_array_list {
     size_t count;
 } ww_array_list;
 
-/// Weights and carry of one checkpoint slot.
+/// Weights and carry of one checkpoint slot, and where the engine keeps something what it keeps.
 typedef struct ww_slot_arrays {
-    ww_array hidden_weights, output_weights, carry;
+    ww_array hidden_weights, output_weights, carry, engine_state;
 } ww_slot_arrays;
 
 /// Arrays that a member does not have are ww_array_none(). A member with replicas has no slots,
@@ -57,6 +57,7 @@ typedef struct ww_member {
     ww_array train_targets; ///< that were computed, [n, outputs]
     ww_slot_arrays slot[WW_SLOTS];
     ww_array snapshot_step, snapshot_weights;
+    ww_array snapshot_output_weights; ///< where they are trained
     ww_array recorded[WW_RECORDED_COUNT];
 } ww_member;
 

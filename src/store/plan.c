@@ -215,10 +215,16 @@ static ww_status add_state(ww_plan *plan, const ww_member_layout *layout,
                     {.rank = 2, .extent = {layout->outputs, layout->width}}},
                    {"carry",
                     "What cumulative quantities carry on from this checkpoint, for a restart only",
-                    {.rank = 1, .extent = {carry}}}};
+                    {.rank = 1, .extent = {carry}}},
+                   {"engine_state",
+                    "What the engine keeps beside the weights in the middle of its work, axes "
+                    "[hidden unit, column], for a restart only",
+                    {.rank = 2, .extent = {layout->width, layout->state_columns}}}};
     for (int slot = 0; slot < WW_SLOTS; slot++) {
         for (size_t i = 0; i < sizeof weights / sizeof weights[0]; i++) {
             ww_plan_item item = weights[i].shape;
+            if (item.rank == 2 && item.extent[1] == 0) // an engine without a state
+                continue;
             item.type = WW_PLAN_REAL;
             item.description = weights[i].description;
             item.units = "1";
@@ -278,11 +284,22 @@ static ww_status add_snapshots(ww_plan *plan, const ww_member_layout *layout, ww
         .extent = {count, layout->width, layout->dimension},
         .description = "Hidden weights W at chosen steps, axes [snapshot, hidden unit, input]",
         .units = "1"};
+    const ww_plan_item output_weights = {
+        .type = WW_PLAN_REAL,
+        .rank = 3,
+        .extent = {count, layout->outputs, layout->width},
+        .description = "Output weights a at chosen steps, axes [snapshot, output, hidden unit]",
+        .units = "1"};
     WW_TRY(ww_plan_add(plan, step,
                        ww_format(error, "/snapshots/run%04" PRId64 "/step", layout->index), error));
-    return ww_plan_add(
+    WW_TRY(ww_plan_add(
         plan, weights,
-        ww_format(error, "/snapshots/run%04" PRId64 "/hidden_weights", layout->index), error);
+        ww_format(error, "/snapshots/run%04" PRId64 "/hidden_weights", layout->index), error));
+    if (!layout->trains_output)
+        return WW_OK;
+    return ww_plan_add(
+        plan, output_weights,
+        ww_format(error, "/snapshots/run%04" PRId64 "/output_weights", layout->index), error);
 }
 
 static ww_status add_record(ww_plan *plan, const ww_member_layout *layout, ww_error *error)

@@ -93,7 +93,7 @@ static ww_status write_initial_weights(const ww_store *store, const ww_weights_s
     WW_ASSERT(source != NULL);
     WW_TRY(
         ww_weights_write_hidden(hidden, 0, &store->tiling, source, store->descriptor, hash, error));
-    return ww_weights_write_output(output, &store->tiling, source->output_weights, hash, error);
+    return ww_weights_write_output(output, 0, &store->tiling, source->output_weights, hash, error);
 }
 
 static ww_status write_record(const ww_store *store, const ww_replay_record *record, uint64_t *hash,

@@ -8,7 +8,7 @@
 enum { SYNC_BYTES = 32 << 20 };  // hidden weights whose way to the disk begins at once
 enum { COLUMN_BYTES = 8 << 20 }; // output weights that are turned round at once
 
-/// Key of a block of hidden weights: planes one after the other.
+/// Key of a block of weights: planes one after the other.
 static uint64_t block_index(int64_t plane, const ww_tiling *tiling, int64_t tile)
 {
     return (uint64_t)(plane * tiling->tile_count + tile);
@@ -77,7 +77,7 @@ ww_status ww_weights_hash_hidden(const ww_array *hidden, int64_t plane, const ww
 
 /// Output weights of a few neighbouring tiles, turned round between [units, k] and [k, units].
 typedef struct turn {
-    int64_t outputs;
+    int64_t plane, outputs;
     int64_t first_tile, first_unit, units; ///< of the group of tiles at hand
     double *columns;                       ///< [k, units], as in the file
     double *block;                         ///< [k, tile units], what is hashed
@@ -98,10 +98,10 @@ int64_t ww_weights_room_bytes(int64_t outputs, const ww_tiling *tiling)
     return (used + 1) * tiling->tile_units * outputs * WW_VALUE_BYTES;
 }
 
-static ww_status turn_begin(turn *work, const ww_array *output, const ww_tiling *tiling,
-                            ww_error *error)
+static ww_status turn_begin(turn *work, const ww_array *output, int64_t plane,
+                            const ww_tiling *tiling, ww_error *error)
 {
-    *work = (turn){.outputs = output->extent[0]};
+    *work = (turn){.plane = plane, .outputs = ww_array_rows(output)};
     int64_t tiles = group_tiles(tiling, work->outputs);
     if (tiles > tiling->local_tiles)
         tiles = tiling->local_tiles;
@@ -146,18 +146,18 @@ static uint64_t turn_hash(const turn *work, const ww_array *output, const ww_til
             for (int64_t u = 0; u < units; u++)
                 work->block[o * units + u] = first[o * work->units + u];
         hash += ww_hash_block(work->block, (size_t)(work->outputs * units) * sizeof *work->block,
-                              output->key, (uint64_t)tile);
+                              output->key, block_index(work->plane, tiling, tile));
     }
     return hash;
 }
 
-ww_status ww_weights_write_output(const ww_array *output, const ww_tiling *tiling,
+ww_status ww_weights_write_output(const ww_array *output, int64_t plane, const ww_tiling *tiling,
                                   const double *values, uint64_t *hash, ww_error *error)
 {
     if (tiling->local_tiles == 0)
         return WW_OK;
     turn work;
-    WW_TRY(turn_begin(&work, output, tiling, error));
+    WW_TRY(turn_begin(&work, output, plane, tiling, error));
     ww_status status = WW_OK;
     const int64_t end = tiling->first_tile + tiling->local_tiles;
     for (int64_t tile = tiling->first_tile; tile < end && status == WW_OK;) {
@@ -166,7 +166,8 @@ ww_status ww_weights_write_output(const ww_array *output, const ww_tiling *tilin
         for (int64_t u = 0; u < work.units; u++)
             for (int64_t o = 0; o < work.outputs; o++)
                 work.columns[o * work.units + u] = rows[u * work.outputs + o];
-        status = ww_array_write_columns(output, work.first_unit, work.units, work.columns, error);
+        status =
+            ww_array_write_columns(output, plane, work.first_unit, work.units, work.columns, error);
         *hash += turn_hash(&work, output, tiling, next);
         tile = next;
     }
@@ -174,18 +175,19 @@ ww_status ww_weights_write_output(const ww_array *output, const ww_tiling *tilin
     return status;
 }
 
-ww_status ww_weights_read_output(const ww_array *output, const ww_tiling *tiling, double *values,
-                                 uint64_t *hash, ww_error *error)
+ww_status ww_weights_read_output(const ww_array *output, int64_t plane, const ww_tiling *tiling,
+                                 double *values, uint64_t *hash, ww_error *error)
 {
     if (tiling->local_tiles == 0)
         return WW_OK;
     turn work;
-    WW_TRY(turn_begin(&work, output, tiling, error));
+    WW_TRY(turn_begin(&work, output, plane, tiling, error));
     ww_status status = WW_OK;
     const int64_t end = tiling->first_tile + tiling->local_tiles;
     for (int64_t tile = tiling->first_tile; tile < end && status == WW_OK;) {
         const int64_t next = turn_group(&work, tiling, tile);
-        status = ww_array_read_columns(output, work.first_unit, work.units, work.columns, error);
+        status =
+            ww_array_read_columns(output, plane, work.first_unit, work.units, work.columns, error);
         if (status != WW_OK)
             break;
         *hash += turn_hash(&work, output, tiling, next);

@@ -18,18 +18,19 @@ ww_status ww_weights_write_hidden(const ww_array *hidden, int64_t plane, const w
                                   const ww_weights_source *source, int descriptor, uint64_t *hash,
                                   ww_error *error);
 
-/// Writes output weights, `values` [local units, k] in memory, [k, m] in the file.
-ww_status ww_weights_write_output(const ww_array *output, const ww_tiling *tiling,
+/// Writes output weights into plane `plane`, `values` [local units, k] in memory, [k, m] in the
+/// file.
+ww_status ww_weights_write_output(const ww_array *output, int64_t plane, const ww_tiling *tiling,
                                   const double *values, uint64_t *hash, ww_error *error);
 
 /// Reads this rank's hidden weights into `values` [local units, d].
 ww_status ww_weights_read_hidden(const ww_array *hidden, const ww_tiling *tiling, double *values,
                                  uint64_t *hash, ww_error *error);
 
-/// Reads this rank's output weights into `values` [local units, k]; only hashes them where it is
-/// NULL.
-ww_status ww_weights_read_output(const ww_array *output, const ww_tiling *tiling, double *values,
-                                 uint64_t *hash, ww_error *error);
+/// Reads this rank's output weights of plane `plane` into `values` [local units, k]; only hashes
+/// them where it is NULL.
+ww_status ww_weights_read_output(const ww_array *output, int64_t plane, const ww_tiling *tiling,
+                                 double *values, uint64_t *hash, ww_error *error);
 
 /// Bytes that output weights on their way take. Pure.
 int64_t ww_weights_room_bytes(int64_t outputs, const ww_tiling *tiling);

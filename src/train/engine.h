@@ -32,5 +32,6 @@ typedef struct ww_engine_methods {
 } ww_engine_methods;
 
 extern const ww_engine_methods ww_engine_dense;
+extern const ww_engine_methods ww_engine_window;
 
 #endif

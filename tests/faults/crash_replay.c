@@ -113,15 +113,17 @@ static void read_reference(const char *path, reference *all)
         const int slot = !member->slot_valid[0]   ? 1
                          : !member->slot_valid[1] ? 0
                                                   : member->slot_step[1] > member->slot_step[0];
-        static const char *const parts[] = {"hidden_weights", "output_weights", "carry"};
-        for (size_t part = 0; part < 3; part++) {
+        static const char *const parts[] = {"hidden_weights", "output_weights", "carry",
+                                            "engine_state"};
+        for (size_t part = 0; part < sizeof parts / sizeof parts[0]; part++) {
             char name[256];
             char place[256];
             (void)snprintf(name, sizeof name, "newest checkpoint of run%04lld/%s",
                            (long long)member->index, parts[part]);
             (void)snprintf(place, sizeof place, "/state/run%04lld/checkpoint%d/%s",
                            (long long)member->index, slot, parts[part]);
-            keep(all, file, place, name);
+            if (H5Lexists(file, place, H5P_DEFAULT) > 0) // not every engine keeps something
+                keep(all, file, place, name);
         }
     }
     ww_file_summary_free(&summary);

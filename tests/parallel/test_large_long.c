@@ -94,6 +94,8 @@ static ww_member_layout large_layout(int64_t width, size_t snapshots)
     layout.record = 0;
     layout.snapshot_count = snapshots;
     layout.carry_count = 0;
+    layout.state_columns = 0;
+    layout.trains_output = false;
     return layout;
 }
 
@@ -164,7 +166,7 @@ static void weights_of_one_rank(void **state)
     double *hidden = calloc((size_t)width * DIMENSION, sizeof *hidden);
     double *output = calloc((size_t)width * OUTPUTS, sizeof *output);
     double carry = 0.0;
-    const ww_weights_target target = {hidden, output, &carry};
+    const ww_weights_target target = {hidden, output, &carry, NULL};
     int64_t step = -1;
     char notice[STORE_PATH];
     CHECK(hidden != NULL && output != NULL);

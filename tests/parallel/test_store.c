@@ -134,7 +134,7 @@ static void page_holds_the_defined_hashes(void **state)
     uint64_t slot = 0;
     for (int64_t tile = 0; tile < tiling.tile_count; tile++) {
         const int64_t units = ww_tile_size(&tiling, tile);
-        const size_t most = (size_t)tiling.tile_units * STORE_DIMENSION;
+        const size_t most = (size_t)tiling.tile_units * STORE_COLUMNS;
         double *block = calloc(most, sizeof *block);
         for (int64_t u = 0; u < units; u++)
             for (int64_t j = 0; j < STORE_DIMENSION; j++)
@@ -148,6 +148,12 @@ static void page_holds_the_defined_hashes(void **state)
         slot += ww_hash_block(block, (size_t)(units * STORE_OUTPUTS) * 8,
                               ww_hash_name("/state/run0000/checkpoint1/output_weights"),
                               (uint64_t)tile);
+        for (int64_t u = 0; u < units; u++)
+            for (int64_t j = 0; j < STORE_COLUMNS; j++)
+                block[u * STORE_COLUMNS + j] = store_state(tile * tiling.tile_units + u, j, 20);
+        slot +=
+            ww_hash_block(block, (size_t)(units * STORE_COLUMNS) * 8,
+                          ww_hash_name("/state/run0000/checkpoint1/engine_state"), (uint64_t)tile);
         free(block);
     }
     const double carry[] = {store_value(20, 100), store_value(20, 101)};
@@ -156,6 +162,23 @@ static void page_holds_the_defined_hashes(void **state)
     CHECK(page[51] == 3 && (uint64_t)page[52] == rows);
     CHECK(page[32] == 1 && page[33] == 10 && page[35] == 2);
     CHECK(page[39] == 10 && page[55] == 20); // steps of the last rows
+}
+
+/// Training that is found at rest goes back: the last checkpoint counts, though the one before is
+/// of a later step.
+static void checkpoint_of_an_earlier_step_counts(void **state)
+{
+    const store_fixture *fixture = *state;
+    const ww_tiling tiling = tiling_of(&fixture->world, WIDE);
+    begin(fixture, &tiling);
+    ww_store *store = resume(fixture, &tiling, 20);
+    CHECK_OK(store_write_checkpoint(store, &tiling, 15, WW_RUN_RUNNING, error));
+    ww_store_close(store);
+    store = resume(fixture, &tiling, 15);
+    CHECK(ww_store_rows(store) == 3);
+    CHECK_OK(store_write_checkpoint(store, &tiling, 40, WW_RUN_RUNNING, error));
+    ww_store_close(store);
+    ww_store_close(resume(fixture, &tiling, 40));
 }
 
 static void another_number_of_ranks_goes_on(void **state)
@@ -327,6 +350,13 @@ static void results_record_and_snapshots(void **state)
                     hidden[s][i / STORE_DIMENSION][i % STORE_DIMENSION] ==
                         store_hidden(i / STORE_DIMENSION, i % STORE_DIMENSION, store_snapshots[s]);
     CHECK(right);
+    static double outputs[2][STORE_OUTPUTS][WIDE];
+    store_peek(fixture->path, "/snapshots/run0000/output_weights", 0, outputs, sizeof outputs);
+    for (int64_t s = 0; s < 2; s++)
+        for (int64_t o = 0; o < STORE_OUTPUTS; o++)
+            for (int64_t r = 0; r < WIDE; r++)
+                right = right && outputs[s][o][r] == store_output(r, o, store_snapshots[s]);
+    CHECK(right);
     store_peek(fixture->path, "/record/run0000/initial_hidden_weights", 0, hidden[0],
                sizeof hidden[0]);
     store_peek(fixture->path, "/record/run0000/initial_output_weights", 0, output, sizeof output);
@@ -442,6 +472,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(another_number_of_ranks_goes_on, store_setup,
                                         store_teardown),
         cmocka_unit_test_setup_teardown(rows_roll_back, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(checkpoint_of_an_earlier_step_counts, store_setup,
+                                        store_teardown),
         cmocka_unit_test_setup_teardown(results_record_and_snapshots, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(members_are_independent, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(another_layout_is_refused, store_setup, store_teardown),

@@ -98,6 +98,7 @@ static void newest_slot(void **state)
     } places[] = {{SLOT1 "hidden_weights", 0},
                   {SLOT1 "hidden_weights", hidden_bytes - 1},
                   {SLOT1 "output_weights", STORE_OUTPUTS * WIDTH * 8 - 1},
+                  {SLOT1 "engine_state", STORE_COLUMNS * WIDTH * 8 - 1},
                   {SLOT1 "carry", 8}};
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         make_whole(fixture);
@@ -184,11 +185,12 @@ static void newest_page_torn(void **state)
 static void slot_bytes(const store_fixture *fixture, bool put, char *bytes)
 {
     static const char *const names[] = {SLOT0 "hidden_weights", SLOT0 "output_weights",
-                                        SLOT0 "carry"};
+                                        SLOT0 "engine_state", SLOT0 "carry"};
     static const size_t sizes[] = {(size_t)WIDTH * STORE_DIMENSION * 8,
-                                   (size_t)WIDTH * STORE_OUTPUTS * 8, (size_t)STORE_CARRY * 8};
+                                   (size_t)WIDTH * STORE_OUTPUTS * 8,
+                                   (size_t)WIDTH * STORE_COLUMNS * 8, (size_t)STORE_CARRY * 8};
     MPI_Barrier(MPI_COMM_WORLD);
-    for (int i = 0; i < 3 && fixture->world.rank == 0; i++) {
+    for (int i = 0; i < 4 && fixture->world.rank == 0; i++) {
         const int64_t offset = store_offset(fixture->path, names[i]);
         const int file = open(fixture->path, O_RDWR);
         const ssize_t moved =
@@ -209,7 +211,8 @@ static void older_page_alone_is_right(void **state)
     const ww_tiling tiling = tiling_of(fixture);
     int64_t before[2][512];
     int64_t after[2][512];
-    char *bytes = calloc((size_t)WIDTH * (STORE_DIMENSION + STORE_OUTPUTS) + STORE_CARRY, 8);
+    char *bytes =
+        calloc((size_t)WIDTH * (STORE_DIMENSION + STORE_OUTPUTS + STORE_COLUMNS) + STORE_CARRY, 8);
     make_whole(fixture);
     slot_bytes(fixture, false, bytes); // step 10
     ww_store *store = reopen(fixture);
@@ -266,7 +269,8 @@ static void committed_data(void **state)
         {"/record/run0000/initial_hidden_weights", 999, "record DAMAGED"},
         {"/record/run0000/initial_output_weights", 999, "record DAMAGED"},
         {"/snapshots/run0000/step", 0, "1 of 2 snapshots DAMAGED"},
-        {"/snapshots/run0000/hidden_weights", hidden_bytes - 1, "1 of 2 snapshots DAMAGED"}};
+        {"/snapshots/run0000/hidden_weights", hidden_bytes - 1, "1 of 2 snapshots DAMAGED"},
+        {"/snapshots/run0000/output_weights", 0, "1 of 2 snapshots DAMAGED"}};
     make_whole(fixture);
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         verify_passes(fixture, "final results ok; predictions ok; record ok; 1 of 2 snapshots ok");

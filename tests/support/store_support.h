@@ -24,6 +24,7 @@
 enum {
     STORE_DIMENSION = 5,
     STORE_OUTPUTS = 3,
+    STORE_COLUMNS = 6,  // of an engine's state
     STORE_TRAIN = 2500, // three blocks of a hash
     STORE_TEST = 10,
     STORE_BATCH = 4,
@@ -172,6 +173,8 @@ static inline ww_member_layout store_layout(int64_t index, int64_t width)
                               .theory_count = 1,
                               .facts = store_facts,
                               .fact_count = 3,
+                              .trains_output = true,
+                              .state_columns = STORE_COLUMNS,
                               .carry_count = STORE_CARRY,
                               .snapshot_steps = store_snapshots,
                               .snapshot_count = 2,
@@ -204,6 +207,11 @@ static inline double store_output(int64_t unit, int64_t output, int64_t step)
     return -(double)unit - 0.25 * (double)output - 1e6 * (double)step;
 }
 
+static inline double store_state(int64_t unit, int64_t column, int64_t step)
+{
+    return 0.5 * (double)unit - (double)column - 1e6 * (double)step;
+}
+
 static inline double store_value(int64_t step, int64_t place)
 {
     return (double)step + 0.0625 * (double)place;
@@ -213,7 +221,7 @@ static inline double store_value(int64_t step, int64_t place)
 typedef struct store_weights {
     ww_tiling tiling;
     int64_t step;
-    double *tile, *output;
+    double *tile, *state, *output;
     double carry[STORE_CARRY];
     ww_weights_source source;
 } store_weights;
@@ -229,12 +237,24 @@ static inline const double *store_tile(void *context, int64_t tile)
     return weights->tile;
 }
 
+static inline const double *store_state_tile(void *context, int64_t tile)
+{
+    store_weights *weights = context;
+    const int64_t units = ww_tile_size(&weights->tiling, tile);
+    for (int64_t u = 0; u < units; u++)
+        for (int64_t j = 0; j < STORE_COLUMNS; j++)
+            weights->state[u * STORE_COLUMNS + j] =
+                store_state(tile * weights->tiling.tile_units + u, j, weights->step);
+    return weights->state;
+}
+
 /// `weights` must stay where it is while its source is used.
 static inline void store_weights_begin(store_weights *weights, const ww_tiling *tiling,
                                        int64_t step)
 {
     *weights = (store_weights){.tiling = *tiling, .step = step};
     weights->tile = calloc((size_t)tiling->tile_units * STORE_DIMENSION, sizeof(double));
+    weights->state = calloc((size_t)tiling->tile_units * STORE_COLUMNS, sizeof(double));
     weights->output = calloc((size_t)tiling->local_units * STORE_OUTPUTS + 1, sizeof(double));
     for (int64_t u = 0; u < tiling->local_units; u++)
         for (int64_t o = 0; o < STORE_OUTPUTS; o++)
@@ -244,12 +264,14 @@ static inline void store_weights_begin(store_weights *weights, const ww_tiling *
     weights->source = (ww_weights_source){.tile = store_tile,
                                           .context = weights,
                                           .output_weights = weights->output,
-                                          .carry = weights->carry};
+                                          .carry = weights->carry,
+                                          .state_tile = store_state_tile};
 }
 
 static inline void store_weights_end(store_weights *weights)
 {
     free(weights->tile);
+    free(weights->state);
     free(weights->output);
 }
 
@@ -289,7 +311,8 @@ static inline ww_status store_restore(ww_store *store, const ww_tiling *tiling, 
     double *hidden = calloc(units * STORE_DIMENSION + 1, sizeof *hidden);
     double *output = calloc(units * STORE_OUTPUTS + 1, sizeof *output);
     double carry[STORE_CARRY] = {0};
-    const ww_weights_target target = {hidden, output, carry};
+    double *kept = calloc(units * STORE_COLUMNS + 1, sizeof *kept);
+    const ww_weights_target target = {hidden, output, carry, kept};
     const ww_status status = ww_store_restore(store, &target, step, notice, STORE_PATH, error);
     *right = status == WW_OK;
     for (int64_t u = 0; u < tiling->local_units && *step >= 0; u++) {
@@ -298,11 +321,14 @@ static inline ww_status store_restore(ww_store *store, const ww_tiling *tiling, 
             *right = *right && hidden[u * STORE_DIMENSION + j] == store_hidden(unit, j, *step);
         for (int64_t o = 0; o < STORE_OUTPUTS; o++)
             *right = *right && output[u * STORE_OUTPUTS + o] == store_output(unit, o, *step);
+        for (int64_t j = 0; j < STORE_COLUMNS; j++)
+            *right = *right && kept[u * STORE_COLUMNS + j] == store_state(unit, j, *step);
     }
     for (int64_t i = 0; i < STORE_CARRY && *step >= 0; i++)
         *right = *right && carry[i] == store_value(*step, 100 + i);
     free(hidden);
     free(output);
+    free(kept);
     return status;
 }
 

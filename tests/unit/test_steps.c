@@ -325,8 +325,8 @@ static void train_and_compare(const run *asked)
     small_problem_free(&small);
 }
 
-#define ENGINES 1
-static const char *const engines[ENGINES] = {"training.engine=dense"};
+#define ENGINES 2
+static const char *const engines[ENGINES] = {"training.engine=dense", "training.engine=window"};
 
 // One run by every engine that makes such steps, without and with looks at the weights.
 #define RUN(first_engine, end, ...)                                                                \
