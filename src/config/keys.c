@@ -327,10 +327,10 @@ static const ww_key keys[] = {
     KEY(theory.failure_probability, REAL, "Probability delta that a theorem may fail with.",
         NUMBERS(0, 1), .above = true, .below = true, FROM("0.01"), .restart = true),
     KEY(output.checkpoint_every, INTEGER,
-        "Steps between two checkpoints; 0: only by time and at the end.", AT_LEAST(0), FROM("100"),
+        "Steps between two checkpoints; 0: only by time and at the end.", AT_LEAST(0), FROM_MODEL,
         .unit = "steps", .restart = true),
     KEY(output.checkpoint_minutes, REAL,
-        "Time between two checkpoints; 0: only by steps and at the end.", NOT_NEGATIVE, FROM("0.0"),
+        "Time between two checkpoints; 0: only by steps and at the end.", NOT_NEGATIVE, FROM_MODEL,
         .unit = "minutes", .restart = true),
     KEY(output.commit_seconds, REAL,
         "Time after which records are committed also without a checkpoint, for readers of a "

@@ -21,6 +21,8 @@ static const ww_preset_value li_liang[] = {
     {"training.rate_scaling", "inverse-width"},
     {"measure.quantities", "[loss, train_accuracy, test_accuracy, coupling, distance]"},
     {"measure.final", "[update_spectrum, weight_spectrum]"},
+    {"output.checkpoint_every", "100"},
+    {"output.checkpoint_minutes", "0.0"},
     {NULL, NULL},
 };
 
@@ -46,6 +48,8 @@ static const ww_preset_value arora[] = {
     {"training.rate_scaling", "none"},
     {"measure.quantities", "[loss, train_accuracy, test_accuracy, coupling, distance]"},
     {"measure.final", "[update_spectrum, weight_spectrum]"},
+    {"output.checkpoint_every", "100"},
+    {"output.checkpoint_minutes", "0.0"},
     {NULL, NULL},
 };
 
@@ -73,6 +77,8 @@ static const ww_preset_value brutzkus[] = {
     {"training.rate_scaling", "none"},
     {"measure.quantities", "[loss, train_accuracy, test_accuracy, updates, distance]"},
     {"measure.final", "[]"},
+    {"output.checkpoint_every", "0"}, // steps are too short for that
+    {"output.checkpoint_minutes", "5.0"},
     {NULL, NULL},
 };
 
