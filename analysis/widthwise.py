@@ -138,7 +138,7 @@ class ReplicaTable(Mapping[str, np.ndarray]):
 
 
 class Snapshots:
-    """Hidden weights that were kept for good at chosen steps."""
+    """Weights that were kept for good at chosen steps."""
 
     def __init__(self, group: Optional[h5py.Group], taken: int) -> None:
         self._group = group
@@ -152,9 +152,18 @@ class Snapshots:
 
     def hidden_weights(self, index: int) -> np.ndarray:
         """Hidden weights [m, d] of snapshot `index`."""
+        return self._of("hidden_weights", index)
+
+    def output_weights(self, index: int) -> np.ndarray:
+        """Output weights [k, m] of snapshot `index`, in a run that trains them."""
+        return self._of("output_weights", index)
+
+    def _of(self, weights: str, index: int) -> np.ndarray:
         if self._group is None or not 0 <= index < self.taken:
             raise IndexError(f"snapshot {index} was not taken; there are {self.taken}")
-        return self._group["hidden_weights"][index]
+        if weights not in self._group:
+            raise KeyError(f"the run does not train its {weights.replace('_', ' ')}")
+        return self._group[weights][index]
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,10 @@ class LengthenTest(ProgramTest):
         self.succeed("verify", parts, ranks=2)
         self.assertEqual([path.name for path in self.folder.glob("*.undo*")], [])
 
+    def test_in_a_window(self) -> None:
+        """An engine that takes many steps at once does not know where they end."""
+        self.assert_equal_files(*self.lengthened(103, "--set", "training.engine=window"))
+
     def test_on_the_grid_of_records(self) -> None:
         """100 to 250 steps."""
         self.assert_equal_files(*self.lengthened(100))

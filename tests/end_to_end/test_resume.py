@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from compare import result_differences  # noqa: E402
 from program import ProgramTest  # noqa: E402
 
+import numpy as np  # noqa: E402
 import widthwise  # noqa: E402
 
 STOPPED = 75
@@ -110,6 +111,17 @@ output: {record: [data, initial-weights]}
             trajectory = file.members[0].trajectory
             self.assertEqual(trajectory["train_outputs"].shape, (10, 90, 3))
             self.assertTrue((trajectory["contraction"][1:] < 1).all())
+
+    def test_middle_of_a_window(self) -> None:
+        """The engine that takes many steps at once, both layers trained."""
+        window = ("--set", "training.engine=window", "--set", "network.train_output=true")
+        whole, parts = self.stopped(SMALL, [3, 101, 333], [3, 1, 2, 7], *window)
+        self.assertEqual(result_differences(whole, parts), [])
+        with widthwise.open(parts) as file:
+            snapshots = file.members[0].snapshots
+            self.assertEqual(snapshots.output_weights(3).shape, (5, 300))
+            moved = np.abs(snapshots.output_weights(3) - snapshots.output_weights(0)).max()
+            self.assertGreater(moved, 1e-3)
 
     def test_sweep(self) -> None:
         """Every member goes on from its own step."""

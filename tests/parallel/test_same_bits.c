@@ -11,17 +11,33 @@ typedef struct outcome {
     double *rows; // [records, values]
     int64_t values;
     double *weights; // [m, d], of the tiles this rank owns; the rest is 0
+    double *output;  // [m, k] likewise
+    double *tally;   // as in a checkpoint
+    size_t tally_words;
+    bool rests;
     double final[256];
 } outcome;
 
-enum { WIDTH = 700, DIMENSION = 9, STEPS = 12, EVERY = 4, RECORDS = STEPS / EVERY + 1 };
+enum {
+    WIDTH = 700,
+    DIMENSION = 9,
+    STEPS = 12,
+    EVERY = 4,
+    RECORDS = STEPS / EVERY + 1,
+    MOST_OUTPUTS = 3
+};
 
-static void train(MPI_Comm communicator, const char *const *settings, size_t count, outcome *result)
+static void train(MPI_Comm communicator, const char *const *settings, size_t count, int64_t classes,
+                  outcome *result)
 {
     small_problem small;
     ww_error error = {0};
-    if (!small_problem_make(&small, communicator, settings, count, 60, 45, DIMENSION, 3, &error))
+    if (!small_problem_make(&small, communicator, settings, count, 60, 45, DIMENSION, classes,
+                            &error))
         fail_msg("%s", error.message);
+    double separator[DIMENSION], margins[60];
+    if (small.problem.config->loss == WW_LOSS_HINGE)
+        small_separate(&small, separator, margins, false);
     const ww_problem *problem = &small.problem;
     ww_measure_plan *plan = NULL;
     if (ww_measure_plan_make(problem->config, problem->data, &plan, &error) != WW_OK)
@@ -29,6 +45,10 @@ static void train(MPI_Comm communicator, const char *const *settings, size_t cou
     result->values = ww_measure_values(plan);
     result->rows = calloc((size_t)(RECORDS * result->values), sizeof(double));
     result->weights = calloc(WIDTH * DIMENSION, sizeof(double));
+    result->output = calloc(WIDTH * MOST_OUTPUTS, sizeof(double));
+    result->rests = false;
+    result->tally_words = ww_engine_tally_words(problem);
+    result->tally = calloc(result->tally_words + 1, sizeof(double));
     memset(result->final, 0, sizeof result->final);
     ww_engine *engine = NULL;
     ww_batches *batches = NULL;
@@ -57,18 +77,30 @@ static void train(MPI_Comm communicator, const char *const *settings, size_t cou
                ww_engine_tile(engine, tile),
                (size_t)(ww_tile_size(&problem->tiling, tile) * DIMENSION) * sizeof(double));
     }
+    memcpy(result->output + problem->tiling.first_unit * problem->outputs,
+           ww_engine_output_weights(engine),
+           (size_t)(problem->tiling.local_units * problem->outputs) * sizeof(double));
+    ww_engine_tally_save(engine, result->tally);
+    if (ww_engine_tally(engine) != NULL) {
+        ww_rest rest = {0};
+        assert_true(ww_engine_tally(engine)->updates > 0);
+        assert_int_equal(ww_engine_rest(engine, 0, &rest, &error), WW_OK);
+        result->rests = rest.rests;
+    }
     ww_batches_free(batches);
     ww_engine_free(engine);
     ww_measure_plan_free(plan);
     small_problem_free(&small);
 }
 
-static void compare(const char *const *settings, size_t count)
+static void compare_of(int64_t classes, const char *const *settings, size_t count)
 {
     outcome alone;
     outcome together;
-    train(MPI_COMM_SELF, settings, count, &alone);
-    train(MPI_COMM_WORLD, settings, count, &together);
+    train(MPI_COMM_SELF, settings, count, classes, &alone);
+    train(MPI_COMM_WORLD, settings, count, classes, &together);
+    assert_int_equal(alone.rests, together.rests);
+    assert_memory_equal(alone.tally, together.tally, alone.tally_words * sizeof(double));
     assert_int_equal(alone.values, together.values);
     assert_memory_equal(alone.rows, together.rows,
                         (size_t)(RECORDS * alone.values) * sizeof(double));
@@ -77,10 +109,21 @@ static void compare(const char *const *settings, size_t count)
     MPI_Allreduce(MPI_IN_PLACE, together.weights, WIDTH * DIMENSION, MPI_DOUBLE, MPI_SUM,
                   MPI_COMM_WORLD);
     assert_memory_equal(alone.weights, together.weights, WIDTH * DIMENSION * sizeof(double));
-    free(alone.rows);
-    free(alone.weights);
-    free(together.rows);
-    free(together.weights);
+    MPI_Allreduce(MPI_IN_PLACE, together.output, WIDTH * MOST_OUTPUTS, MPI_DOUBLE, MPI_SUM,
+                  MPI_COMM_WORLD);
+    assert_memory_equal(alone.output, together.output, WIDTH * MOST_OUTPUTS * sizeof(double));
+    outcome *const both[] = {&alone, &together};
+    for (int i = 0; i < 2; i++) {
+        free(both[i]->rows);
+        free(both[i]->weights);
+        free(both[i]->output);
+        free(both[i]->tally);
+    }
+}
+
+static void compare(const char *const *settings, size_t count)
+{
+    compare_of(3, settings, count);
 }
 
 static void test_sgd(void **state)
@@ -113,6 +156,54 @@ static void test_squared_loss_of_pairs(void **state)
         "training={method: sgd, batch: 9}", "data.train=60",
         "measure.quantities=[contraction, train_outputs, test_outputs]"};
     compare(arrays, 5);
+}
+
+static void test_both_layers_by_both_engines(void **state)
+{
+    (void)state;
+    for (int engine = 0; engine < 2; engine++) {
+        const char *name = engine == 0 ? "training.engine=dense" : "training.engine=window";
+        const char *const mean[] = {name,
+                                    "network.width=700",
+                                    "network.train_output=true",
+                                    "training.batch=17",
+                                    "data.train=60",
+                                    "measure.quantities=[all]",
+                                    "training.rate=300"};
+        compare(mean, 7);
+        const char *const pairs[] = {name,
+                                     "model=arora",
+                                     "network={width: 700, hidden: {pairs: antisymmetric}}",
+                                     "network.train_output=true",
+                                     "training={method: sgd, batch: 9}",
+                                     "data.train=60",
+                                     "measure.quantities=[loss, distance]"};
+        compare(pairs, 7);
+    }
+}
+
+static void test_hinge_by_both_engines(void **state)
+{
+    (void)state;
+    for (int engine = 0; engine < 2; engine++) {
+        const char *name = engine == 0 ? "training.engine=dense" : "training.engine=window";
+        const char *const one[] = {name,
+                                   "model=brutzkus",
+                                   "data.source=mixture",
+                                   "network.width=700",
+                                   "data.train=60",
+                                   "measure.quantities=[loss, train_accuracy, distance]"};
+        compare_of(2, one, 6);
+        const char *const batches[] = {name,
+                                       "model=brutzkus",
+                                       "data.source=mixture",
+                                       "network={width: 700, train_output: true}",
+                                       "data.train=60",
+                                       "network.activation.kind=relu",
+                                       "training={batch: 23, rate: 0.1}",
+                                       "measure.quantities=[loss, train_accuracy, distance]"};
+        compare_of(2, batches, 8);
+    }
 }
 
 static void test_divergence_is_the_same_on_all_ranks(void **state)
@@ -151,6 +242,8 @@ int main(int count, char **words)
         cmocka_unit_test(test_sgd),
         cmocka_unit_test(test_gd_with_leaky_units),
         cmocka_unit_test(test_squared_loss_of_pairs),
+        cmocka_unit_test(test_both_layers_by_both_engines),
+        cmocka_unit_test(test_hinge_by_both_engines),
         cmocka_unit_test(test_divergence_is_the_same_on_all_ranks),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,6 +56,35 @@ static inline bool small_problem_make(small_problem *small, MPI_Comm communicato
                            &small->problem, error) == WW_OK;
 }
 
+static inline double small_dot(const double *a, const double *b, int64_t count)
+{
+    double sum = 0.0;
+    for (int64_t i = 0; i < count; i++)
+        sum += a[i] * b[i];
+    return sum;
+}
+
+/// Data of two classes with a hyperplane between them, and one sample at 0 where `with_zero`.
+static inline void small_separate(small_problem *small, double *separator, double *margins,
+                                  bool with_zero)
+{
+    ww_samples *train = &small->data.train;
+    const int64_t d = small->data.dimension;
+    for (int64_t j = 0; j < d; j++)
+        separator[j] = 3.0 * cos((double)(1 + 5 * j));
+    for (int64_t s = 0; s < train->count; s++) {
+        double *x = train->inputs + s * d;
+        train->labels[s] = small_dot(x, separator, d) > 0.0 ? 0 : 1;
+        const double y = train->labels[s] == 0 ? 1.0 : -1.0;
+        for (int64_t j = 0; j < d; j++)
+            x[j] = with_zero && s == 3 ? 0.0 : x[j] + 0.1 * y * separator[j];
+        train->targets[s] = y;
+        margins[s] = y * small_dot(x, separator, d);
+    }
+    small->data.separator =
+        (ww_separator){.sought = true, .weights = separator, .margins = margins};
+}
+
 static inline void small_problem_free(small_problem *small)
 {
     ww_samples *sets[2] = {&small->data.train, &small->data.test};

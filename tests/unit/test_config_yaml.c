@@ -170,6 +170,7 @@ static char *write_config(uint64_t seed)
         // What fits only some of the choices.
         if ((strcmp(path, "gram.eigenvectors") == 0 &&
              choices.gram.spectrum != WW_GRAM_SPECTRUM_FULL) ||
+            (strcmp(path, "training.engine") == 0 && choices.training.method == WW_METHOD_GD) ||
             (strcmp(path, "gram.network") == 0 && !ww_config_has_one_magnitude(&choices)) ||
             (strcmp(path, "network.hidden.pairs") == 0 &&
              choices.network.output.kind == WW_OUTPUT_HALVES))

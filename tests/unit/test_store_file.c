@@ -81,9 +81,9 @@ static void skeleton_is_all_there(void **state)
     assert_true(file >= 0);
     inventory found = {0};
     assert_true(H5Ovisit2(file, H5_INDEX_NAME, H5_ITER_INC, visit, &found, H5O_INFO_BASIC) >= 0);
-    // provenance 13; config, label, facts 5; trajectory 4; final 2; theory 1; commit 1; slots 6;
-    // snapshots 2; record 9
-    assert_int_equal(found.datasets, 43);
+    // provenance 13; config, label, facts 5; trajectory 4; final 2; theory 1; commit 1; slots 8;
+    // snapshots 3; record 9
+    assert_int_equal(found.datasets, 46);
     assert_int_equal(found.wrong, 0);
     const hid_t zeta = H5Dopen2(file, "/runs/run0000/trajectory/zeta", H5P_DEFAULT);
     const hid_t alpha = H5Dopen2(file, "/runs/run0000/trajectory/alpha", H5P_DEFAULT);

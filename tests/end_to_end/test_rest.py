@@ -1,0 +1,163 @@
+"""Training ends where no sample changes a weight, at the same step whoever looks when."""
+
+from __future__ import annotations
+
+import sys
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+
+from compare import result_differences  # noqa: E402
+from program import ProgramTest  # noqa: E402
+
+import check_schema  # noqa: E402
+import numpy as np  # noqa: E402
+import widthwise  # noqa: E402
+
+STOPPED = 75
+
+SMALL = """
+name: rest
+model: brutzkus
+data: {source: mixture, mixture: {dimension: 80, separation: 1.0}, train: 70, test: 40}
+network: {width: 300, train_output: true}
+training: {epochs: 60, rate: 0.03}
+measure: {every: 37, quantities: [loss, train_accuracy, distance], snapshots: [30, 100, 2000]}
+output: {checkpoint_every: 50}
+"""
+
+
+class RestTest(ProgramTest):
+    """Hinge loss on data with a hyperplane between the classes."""
+
+    def last_step(self, path: Path) -> int:
+        """Of the records; that of the newest checkpoint too."""
+        with widthwise.open(path) as file:
+            member = file.members[0]
+            self.assertEqual(member.state, widthwise.State.DONE)
+            last = int(member.trajectory["step"][-1])
+            self.assertEqual(member.checkpoint().step, last)
+            return last
+
+    def weights(self, path: Path) -> tuple[np.ndarray, np.ndarray]:
+        """Of the newest checkpoint."""
+        with widthwise.open(path) as file:
+            group = file.members[0].checkpoint().group
+            return group["hidden_weights"][()], group["output_weights"][()]
+
+    def test_ends_with_the_last_change(self) -> None:
+        """Every margin is reached, and to go on would change nothing."""
+        for engine in ("dense", "window"):
+            setting = ("--set", f"training.engine={engine}", "--set", "measure.snapshots=[30]")
+            path = self.train(SMALL, f"{engine}.h5", *setting)
+            last = self.last_step(path)
+            self.assertEqual(check_schema.check_file(str(path)).violations, [])
+            with widthwise.open(path) as file:
+                trajectory = file.members[0].trajectory
+                self.assertTrue((np.diff(trajectory["step"]) > 0).all())
+                self.assertEqual(trajectory["loss"][-1], 0.0)
+                self.assertEqual(trajectory["train_accuracy"][-1], 1.0)
+                self.assertTrue((trajectory["loss"][:-1] > 0.0).all())
+            on = self.train(
+                SMALL, f"{engine}-on.h5", *setting, "--set", "training.stop_at_rest=false"
+            )
+            self.assertEqual(self.last_step(on), 60 * 70)
+            before = self.train(
+                SMALL,
+                f"{engine}-before.h5",
+                *setting,
+                *("--set", f"training.steps={last - 1}", "--set", "measure.every=1000"),
+            )
+            self.assertEqual(self.last_step(before), last - 1)
+            for at_rest, later, earlier in zip(*map(self.weights, (path, on, before))):
+                self.assertEqual(at_rest.tobytes(), later.tobytes())
+                self.assertNotEqual(at_rest.tobytes(), earlier.tobytes())
+
+    def test_engines_agree(self) -> None:
+        """Same steps, nearly the same weights."""
+        paths = [
+            self.train(SMALL, f"{engine}.h5", "--set", f"training.engine={engine}")
+            for engine in ("dense", "window")
+        ]
+        self.assertEqual(self.last_step(paths[0]), self.last_step(paths[1]))
+        for dense, window in zip(*map(self.weights, paths)):
+            np.testing.assert_allclose(dense, window, rtol=0, atol=1e-11)
+
+    def test_says_so(self) -> None:
+        """The last lines tell why it ended."""
+        text = self.folder / "said.yaml"
+        text.write_text(SMALL, encoding="utf-8")
+        result = self.succeed("run", text, "-o", "said.h5")
+        last = self.last_step(self.folder / "said.h5")
+        self.assertIn(f"at rest after {last} steps", result.text)
+        self.assertIn("every margin is reached", result.text)
+
+    def test_restarts(self) -> None:
+        """Stopped before rest, in the middle of a window, and between the last change and rest."""
+        for engine, every in (("dense", 37), ("window", 37), ("window", 1), ("window", 5000)):
+            settings = ("--set", f"training.engine={engine}", "--set", f"measure.every={every}")
+            whole = self.train(SMALL, "whole.h5", "--force", *settings, ranks=2)
+            last = self.last_step(whole)
+            for until, first, second in ((45, 3, 1), (last - 1, 1, 7), (last + 3, 2, 4)):
+                found = {"code": STOPPED}
+                if every == 1 and until > last:  # it is seen at once
+                    found = {"code": 0}
+                parts = self.train(
+                    SMALL,
+                    "parts.h5",
+                    *("--force", "--until", str(until), *settings),
+                    ranks=first,
+                    **found,
+                )
+                if found["code"] == STOPPED:
+                    self.succeed("resume", parts, "-q", ranks=second)
+                self.assertEqual(result_differences(whole, parts), [], f"{engine} {every} {until}")
+                self.succeed("verify", parts)
+
+    def test_longer(self) -> None:
+        """A run at rest that is made longer ends at once; one that is not comes to rest."""
+        whole = self.train(SMALL, "whole.h5", "--set", "training.epochs=80")
+        parts = self.train(SMALL, "parts.h5")
+        result = self.succeed("resume", parts, "--set", "training.epochs=80", ranks=2)
+        self.assertIn("at rest", result.text)
+        self.assertEqual(result_differences(whole, parts), [])
+        short = self.train(
+            SMALL,
+            "short.h5",
+            *("--set", "training.steps=101", "--set", "measure.snapshots=[30, 100]"),
+        )
+        self.assertEqual(self.last_step(short), 101)
+        other = self.train(SMALL, "other.h5", "--set", "measure.snapshots=[30, 100]")
+        steps = str(60 * 70)
+        self.succeed("resume", short, "-q", "--set", f"training.steps={steps}", ranks=3)
+        self.assertEqual(self.last_step(short), self.last_step(other))
+        for a, b in zip(self.weights(short), self.weights(other)):
+            self.assertEqual(a.tobytes(), b.tobytes())
+
+    def test_one_step(self) -> None:
+        """A single step may be all that it takes."""
+        easy = (
+            *("--set", "network.hidden.radius=0.5", "--set", "training.rate=1000"),
+            *("--set", "data.train=1", "--set", "data.mixture.dimension=100"),
+        )
+        path = self.train(SMALL, "easy.h5", *easy, "--set", "measure.snapshots=[]")
+        self.assertEqual(self.last_step(path), 1)
+
+    def test_replicas(self) -> None:
+        """Each ends as it would alone."""
+        config = SMALL.replace(", snapshots: [30, 100, 2000]", "")
+        path = self.train(config, "replicas.h5", "--set", "replicas=5", ranks=2)
+        with widthwise.open(path) as file:
+            for number, replica in enumerate(file.members[0].replica_runs()):
+                alone = self.train(config, f"{number}.h5", "--set", f"seed={1 + number}")
+                with widthwise.open(alone) as other:
+                    expected = other.members[0].trajectory
+                    for name in ("step", "loss", "distance"):
+                        self.assertEqual(
+                            replica.trajectory[name].tobytes(), expected[name].tobytes()
+                        )
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,246 @@
+// What does not depend on the way: steps after a restart, zeros of antisymmetric pairs, an end
+// where margins are 1 up to rounding. Of every engine.
+
+#include "cmocka_all.h"
+#include "small_problem.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { ENGINES = 2 };
+static const char *const engines[ENGINES] = {"training.engine=dense", "training.engine=window"};
+
+#define HINGE "model=brutzkus", "data.source=mixture", "data.train=60"
+
+static double *zeroes(int64_t count)
+{
+    return calloc((size_t)count, sizeof(double));
+}
+
+// ---- restarts -----------------------------------------------------------------------------------
+
+typedef struct kept_state {
+    double *hidden, *output, *engine, *tally;
+} kept_state;
+
+static void make_steps(ww_engine *engine, int64_t until, bool looks)
+{
+    while (ww_engine_steps(engine) < until) {
+        double loss = 0.0;
+        int64_t requests = 0;
+        ww_error error = {0};
+        assert_int_equal(ww_engine_step(engine, 0, &requests, &loss, &error), WW_OK);
+        if (looks && ww_engine_steps(engine) % 3 == 0)
+            (void)ww_engine_tile(engine, ww_engine_steps(engine) % 2);
+    }
+}
+
+// What a checkpoint would have.
+static kept_state keep(ww_engine *engine, const ww_problem *problem)
+{
+    const ww_tiling *tiling = &problem->tiling;
+    const int64_t m = tiling->width, d = problem->dimension;
+    const int64_t columns = ww_engine_state_columns(problem);
+    kept_state kept = {.hidden = zeroes(m * d),
+                       .output = zeroes(m * problem->outputs),
+                       .engine = zeroes(m * columns + 1),
+                       .tally = zeroes((int64_t)ww_engine_tally_words(problem) + 1)};
+    for (int64_t tile = 0; tile < tiling->tile_count; tile++) {
+        const int64_t first = tile * tiling->tile_units, units = ww_tile_size(tiling, tile);
+        memcpy(kept.hidden + first * d, ww_engine_tile(engine, tile),
+               (size_t)(units * d) * sizeof(double));
+        if (columns > 0)
+            memcpy(kept.engine + first * columns, ww_engine_state_tile(engine, tile),
+                   (size_t)(units * columns) * sizeof(double));
+    }
+    memcpy(kept.output, ww_engine_output_weights(engine),
+           (size_t)(m * problem->outputs) * sizeof(double));
+    ww_engine_tally_save(engine, kept.tally);
+    return kept;
+}
+
+static void put_back(ww_engine *engine, const ww_problem *problem, const kept_state *kept,
+                     int64_t step)
+{
+    const int64_t m = problem->tiling.width, columns = ww_engine_state_columns(problem);
+    double *hidden = NULL, *output = NULL, *state = NULL;
+    ww_engine_storage(engine, &hidden, &output, &state);
+    memcpy(hidden, kept->hidden, (size_t)(m * problem->dimension) * sizeof(double));
+    memcpy(output, kept->output, (size_t)(m * problem->outputs) * sizeof(double));
+    if (columns > 0)
+        memcpy(state, kept->engine, (size_t)(m * columns) * sizeof(double));
+    ww_engine_tally_load(engine, kept->tally);
+    ww_engine_restored(engine, step);
+}
+
+static void assert_same(const kept_state *a, const kept_state *b, const ww_problem *problem)
+{
+    const size_t m = (size_t)problem->tiling.width;
+    assert_memory_equal(a->hidden, b->hidden, m * (size_t)problem->dimension * sizeof(double));
+    assert_memory_equal(a->output, b->output, m * (size_t)problem->outputs * sizeof(double));
+    assert_memory_equal(a->engine, b->engine,
+                        m * (size_t)ww_engine_state_columns(problem) * sizeof(double));
+    assert_memory_equal(a->tally, b->tally, ww_engine_tally_words(problem) * sizeof(double));
+}
+
+static void free_kept(kept_state *kept)
+{
+    free(kept->hidden);
+    free(kept->output);
+    free(kept->engine);
+    free(kept->tally);
+}
+
+// Goes on from step `stop` in a new engine. All that is kept after 333 steps has the same bits, and
+// those of an engine that was looked at.
+static void restart_and_compare(const char *const *settings, size_t count, int64_t classes)
+{
+    enum { END = 333 };
+    small_problem small;
+    ww_error error = {0};
+    if (!small_problem_make(&small, MPI_COMM_SELF, settings, count, 60, 20, 11, classes, &error))
+        fail_msg("%s", error.message);
+    double separator[11], margins[60];
+    if (small.problem.config->loss == WW_LOSS_HINGE)
+        small_separate(&small, separator, margins, false);
+    ww_engine *whole = NULL;
+    assert_int_equal(ww_engine_create(&small.problem, &whole, &error), WW_OK);
+    make_steps(whole, END, false);
+    kept_state expected = keep(whole, &small.problem);
+    ww_engine_free(whole);
+    static const int64_t stops[] = {0, 1, 127, 128, 129, 200, END - 1};
+    for (size_t i = 0; i < sizeof stops / sizeof stops[0]; i++) {
+        ww_engine *first = NULL, *second = NULL;
+        assert_int_equal(ww_engine_create(&small.problem, &first, &error), WW_OK);
+        assert_int_equal(ww_engine_create(&small.problem, &second, &error), WW_OK);
+        make_steps(first, stops[i], true);
+        kept_state kept = keep(first, &small.problem);
+        put_back(second, &small.problem, &kept, stops[i]);
+        make_steps(first, END, true);
+        make_steps(second, END, false);
+        kept_state found[2] = {keep(first, &small.problem), keep(second, &small.problem)};
+        for (int which = 0; which < 2; which++) {
+            assert_same(&found[which], &expected, &small.problem);
+            free_kept(&found[which]);
+        }
+        free_kept(&kept);
+        ww_engine_free(first);
+        ww_engine_free(second);
+    }
+    free_kept(&expected);
+    small_problem_free(&small);
+}
+
+#define RESTART(classes, ...)                                                                      \
+    for (int engine = 0; engine < ENGINES; engine++) {                                             \
+        const char *const settings[] = {engines[engine], __VA_ARGS__};                             \
+        restart_and_compare(settings, sizeof settings / sizeof settings[0], classes);              \
+    }
+
+static void test_restarts_in_the_middle(void **state)
+{
+    (void)state;
+    RESTART(2, HINGE, "network.width=150", "training.rate=0.01")
+    RESTART(2, HINGE, "network.width=150", "training.rate=0.01", "network.train_output=true",
+            "training.batch=3")
+    RESTART(2, "model=arora", "data.train=60", "training.method=sgd", "network.width=132",
+            "training.batch=6", "network.hidden.pairs=antisymmetric", "network.hidden.std=0.3",
+            "training.rate=0.02", "network.train_output=true")
+    RESTART(3, "network.width=150", "data.train=60", "training.batch=1",
+            "training.sampling=replacement")
+}
+
+// ---- antisymmetric pairs ------------------------------------------------------------------------
+
+static void test_pairs_begin_at_zero(void **state)
+{
+    (void)state;
+    for (int engine = 0; engine < ENGINES; engine++)
+        for (int batch = 1; batch < 8; batch += 6) {
+            char batch_setting[32];
+            (void)snprintf(batch_setting, sizeof batch_setting, "training.batch=%d", batch);
+            const char *const settings[] = {engines[engine],
+                                            "model=arora",
+                                            "data.train=60",
+                                            "training.method=sgd",
+                                            "network.width=330",
+                                            batch_setting,
+                                            "network.hidden.pairs=antisymmetric",
+                                            "network.hidden.std=3",
+                                            "training.rate=1e-300"};
+            small_problem small;
+            ww_error error = {0};
+            assert_true(
+                small_problem_make(&small, MPI_COMM_SELF, settings, 9, 60, 20, 11, 2, &error));
+            ww_engine *made = NULL;
+            assert_int_equal(ww_engine_create(&small.problem, &made, &error), WW_OK);
+            for (int step = 0; step < 300; step++) { // whose outputs are 0, so the loss is y^2 / 2
+                double loss = 0.0;
+                int64_t requests = 0;
+                assert_int_equal(ww_engine_step(made, 0, &requests, &loss, &error), WW_OK);
+                assert_true(loss == 0.5 * (double)batch);
+            }
+            ww_engine_free(made);
+            small_problem_free(&small);
+        }
+}
+
+// ---- rest at margins of 1
+// ------------------------------------------------------------------------
+
+// Margins that are 1 up to rounding: an end is found all the same, and it is one.
+static void test_rest_near_one(void **state)
+{
+    (void)state;
+    for (int engine = 0; engine < ENGINES; engine++) {
+        const char *const settings[] = {engines[engine],   HINGE,
+                                        "network.width=6", "training.sampling=sequential",
+                                        "training.rate=1", "network.activation.slope=0.1"};
+        small_problem small;
+        ww_error error = {0};
+        assert_true(small_problem_make(&small, MPI_COMM_SELF, settings, 8, 60, 20, 60, 2, &error));
+        for (int64_t s = 0; s < 60; s++) // e_1 .. e_60, label +1
+            for (int64_t j = 0; j < 60; j++) {
+                small.data.train.inputs[s * 60 + j] = s == j ? 1.0 : 0.0;
+                small.data.train.labels[s] = 0;
+                small.data.train.targets[s] = 1.0;
+            }
+        // Three units of v = 1 / sqrt 6 with w x = 1 / (3 v): a margin of 1 in exact arithmetic.
+        double *hidden = zeroes(6 * 60);
+        double v = 0.0;
+        ww_drawn_output_weights(small.problem.config, 1, 0, 1, &v);
+        for (int64_t i = 0; i < 3 * 60; i++)
+            hidden[i] = 1.0 / (3.0 * v);
+        small.problem.initial.hidden = hidden;
+        ww_engine *made = NULL;
+        assert_int_equal(ww_engine_create(&small.problem, &made, &error), WW_OK);
+        ww_rest rest = {0};
+        for (int64_t step = 0; !rest.rests && step < 60 * 20; step++) {
+            assert_int_equal(ww_engine_rest(made, 0, &rest, &error), WW_OK);
+            if (!rest.rests)
+                make_steps(made, step + 1, false);
+        }
+        assert_true(rest.rests);
+        const ww_tally *tally = ww_engine_tally(made);
+        assert_int_equal(ww_engine_steps(made), tally->last_change);
+        const int64_t updates = tally->updates;
+        make_steps(made, ww_engine_steps(made) + 3 * 60, false);
+        assert_int_equal(tally->updates, updates);
+        ww_engine_free(made);
+        free(hidden);
+        small_problem_free(&small);
+    }
+}
+
+int main(int count, char **words)
+{
+    MPI_Init(&count, &words);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_restarts_in_the_middle),
+        cmocka_unit_test(test_pairs_begin_at_zero),
+        cmocka_unit_test(test_rest_near_one),
+    };
+    const int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    MPI_Finalize();
+    return failed;
+}
