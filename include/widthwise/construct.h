@@ -46,6 +46,9 @@ bool ww_is_built(const ww_config *config);
 ww_status ww_construct_width(const ww_config *config, const ww_dataset *data,
                              const ww_parallel *parallel, int64_t *width, ww_error *error);
 
+/// WW_USAGE where the configuration has fewer units than that. Pure.
+ww_status ww_construct_check_width(const ww_config *config, int64_t least, ww_error *error);
+
 /// Builds.
 ///
 ///   fit (BR theorem 7): N(x) = y on every train sample, y = +1 for class 0 and -1 for class 1 as

@@ -23,7 +23,8 @@ typedef struct ww_member_cost {
     int64_t data;    ///< data set, of its inputs the part of a rank
     int64_t inputs;  ///< all inputs, which stand once on a node
     int64_t sharers; ///< ranks of a node that have them in common
-    int64_t weights; ///< hidden and output weights
+    int64_t weights; ///< hidden and output weights, and those at t = 0 that are held
+    int64_t start;   ///< most while those are built, before the engine is there
     int64_t step;    ///< all else of the engine, and the batches
     int64_t record;  ///< most while a record is made
     int64_t results; ///< most while results and predictions are computed

@@ -100,17 +100,17 @@ static ww_status refuse_data(const ww_config *config, const ww_dataset *data, ww
     return WW_OK;
 }
 
-static ww_status check_width(const ww_config *config, const ww_construction *made, ww_error *error)
+ww_status ww_construct_check_width(const ww_config *config, int64_t least, ww_error *error)
 {
-    if (config->network.width >= made->least_width)
+    if (config->network.width >= least)
         return WW_OK;
     char where[512];
     ww_config_where(config, "network.width", where, sizeof where);
     return ww_fail(error, WW_USAGE,
                    "%s is %lld, but network.start: %s takes %lld units for these data; set "
                    "network.width to %lld or more",
-                   where, (long long)config->network.width, start_name(config),
-                   (long long)made->least_width, (long long)made->least_width);
+                   where, (long long)config->network.width, start_name(config), (long long)least,
+                   (long long)least);
 }
 
 // Rank 0's part. Without `builds` only the width is found out.
@@ -123,7 +123,7 @@ static ww_status work(const ww_config *config, const ww_dataset *data, bool buil
         made->repeats = true;
         if (!builds)
             return WW_OK;
-        WW_TRY(check_width(config, made, error));
+        WW_TRY(ww_construct_check_width(config, made->least_width, error));
         WW_TRY(ww_construction_allocate(1, data->dimension, made, error));
         return ww_local_minimum_build(config, data, made, error);
     }
@@ -132,7 +132,7 @@ static ww_status work(const ww_config *config, const ww_dataset *data, bool buil
     if (status == WW_OK)
         made->least_width = 4 * ww_fit_groups(&wanted);
     if (status == WW_OK && builds)
-        status = check_width(config, made, error);
+        status = ww_construct_check_width(config, made->least_width, error);
     if (status == WW_OK && builds)
         status = ww_construction_allocate(made->least_width / 2, data->dimension, made, error);
     if (status == WW_OK && builds)

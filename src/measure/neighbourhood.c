@@ -303,6 +303,7 @@ static ww_status flat_radius(neighbourhood *self, double *radius, ww_error *erro
         *radius = margin_radius(self, *radius);
     if (!(*radius > 0.0) || isinf(*radius)) // of no sample but zero vectors: nothing to go by
         *radius = 0.0;
+    *radius *= 1.0 - 0x1p-40; // of rounding in norms and quotients
     return WW_OK;
 }
 
