@@ -69,7 +69,7 @@ void ww_construction_free(ww_construction *made);
 void ww_construction_rows(const ww_construction *made, int64_t width, int64_t first_unit,
                           int64_t units, double *out);
 
-/// Bytes that building allocates on a rank at most, for data of that shape. Pure.
+/// Bytes that building allocates on a rank, for samples of that shape in general position. Pure.
 int64_t ww_construct_bytes(const ww_config *config, const ww_dataset *shape, int rank);
 
 #endif

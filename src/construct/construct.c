@@ -205,8 +205,9 @@ int64_t ww_construct_bytes(const ww_config *config, const ww_dataset *shape, int
         return 4 * d * value;
     const int64_t n =
         shape->train.count + (config->network.start == WW_START_BAD_FIT ? shape->test.count : 0);
-    // Rows for as many groups as there can be with the units there are.
-    const int64_t rows = config->network.width * d * value;
+    const int64_t span = n < d ? n : d;
+    const int64_t units = n <= span || span == 1 ? 4 : 4 * ((n + span - 2) / (span - 1));
+    const int64_t rows = units * d * value;
     if (rank != 0)
         return rows;
     // Norms and lists, the samples once for what they span or as points, room for LAPACK, and a
