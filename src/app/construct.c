@@ -14,18 +14,26 @@
 #include <string.h>
 
 enum { KINDS = 3, FIXED = 3 };
-static const char *const kinds[KINDS] = {"fit", "bad-fit", "local-minimum"};
-static const char *const starts[KINDS] = {"network.start=fit", "network.start=bad-fit",
-                                          "network.start=local-minimum"};
+
+typedef struct kind {
+    const char *name;
+    const char *setting;
+} kind;
+
+static const kind kinds[KINDS] = {{"fit", "network.start=fit"},
+                                  {"bad-fit", "network.start=bad-fit"},
+                                  {"local-minimum", "network.start=local-minimum"}};
 
 // What is looked at when the weights are there.
 static const char *const quantities[] = {"loss", "train_accuracy", "test_accuracy"};
 
-static ww_status find_kind(const char *word, int *kind, ww_error *error)
+static ww_status find_kind(const char *word, const kind **found, ww_error *error)
 {
-    for (*kind = 0; word != NULL && *kind < KINDS; ++*kind)
-        if (strcmp(word, kinds[*kind]) == 0)
-            return WW_OK;
+    for (int i = 0; word != NULL && i < KINDS; i++)
+        if (strcmp(word, kinds[i].name) == 0)
+            *found = &kinds[i];
+    if (*found != NULL)
+        return WW_OK;
     return ww_fail(error, WW_USAGE,
                    "construct wants to know what to build, fit, bad-fit or local-minimum%s%s%s: "
                    "widthwise construct fit CONFIG",
@@ -34,9 +42,9 @@ static ww_status find_kind(const char *word, int *kind, ww_error *error)
 }
 
 // What the command adds to the settings of the user: the weights are built and nothing is trained.
-static ww_status fix_settings(int kind, ww_option_texts *settings, ww_error *error)
+static ww_status fix_settings(const kind *chosen, ww_option_texts *settings, ww_error *error)
 {
-    const char *const fixed[FIXED] = {starts[kind], "training.steps=0", "measure.snapshots=[]"};
+    const char *const fixed[FIXED] = {chosen->setting, "training.steps=0", "measure.snapshots=[]"};
     const char **texts = realloc(settings->texts, (settings->count + FIXED) * sizeof *texts);
     if (texts == NULL)
         return ww_fail(error, WW_FAILED, "out of memory for the settings");
@@ -141,7 +149,7 @@ ww_status ww_app_construct(const ww_parallel *parallel, int count, char **words,
     const char *operands[2] = {NULL}; // what to build, and the configuration
     ww_option_texts settings = {0};
     bool force = false;
-    int kind = 0;
+    const kind *chosen = NULL;
     ww_session self = {.parallel = parallel, .began = ww_seconds(), .ending = {.until = -1}};
     const ww_option options[] = {
         {"--output", "-o", WW_OPTION_TEXT, &output},
@@ -157,14 +165,15 @@ ww_status ww_app_construct(const ww_parallel *parallel, int count, char **words,
         status = ww_options_parse("construct", options, sizeof options / sizeof options[0], count,
                                   words, operands, 2, error);
     if (status == WW_OK)
-        status = find_kind(operands[0], &kind, error);
-    if (status == WW_OK)
-        status = fix_settings(kind, &settings, error);
+        status = find_kind(operands[0], &chosen, error);
+    if (status == WW_OK && chosen != NULL)
+        status = fix_settings(chosen, &settings, error);
     status = ww_agree(parallel, status, error);
     if (status == WW_OK)
         status = ww_app_read_experiment(parallel, operands[1], &settings, &self.experiment, error);
-    if (status == WW_OK && output == NULL) {
-        default_output = ww_format(error, "%s-%s.h5", self.experiment.members[0].name, kinds[kind]);
+    if (status == WW_OK && output == NULL && chosen != NULL) {
+        default_output =
+            ww_format(error, "%s-%s.h5", self.experiment.members[0].name, chosen->name);
         output = default_output;
         status = ww_agree(parallel, output != NULL ? WW_OK : WW_FAILED, error);
     }

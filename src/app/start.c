@@ -110,14 +110,15 @@ void ww_app_start_describe(const ww_app_start *start, const ww_problem *problem,
 {
     const ww_construction *built = &start->built;
     const long long width = (long long)problem->tiling.width;
+    const int64_t samples = built->silent + built->samples;
     text[0] = '\0';
     if (problem->config->network.start == WW_START_LOCAL_MINIMUM)
         (void)snprintf(
             text, size,
             "built a local minimum with %lld units: none is active on %lld of %lld train "
             "samples, on the others the smallest margin is %.6g (best of %lld directions)",
-            width, (long long)built->silent, (long long)(built->silent + built->samples),
-            built->least_margin, (long long)built->attempts);
+            width, (long long)built->silent, (long long)samples, built->least_margin,
+            (long long)built->attempts);
     else if (ww_is_built(problem->config))
         (void)snprintf(text, size,
                        "built weights that fit %lld samples, with %lld of %lld units: largest "

@@ -68,7 +68,8 @@ long double ww_construction_output(const ww_config *config, const ww_constructio
     const long double slope = (long double)ww_negative_slope(config);
     const double weight = ww_config_output_std(config);
     const ww_tiling tiling = ww_tiling_make(config->network.width, 0, 1);
-    const double times = made->repeats ? (double)(config->network.width / 2) : 1.0;
+    const int64_t half = config->network.width / 2;
+    const double times = made->repeats ? (double)half : 1.0;
     long double sum = 0.0L;
     double sizes = 0.0;
     for (int64_t r = 0; r < made->rows; r++) {
