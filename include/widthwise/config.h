@@ -362,6 +362,8 @@ bool ww_config_has_one_magnitude(const ww_config *config);
 bool ww_config_same_source(const ww_config *a, const ww_config *b);
 /// True where both draw or read the very same data set.
 bool ww_config_same_data(const ww_config *a, const ww_config *b);
+/// Whether anything about the data set follows from seeds.data.
+bool ww_config_draws_data(const ww_config *config);
 
 /// The configuration of replica `replica`: that of the member with the seeds of replica_seeds
 /// raised by its number, so that it is the run which those seeds give alone. Shares all pointers

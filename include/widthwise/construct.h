@@ -42,7 +42,7 @@ bool ww_is_built(const ww_config *config);
 ///   on one line through 0 with the same label count once. bad-fit: the same of train and test
 ///   samples. local-minimum: 2.
 ///
-/// Errors of ww_construct that come from the samples alone. Collective; rank 0 works.
+/// WW_USAGE: what is wrong with the samples, as below. Collective; rank 0 works.
 ww_status ww_construct_width(const ww_config *config, const ww_dataset *data,
                              const ww_parallel *parallel, int64_t *width, ww_error *error);
 
@@ -58,9 +58,11 @@ ww_status ww_construct_check_width(const ww_config *config, int64_t least, ww_er
 ///   local-minimum (BR theorem 8): a spurious one of the ReLU loss: on half of the train samples or
 ///   more no unit is active, on the others margins are above 1.
 ///
-/// WW_USAGE names samples that cannot be fitted (zero vectors; one direction and unlike labels; not
-/// in general position), a train set without separator, and a width that is too small. Collective;
-/// rank 0 works. Free with ww_construction_free, also after a failure.
+/// WW_USAGE names samples that cannot be fitted (zero vectors; one direction and unlike labels), a
+/// train set without separator, and a width that is too small, as ww_construct_width does;
+/// WW_FAILED what shows only in building: samples that are not in general position, or too near to
+/// a plane that is needed. Collective; rank 0 works. Free with ww_construction_free, also after a
+/// failure.
 ww_status ww_construct(const ww_config *config, const ww_dataset *data, const ww_parallel *parallel,
                        ww_construction *made, ww_error *error);
 void ww_construction_free(ww_construction *made);

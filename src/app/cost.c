@@ -99,6 +99,7 @@ ww_status ww_member_cost_of(const ww_app_member *member, const ww_member_place *
         .sharers = sharers,
         .weights = engine.weights + ww_app_start_bytes(&problem),
         .start = ww_app_start_bytes(&problem) + ww_app_start_work_bytes(&problem),
+        .loading = rank == 0 ? ww_dataset_loading_bytes(shape) : 0,
         .step = engine.work + ww_batches_bytes(&problem),
         .record = measure.record_bytes,
         .results = measure.final_bytes,
@@ -135,7 +136,7 @@ int64_t ww_member_peak(const ww_member_cost *cost)
 {
     const int64_t most = larger(larger(cost->record, cost->results), cost->store.memory);
     const int64_t training = cost->weights + cost->step + most;
-    return cost->data + larger(training, larger(cost->labels, cost->start));
+    return cost->data + larger(training, larger(larger(cost->labels, cost->loading), cost->start));
 }
 
 double ww_member_training_work(const ww_app_member *member, const ww_member_cost *cost)

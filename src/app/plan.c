@@ -115,6 +115,11 @@ static void print_purposes(const planning *self)
     const ww_member_cost *cost = &self->costs[self->largest];
     const char *data = cost->sharers > 1 ? "data set, a rank's part of the node's" : "data set";
     const int64_t beside = ww_member_peak(cost) - cost->weights - cost->data - cost->step;
+    if (ww_member_peak(cost) == cost->data + cost->loading) {
+        print_bytes(data, (double)cost->data);
+        print_bytes("room to choose and separate, at first", (double)cost->loading);
+        return;
+    }
     if (ww_member_peak(cost) == cost->data + cost->labels) {
         print_bytes(data, (double)cost->data);
         print_bytes("room for worst-case labels, at first", (double)cost->labels);
@@ -388,7 +393,7 @@ static ww_status print_conditions(const planning *self, ww_error *error)
 {
     const ww_config *config = self->members.list[self->largest].config;
     const ww_dataset *shape = &self->members.list[self->largest].shape;
-    const int64_t bytes = ww_dataset_bytes(shape, 1);
+    const int64_t bytes = ww_dataset_bytes(shape, 1) + ww_dataset_loading_bytes(shape);
     int count = 0;
     printf("\nconditions of the theory%s%s:\n", self->experiment.count > 1 ? ", for " : "",
            self->members.list[self->largest].label);

@@ -46,7 +46,7 @@ typedef struct replicas {
 
 bool ww_app_replicas_share_data(const ww_config *config)
 {
-    return (config->replica_seeds & WW_SEED_DATA) == 0;
+    return (config->replica_seeds & WW_SEED_DATA) == 0 || !ww_config_draws_data(config);
 }
 
 // Where the parts of a row begin.

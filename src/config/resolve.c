@@ -1,6 +1,7 @@
 // A configuration as it is: back to YAML, where its values came from, and what follows from them.
 #include "widthwise/config.h"
 
+#include "config/check.h"
 #include "config/value.h"
 #include "widthwise/memory.h"
 
@@ -183,6 +184,8 @@ bool ww_config_same_source(const ww_config *a, const ww_config *b)
     static const char section[] = "data.";
     if (ww_config_has_targets(a) != ww_config_has_targets(b)) // without them or with
         return false;
+    if ((a->loss == WW_LOSS_HINGE) != (b->loss == WW_LOSS_HINGE)) // which wants a hyperplane
+        return false;
     for (size_t index = 0; index < ww_key_count(); index++) {
         const ww_key *key = ww_key_at(index);
         if (strncmp(key->path, section, sizeof section - 1) == 0 && ww_key_in_use(key, a) &&
@@ -194,7 +197,15 @@ bool ww_config_same_source(const ww_config *a, const ww_config *b)
 
 bool ww_config_same_data(const ww_config *a, const ww_config *b)
 {
-    return a->seeds.data == b->seeds.data && ww_config_same_source(a, b);
+    return ww_config_same_source(a, b) &&
+           (a->seeds.data == b->seeds.data || !ww_config_draws_data(a));
+}
+
+bool ww_config_draws_data(const ww_config *config)
+{
+    const ww_source source = config->data.source;
+    return !(ww_source_reads_files(source) || source == WW_SOURCE_ORTHONORMAL) ||
+           config->data.labels.random_fraction > 0.0;
 }
 
 ww_config ww_config_replica(const ww_config *config, int64_t replica)

@@ -122,6 +122,7 @@ static ww_status work(const ww_config *config, const ww_dataset *data, bool buil
     if (config->network.start == WW_START_LOCAL_MINIMUM) {
         made->least_width = 2;
         made->repeats = true;
+        WW_TRY(ww_local_minimum_check(data, error));
         if (!builds)
             return WW_OK;
         WW_TRY(ww_construct_check_width(config, made->least_width, error));

@@ -321,7 +321,7 @@ static ww_status refuse(const fit *self, ww_error *error)
 {
     char name[NAME];
     ww_wanted_name(self->wanted, self->wanted->chosen[self->blamed], name, sizeof name);
-    return ww_fail(error, WW_USAGE,
+    return ww_fail(error, WW_FAILED,
                    "no weights that fit were found in %d groupings of %lld samples: they are not "
                    "in general position (%s lies in, or too near to, a plane through 0 with %lld "
                    "others); take it out of the data, or choose another seed",

@@ -123,14 +123,13 @@ static ww_status build(const ww_config *config, const ww_dataset *data, double *
         if (holds)
             return WW_OK;
     }
-    return ww_fail(error, WW_USAGE,
+    return ww_fail(error, WW_FAILED,
                    "network.start: local-minimum found no direction among %d that leaves no train "
                    "sample too near to 0; choose another seed, or a train set with a larger margin",
                    DIRECTIONS);
 }
 
-ww_status ww_local_minimum_build(const ww_config *config, const ww_dataset *data,
-                                 ww_construction *made, ww_error *error)
+ww_status ww_local_minimum_check(const ww_dataset *data, ww_error *error)
 {
     if (!data->separator.sought)
         return ww_fail(error, WW_USAGE,
@@ -141,6 +140,12 @@ ww_status ww_local_minimum_build(const ww_config *config, const ww_dataset *data
                        "network.start: local-minimum needs a train set that a hyperplane through 0 "
                        "separates, and none was found for this one; choose other data, such as "
                        "data.source: separable");
+    return WW_OK;
+}
+
+ww_status ww_local_minimum_build(const ww_config *config, const ww_dataset *data,
+                                 ww_construction *made, ww_error *error)
+{
     const size_t d = (size_t)data->dimension;
     double *drawn = ww_allocate(d, sizeof *drawn, "a direction", error);
     double *scaled = ww_allocate(d, sizeof *scaled, "a direction", error);

@@ -49,10 +49,12 @@ void ww_wanted_free(ww_wanted *wanted);
 /// Groups that the samples are fitted in, and the units of each half.
 int64_t ww_fit_groups(const ww_wanted *wanted);
 
-/// The fit, into `made`, whose rows are allocated. WW_USAGE: not in general position.
+/// The fit, into `made`, whose rows are allocated. WW_FAILED: not in general position.
 ww_status ww_fit_build(const ww_wanted *wanted, ww_construction *made, ww_error *error);
 
-/// The local minimum, likewise: one row a half.
+/// Whether the train set has a hyperplane that separates it; else WW_USAGE.
+ww_status ww_local_minimum_check(const ww_dataset *data, ww_error *error);
+/// The local minimum, likewise: one row a half. WW_FAILED: rounding would turn an inequality round.
 ww_status ww_local_minimum_build(const ww_config *config, const ww_dataset *data,
                                  ww_construction *made, ww_error *error);
 

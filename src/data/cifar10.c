@@ -180,7 +180,7 @@ ww_status ww_source_cifar10(const ww_config *config, bool samples, ww_dataset *d
 {
     cifar_part train = {.config = config}, test = {.config = config};
     train.part = (ww_image_part){.name = "the train set",
-                                 .count_key = "data.train",
+                                 .count_key = ww_train_count_key(config),
                                  .asked = config->data.train,
                                  .pixels = PIXELS,
                                  .next = next_image,

@@ -1,3 +1,4 @@
+#include "data/ascent.h"
 #include "data/source.h"
 
 #include "widthwise/hash.h"
@@ -36,6 +37,12 @@ static const ww_source_entry sources[] = {
                             "power, cosine, arctan, and sums of such terms (Arora et al., section "
                             "6).",
                             ww_source_real_function, ww_function_values},
+    [WW_SOURCE_SEPARABLE] = {"Two classes in the unit ball on either side of a hidden hyperplane, "
+                             "with a chosen margin (Brutzkus et al., section 2).",
+                             ww_source_separable, NULL},
+    [WW_SOURCE_ORTHONORMAL] = {"The unit vectors e_1 to e_d, all of one class; the test set is the "
+                               "train set (Brutzkus et al., sections 7.2 and 9.1.4).",
+                               ww_source_orthonormal, NULL},
 };
 
 enum { SOURCE_COUNT = sizeof sources / sizeof sources[0] };
@@ -124,6 +131,7 @@ void ww_dataset_free(ww_dataset *dataset)
 {
     ww_samples_free(&dataset->train);
     ww_samples_free(&dataset->test);
+    ww_separator_free(&dataset->separator);
     *dataset = (ww_dataset){0};
 }
 
@@ -180,6 +188,11 @@ static ww_status check_sizes(const ww_config *config, const ww_dataset *dataset,
                             "classes and a network for them %lld outputs; choose two classes or "
                             "other labels",
                             (long long)dataset->classes, (long long)dataset->outputs);
+    if (config->loss == WW_LOSS_HINGE && dataset->classes != 2)
+        return ww_data_fail(config, "loss", error,
+                            "is hinge, which is of two classes, but the data have %lld; choose two "
+                            "of them, or another loss",
+                            (long long)dataset->classes);
     if (config->training.method == WW_METHOD_SGD && config->training.batch > dataset->train.count)
         return ww_data_fail(config, "training.batch", error,
                             "a batch of %lld is more than the %lld samples of the train set; make "
@@ -217,28 +230,56 @@ static ww_status load_source(const ww_config *config, bool samples, ww_dataset *
                              ww_error *error)
 {
     WW_ASSERT((size_t)config->data.source < SOURCE_COUNT);
-    WW_TRY(sources[config->data.source].load(config, samples, dataset, error));
+    const ww_config source = ww_subset_source(config);
+    WW_TRY(sources[config->data.source].load(&source, samples, dataset, error));
     dataset->outputs = ww_config_outputs(config, dataset->classes);
     dataset->has_targets = ww_config_has_targets(config);
+    dataset->separator.sought = config->loss == WW_LOSS_HINGE;
     if (samples)
         check_source(dataset);
+    if (ww_is_subset(config))
+        WW_TRY(ww_subset_check(config, dataset, error));
     return check_sizes(config, dataset, error);
 }
 
-/// All that rank 0 does alone: source, normalisation, labels, targets, checks, hash.
-static ww_status prepare(const ww_config *config, ww_dataset *dataset, ww_error *error)
+/// Labels, and targets where there are any, of a source whose labels follow from inputs.
+static ww_status fill_values(const ww_config *config, ww_dataset *dataset, ww_error *error)
 {
+    const ww_source_entry *source = &sources[config->data.source];
+    if (source->values == NULL)
+        return WW_OK;
+    WW_TRY(source->values(config, dataset, &dataset->train, error));
+    return source->values(config, dataset, &dataset->test, error);
+}
+
+/// Puts the subset in place of its candidates. What is chosen may lie deeper in the ball than all
+/// candidates did, and values change with the scale.
+static ww_status choose_subset(const ww_config *config, int sharers, ww_dataset *dataset,
+                               ww_error *error)
+{
+    WW_TRY(ww_subset_choose(config, sharers, dataset, error));
+    if (config->data.normalize == WW_NORMALIZE_BALL)
+        WW_TRY(ww_normalize_inputs(config, dataset, error));
+    return fill_values(config, dataset, error);
+}
+
+/// All that rank 0 does alone: source, normalisation, subset, labels, targets, checks, the
+/// separating hyperplane, hash.
+static ww_status prepare(const ww_config *config, int sharers, ww_dataset *dataset, ww_error *error)
+{
+    // Nobody shares candidates.
+    dataset->train.sharers = dataset->test.sharers = ww_is_subset(config) ? 0 : sharers;
     WW_TRY(load_source(config, true, dataset, error));
     WW_TRY(check_finite(config, dataset, "", error));
     WW_TRY(ww_normalize_inputs(config, dataset, error));
     WW_TRY(check_finite(config, dataset, " after data.normalize", error));
-    const ww_source_entry *source = &sources[config->data.source];
-    if (source->values != NULL) {
-        WW_TRY(source->values(config, dataset, &dataset->train, error));
-        WW_TRY(source->values(config, dataset, &dataset->test, error));
-    }
+    WW_TRY(fill_values(config, dataset, error));
+    if (ww_is_subset(config))
+        WW_TRY(choose_subset(config, sharers, dataset, error));
     ww_draw_labels(config, dataset);
     WW_TRY(ww_make_targets(dataset, error));
+    if (dataset->separator.sought)
+        WW_TRY(ww_separator_find(&dataset->train, dataset->dimension, &dataset->separator, error));
     dataset->hash = hash_of(dataset);
     return WW_OK;
 }
@@ -275,9 +316,10 @@ static ww_status share_samples(const ww_parallel *parallel, const ww_nodes *node
 /// Gives the shape and the hash of rank 0 to all others.
 static ww_status share_shape(const ww_parallel *parallel, ww_dataset *dataset, ww_error *error)
 {
-    int64_t shape[] = {dataset->dimension,   dataset->classes,    dataset->components,
-                       dataset->train.count, dataset->test.count, (int64_t)dataset->hash,
-                       dataset->outputs,     dataset->has_targets};
+    int64_t shape[] = {dataset->dimension,   dataset->classes,         dataset->components,
+                       dataset->train.count, dataset->test.count,      (int64_t)dataset->hash,
+                       dataset->outputs,     dataset->has_targets,     dataset->candidates,
+                       dataset->kept,        dataset->separator.sought};
     WW_TRY(ww_broadcast(parallel, shape, sizeof shape, 0, error));
     if (parallel->rank == 0)
         return WW_OK;
@@ -286,22 +328,49 @@ static ww_status share_shape(const ww_parallel *parallel, ww_dataset *dataset, w
                             .components = shape[2],
                             .hash = (uint64_t)shape[5],
                             .outputs = shape[6],
-                            .has_targets = shape[7] != 0};
+                            .has_targets = shape[7] != 0,
+                            .candidates = shape[8],
+                            .kept = shape[9],
+                            .separator = {.sought = shape[10] != 0}};
     ww_dataset_set_counts(dataset, shape[3], shape[4]);
     return WW_OK;
+}
+
+/// Gives the separating hyperplane of rank 0 to all others.
+static ww_status share_separator(const ww_parallel *parallel, ww_dataset *dataset, ww_error *error)
+{
+    ww_separator *separator = &dataset->separator;
+    double bounds[] = {separator->lower, separator->upper};
+    if (!separator->sought)
+        return WW_OK;
+    WW_TRY(ww_broadcast(parallel, bounds, sizeof bounds, 0, error));
+    separator->lower = bounds[0];
+    separator->upper = bounds[1];
+    if (isinf(separator->upper))
+        return WW_OK;
+    const ww_status status =
+        parallel->rank == 0
+            ? WW_OK
+            : ww_separator_allocate(dataset->train.count, dataset->dimension, separator, error);
+    WW_TRY(ww_agree(parallel, status, error));
+    WW_TRY(ww_broadcast(parallel, separator->weights,
+                        (size_t)dataset->dimension * sizeof *separator->weights, 0, error));
+    return ww_broadcast(parallel, separator->margins,
+                        (size_t)dataset->train.count * sizeof *separator->margins, 0, error);
 }
 
 static ww_status load(const ww_config *config, const ww_parallel *parallel, const ww_nodes *nodes,
                       ww_dataset *dataset, ww_error *error)
 {
-    dataset->train.sharers = dataset->test.sharers = nodes->node.size;
-    const ww_status status = parallel->rank == 0 ? prepare(config, dataset, error) : WW_OK;
+    const ww_status status =
+        parallel->rank == 0 ? prepare(config, nodes->node.size, dataset, error) : WW_OK;
     WW_TRY(ww_agree(parallel, status, error));
     if (parallel->size == 1)
         return WW_OK;
     WW_TRY(share_shape(parallel, dataset, error));
     WW_TRY(share_samples(parallel, nodes, dataset, "the train set", &dataset->train, error));
-    return share_samples(parallel, nodes, dataset, "the test set", &dataset->test, error);
+    WW_TRY(share_samples(parallel, nodes, dataset, "the test set", &dataset->test, error));
+    return share_separator(parallel, dataset, error);
 }
 
 /// Fills `other`, which has the inputs of a train set, with labels of another kind and the targets
@@ -370,6 +439,8 @@ ww_status ww_dataset_describe(const ww_config *config, const ww_parallel *parall
     ww_status status = WW_OK;
     if (parallel->rank == 0)
         status = load_source(config, false, dataset, error);
+    if (ww_is_subset(config))
+        ww_dataset_set_counts(dataset, config->data.train, config->data.test);
     WW_TRY(ww_agree(parallel, status, error));
     return share_shape(parallel, dataset, error);
 }
@@ -393,8 +464,27 @@ int64_t ww_dataset_bytes(const ww_dataset *shape, int64_t sharers)
     const int64_t labels = (int64_t)(sizeof *shape->train.labels + sizeof *shape->train.components);
     const int64_t targets =
         (shape->has_targets ? shape->outputs : 0) * (int64_t)sizeof *shape->train.targets;
+    const int64_t separator =
+        shape->separator.sought ? shape->dimension * (int64_t)sizeof *shape->separator.weights +
+                                      shape->train.count * (int64_t)sizeof *shape->separator.margins
+                                : 0;
     return (ww_dataset_input_bytes(shape) + sharers - 1) / sharers +
-           (shape->train.count + shape->test.count) * (labels + targets);
+           (shape->train.count + shape->test.count) * (labels + targets) + separator;
+}
+
+int64_t ww_dataset_loading_bytes(const ww_dataset *shape)
+{
+    int64_t bytes = 0;
+    if (shape->separator.sought)
+        bytes = ww_ascent_bytes(shape->train.count, shape->dimension);
+    if (shape->candidates == 0)
+        return bytes;
+    ww_dataset candidates = *shape;
+    ww_dataset_set_counts(&candidates, shape->candidates, 0);
+    candidates.separator.sought = false;
+    const int64_t choice =
+        ww_dataset_bytes(&candidates, 1) + ww_ascent_bytes(shape->candidates, shape->dimension);
+    return choice > bytes ? choice : bytes;
 }
 
 int64_t ww_dataset_guest_bytes(const ww_dataset *dataset)

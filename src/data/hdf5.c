@@ -324,10 +324,12 @@ ww_status ww_source_hdf5(const ww_config *config, bool samples, ww_dataset *data
     (void)H5Eget_auto2(H5E_DEFAULT, &print, &print_data);
     (void)H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     hid_t file = H5I_INVALID_HID;
+    hdf5_keys keys = train_keys;
+    keys.count = ww_train_count_key(config);
     dataset->components = 1;
     ww_status status = open_file(config, &file, error);
     if (status == WW_OK)
-        status = load_part(config, file, &train_keys, config->data.hdf5.train_inputs,
+        status = load_part(config, file, &keys, config->data.hdf5.train_inputs,
                            config->data.hdf5.train_labels, config->data.train, samples, dataset,
                            &dataset->train, error);
     if (status == WW_OK)

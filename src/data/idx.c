@@ -70,7 +70,9 @@ static ww_status part_open(const ww_config *config, const idx_keys *keys, const 
 static ww_status load_parts(const ww_config *config, bool samples, idx_part *train, idx_part *test,
                             ww_dataset *dataset, ww_error *error)
 {
-    WW_TRY(part_open(config, &train_keys, config->data.idx.train_images,
+    idx_keys candidates = train_keys;
+    candidates.count = ww_train_count_key(config);
+    WW_TRY(part_open(config, &candidates, config->data.idx.train_images,
                      config->data.idx.train_labels, config->data.train, train, error));
     WW_TRY(part_open(config, &test_keys, config->data.idx.test_images, config->data.idx.test_labels,
                      config->data.test, test, error));

@@ -37,6 +37,12 @@ ww_status ww_source_xor_balls(const ww_config *config, bool samples, ww_dataset 
 /// One point a component, train = test (LL 5.1, assumption S). points.c
 ww_status ww_source_points(const ww_config *config, bool samples, ww_dataset *dataset,
                            ww_error *error);
+/// Two classes on either side of a hidden hyperplane, in the unit ball (BR section 2). separable.c
+ww_status ww_source_separable(const ww_config *config, bool samples, ww_dataset *dataset,
+                              ww_error *error);
+/// e_1 to e_d, all of the first of two classes, train = test (BR 7.2 and 9.1.4). orthonormal.c
+ww_status ww_source_orthonormal(const ww_config *config, bool samples, ww_dataset *dataset,
+                                ww_error *error);
 /// Images and labels in IDX files, plain or gzip. idx.c
 ww_status ww_source_idx(const ww_config *config, bool samples, ww_dataset *dataset,
                         ww_error *error);
@@ -71,6 +77,24 @@ ww_status ww_targets_allocate(ww_samples *samples, int64_t outputs, ww_error *er
 
 /// Brings inputs to the sphere or into the ball as data.normalize has it. normalize.c
 ww_status ww_normalize_inputs(const ww_config *config, ww_dataset *dataset, ww_error *error);
+
+/// Whether a separable subset of the source is wanted. subset.c
+bool ww_is_subset(const ww_config *config);
+/// The configuration that a source is loaded with: of a subset its candidates are the train set.
+/// Shares all pointers. subset.c
+ww_config ww_subset_source(const ww_config *config);
+/// The key that says how many samples the train set of a source has. subset.c
+const char *ww_train_count_key(const ww_config *config);
+/// Checks that the source, with candidates for a train set, can give the subset. subset.c
+ww_status ww_subset_check(const ww_config *config, ww_dataset *dataset, ww_error *error);
+/// Puts the subset, which `sharers` ranks of a node are to share, in place of its candidates.
+/// WW_USAGE: too few are kept. subset.c
+ww_status ww_subset_choose(const ww_config *config, int sharers, ww_dataset *dataset,
+                           ww_error *error);
+
+/// Room for the arrays of a hyperplane that separates `count` samples. separator.c
+ww_status ww_separator_allocate(int64_t count, int64_t dimension, ww_separator *separator,
+                                ww_error *error);
 
 /// Sets the numbers of samples of a shape. dataset.c
 void ww_dataset_set_counts(ww_dataset *dataset, int64_t train, int64_t test);

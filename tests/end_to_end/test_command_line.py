@@ -327,7 +327,8 @@ class HelpTest(ProgramTest):
             ("results", ("update_spectrum", "accuracy_target", "separation", "eigenvalues")),
             ("keys", ("network.width", "training.stop", "output.record", "measure.snapshots")),
             ("models", ("li-liang", "arora")),
-            ("sources", ("mixture", "xor-balls", "points", "idx", "cifar10", "hdf5", "function")),
+            ("sources", ("mixture", "xor-balls", "points", "idx", "cifar10", "hdf5", "function",
+                         "separable", "orthonormal")),
         ):
             told = self.succeed("list", what).output
             for name in known:

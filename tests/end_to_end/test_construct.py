@@ -169,6 +169,18 @@ class ConstructTest(ProgramTest):
         )
         self.assertTrue((self.weights(after)[0] == self.weights(path)[0]).all())
 
+    def test_local_minimum_of_separable_data(self) -> None:
+        """The preset's own source, with a small margin."""
+        data = "{source: separable, train: 300, test: 50, separable: {dimension: 25, margin: 0.01}}"
+        start = RELU.index("data: {")
+        config = RELU[:start] + f"data: {data}\n" + RELU[RELU.index("network:"):]
+        path = self.construct("local-minimum", config, ranks=3)
+        margins = self.margins(path, "train", 0.0)
+        self.assertTrue(((margins == 0) | (margins > 1.5)).all())
+        self.assertGreaterEqual((margins == 0).mean(), 0.5)
+        self.assertEqual(self.final(path)["gradient_norm"], 0.0)
+        self.assertGreater(self.final(path)["flat_radius"], 0.5)
+
     def begin_with(self, path: Path) -> tuple[str, ...]:
         """Settings of a run that begins with the weights of a file."""
         return ("--set", "network.start=file", "--set", f"network.start_file={path}")
@@ -312,6 +324,10 @@ class ConstructTest(ProgramTest):
         """What the command refuses."""
         self.refuse("best-fit", CONFIG, "fit, bad-fit or local-minimum, not `best-fit`")
         self.refuse("local-minimum", CONFIG, "only the ReLU loss has spurious ones")
+        mixed = RELU.replace("mixture: {dim", "labels: {kind: random}, mixture: {dim")
+        self.refuse("local-minimum", mixed, "that a hyperplane through 0 separates", "none was")
+        squared = RELU.replace("training:", "loss: squared\ntraining:")
+        self.refuse("local-minimum", squared, "which is looked for with loss: hinge")
         signs = CONFIG.replace("network: {", "network: {output: {kind: signs}, ")
         self.refuse("fit", signs, "is not halves, but network.start: fit")
         entropy = CONFIG.replace("training:", "loss: cross-entropy\ntraining:")

@@ -30,6 +30,10 @@ KINDS = {
     "whole train set": (("data.train=8000", "training.batch=8000"), (3,)),
     "all quantities": (("measure.quantities=[all]", "data.test=3000"), (1,)),
     "spectra": (("measure.final=[update_spectrum]", "data.mixture.dimension=900"), (1, 3)),
+    "separable subset": (
+        ("data.mixture.classes=2", "data.subset.kind=separable", "data.subset.candidates=25000"),
+        (1, 3),
+    ),
     "record": (("output.record=[data, batches, initial-weights]", "network.width=8000"), (1,)),
 }
 

@@ -3,6 +3,24 @@
 
 #include <sys/resource.h>
 
+static void check_same_separator(const ww_dataset *shared, const ww_dataset *own)
+{
+    const ww_separator *separator = &shared->separator;
+    assert_int_equal(shared->candidates, own->candidates);
+    assert_int_equal(shared->kept, own->kept);
+    assert_int_equal(separator->sought, own->separator.sought);
+    assert_true(separator->lower == own->separator.lower);
+    assert_true(separator->upper == own->separator.upper);
+    assert_int_equal(separator->weights != NULL, own->separator.weights != NULL);
+    assert_int_equal(separator->margins != NULL, own->separator.margins != NULL);
+    if (separator->weights == NULL)
+        return;
+    assert_memory_equal(separator->weights, own->separator.weights,
+                        (size_t)own->dimension * sizeof(double));
+    assert_memory_equal(separator->margins, own->separator.margins,
+                        (size_t)own->train.count * sizeof(double));
+}
+
 static void check_same_on_all_ranks(bool refused)
 {
     int rank = 0;
@@ -11,7 +29,13 @@ static void check_same_on_all_ranks(bool refused)
     const char *const configurations[] = {
         "data: {train: 300, test: 200, mixture: {dimension: 17},\n"
         "  labels: {random_fraction: 0.5, noisy_test: true}}",
-        "data: {source: xor-balls, train: 50, test: 20}", "data: {source: points}"};
+        "data: {source: xor-balls, train: 50, test: 20}",
+        "data: {source: points}",
+        "model: brutzkus\ndata: {source: orthonormal}",
+        "model: brutzkus\ndata: {source: separable, train: 200, labels: {kind: random}}",
+        "model: brutzkus\ndata: {source: mixture, train: 150, test: 100, mixture: {classes: 2, "
+        "dimension: 9, spread: 4},\n"
+        "  subset: {kind: separable, candidates: 500}}"};
     ww_parallel alone = {0};
     ww_error error = {0};
     assert_int_equal(ww_parallel_create(MPI_COMM_SELF, &alone, &error), WW_OK);
@@ -46,6 +70,7 @@ static void check_same_on_all_ranks(bool refused)
             assert_memory_equal(parts[p]->components, parts[p + 1]->components,
                                 count * sizeof(int64_t));
         }
+        check_same_separator(&shared, &own);
         ww_dataset_free(&shared);
         ww_dataset_free(&own);
     }
@@ -108,6 +133,12 @@ static void test_same_error_on_all_ranks(void **state)
     load_bad("data: {source: hdf5, hdf5: {file: /no/such/folder/data.h5}}",
              "test.yaml, line 1: data.hdf5.file", "/no/such/folder/data.h5",
              "No such file or directory");
+    load_bad("model: brutzkus\n"
+             "data: {source: mixture, train: 100, test: 100, mixture: {classes: 2, dimension: 2, "
+             "spread: 50},\n"
+             "  subset: {kind: separable, candidates: 210}}",
+             "test.yaml, line 3: data.subset.candidates", "of 210 candidates",
+             "data.subset.margin");
     load_bad("data: {train: 20, test: 5, mixture: {dimension: 1, spread: 1.7e308, separation: 0}}",
              "data.source", "coordinate 0 of sample", "every input must be finite");
 }

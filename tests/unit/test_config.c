@@ -376,6 +376,21 @@ static void test_members_with_the_same_data(void **state)
             assert_int_equal(ww_config_same_data(&experiment.members[i], &experiment.members[j]),
                              i == j);
     ww_experiment_free(&experiment);
+    // Seeds make a difference where something is drawn; the hinge loss adds a hyperplane.
+    experiment = parse("data: {source: idx, idx: {train_images: a, train_labels: b, test_images: "
+                       "c, test_labels: d}}\n"
+                       "sweep: {seed: [1, 2], data.labels.random_fraction: [0, 0.1]}\n");
+    assert_false(ww_config_draws_data(&experiment.members[0]));
+    assert_true(ww_config_draws_data(&experiment.members[1]));
+    assert_true(ww_config_same_data(&experiment.members[0], &experiment.members[2]));
+    assert_false(ww_config_same_data(&experiment.members[1], &experiment.members[3]));
+    ww_experiment_free(&experiment);
+    experiment = parse("{data: {source: orthonormal}, training: {batch: 1}, "
+                       "sweep: {loss: [squared, hinge], seed: [1, 2]}}");
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(ww_config_same_data(&experiment.members[0], &experiment.members[i]),
+                         i < 2);
+    ww_experiment_free(&experiment);
 }
 
 // The reference names every key with its help, and every preset.

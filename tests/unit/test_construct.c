@@ -230,16 +230,31 @@ static void bad_fits_are_wrong_on_every_test_sample(void **state)
     free_problem(&built);
 }
 
-static void expect_refusal(built_problem *built, const char *first, const char *second)
+static void expect_failure(built_problem *built, ww_status status, const char *first,
+                           const char *second)
 {
     ww_error error = {0};
     ww_construction made;
     assert_int_equal(
         ww_construct(config_of(built), &built->small.data, &built->small.parallel, &made, &error),
-        WW_USAGE);
+        status);
     if (strstr(error.message, first) == NULL || strstr(error.message, second) == NULL)
         fail_msg("\"%s\" or \"%s\" is not in: %s", first, second, error.message);
     ww_construction_free(&made);
+}
+
+static void expect_refusal(built_problem *built, const char *first, const char *second)
+{
+    expect_failure(built, WW_USAGE, first, second);
+    int64_t ignored = 0;
+    ww_error error = {0};
+    const ww_config *config = config_of(built);
+    ww_status status =
+        ww_construct_width(config, &built->small.data, &built->small.parallel, &ignored, &error);
+    if (status == WW_OK)
+        status = ww_construct_check_width(config, ignored, &error);
+    assert_int_equal(status, WW_USAGE); // found out without building
+    assert_non_null(strstr(error.message, first));
 }
 
 static void names_what_cannot_be_fitted(void **state)
@@ -269,7 +284,7 @@ static void names_what_cannot_be_fitted(void **state)
     for (int64_t i = 2; i < train->count; i++)
         for (int64_t j = 2; j < D; j++)
             train->inputs[i * D + j] = 0.0;
-    expect_refusal(&built, "not in general position", "train sample");
+    expect_failure(&built, WW_FAILED, "not in general position", "train sample");
     free_problem(&built);
 
     settings[2] = "network.width=14";
