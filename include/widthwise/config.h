@@ -331,6 +331,13 @@ bool ww_config_wants_gram(const ww_config *config);
 /// Adds that word where it is not there. WW_USAGE: a run with replicas, which have no Gram matrix.
 ww_status ww_config_want_gram(ww_config *config, ww_error *error);
 
+/// Adds `name` to measure.quantities, or to measure.final, where it is not there, nor `all`.
+ww_status ww_config_want_quantity(ww_config *config, const char *name, ww_error *error);
+ww_status ww_config_want_result(ww_config *config, const char *name, ww_error *error);
+
+/// Whether the user gave a key no value, in the file or by a setting. Pure.
+bool ww_config_is_default(const ww_config *config, const char *key);
+
 /// Learning rate eta after rate_scaling.
 double ww_config_learning_rate(const ww_config *config);
 /// Standard deviation of an initial hidden weight after scaling (sigma of LL A3); 0 where they are

@@ -27,8 +27,8 @@ typedef enum ww_purpose {
     WW_DRAW_ROW_NORMS = 12, ///< further coordinates of rows that are uniform in a ball
     WW_DRAW_SEPARATOR = 13, ///< the direction that separates a separable source
     WW_DRAW_SUBSET = 14,    ///< the order in which samples are looked at by dual coordinate ascent
-    WW_DRAW_CONSTRUCTION = 15, ///< directions of weights that are built (substream 0), and those in
-                               ///< which they are tried (1)
+    WW_DRAW_CONSTRUCTION = 15, ///< directions of weights that are built (substream 0), those in
+                               ///< which they are tried (1), and groupings of samples (2 + t)
 } ww_purpose;
 
 /// One stream of numbers.

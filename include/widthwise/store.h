@@ -319,7 +319,8 @@ typedef struct ww_replay_record {
     void *batch_context;
 } ww_replay_record;
 
-/// Writes the record and commits it. Collective.
+/// Writes the record and commits it. One that was there, and is damaged, can only be written again
+/// as it was: WW_FAILED where its hash would be another. Collective.
 ww_status ww_store_write_record(ww_store *store, const ww_replay_record *record, ww_error *error);
 bool ww_store_has_record(const ww_store *store);
 /// Reads a record that is there back: `*holds` is false when it fails its hash. The caller, while
@@ -374,6 +375,39 @@ ww_status ww_store_commit_gram(ww_store *store, uint64_t spectrum_key, uint64_t 
 ww_status ww_store_read_train_targets(const char *path, int64_t index, int64_t count,
                                       const ww_parallel *parallel, double *targets,
                                       ww_error *error);
+
+/// A run in a file, and the shape that its weights have to have.
+typedef struct ww_start_source {
+    const char *path;
+    int64_t index;                     ///< number NNNN in runNNNN
+    int64_t width, dimension, outputs; ///< m, d, k
+} ww_start_source;
+
+/// Where weights that a run begins with are put, each rank its own units.
+typedef struct ww_start_target {
+    const ww_tiling *tiling; ///< of `width` units
+    double *hidden_weights;  ///< [local units, d]
+    double *output_weights;  ///< [local units, k]
+} ww_start_target;
+
+/// Whether that run can be begun from: WW_USAGE where there is no such file or run, it has another
+/// shape, replicas, or no checkpoint yet. Weights are not read. Collective.
+ww_status ww_store_check_start(const ww_start_source *source, const ww_parallel *parallel,
+                               ww_error *error);
+
+/// Reads the weights of its newest checkpoint that is whole. Errors as above; WW_FAILED: none is
+/// whole. Safe while a job writes the file. No member need be open. Collective.
+ww_status ww_store_read_start(const ww_start_source *source, const ww_start_target *target,
+                              const ww_parallel *parallel, ww_error *error);
+
+/// What a run has recorded of its own initial weights.
+typedef enum ww_start_found { WW_START_NONE, WW_START_WHOLE, WW_START_DAMAGED } ww_start_found;
+
+/// Reads the initial weights that the run itself has recorded (WW_RECORD_INITIAL_WEIGHTS): only
+/// where they are WW_START_WHOLE does the target hold anything. Collective.
+ww_status ww_store_read_recorded_start(const ww_start_source *source, const ww_start_target *target,
+                                       const ww_parallel *parallel, ww_start_found *found,
+                                       ww_error *error);
 
 /// Whether snapshot `index` of the layout was taken; and its hidden weights of tile `tile` of this
 /// rank, `weights` [tile units, d]. Not collective.

@@ -12,6 +12,7 @@ ww_status ww_app_run(const ww_parallel *parallel, int count, char **words, ww_er
 ww_status ww_app_resume(const ww_parallel *parallel, int count, char **words, ww_error *error);
 ww_status ww_app_gram_command(const ww_parallel *parallel, int count, char **words,
                               ww_error *error);
+ww_status ww_app_construct(const ww_parallel *parallel, int count, char **words, ww_error *error);
 ww_status ww_app_show(const ww_parallel *parallel, int count, char **words, ww_error *error);
 ww_status ww_app_verify(const ww_parallel *parallel, int count, char **words, ww_error *error);
 ww_status ww_app_plan(const ww_parallel *parallel, int count, char **words, ww_error *error);

@@ -88,6 +88,35 @@ static const command commands[] = {
      "  --force              replace a file that exists\n"
      "  -q, --quiet          no progress\n",
      ww_app_gram_command},
+    {"construct", "build weights that a theorem says there are, and check them",
+     "usage: widthwise construct fit|bad-fit|local-minimum [CONFIG] [-o FILE] [--set KEY=VALUE]... "
+     "[options]\n"
+     "       mpirun -n RANKS widthwise construct ...\n"
+     "\n"
+     "Nothing is trained. FILE is one that `run` could have made, of 0 steps; `run CONFIG --set\n"
+     "network.start=file --set network.start_file=FILE` begins with its weights. Output weights "
+     "are "
+     "of one\n"
+     "size, half of them positive (model: brutzkus). Where CONFIG has no width it is what is "
+     "needed.\n"
+     "\n"
+     "  fit            every train sample gets its label, whatever the labels are\n"
+     "  bad-fit        that, and every test sample gets the wrong one\n"
+     "  local-minimum  a spurious local minimum of the ReLU loss on a separable train set\n"
+     "\n"
+     "It ends with what was found: loss, errors, the norm of the gradient, the radius of a ball in "
+     "which\n"
+     "no activation pattern changes, and the lowest loss of 100 points in it.\n"
+     "\n"
+     "  -o, --output FILE    the file to make (default: NAME-fit.h5 and so on in the current "
+     "folder)\n"
+     "  --set KEY=VALUE      override a key\n"
+     "  --wall-time TIME     end before TIME is over: MINUTES, H:MM:SS, D-HH:MM:SS; default: what "
+     "Slurm\n"
+     "                       tells of the job's end; none: no limit\n"
+     "  --force              replace a file that exists\n"
+     "  -q, --quiet          no progress\n",
+     ww_app_construct},
     {"plan", "tell beforehand what a configuration will need",
      "usage: widthwise plan [CONFIG] [--set KEY=VALUE]... [options]\n"
      "       mpirun -n RANKS widthwise plan ...\n"
@@ -172,7 +201,7 @@ static void print_usage(FILE *stream)
             "usage: widthwise COMMAND ...      (under mpirun or srun for more than one rank)\n\n",
             ww_version_text());
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        fprintf(stream, "  %-8s %s\n", commands[i].name, commands[i].summary);
+        fprintf(stream, "  %-9s %s\n", commands[i].name, commands[i].summary);
     fprintf(stream,
             "\n`widthwise COMMAND --help` tells more. Exit codes: 0 done, 1 failed, 2 wrong "
             "usage or\nconfiguration, 3 diverged, 75 stopped early with a checkpoint.\n");

@@ -1,6 +1,7 @@
 #include "app/cost.h"
 
 #include "app/replicas.h"
+#include "app/start.h"
 #include "widthwise/gram_ranks.h"
 #include "widthwise/measure.h"
 #include "widthwise/train.h"
@@ -96,8 +97,9 @@ ww_status ww_member_cost_of(const ww_app_member *member, const ww_member_place *
         .data = ww_dataset_bytes(shape, sharers),
         .inputs = ww_dataset_input_bytes(shape),
         .sharers = sharers,
+        .weights = engine.weights + ww_app_start_bytes(&problem),
+        .start = ww_app_start_bytes(&problem) + ww_app_start_work_bytes(&problem),
         .loading = rank == 0 ? ww_dataset_loading_bytes(shape) : 0,
-        .weights = engine.weights,
         .step = engine.work + ww_batches_bytes(&problem),
         .record = measure.record_bytes,
         .results = measure.final_bytes,
@@ -133,8 +135,8 @@ int64_t ww_crew_sharers(int64_t crew, int64_t ranks, int64_t ranks_a_node)
 int64_t ww_member_peak(const ww_member_cost *cost)
 {
     const int64_t most = larger(larger(cost->record, cost->results), cost->store.memory);
-    return cost->data +
-           larger(cost->weights + cost->step + most, larger(cost->labels, cost->loading));
+    const int64_t training = cost->weights + cost->step + most;
+    return cost->data + larger(training, larger(larger(cost->labels, cost->loading), cost->start));
 }
 
 double ww_member_training_work(const ww_app_member *member, const ww_member_cost *cost)

@@ -23,8 +23,9 @@ typedef struct ww_member_cost {
     int64_t data;    ///< data set, of its inputs the part of a rank
     int64_t inputs;  ///< all inputs, which stand once on a node
     int64_t sharers; ///< ranks of a node that have them in common
+    int64_t weights; ///< hidden and output weights, and those at t = 0 that are held
+    int64_t start;   ///< most while those are built, before the engine is there
     int64_t loading; ///< most beside the data set while it is loaded, before anything else is there
-    int64_t weights; ///< hidden and output weights
     int64_t step;    ///< all else of the engine, and the batches
     int64_t record;  ///< most while a record is made
     int64_t results; ///< most while results and predictions are computed
@@ -48,7 +49,8 @@ ww_status ww_member_cost_of(const ww_app_member *member, const ww_member_place *
 int64_t ww_crew_sharers(int64_t crew, int64_t ranks, int64_t ranks_a_node);
 
 /// Most bytes at one time, without program and libraries: training with the largest of record,
-/// results and writing, or before that loading of the data set, or worst-case labels.
+/// results and writing, or before that loading of the data set, worst-case
+/// labels, or building of weights.
 int64_t ww_member_peak(const ww_member_cost *cost);
 
 /// Additions and multiplications of the member's training on this rank: steps, records and results

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-ww_status ww_course_create(const ww_app_member *member, const ww_config *config,
+ww_status ww_course_create(const char *path, const ww_app_member *member, const ww_config *config,
                            const ww_dataset *data, const ww_parallel *parallel, ww_course *course,
                            ww_error *error)
 {
@@ -16,6 +16,8 @@ ww_status ww_course_create(const ww_app_member *member, const ww_config *config,
     WW_TRY(ww_agree(parallel, course->carry != NULL && course->values != NULL ? WW_OK : WW_FAILED,
                     error));
     WW_TRY(ww_problem_make(config, data, parallel, &course->problem, error));
+    WW_TRY(ww_app_start_make(path, member->index, &course->problem, &course->start, error));
+    ww_app_start_give(&course->start, &course->problem);
     WW_TRY(ww_course_begin(course, error));
     return ww_agree(parallel, ww_batches_create(&course->problem, &course->batches, error), error);
 }
@@ -57,6 +59,7 @@ void ww_course_free(ww_course *course)
 {
     ww_batches_free(course->batches);
     ww_engine_free(course->engine);
+    ww_app_start_free(&course->start);
     free(course->carry);
     free(course->values);
     *course = (ww_course){0};

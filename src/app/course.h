@@ -4,6 +4,7 @@
 #define WIDTHWISE_APP_COURSE_H
 
 #include "app/member.h"
+#include "app/start.h"
 #include "widthwise/measure.h"
 #include "widthwise/train.h"
 
@@ -17,6 +18,7 @@ typedef struct ww_course {
     const ww_dataset *data;
     const ww_parallel *parallel;
     ww_problem problem;
+    ww_app_start start; ///< weights at t = 0 that are held
     ww_engine *engine;
     ww_batches *batches;
     double *carry;                  ///< [carry count] of what is measured, then the engine's tally
@@ -28,9 +30,9 @@ typedef struct ww_course {
     ww_rest rest;                   ///< as last found, where the configuration stops at rest
 } ww_course;
 
-/// Makes everything, weights of step 0 included. `course` must stay where it is. Collective. Free
-/// with ww_course_free, also after a failure.
-ww_status ww_course_create(const ww_app_member *member, const ww_config *config,
+/// Makes everything, weights of step 0 included, for a member of the file `path`. `course` must
+/// stay where it is. Collective. Free with ww_course_free, also after a failure.
+ww_status ww_course_create(const char *path, const ww_app_member *member, const ww_config *config,
                            const ww_dataset *data, const ww_parallel *parallel, ww_course *course,
                            ww_error *error);
 void ww_course_free(ww_course *course);

@@ -2,6 +2,7 @@
 
 #include "app/member.h"
 #include "app/results.h"
+#include "app/start.h"
 
 // What the pieces of the work look at between them.
 typedef struct gram_member {
@@ -32,9 +33,13 @@ ww_status ww_app_member_gram(const char *path, const ww_app_member *member, cons
     ww_store *store = NULL;
     ww_progress_begin(progress, member->label[0] != '\0' ? member->label : member->config->name, 0);
     WW_TRY(ww_problem_make(member->config, data, parallel, &problem, error));
+    ww_app_start start;
+    ww_status status = ww_app_start_make(path, member->index, &problem, &start, error);
+    ww_app_start_give(&start, &problem);
     ww_member_layout layout = member->layout;
     layout.data_hash = data->hash;
-    ww_status status = ww_store_open(path, &layout, parallel, &problem.tiling, &store, error);
+    if (status == WW_OK)
+        status = ww_store_open(path, &layout, parallel, &problem.tiling, &store, error);
     const ww_app_results results = {.member = member,
                                     .problem = &problem,
                                     .parallel = parallel,
@@ -50,5 +55,6 @@ ww_status ww_app_member_gram(const char *path, const ww_app_member *member, cons
         ww_progress_say(progress, "%s", error->message);
     *advanced = status == WW_OK;
     ww_store_close(store);
+    ww_app_start_free(&start);
     return status;
 }

@@ -360,6 +360,14 @@ static void say_outcome(member_loop *self, ww_status status, const ww_error *err
         ww_progress_say(self->progress, "%s", error->message);
 }
 
+static void say_start(member_loop *self)
+{
+    char text[512];
+    ww_app_start_describe(&self->course.start, &self->course.problem, text, sizeof text);
+    if (text[0] != '\0')
+        ww_progress_say(self->progress, "%s", text);
+}
+
 ww_status ww_app_member_run(const char *path, const ww_app_member *member, const ww_dataset *data,
                             const ww_parallel *parallel, ww_ending *ending, ww_progress *progress,
                             bool *advanced, ww_error *error)
@@ -376,9 +384,11 @@ ww_status ww_app_member_run(const char *path, const ww_app_member *member, const
     };
     ww_progress_begin(progress, member->label[0] != '\0' ? member->label : member->config->name, 0);
     ww_status status =
-        ww_course_create(member, member->config, data, parallel, &self.course, error);
+        ww_course_create(path, member, member->config, data, parallel, &self.course, error);
     ww_member_layout layout = member->layout;
     layout.data_hash = data->hash;
+    if (status == WW_OK)
+        say_start(&self);
     if (status == WW_OK)
         status =
             ww_store_open(path, &layout, parallel, &self.course.problem.tiling, &self.store, error);

@@ -176,6 +176,9 @@ ww_status ww_app_member_prepare(const ww_config *config, int64_t index, const ch
         return status;
     }
     const bool is_gd = config->training.method == WW_METHOD_GD;
+    // Weights out of another file must be there for a restart, whatever becomes of that file.
+    const int record = config->output.record |
+                       (config->network.start == WW_START_FILE ? WW_RECORD_INITIAL_WEIGHTS : 0);
     const int64_t batch = is_gd ? shape->train.count : config->training.batch;
     const ww_parallel alone = {.communicator = MPI_COMM_NULL, .rank = 0, .size = 1};
     ww_problem problem;
@@ -201,7 +204,7 @@ ww_status ww_app_member_prepare(const ww_config *config, int64_t index, const ch
         .snapshot_steps = config->measure.snapshots.values,
         .snapshot_count = config->measure.snapshots.count,
         // A batch of gd is the whole train set in order: nothing to record.
-        .record = config->output.record & (is_gd ? ~WW_RECORD_BATCHES : ~0),
+        .record = record & (is_gd ? ~WW_RECORD_BATCHES : ~0),
     };
     layout->trajectory = ww_measure_trajectory(member->plan, &layout->trajectory_count);
     if (list_final(member, error) != WW_OK) {

@@ -125,6 +125,11 @@ static void print_purposes(const planning *self)
         print_bytes("room for worst-case labels, at first", (double)cost->labels);
         return;
     }
+    if (ww_member_peak(cost) == cost->data + cost->start) {
+        print_bytes(data, (double)cost->data);
+        print_bytes("room to build weights, at first", (double)cost->start);
+        return;
+    }
     print_bytes("weights", (double)cost->weights);
     print_bytes(data, (double)cost->data);
     print_bytes("room for steps", (double)cost->step);

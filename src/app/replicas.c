@@ -19,6 +19,7 @@ static const double GLANCE_SECONDS = 0.05; // between two looks at what else goe
 
 // What one rank keeps. Results of a round are rows of `words` words.
 typedef struct replicas {
+    const char *path;
     const ww_app_member *member;
     const ww_config *config;
     const ww_dataset *shared; // NULL: each replica has its own data
@@ -152,7 +153,8 @@ static ww_status run_replica(replicas *self, int64_t number, int64_t *row, ww_er
     ww_course course;
     int64_t records = 0;
     blank_row(self, row);
-    ww_status status = ww_course_create(self->member, &config, data, &self->alone, &course, error);
+    ww_status status =
+        ww_course_create(self->path, self->member, &config, data, &self->alone, &course, error);
     if (status == WW_OK)
         status = train(self, &course, &records, row, error);
     if (status == WW_OK)
@@ -459,7 +461,8 @@ ww_status ww_app_replicas_run(const char *path, const ww_app_member *member, con
                               const ww_parallel *parallel, ww_ending *ending, ww_progress *progress,
                               bool *advanced, ww_error *error)
 {
-    replicas self = {.member = member,
+    replicas self = {.path = path,
+                     .member = member,
                      .config = member->config,
                      .shared = data,
                      .crew = parallel,

@@ -5,6 +5,7 @@
 #include "app/lock.h"
 #include "app/provenance.h"
 #include "app/replicas.h"
+#include "app/start.h"
 #include "widthwise/clock.h"
 #include "widthwise/gram_analysis.h"
 #include "widthwise/gram_ranks.h"
@@ -47,6 +48,25 @@ static ww_status check_members(const ww_session *self, bool is_new, ww_error *er
     return WW_OK;
 }
 
+// What is wrong with the weights that members of a new file begin with: of those that are built
+// only the first can be looked at, whose data are there.
+static ww_status check_starts(ww_session *self, const ww_app_member *first, ww_error *error)
+{
+    for (size_t i = 0; i < self->members.count; i++) {
+        const ww_app_member *member = &self->members.list[i];
+        if (member->config == NULL) // skipped
+            continue;
+        const ww_status status =
+            ww_app_start_check(self->path, member->config, &member->shape,
+                               member == first ? &self->cache.data : NULL, self->parallel, error);
+        if (status != WW_OK) {
+            ww_app_name_member(member->index, member->label, error);
+            return status;
+        }
+    }
+    return WW_OK;
+}
+
 ww_status ww_session_prepare(ww_session *self, size_t first, size_t count, const int64_t *indices,
                              const bool *skip, bool is_new, ww_error *error)
 {
@@ -66,9 +86,11 @@ ww_status ww_session_prepare(ww_session *self, size_t first, size_t count, const
         return WW_OK;
     const ww_status status =
         ww_data_cache_get(&self->cache, first_to_run->config, self->parallel, error);
-    if (status != WW_OK)
+    if (status != WW_OK) {
         ww_app_name_member(first_to_run->index, first_to_run->label, error);
-    return status;
+        return status;
+    }
+    return is_new ? check_starts(self, first_to_run, error) : WW_OK;
 }
 
 // A member before `i` whose worst-case labels are the same.

@@ -27,4 +27,30 @@ void dgesvd_(const char *job_u, const char *job_vt, const int *m, const int *n, 
 void dstev_(const char *job, const int *n, double *d, double *e, double *z, const int *ldz,
             double *work, int *info, size_t job_length);
 
+/// QR factorisation of a [m, n] with column pivoting: R in its upper triangle, its diagonal falling
+/// in magnitude, reflectors below. Column j came from column pivots[j] (from 1); pivots are zeroes
+/// at first.
+void dgeqp3_(const int *m, const int *n, double *a, const int *lda, int *pivots, double *tau,
+             double *work, const int *work_size, int *info);
+
+/// QR factorisation of a [m, n] without pivoting.
+void dgeqrf_(const int *m, const int *n, double *a, const int *lda, double *tau, double *work,
+             const int *work_size, int *info);
+
+/// The first n columns of Q, of k reflectors in a [m, n], in their place.
+void dorgqr_(const int *m, const int *n, const int *k, double *a, const int *lda, const double *tau,
+             double *work, const int *work_size, int *info);
+
+/// c [m, n] <- Q c (side "L", transpose "N"), with k reflectors in a [m, k].
+void dormqr_(const char *side, const char *transpose, const int *m, const int *n, const int *k,
+             const double *a, const int *lda, const double *tau, double *c, const int *ldc,
+             double *work, const int *work_size, int *info, size_t side_length,
+             size_t transpose_length);
+
+/// Solves op(a) x = b in place, with a [n, n] triangular and b [n, right sides]. info > 0: a has a
+/// zero on its diagonal.
+void dtrtrs_(const char *upper, const char *transpose, const char *diagonal, const int *n,
+             const int *right_sides, const double *a, const int *lda, double *b, const int *ldb,
+             int *info, size_t upper_length, size_t transpose_length, size_t diagonal_length);
+
 #endif

@@ -422,6 +422,12 @@ static ww_status check_replicas(const ww_config *config, ww_error *error)
             "is %lld, and replicas record nothing for an outside check; take output.record "
             "out: replica r is the run with seeds raised by r, which can be recorded alone",
             (long long)config->replicas);
+    if (config->network.start == WW_START_FILE)
+        return ww_config_refuse(
+            config, key, error,
+            "is %lld, but network.start: file gives all of them the same weights, which no "
+            "replica keeps for a restart; use a sweep over seeds",
+            (long long)config->replicas);
     if (config->replica_seeds == 0)
         return ww_config_refuse(
             config, key, error,

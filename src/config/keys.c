@@ -215,7 +215,9 @@ static const ww_key keys[] = {
         "sample its label; bad-fit: these and every test sample the wrong one; local-minimum: a "
         "spurious one of the ReLU loss.",
         .choices = starts, FROM("drawn")),
-    KEY(network.start_file, PATH, "File with a run of the same width, dimension and outputs.",
+    KEY(network.start_file, PATH,
+        "File with a run of the same width, dimension and outputs; its newest checkpoint is read "
+        "once, and kept as output.record: initial-weights keeps it.",
         REQUIRED, ONLY("network.start", WW_START_FILE)),
     KEY(network.start_run, INTEGER, "Number of the run in that file.", AT_LEAST(0), FROM("0"),
         ONLY("network.start", WW_START_FILE)),

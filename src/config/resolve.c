@@ -124,31 +124,59 @@ bool ww_config_has_targets(const ww_config *config)
 
 static const char gram_word[] = "gram";
 
-bool ww_config_wants_gram(const ww_config *config)
+static bool has_word(const ww_word_list *list, const char *word)
 {
-    for (size_t i = 0; i < config->measure.final.count; i++)
-        if (strcmp(config->measure.final.words[i], gram_word) == 0)
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->words[i], word) == 0)
             return true;
     return false;
 }
 
+static ww_status add_word(ww_word_list *list, const char *word, ww_error *error)
+{
+    if (has_word(list, word))
+        return WW_OK;
+    char **words = realloc(list->words, (list->count + 1) * sizeof *words);
+    if (words == NULL)
+        return ww_fail(error, WW_FAILED, "out of memory for a list of names");
+    list->words = words;
+    words[list->count] = ww_copy_text(word, error);
+    if (words[list->count] == NULL)
+        return WW_FAILED;
+    list->count++;
+    return WW_OK;
+}
+
+bool ww_config_wants_gram(const ww_config *config)
+{
+    return has_word(&config->measure.final, gram_word);
+}
+
 ww_status ww_config_want_gram(ww_config *config, ww_error *error)
 {
-    ww_word_list *final = &config->measure.final;
     if (config->replicas > 1)
         return ww_fail(error, WW_USAGE,
                        "replicas have no Gram matrix; take replicas: 1, or a sweep over seeds");
-    if (ww_config_wants_gram(config))
-        return WW_OK;
-    char **words = realloc(final->words, (final->count + 1) * sizeof *words);
-    if (words == NULL)
-        return ww_fail(error, WW_FAILED, "out of memory for a list of results");
-    final->words = words;
-    words[final->count] = ww_copy_text(gram_word, error);
-    if (words[final->count] == NULL)
-        return WW_FAILED;
-    final->count++;
-    return WW_OK;
+    return add_word(&config->measure.final, gram_word, error);
+}
+
+ww_status ww_config_want_quantity(ww_config *config, const char *name, ww_error *error)
+{
+    ww_word_list *list = &config->measure.quantities;
+    return has_word(list, "all") ? WW_OK : add_word(list, name, error);
+}
+
+ww_status ww_config_want_result(ww_config *config, const char *name, ww_error *error)
+{
+    ww_word_list *list = &config->measure.final;
+    return has_word(list, "all") ? WW_OK : add_word(list, name, error);
+}
+
+bool ww_config_is_default(const ww_config *config, const char *key)
+{
+    const size_t index = ww_key_find(key);
+    WW_ASSERT(index < ww_key_count());
+    return config->lines == NULL || config->lines[index] == 0;
 }
 
 bool ww_config_same_source(const ww_config *a, const ww_config *b)

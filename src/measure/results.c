@@ -1,5 +1,6 @@
 // Results at the end of a run.
 
+#include "measure/neighbourhood.h"
 #include "measure/quantities.h"
 #include "measure/spectrum.h"
 #include "widthwise/memory.h"
@@ -169,5 +170,29 @@ const ww_result ww_results[] = {
                                 "Smallest distance phi between any two train samples.")},
      .cost = separation_cost,
      .compute = separation},
+    {.name = "neighbourhood",
+     .description = "whether W(T) is a local minimum of the train loss: gradient, flat ball, and "
+                    "100 points nearby",
+     .field_count = 5,
+     .fields = {WW_SCALAR_FIELD("gradient_norm", "1", "BR theorem 8",
+                                "Frobenius norm of the derivative of the whole train loss by the "
+                                "hidden weights at the end; exactly 0 where no sample has a part "
+                                "in it."),
+                WW_SCALAR_FIELD("flat_radius", "1", "BR section 9.3.1",
+                                "Frobenius radius of a ball around W(T) in which provably no "
+                                "activation pattern changes and, with the hinge loss, no margin "
+                                "passes 1; 0 where none is known."),
+                WW_SCALAR_FIELD("neighbours", "1", "BR section 9.3.1",
+                                "Points nearby that were "
+                                "tried."),
+                WW_SCALAR_FIELD("neighbour_radius", "1", "BR section 9.3.1",
+                                "Distances of these points are spread evenly up to it: "
+                                "flat_radius, or where that is 0 1e-6 of the norm of W(T)."),
+                WW_SCALAR_FIELD("neighbour_lowest", WW_LOSS_UNITS, "BR section 9.3.1",
+                                "Smallest L(W') - L(W(T)) over these points, in random directions "
+                                "and, where the gradient is not 0, one along it downwards; not "
+                                "below 0 at a local minimum.")},
+     .cost = ww_neighbourhood_cost,
+     .compute = ww_neighbourhood},
 };
 const size_t ww_result_count = sizeof ww_results / sizeof ww_results[0];

@@ -6,6 +6,8 @@
 #include "store/weights.h"
 #include "widthwise/hash.h"
 
+#include <inttypes.h>
+
 /// Writes one field on rank 0 and remembers its hash for the commit.
 static ww_status write_result(ww_store *store, const ww_array_list *list,
                               ww_pending_results *results, size_t field, const double *values,
@@ -129,11 +131,19 @@ ww_status ww_store_write_record(ww_store *store, const ww_replay_record *record,
     const ww_status summed = ww_sum_words(&store->parallel, &word, 1, error);
     if (status == WW_OK)
         status = summed;
+    WW_TRY(ww_store_agree_written(store, status, error));
+    if (store->page.record_valid && (uint64_t)word != store->page.record_hash) // on all ranks
+        return ww_fail(error, WW_FAILED,
+                       "%s: what run%04" PRId64
+                       " recorded is damaged and cannot be written again as it was: the weights "
+                       "that it begins with are others now; restore the file from a backup, or "
+                       "start anew with another output file",
+                       store->path, store->member.index);
     ww_page next = ww_store_next_page(store);
     next.state = WW_RUN_RUNNING;
     next.record_valid = true;
     next.record_hash = (uint64_t)word;
-    return ww_store_publish(store, &next, status, error);
+    return ww_store_publish(store, &next, WW_OK, error);
 }
 
 ww_status ww_store_check_record(ww_store *store, bool *holds, ww_error *error)

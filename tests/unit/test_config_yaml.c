@@ -146,6 +146,8 @@ static char *write_config(uint64_t seed)
         has_replicas = false;
     }
     settle_choices(&choices);
+    if (choices.network.start == WW_START_FILE) // whose weights replicas do not keep
+        has_replicas = false;
     for (size_t index = 0; index < ww_key_count(); index++) {
         const ww_key *key = ww_key_at(index);
         const char *path = key->path;
