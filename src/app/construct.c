@@ -97,9 +97,10 @@ typedef struct checked {
     double gradient_norm, flat_radius, neighbours, neighbour_radius, neighbour_lowest;
 } checked;
 
-static void take(void *context, const char *group, const char *name, double value)
+static void take(void *context, const char *group, const char *name, double value, double deviation)
 {
     checked *self = context;
+    (void)deviation; // there are no replicas
     const struct {
         const char *group, *name;
         double *place;
