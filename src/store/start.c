@@ -121,7 +121,8 @@ static ww_status read_weights(const ww_array *hidden, const ww_array *output,
 {
     uint64_t ignored = 0;
     WW_TRY(ww_weights_read_hidden(hidden, target->tiling, target->hidden_weights, &ignored, error));
-    return ww_weights_read_output(output, target->tiling, target->output_weights, &ignored, error);
+    return ww_weights_read_output(output, 0, target->tiling, target->output_weights, &ignored,
+                                  error);
 }
 
 /// Whether the weights that a slot had just now are those that a page vouches for: the slot as a
