@@ -123,7 +123,7 @@ void ww_app_start_describe(const ww_app_start *start, const ww_problem *problem,
         (void)snprintf(text, size,
                        "built weights that fit %lld samples, with %lld of %lld units: largest "
                        "|N(x) - y| %.3g, smallest margin 1 + %.3g (%lld grouping%s)",
-                       (long long)built->samples, (long long)built->least_width, width,
+                       (long long)built->samples, 2 * (long long)built->rows, width,
                        built->deviation, built->least_margin - 1.0, (long long)built->attempts,
                        built->attempts == 1 ? "" : "s");
 }

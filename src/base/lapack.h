@@ -21,25 +21,21 @@ void dgesvd_(const char *job_u, const char *job_vt, const int *m, const int *n, 
              double *work, const int *work_size, int *info, size_t job_u_length,
              size_t job_vt_length);
 
+/// Eigenvalues, rising, of the symmetric matrix of which a [n, n] has one triangle; with job "V"
+/// column j of a becomes the eigenvector of value j.
+void dsyev_(const char *job, const char *upper, const int *n, double *a, const int *lda,
+            double *values, double *work, const int *work_size, int *info, size_t job_length,
+            size_t upper_length);
+
 /// Eigenvalues, rising, of the symmetric tridiagonal matrix of diagonal d [n] and e [n - 1] beside
 /// it; with job "V" column j of z [n, n] is the eigenvector of value j. work [2 n]. e is
 /// overwritten.
 void dstev_(const char *job, const int *n, double *d, double *e, double *z, const int *ldz,
             double *work, int *info, size_t job_length);
 
-/// QR factorisation of a [m, n] with column pivoting: R in its upper triangle, its diagonal falling
-/// in magnitude, reflectors below. Column j came from column pivots[j] (from 1); pivots are zeroes
-/// at first.
-void dgeqp3_(const int *m, const int *n, double *a, const int *lda, int *pivots, double *tau,
-             double *work, const int *work_size, int *info);
-
-/// QR factorisation of a [m, n] without pivoting.
+/// QR factorisation of a [m, n]: R in its upper triangle, reflectors below.
 void dgeqrf_(const int *m, const int *n, double *a, const int *lda, double *tau, double *work,
              const int *work_size, int *info);
-
-/// The first n columns of Q, of k reflectors in a [m, n], in their place.
-void dorgqr_(const int *m, const int *n, const int *k, double *a, const int *lda, const double *tau,
-             double *work, const int *work_size, int *info);
 
 /// c [m, n] <- Q c (side "L", transpose "N"), with k reflectors in a [m, k].
 void dormqr_(const char *side, const char *transpose, const int *m, const int *n, const int *k,

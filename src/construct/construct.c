@@ -33,6 +33,8 @@ static const char *start_name(const ww_config *config)
 ww_status ww_construction_allocate(int64_t rows, int64_t dimension, ww_construction *made,
                                    ww_error *error)
 {
+    free(made->positive);
+    free(made->negative);
     made->rows = rows;
     made->dimension = dimension;
     const size_t row = (size_t)dimension * sizeof(double);
@@ -136,8 +138,6 @@ static ww_status work(const ww_config *config, const ww_dataset *data, bool buil
     if (status == WW_OK && builds)
         status = ww_construct_check_width(config, made->least_width, error);
     if (status == WW_OK && builds)
-        status = ww_construction_allocate(made->least_width / 2, data->dimension, made, error);
-    if (status == WW_OK && builds)
         status = ww_fit_build(&wanted, made, error);
     ww_wanted_free(&wanted);
     return status;
@@ -198,7 +198,7 @@ void ww_construction_rows(const ww_construction *made, int64_t width, int64_t fi
 
 int64_t ww_construct_bytes(const ww_config *config, const ww_dataset *shape, int rank)
 {
-    enum { COLUMNS = 64 };
+    const int64_t columns = 64;
     const int64_t value = (int64_t)sizeof(double);
     const int64_t d = shape->dimension;
     if (!ww_is_built(config))
@@ -212,7 +212,7 @@ int64_t ww_construct_bytes(const ww_config *config, const ww_dataset *shape, int
     const int64_t rows = units * d * value;
     if (rank != 0)
         return rows;
-    // Norms and lists, the samples once for what they span or as points, room for LAPACK, and a
-    // basis with a group.
-    return rows + n * (d + COLUMNS + 8) * value + 2 * (d + COLUMNS) * (d + COLUMNS) * value;
+    // Norms and lists, the samples once in new coordinates, the basis, eigenvectors, and a group.
+    return rows + n * (span + 8) * value + (n < d ? n : columns * 8) * d * value +
+           span * (d + 2 * span + 4 * columns) * value;
 }

@@ -13,9 +13,13 @@
 // one group holds them all, and a = 0 will do. Theorem 7 has k >= 2 ceil(n / (2 d - 2)) units a
 // half, half as many, for theirs with a bias each.
 //
+// More groups than that, where there are units for them, lie better: smaller ones leave room to
+// choose a, and need smaller b.
+//
 // It stands or falls with how near to a group's hyperplane the other samples lie: e is half of the
 // least |z| / |<b, x>|. So what comes out is looked at, with a bound of all rounding errors, and
-// another grouping is drawn where that is not small.
+// another grouping is drawn where that is not small, and after a few of the fewest groups one of
+// more.
 
 #include "construct/parts.h"
 
@@ -26,7 +30,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_ATTEMPTS = 16, MOST_NORMALS = 8, RIGHT_SIDES = 2, NAME = 64 };
+enum { MOST_ATTEMPTS = 16, FEWEST_ATTEMPTS = 4, MOST_NORMALS = 8, RIGHT_SIDES = 2, NAME = 64 };
 
 // How far N(x) may be from y, rounding included, for a grouping to be taken.
 static const double ACCURACY = 1.0 / 64.0;
@@ -42,18 +46,21 @@ int64_t ww_fit_groups(const ww_wanted *wanted)
 typedef struct fit {
     const ww_wanted *wanted;
     ww_construction *made;
-    int64_t count, rank, groups, most; // samples that count, r, groups, samples in the largest
-    double unit_share;                 // v (1 - alpha)
-    double *points;                    // [count, r], samples as unit vectors in the basis
-    int64_t *order;                    // [count], grouping
-    double *factor;                    // [r, most] by columns: samples of a group, then its QR
+    int64_t count, rank; // samples that count, r
+    int64_t least, most; // groups that it takes, samples in the largest of so many
+    int64_t groups;      // of the attempt at hand
+    double unit_share;   // v (1 - alpha)
+    double *points;      // [count, r], samples as unit vectors by the basis
+    int64_t *order;      // [count], grouping
+    double *factor;      // [r, most] by columns: samples of a group, then its QR
     double *tau;
     double *solved; // [r, RIGHT_SIDES + MOST_NORMALS] by columns: b+, b-, candidates for a
     double *places; // [RIGHT_SIDES + MOST_NORMALS], products with one sample
     double *work;
     int work_size;
     double *row;            // [r]
-    int64_t blamed;         // of the samples that count: what failed
+    double tightest;        // how near to where it must not be a sample lies, at the last attempt
+    int64_t blamed;         // that sample, of those that count
     int64_t blamed_company; // samples of the group that it lies too near to
 } fit;
 
@@ -85,9 +92,9 @@ static ww_status fit_create(const ww_wanted *wanted, ww_construction *made, fit 
                   .made = made,
                   .count = wanted->chosen_count,
                   .rank = wanted->rank,
-                  .groups = ww_fit_groups(wanted),
+                  .least = ww_fit_groups(wanted),
                   .unit_share = ww_config_output_std(config) * (1.0 - ww_negative_slope(config))};
-    self->most = (self->count + self->groups - 1) / self->groups;
+    self->most = (self->count + self->least - 1) / self->least;
     const size_t n = (size_t)self->count;
     const size_t r = (size_t)self->rank;
     const size_t columns = RIGHT_SIDES + MOST_NORMALS;
@@ -117,15 +124,23 @@ static void find_points(fit *self)
         const double *input = ww_wanted_input(wanted, sample);
         double *point = self->points + i * self->rank;
         for (int64_t j = 0; j < self->rank; j++)
-            point[j] =
-                (wanted->basis == NULL ? input[j] : product(wanted->basis + j * d, input, d)) /
-                wanted->norms[sample];
+            point[j] = product(wanted->basis + j * d, input, d) / wanted->norms[sample];
     }
 }
 
 static double *column(const fit *self, int64_t number)
 {
     return self->solved + number * self->rank;
+}
+
+// Remembers what lies nearest to where it must not.
+static void blame(fit *self, double distance, int64_t sample, int64_t company)
+{
+    if (distance >= self->tightest)
+        return;
+    self->tightest = distance;
+    self->blamed = sample;
+    self->blamed_company = company;
 }
 
 // b+ and b-, of least norm, and candidates for a: first as coordinates by Q, then all at once.
@@ -151,15 +166,18 @@ static bool solve_group(fit *self, int64_t group, int64_t first, int64_t size, i
         column(self, ww_wanted_sign(wanted, sample) > 0.0 ? 0 : 1)[i] = 1.0 / wanted->norms[sample];
     }
     dtrtrs_("U", "T", "N", &s, &sides, self->factor, &r, self->solved, &r, &info, 1, 1, 1);
-    if (info != 0) {
-        self->blamed = self->order[first + info - 1];
-        self->blamed_company = size - 1;
-        return false;
+    for (int64_t i = 0; i < size; i++) {
+        const double *point = self->points + self->order[first + i] * self->rank;
+        const double left_over = fabs(self->factor[i * self->rank + i]);
+        blame(self, left_over / sqrt(product(point, point, self->rank)), self->order[first + i],
+              size - 1);
     }
+    if (info != 0)
+        return false;
     for (int64_t i = 0; i < *candidates; i++) {
         double *a = column(self, RIGHT_SIDES + i) + size;
         const int64_t number =
-            ((self->made->attempts * self->groups + group) * MOST_NORMALS + i) * self->rank;
+            ((self->made->attempts * self->count + group) * MOST_NORMALS + i) * self->rank;
         ww_normals(ww_construction_stream(wanted->config, WW_DIRECTIONS), (uint64_t)number,
                    (size_t)left, a);
         const double norm = sqrt(product(a, a, left));
@@ -200,8 +218,7 @@ static double choose_normal(fit *self, int64_t first, int64_t size, int64_t cand
     for (int64_t c = 1; c < candidates; c++)
         if (room[c] > room[*chosen])
             *chosen = c;
-    self->blamed = nearest[*chosen];
-    self->blamed_company = size;
+    blame(self, room[*chosen], nearest[*chosen], size);
     return isinf(room[*chosen]) ? 1.0 : 0.5 * room[*chosen];
 }
 
@@ -210,10 +227,6 @@ static void put_row(const fit *self, double *out)
 {
     const ww_wanted *wanted = self->wanted;
     const int64_t d = wanted->dimension;
-    if (wanted->basis == NULL) {
-        memcpy(out, self->row, (size_t)d * sizeof *out);
-        return;
-    }
     memset(out, 0, (size_t)d * sizeof *out);
     for (int64_t j = 0; j < self->rank; j++)
         for (int64_t i = 0; i < d; i++)
@@ -227,6 +240,7 @@ static void put_group(fit *self, int64_t group, const double *normal, double siz
         double *rows = half == 0 ? self->made->positive : self->made->negative;
         for (int sign = 0; sign < 2; sign++) {
             const double *b = column(self, half);
+            WW_ASSERT(b != NULL); // for those who analyse this without running it
             for (int64_t j = 0; j < self->rank; j++)
                 self->row[j] =
                     ((normal != NULL ? normal[j] / size : 0.0) + (sign == 0 ? b[j] : -b[j])) /
@@ -239,6 +253,7 @@ static void put_group(fit *self, int64_t group, const double *normal, double siz
 // Rows for all groups of the order at hand. False where one cannot be had.
 static bool build_rows(fit *self)
 {
+    self->tightest = INFINITY;
     for (int64_t group = 0; group < self->groups; group++) {
         const int64_t first = group * self->count / self->groups;
         const int64_t size = (group + 1) * self->count / self->groups - first;
@@ -279,11 +294,8 @@ static bool look(fit *self, double *least)
         if (!counts || fabs(margin - 1.0) + bound <= worst)
             continue;
         worst = fabs(margin - 1.0) + bound;
-        if (!(worst <= ACCURACY)) {
-            self->blamed = next - 1;
-            self->blamed_company = self->most;
+        if (!(worst <= ACCURACY))
             return false;
-        }
     }
     return true;
 }
@@ -321,11 +333,24 @@ static ww_status refuse(const fit *self, ww_error *error)
 {
     char name[NAME];
     ww_wanted_name(self->wanted, self->wanted->chosen[self->blamed], name, sizeof name);
-    return ww_fail(error, WW_FAILED,
-                   "no weights that fit were found in %d groupings of %lld samples: they are not "
-                   "in general position (%s lies in, or too near to, a plane through 0 with %lld "
-                   "others); take it out of the data, or choose another seed",
-                   MOST_ATTEMPTS, (long long)self->count, name, (long long)self->blamed_company);
+    return ww_fail(
+        error, WW_FAILED,
+        "no weights that fit were found in %d groupings of %lld samples: they are not "
+        "in general position (%s lies in, or too near to, a plane through 0 with %lld "
+        "others); take it out of the data, or give it more room by a larger network.width",
+        MOST_ATTEMPTS, (long long)self->count, name, (long long)self->blamed_company);
+}
+
+// Groups of an attempt: the fewest at first, then twice as many each time, as far as there are
+// units and samples.
+static int64_t groups_of(const fit *self, int attempt)
+{
+    const int64_t room = self->wanted->config->network.width / 4;
+    const int64_t most = room < self->count ? room : self->count;
+    int64_t groups = self->least;
+    for (int i = FEWEST_ATTEMPTS; i <= attempt && groups < most; i++)
+        groups = 2 * groups < most ? 2 * groups : most;
+    return self->least == 1 ? 1 : groups;
 }
 
 static ww_status search(fit *self, ww_error *error)
@@ -333,11 +358,16 @@ static ww_status search(fit *self, ww_error *error)
     find_points(self);
     for (int64_t i = 0; i < self->count; i++)
         self->order[i] = i;
-    for (uint32_t attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
+    for (int attempt = 0; attempt < MOST_ATTEMPTS; attempt++) {
         double least = 0.0;
+        self->groups = groups_of(self, attempt);
+        if (2 * self->groups != self->made->rows)
+            WW_TRY(ww_construction_allocate(2 * self->groups, self->wanted->dimension, self->made,
+                                            error));
         if (attempt > 0)
-            ww_permutation(ww_construction_stream(self->wanted->config, WW_GROUPINGS + attempt),
-                           self->count, self->order);
+            ww_permutation(
+                ww_construction_stream(self->wanted->config, WW_GROUPINGS + (uint32_t)attempt),
+                self->count, self->order);
         const bool fits = build_rows(self) && look(self, &least);
         self->made->attempts++;
         if (!fits)

@@ -29,8 +29,10 @@ typedef struct ww_wanted {
     /// have the same output on x and -x, and twice as much on 2 x.
     int64_t *chosen; ///< [chosen_count], rising
     int64_t chosen_count;
-    int64_t rank;  ///< r, of the space that they span
-    double *basis; ///< [r, d], orthonormal rows that span it; NULL where r = d: the unit vectors
+    int64_t rank; ///< r, of the space that they span
+    /// [r, d], orthogonal rows that span it, scaled so that the samples as unit vectors have the
+    /// mean square 1 along each: what is drawn in these coordinates suits data of any spread.
+    double *basis;
 } ww_wanted;
 
 /// Input of sample `i`, [d].
@@ -46,19 +48,19 @@ ww_status ww_wanted_collect(const ww_config *config, const ww_dataset *data, ww_
                             ww_error *error);
 void ww_wanted_free(ww_wanted *wanted);
 
-/// Groups that the samples are fitted in, and the units of each half.
+/// Groups of samples that a fit takes at least.
 int64_t ww_fit_groups(const ww_wanted *wanted);
 
-/// The fit, into `made`, whose rows are allocated. WW_FAILED: not in general position.
+/// The fit, into `made`. WW_FAILED: not in general position.
 ww_status ww_fit_build(const ww_wanted *wanted, ww_construction *made, ww_error *error);
 
 /// Whether the train set has a hyperplane that separates it; else WW_USAGE.
 ww_status ww_local_minimum_check(const ww_dataset *data, ww_error *error);
-/// The local minimum, likewise: one row a half. WW_FAILED: rounding would turn an inequality round.
+/// The local minimum, likewise; one row a half. WW_FAILED: rounding would turn an inequality round.
 ww_status ww_local_minimum_build(const ww_config *config, const ww_dataset *data,
                                  ww_construction *made, ww_error *error);
 
-/// Rows [rows, d] of both halves, zeroes.
+/// Rows [rows, d] of both halves, zeroes, in place of those that are there.
 ww_status ww_construction_allocate(int64_t rows, int64_t dimension, ww_construction *made,
                                    ww_error *error);
 

@@ -5,6 +5,7 @@
 #include "base/lapack.h"
 #include "widthwise/memory.h"
 
+#include <cblas.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +15,9 @@ enum { NAME = 64 };
 // Unit vectors nearer to each other are one direction; places on the random direction that are
 // further apart are not.
 static const double SAME = 1e-12;
-// Of unit vectors, what is left of one beside those before it, below which it depends on them.
-static const double DEPENDENT = 1e-10;
+// Directions in which unit vectors vary by less than 1e-5 of the most, squared, are not made use
+// of: weights would be larger by as much, and rounding with them.
+static const double NEGLIGIBLE = 1e-10;
 
 const double *ww_wanted_input(const ww_wanted *wanted, int64_t i)
 {
@@ -181,86 +183,127 @@ static ww_status choose(ww_wanted *wanted, ww_error *error)
     return status;
 }
 
-// What LAPACK works on: the first `count` of the samples as unit vectors, columns of [d, count].
-typedef struct factored {
-    int dimension, count, work_size;
-    double *columns;
-    double *tau;
-    int *pivots;
+// The matrix whose eigenvectors tell what the samples span, as unit vectors U [n, d]: U^T U, or
+// where there are fewer samples than dimensions U U^T, which has the same eigenvalues but for
+// zeroes.
+typedef struct moments {
+    int size;        // min(n, d)
+    bool of_samples; // U U^T
+    double *matrix;  // [size, size]; then an eigenvector in each row
+    double *values;  // [size], rising
     double *work;
-} factored;
+    double *rows; // [BLOCK or n, d], unit vectors
+    int work_size;
+} moments;
 
-static void factored_free(factored *self)
+enum { BLOCK = 512 };
+
+static void moments_free(moments *self)
 {
-    free(self->columns);
-    free(self->tau);
-    free(self->pivots);
+    free(self->matrix);
+    free(self->values);
     free(self->work);
+    free(self->rows);
 }
 
-// QR with pivots: the diagonal falls, and those that depend on the ones before have nothing left.
-static ww_status factor(const ww_wanted *wanted, int64_t count, factored *self, int64_t *rank,
-                        ww_error *error)
+static ww_status moments_create(const ww_wanted *wanted, moments *self, ww_error *error)
+{
+    const int64_t n = wanted->chosen_count;
+    const int64_t d = wanted->dimension;
+    const int64_t size = n < d ? n : d;
+    const char *what = "the space that the samples span";
+    self->of_samples = n < d;
+    WW_TRY(ww_to_int(size, "the dimension of what is to be fitted", &self->size, error));
+    WW_TRY(ww_to_int(40 * size, "the work on what is to be fitted", &self->work_size, error));
+    const size_t rows = (size_t)(self->of_samples || n < BLOCK ? n : BLOCK);
+    self->matrix = ww_allocate((size_t)size, (size_t)size * sizeof *self->matrix, what, error);
+    self->values = ww_allocate((size_t)size, sizeof *self->values, what, error);
+    self->work = ww_allocate((size_t)self->work_size, sizeof *self->work, what, error);
+    self->rows = ww_allocate(rows, (size_t)d * sizeof *self->rows, what, error);
+    return self->matrix != NULL && self->values != NULL && self->work != NULL && self->rows != NULL
+               ? WW_OK
+               : WW_FAILED;
+}
+
+// Unit vectors of the samples first .. first + count - 1 that count, into self->rows.
+static void take_rows(const ww_wanted *wanted, int64_t first, int64_t count, moments *self)
 {
     const int64_t d = wanted->dimension;
-    const char *what = "the space that the samples span";
-    WW_TRY(ww_to_int(d, "the dimension of the data", &self->dimension, error));
-    WW_TRY(ww_to_int(count, "the number of samples to fit", &self->count, error));
-    WW_TRY(ww_to_int(64 * (count + 2), "the work on the samples to fit", &self->work_size, error));
-    self->columns = ww_allocate((size_t)count, (size_t)d * sizeof *self->columns, what, error);
-    self->tau = ww_allocate((size_t)(d < count ? d : count), sizeof *self->tau, what, error);
-    self->pivots = ww_allocate((size_t)count, sizeof *self->pivots, what, error);
-    self->work = ww_allocate((size_t)self->work_size, sizeof *self->work, what, error);
-    if (self->columns == NULL || self->tau == NULL || self->pivots == NULL || self->work == NULL)
-        return WW_FAILED;
     for (int64_t i = 0; i < count; i++) {
-        const int64_t sample = wanted->chosen[i];
+        const int64_t sample = wanted->chosen[first + i];
         const double *input = ww_wanted_input(wanted, sample);
         for (int64_t j = 0; j < d; j++)
-            self->columns[i * d + j] = input[j] / wanted->norms[sample];
+            self->rows[i * d + j] = input[j] / wanted->norms[sample];
     }
-    int info = 0;
-    dgeqp3_(&self->dimension, &self->count, self->columns, &self->dimension, self->pivots,
-            self->tau, self->work, &self->work_size, &info);
-    WW_ASSERT(info == 0);
-    const int64_t most = d < count ? d : count;
-    *rank = 0;
-    while (*rank < most && fabs(self->columns[*rank * d + *rank]) > DEPENDENT)
-        ++*rank;
-    return WW_OK;
 }
 
-static ww_status take_basis(ww_wanted *wanted, factored *self, ww_error *error)
+static void add_moments(const ww_wanted *wanted, moments *self)
 {
-    const size_t size = (size_t)(wanted->rank * wanted->dimension);
-    const int rank = ww_int(wanted->rank);
-    int info = 0;
-    wanted->basis = ww_allocate(size, sizeof *wanted->basis, "a basis of the samples", error);
-    if (wanted->basis == NULL)
-        return WW_FAILED;
-    dorgqr_(&self->dimension, &rank, &rank, self->columns, &self->dimension, self->tau, self->work,
-            &self->work_size, &info);
-    WW_ASSERT(info == 0);
-    memcpy(wanted->basis, self->columns, size * sizeof *wanted->basis);
-    return WW_OK;
+    const int64_t n = wanted->chosen_count;
+    const int d = ww_int(wanted->dimension);
+    if (self->of_samples) {
+        take_rows(wanted, 0, n, self);
+        cblas_dsyrk(CblasRowMajor, CblasUpper, CblasNoTrans, self->size, d, 1.0, self->rows, d, 0.0,
+                    self->matrix, self->size);
+        return;
+    }
+    for (int64_t first = 0; first < n; first += BLOCK) {
+        const int64_t count = n - first < BLOCK ? n - first : BLOCK;
+        take_rows(wanted, first, count, self);
+        cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, d, ww_int(count), 1.0, self->rows, d,
+                    1.0, self->matrix, d);
+    }
 }
 
-// A few times as many samples as dimensions mostly span them all; only where they do not are all
-// looked at.
-static ww_status find_span(ww_wanted *wanted, ww_error *error)
+// Row `to` of the basis, of the eigenvector in row `from`: sqrt(n / lambda) times the unit vector
+// q of the samples' space, which is U^T v / sqrt(lambda) where v is one of U U^T.
+static void put_direction(const ww_wanted *wanted, const moments *self, int64_t from, int64_t to)
 {
     const int64_t d = wanted->dimension;
-    const int64_t all = wanted->chosen_count;
-    int64_t count = all / 2 < d ? all : 2 * d;
-    ww_status status = WW_OK;
-    for (bool is_settled = false; status == WW_OK && !is_settled; count = all) {
-        factored self = {0};
-        status = factor(wanted, count, &self, &wanted->rank, error);
-        is_settled = wanted->rank == d || count == all;
-        if (status == WW_OK && is_settled && wanted->rank < d)
-            status = take_basis(wanted, &self, error);
-        factored_free(&self);
-    }
+    const double *vector = self->matrix + from * self->size;
+    const double factor = sqrt((double)wanted->chosen_count / self->values[from]);
+    double *row = wanted->basis + to * d;
+    memset(row, 0, (size_t)d * sizeof *row);
+    if (!self->of_samples)
+        for (int64_t j = 0; j < d; j++)
+            row[j] = factor * vector[j];
+    for (int64_t i = 0; self->of_samples && i < self->size; i++)
+        for (int64_t j = 0; j < d; j++)
+            row[j] += factor / sqrt(self->values[from]) * vector[i] * self->rows[i * d + j];
+}
+
+static ww_status take_span(ww_wanted *wanted, moments *self, ww_error *error)
+{
+    int info = 0;
+    add_moments(wanted, self);
+    // The upper triangle by rows is the lower one by columns.
+    dsyev_("V", "L", &self->size, self->matrix, &self->size, self->values, self->work,
+           &self->work_size, &info, 1, 1);
+    if (info != 0)
+        return ww_fail(error, WW_FAILED,
+                       "the space that the samples span was not found: LAPACK's eigenvalues did "
+                       "not converge; look for numbers far out of the usual in the data");
+    int64_t first = 0;
+    while (self->values[first] <= NEGLIGIBLE * self->values[self->size - 1])
+        first++;
+    wanted->rank = self->size - first;
+    wanted->basis =
+        ww_allocate((size_t)wanted->rank, (size_t)wanted->dimension * sizeof *wanted->basis,
+                    "a basis of the samples", error);
+    if (wanted->basis == NULL)
+        return WW_FAILED;
+    for (int64_t j = 0; j < wanted->rank; j++)
+        put_direction(wanted, self, first + j, j);
+    return WW_OK;
+}
+
+static ww_status find_span(ww_wanted *wanted, ww_error *error)
+{
+    moments self = {0};
+    ww_status status = moments_create(wanted, &self, error);
+    if (status == WW_OK)
+        status = take_span(wanted, &self, error);
+    moments_free(&self);
     return status;
 }
 

@@ -1,4 +1,4 @@
-"""Weights that are built: `construct`, and runs that begin with them or with those of another run."""
+"""Weights that are built, and runs that begin with them or with those of another run."""
 
 from __future__ import annotations
 
@@ -304,7 +304,8 @@ class ConstructTest(ProgramTest):
         )
         for settings, part in cases:
             more = [word for setting in settings for word in ("--set", setting)]
-            width = [] if any("network.width" in s for s in settings) else ["--set", "network.width=20"]
+            has_width = any("network.width" in setting for setting in settings)
+            width = [] if has_width else ["--set", "network.width=20"]
             for ranks in (None, 3):
                 result = self.succeed(
                     *("run", text, "-o", "refused.h5", "--set", "network.start=file"),

@@ -280,12 +280,23 @@ static void names_what_cannot_be_fitted(void **state)
     memset(input, 0, sizeof kept);
     expect_refusal(&built, "train sample 7 is the zero vector", "take it out");
     memcpy(input, kept, sizeof kept);
-    // All but two samples in one plane of dimension 2: groups of 3 depend on each other.
-    for (int64_t i = 2; i < train->count; i++)
-        for (int64_t j = 2; j < D; j++)
-            train->inputs[i * D + j] = 0.0;
-    expect_failure(&built, WW_FAILED, "not in general position", "train sample");
     free_problem(&built);
+
+    // All but two samples in one plane of dimension 2: groups of 3 depend on each other. Smaller
+    // ones do not, where there are units for them.
+    for (int wide = 0; wide < 2; wide++) {
+        settings[2] = wide ? "network.width=40" : "network.width=16";
+        make_problem(&built, settings, 4, 12, 6, D);
+        for (int64_t i = 2; i < 12; i++)
+            for (int64_t j = 2; j < D; j++)
+                built.small.data.train.inputs[i * D + j] = 0.0;
+        if (wide)
+            build(&built);
+        else
+            expect_failure(&built, WW_FAILED, "not in general position", "larger network.width");
+        assert_true(!wide || (built.made.least_width == 16 && built.made.rows > 8));
+        free_problem(&built);
+    }
 
     settings[2] = "network.width=14";
     make_problem(&built, settings, 4, 12, 6, D);
