@@ -197,8 +197,8 @@ static char *write_config(uint64_t seed)
             fputs("2", stream);
         else if (strcmp(path, "data.function.dimension") == 0)
             fprintf(stream, "%llu", (unsigned long long)(2 + next_number(&state) % 100));
-        else if (strcmp(path, "training.epochs") == 0)
-            fprintf(stream, "%llu", (unsigned long long)(next_number(&state) % 1000));
+        else if (strcmp(path, "training.epochs") == 0) // enough steps for the snapshots
+            fprintf(stream, "%llu", (unsigned long long)(1000 * (next_number(&state) % 5)));
         else if (strcmp(path, "data.subset.candidates") == 0)
             fputs("5000", stream);
         else if (strcmp(path, "gram.grid") == 0)
