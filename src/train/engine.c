@@ -19,7 +19,12 @@ struct ww_engine {
 // a cache. A pure function of configuration and data.
 static bool suits_window(const ww_problem *problem)
 {
-    enum { LEAST_WIDTH = 64, LEAST_DIMENSION = 64, MOST_SAMPLES = 16, LEAST_WIDTH_OF_BATCHES = 4096 };
+    enum {
+        LEAST_WIDTH = 64,
+        LEAST_DIMENSION = 64,
+        MOST_SAMPLES = 16,
+        LEAST_WIDTH_OF_BATCHES = 4096
+    };
     const ww_config *config = problem->config;
     const int64_t least = problem->batch == 1 ? LEAST_WIDTH : LEAST_WIDTH_OF_BATCHES;
     return config->loss == WW_LOSS_HINGE && config->training.method == WW_METHOD_SGD &&
@@ -147,8 +152,8 @@ static void go_back(ww_engine *engine, int64_t step)
 
 ww_status ww_engine_rest(ww_engine *engine, int64_t not_before, ww_rest *rest, ww_error *error)
 {
-    WW_ASSERT(engine->tally != NULL && not_before <= engine->steps);
     const int64_t since = engine->tally->last_change;
+    WW_ASSERT(not_before <= engine->steps);
     const ww_status status =
         ww_rest_find(engine->finder, engine->state, engine->steps - since, rest, error);
     if (status == WW_DIVERGED)

@@ -27,12 +27,12 @@ INLINED void products_of(const double *rows, int count, int64_t row_stride, cons
 {
     lanes sums[MOST_ROWS][CHAINS];
     for (int i = 0; i < count; i++)
-        for (int chain = 0; chain < CHAINS; chain++)
+        for (int64_t chain = 0; chain < CHAINS; chain++)
             sums[i][chain] = (lanes){0.0};
     int64_t j = 0;
     for (; j + CHUNK <= length; j += CHUNK)
         for (int i = 0; i < count; i++)
-            for (int chain = 0; chain < CHAINS; chain++)
+            for (int64_t chain = 0; chain < CHAINS; chain++)
                 sums[i][chain] += *at(rows + i * row_stride + j + chain * LANES) *
                                   *at(vector + j + chain * LANES);
     for (; j + LANES <= length; j += LANES)
@@ -76,7 +76,7 @@ double ww_vector_dot(const double *left, int64_t left_stride, const double *righ
     double sums[SUMS] = {0.0};
     int64_t i = 0;
     for (; i + SUMS <= length; i += SUMS)
-        for (int sum = 0; sum < SUMS; sum++)
+        for (int64_t sum = 0; sum < SUMS; sum++)
             sums[sum] += left[(i + sum) * left_stride] * right[(i + sum) * right_stride];
     for (; i < length; i++)
         sums[0] += left[i * left_stride] * right[i * right_stride];
@@ -94,17 +94,17 @@ INLINED void accumulate_block(double *rows, int64_t row_stride, int count, int w
     lanes sums[MOST_ROWS][MOST_WIDTH];
     double *block = rows + first_row * row_stride + first_column;
     for (int i = 0; i < count; i++)
-        for (int q = 0; q < width; q++)
+        for (int64_t q = 0; q < width; q++)
             sums[i][q] = *at(block + i * row_stride + q * LANES);
     for (int64_t term = 0; term < term_count; term++) {
         const double *vector = terms[term].vector + first_column;
         const double *coefficients = terms[term].coefficients + first_row;
         for (int i = 0; i < count; i++)
-            for (int q = 0; q < width; q++)
+            for (int64_t q = 0; q < width; q++)
                 sums[i][q] += coefficients[i] * *at(vector + q * LANES);
     }
     for (int i = 0; i < count; i++)
-        for (int q = 0; q < width; q++)
+        for (int64_t q = 0; q < width; q++)
             *(lanes *)(void *)(block + i * row_stride + q * LANES) = sums[i][q];
 }
 
@@ -113,8 +113,9 @@ INLINED void accumulate_columns(double *rows, int64_t row_stride, int count, int
                                 int64_t first_column, int64_t end, const ww_vector_term *terms,
                                 int64_t term_count)
 {
+    const int64_t wide = (int64_t)MOST_WIDTH * LANES;
     int64_t j = first_column;
-    for (; j + MOST_WIDTH * LANES <= end; j += MOST_WIDTH * LANES)
+    for (; j + wide <= end; j += wide)
         accumulate_block(rows, row_stride, count, MOST_WIDTH, first_row, j, terms, term_count);
     for (; j + LANES <= end; j += LANES)
         accumulate_block(rows, row_stride, count, 1, first_row, j, terms, term_count);
@@ -126,7 +127,7 @@ enum { STRIP_VALUES = 4096 };
 
 static int64_t strip_columns(int64_t length, int64_t term_count)
 {
-    const int64_t unit = MOST_WIDTH * LANES;
+    const int64_t unit = (int64_t)MOST_WIDTH * LANES;
     const int64_t columns = STRIP_VALUES / (term_count < 1 ? 1 : term_count) / unit * unit;
     return columns < unit ? unit : columns > length ? length : columns;
 }

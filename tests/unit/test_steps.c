@@ -19,7 +19,7 @@ typedef struct plain {
     double batch_loss;
     int64_t updates, last_change, support;
     double descent;
-    bool used[512];
+    bool used[2048];
 } plain;
 
 static double *zeroes(int64_t count)
