@@ -53,8 +53,9 @@ class SweepTest(ProgramTest):
 
     def test_a_mistake_is_told_of_one_member(self) -> None:
         """The first that has it, though all do."""
-        self.write("config.yaml", MIXED.replace("coupling", "couplign"))
-        message = self.fail_with(2, "run", "config.yaml", "-o", "x.h5", ranks=2)
+        config = self.folder / "config.yaml"
+        config.write_text(MIXED.replace("coupling", "couplign"), encoding="utf-8")
+        message = self.succeed("run", "config.yaml", "-o", "x.h5", ranks=2, code=2).text
         self.assertEqual(message.count("member "), 1, message)
         self.assertIn("member 0 (network.width=100 seed=1): config.yaml", message)
 
