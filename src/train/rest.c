@@ -203,10 +203,11 @@ static ww_status look_at_block(ww_rest_finder *self, void *state, int64_t start,
             return WW_OK;
         }
         const double target = ww_target_of(problem, &problem->data->train, start + i).values[0];
+        const bool is_below = target * *output < 1.0;
         if (seen == NEAR_ONE)
             self->near[self->near_count++] = start + i;
-        else if (target * *output < 1.0)
-            rest->lacking++;
+        rest->rounded += is_below && seen == NEAR_ONE;
+        rest->lacking += is_below && seen != NEAR_ONE;
     }
     return WW_OK;
 }
