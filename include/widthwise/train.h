@@ -47,6 +47,8 @@ void ww_problem_describe(const ww_config *config, const ww_dataset *data,
 
 /// Which samples make the batch of a step: a pure function of (seed, step). Not collective.
 typedef struct ww_batches ww_batches;
+/// WW_USAGE: there are not as many permutations as the steps take epochs. Pure.
+ww_status ww_batches_check(const ww_problem *problem, ww_error *error);
 ww_status ww_batches_create(const ww_problem *problem, ww_batches **batches, ww_error *error);
 void ww_batches_free(ww_batches *batches);
 /// Bytes that they take. Pure.

@@ -333,8 +333,8 @@ static void say_rest(member_loop *self, const char *seconds, const char *numbers
     const ww_rest *rest = &self->course.rest;
     char margins[128] = "every margin is reached";
     if (rest->lacking > 0)
-        (void)snprintf(margins, sizeof margins, "%lld margins are not reached",
-                       (long long)rest->lacking);
+        (void)snprintf(margins, sizeof margins, "%lld margin%s not reached",
+                       (long long)rest->lacking, rest->lacking == 1 ? " is" : "s are");
     else if (rest->rounded > 0)
         (void)snprintf(margins, sizeof margins,
                        "every margin is reached (%lld of them but for rounding)",
