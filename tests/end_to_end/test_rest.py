@@ -94,7 +94,7 @@ class RestTest(ProgramTest):
         self.assertIn("every margin is reached", result.text)
 
     def test_margins_of_one(self) -> None:
-        """A margin of exactly 1 is reached or not by its last bit: what is said is what is found."""
+        """A margin of exactly 1 is reached or not by its last bit: what is said is found."""
         config = """
 name: ones
 model: brutzkus
