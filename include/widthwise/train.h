@@ -47,6 +47,8 @@ void ww_problem_describe(const ww_config *config, const ww_dataset *data,
 
 /// Which samples make the batch of a step: a pure function of (seed, step). Not collective.
 typedef struct ww_batches ww_batches;
+/// WW_USAGE: there are not as many permutations as the steps take epochs. Pure.
+ww_status ww_batches_check(const ww_problem *problem, ww_error *error);
 ww_status ww_batches_create(const ww_problem *problem, ww_batches **batches, ww_error *error);
 void ww_batches_free(ww_batches *batches);
 /// Bytes that they take. Pure.
@@ -133,6 +135,8 @@ void ww_engine_tally_load(ww_engine *engine, const double *words);
 typedef struct ww_rest {
     bool rests;      ///< no train sample would change a weight any more
     int64_t lacking; ///< if so: samples with a margin below 1 that move no unit
+    int64_t rounded; ///< and those whose margin is 1 in a step, but below it by rounding (less than
+                     ///< 1e-9) in a product of large blocks, as records have it
 } ww_rest;
 
 /// Whether no train sample would change a weight any more: each has a margin of at least 1, or no

@@ -1,5 +1,6 @@
 #include "app/conditions.h"
 
+#include "widthwise/construct.h"
 #include "widthwise/theory.h"
 
 #include <math.h>
@@ -88,22 +89,44 @@ static ww_status check_separation(const ww_dataset *data, FILE *report, int *cou
     return WW_OK;
 }
 
-// Whether the separator that all bounds of Brutzkus et al. rest on was found.
-static void check_separable(const ww_config *config, const ww_dataset *data, FILE *report,
-                            int *count)
+// Says that no separator of the train set was found, where one was looked for; else "".
+static void describe_separator(const ww_dataset *data, char *text, size_t size)
 {
     const ww_separator *separator = &data->separator;
-    if (config->loss != WW_LOSS_HINGE || !separator->sought || isfinite(separator->upper))
+    text[0] = '\0';
+    if (!separator->sought || isfinite(separator->upper))
+        return;
+    char known[64] = "and there is none";
+    if (isfinite(separator->lower))
+        (void)snprintf(known, sizeof known, "||w*|| would be %.3g at least", separator->lower);
+    (void)snprintf(text, size,
+                   "no hyperplane through 0 was found that separates the train set (%s)", known);
+}
+
+// The separator that all bounds of Brutzkus et al. rest on.
+static void check_separable(const ww_dataset *data, FILE *report, int *count)
+{
+    char text[256];
+    describe_separator(data, text, sizeof text);
+    if (text[0] == '\0')
         return;
     ++*count;
     fprintf(report,
-            "  linear separability (BR section 2): no hyperplane through 0 was found that ");
-    fprintf(report, "separates the train set");
-    if (isinf(separator->lower))
-        fprintf(report, ", and there is none");
-    else
-        fprintf(report, " (||w*|| would be %.3g at least)", separator->lower);
-    fprintf(report, ";\n    the bounds of BR on updates and on errors do not apply\n");
+            "  linear separability (BR section 2): %s;\n"
+            "    the bounds of BR on updates and on errors do not apply\n",
+            text);
+}
+
+void ww_conditions_warn(const ww_config *config, const ww_dataset *data, ww_progress *progress)
+{
+    char text[256];
+    describe_separator(data, text, sizeof text);
+    if (text[0] == '\0' || ww_is_built(config)) // which may fit all labels as it is
+        return;
+    ww_progress_warn(progress,
+                     "warning: %s: training may go on to its last step (training.steps: %lld) "
+                     "without coming to rest, and the bounds of Brutzkus et al. 2018 do not apply",
+                     text, (long long)config->training.steps);
 }
 
 ww_status ww_conditions_print(const ww_config *config, const ww_dataset *data, FILE *report,
@@ -112,7 +135,7 @@ ww_status ww_conditions_print(const ww_config *config, const ww_dataset *data, F
     *count = 0;
     WW_TRY(check_step_size(config, data, report, count, error));
     WW_TRY(check_coincidence(data, report, count, error));
-    check_separable(config, data, report, count);
+    check_separable(data, report, count);
     // What Li & Liang ask of their data is nothing to the other papers.
     return config->model == WW_MODEL_LI_LIANG ? check_separation(data, report, count, error)
                                               : WW_OK;

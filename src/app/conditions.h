@@ -2,6 +2,7 @@
 #ifndef WIDTHWISE_APP_CONDITIONS_H
 #define WIDTHWISE_APP_CONDITIONS_H
 
+#include "app/progress.h"
 #include "widthwise/config.h"
 #include "widthwise/data.h"
 
@@ -12,5 +13,9 @@
 /// number. WW_FAILED: memory is short. Not collective.
 ww_status ww_conditions_print(const ww_config *config, const ww_dataset *data, FILE *report,
                               int *count, ww_error *error);
+
+/// Warns where training may find no end by itself, which takes a hyperplane that separates the
+/// train set. `progress` is that of the run. Not collective.
+void ww_conditions_warn(const ww_config *config, const ww_dataset *data, ww_progress *progress);
 
 #endif

@@ -1,5 +1,6 @@
 // How one member runs: restore, steps with records, snapshots and checkpoints, results.
 
+#include "app/conditions.h"
 #include "app/course.h"
 #include "app/results.h"
 
@@ -329,10 +330,15 @@ static ww_status run_to_end(member_loop *self, ww_error *error)
 
 static void say_rest(member_loop *self, const char *seconds, const char *numbers)
 {
-    char margins[64] = "every margin is reached";
-    if (self->course.rest.lacking > 0)
-        (void)snprintf(margins, sizeof margins, "%lld margins are not reached",
-                       (long long)self->course.rest.lacking);
+    const ww_rest *rest = &self->course.rest;
+    char margins[128] = "every margin is reached";
+    if (rest->lacking > 0)
+        (void)snprintf(margins, sizeof margins, "%lld margin%s not reached",
+                       (long long)rest->lacking, rest->lacking == 1 ? " is" : "s are");
+    else if (rest->rounded > 0)
+        (void)snprintf(margins, sizeof margins,
+                       "every margin is reached (%lld of them but for rounding)",
+                       (long long)rest->rounded);
     ww_progress_say(self->progress,
                     "at rest after %lld steps, in %s: no train sample changes a weight, %s: %s",
                     (long long)ww_course_step(&self->course), seconds, margins, numbers);
@@ -366,6 +372,7 @@ static void say_start(member_loop *self)
     ww_app_start_describe(&self->course.start, &self->course.problem, text, sizeof text);
     if (text[0] != '\0')
         ww_progress_say(self->progress, "%s", text);
+    ww_conditions_warn(self->config, self->course.data, self->progress);
 }
 
 ww_status ww_app_member_run(const char *path, const ww_app_member *member, const ww_dataset *data,

@@ -76,7 +76,10 @@ static int64_t records_of(const ww_config *config)
 {
     const int64_t steps = config->training.steps;
     const int64_t every = config->measure.every;
-    return 1 + steps / every + (steps % every != 0 ? 1 : 0);
+    int64_t records = 0; // as many as can be counted are more than any file holds, and refused
+    if (__builtin_add_overflow(steps / every, 1 + (steps % every != 0), &records))
+        records = INT64_MAX;
+    return records;
 }
 
 static ww_status plan_gram(ww_app_member *member, ww_error *error)
@@ -183,6 +186,11 @@ ww_status ww_app_member_prepare(const ww_config *config, int64_t index, const ch
     const ww_parallel alone = {.communicator = MPI_COMM_NULL, .rank = 0, .size = 1};
     ww_problem problem;
     ww_problem_describe(config, shape, &alone, &problem);
+    status = ww_batches_check(&problem, error);
+    if (status != WW_OK) {
+        ww_app_member_release(member);
+        return status;
+    }
     ww_member_layout *layout = &member->layout;
     *layout = (ww_member_layout){
         .index = index,

@@ -4,6 +4,7 @@
 
 #include "app/replicas.h"
 
+#include "app/conditions.h"
 #include "app/course.h"
 #include "widthwise/board.h"
 #include "widthwise/clock.h"
@@ -470,6 +471,8 @@ ww_status ww_app_replicas_run(const char *path, const ww_app_member *member, con
                      .ending = ending,
                      .progress = progress};
     ww_progress_begin(progress, member->label[0] != '\0' ? member->label : member->config->name, 0);
+    if (data != NULL)
+        ww_conditions_warn(self.config, data, progress);
     ww_status status = prepare(&self, path, error);
     if (status == WW_OK)
         status = run_rounds(&self, error);

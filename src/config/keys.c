@@ -274,8 +274,8 @@ static const ww_key keys[] = {
         .choices = samplings, FROM("permutation"), ONLY("training.method", WW_METHOD_SGD)),
     KEY(training.engine, CHOICE,
         "How a step is computed; dense: one by one; window: the products of many coming steps "
-        "at once, for small batches; auto follows from the configuration and the shape of the data "
-        "alone.",
+        "at once; auto: window for the hinge loss where there are 64 inputs and 64 units (4096 "
+        "where a batch has up to 16 samples) or more, else dense.",
         .choices = engines, FROM("auto")),
     KEY(training.stop, STOP_RULES,
         "Training ends early where a scalar quantity reaches its threshold.", ANY_NUMBER,

@@ -14,6 +14,26 @@ struct ww_batches {
     int64_t *permutation; // [samples], sampling by permutation only
 };
 
+// Epochs have permutations of their own by numbers of 32 bits.
+ww_status ww_batches_check(const ww_problem *problem, ww_error *error)
+{
+    const ww_config *config = problem->config;
+    if (config->training.method != WW_METHOD_SGD ||
+        config->training.sampling != WW_SAMPLING_PERMUTATION || config->training.steps == 0)
+        return WW_OK;
+    const int64_t epoch = problem->data->train.count / problem->batch;
+    const int64_t last = epoch > 0 ? (config->training.steps - 1) / epoch : 0;
+    if (last <= UINT32_MAX)
+        return WW_OK;
+    char where[512];
+    ww_config_where(config, "training.steps", where, sizeof where);
+    return ww_fail(error, WW_USAGE,
+                   "%s is %lld, which takes %lld permutations of the train set, but there are no "
+                   "more than %lld; choose fewer steps, or training.sampling: replacement",
+                   where, (long long)config->training.steps, (long long)last + 1,
+                   (long long)UINT32_MAX + 1);
+}
+
 ww_status ww_batches_create(const ww_problem *problem, ww_batches **batches, ww_error *error)
 {
     *batches = NULL;

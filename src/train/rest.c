@@ -203,10 +203,11 @@ static ww_status look_at_block(ww_rest_finder *self, void *state, int64_t start,
             return WW_OK;
         }
         const double target = ww_target_of(problem, &problem->data->train, start + i).values[0];
+        const bool is_below = target * *output < 1.0;
         if (seen == NEAR_ONE)
             self->near[self->near_count++] = start + i;
-        else if (target * *output < 1.0)
-            rest->lacking++;
+        rest->rounded += is_below && seen == NEAR_ONE;
+        rest->lacking += is_below && seen != NEAR_ONE;
     }
     return WW_OK;
 }
@@ -239,12 +240,18 @@ static ww_status look_at_near(ww_rest_finder *self, void *state, bool *found, ww
 }
 
 // Whether so many steps in a row that changed nothing have seen what there is to see: the whole
-// train set, twice.
+// train set, for sure within two passes, or where a pass leaves out samples (draws with
+// replacement, and epochs that drop what does not fill a batch, which is less than half) all but
+// surely within so many that the chance of one left out is below n 2^-63.
 static bool has_seen_all(const ww_problem *problem, int64_t quiet)
 {
+    enum { PASSES = 2, PASSES_OF_SOME = 64 };
     const int64_t samples = problem->data->train.count;
+    const ww_sampling sampling = problem->config->training.sampling;
+    const bool drops = sampling == WW_SAMPLING_PERMUTATION && samples % problem->batch != 0;
     const int64_t pass = samples / problem->batch + (samples % problem->batch != 0);
-    return problem->config->training.sampling != WW_SAMPLING_REPLACEMENT && quiet / 2 >= pass;
+    const bool leaves_out = drops || sampling == WW_SAMPLING_REPLACEMENT;
+    return quiet / (leaves_out ? PASSES_OF_SOME : PASSES) >= pass;
 }
 
 ww_status ww_rest_find(ww_rest_finder *finder, void *state, int64_t quiet, ww_rest *rest,

@@ -150,6 +150,16 @@ class UsageTest(ProgramTest):
             "data: {train: 10}\ntraining: {batch: 16}\n", "data.train", "10", "training.batch", "16"
         )
 
+    def test_more_steps_than_can_be_counted(self) -> None:
+        most = "steps: 9223372036854775807"
+        self.refuse_config(
+            f"training: {{{most}}}\n", "line 1", "training.steps", "no more than 4294967296"
+        )
+        self.refuse_config(
+            f"training: {{{most}, sampling: replacement}}\nmeasure: {{every: 1}}\n",
+            "does not fit in 64 bits",
+        )
+
     def test_settings(self) -> None:
         self.refuse("run", "--set", "network.widht=3", said=("--set", "network.width"))
         self.refuse("run", "--set", "network.width", said=("--set", "key=value"))

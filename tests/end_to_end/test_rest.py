@@ -93,6 +93,48 @@ class RestTest(ProgramTest):
         self.assertIn(f"at rest after {last} steps", result.text)
         self.assertIn("every margin is reached", result.text)
 
+    def test_margins_of_one(self) -> None:
+        """A margin of exactly 1 is reached or not by its last bit: what is said is found."""
+        config = """
+name: ones
+model: brutzkus
+data: {source: orthonormal, orthonormal: {dimension: 64}}
+network: {hidden: {kind: opposed, radius: 1.0e-20}}
+training: {epochs: 40, rate: 10, engine: window}
+measure: {quantities: [loss, violations, smallest_margin]}
+"""
+        text = self.folder / "ones.yaml"
+        text.write_text(config, encoding="utf-8")
+        counts = []
+        for width in (66, 96, 130, 190):
+            settings = ("--force", "--set", f"network.width={width}")
+            result = self.succeed("run", text, "-o", "ones.h5", *settings)
+            with widthwise.open(self.folder / "ones.h5") as file:
+                trajectory = file.members[0].trajectory
+                counts.append(int(trajectory["violations"][-1]))
+                self.assertGreater(trajectory["smallest_margin"][-1], 1.0 - 1e-12)
+            said = f" ({counts[-1]} of them but for rounding)" if counts[-1] > 0 else ":"
+            self.assertIn(f"every margin is reached{said}", result.text)
+        self.assertGreater(max(counts), 0)
+
+    def test_not_separable(self) -> None:
+        """Training that may not come to rest is warned of, and ends with its last step."""
+        settings = ("--set", "data.labels.kind=random", "--set", "data.train=200")
+        text = self.folder / "random.yaml"
+        text.write_text(SMALL, encoding="utf-8")
+        more = ("--set", "training.epochs=2", "--set", "measure.snapshots=[]")
+        for ranks in (1, 2):
+            result = self.succeed(
+                "run", text, "-o", "random.h5", "--force", *settings, *more, ranks=ranks
+            )
+            self.assertEqual(result.text.count("warning: no hyperplane through 0"), 1)
+            self.assertIn("training.steps: 400", result.text)
+            self.assertEqual(self.last_step(self.folder / "random.h5"), 400)
+        fit = (*settings, *more, "--set", "network.start=fit", "--set", "network.width=64")
+        for quiet in (more, fit):  # separable, or at rest from the start
+            result = self.succeed("run", text, "-o", "quiet.h5", "--force", *quiet)
+            self.assertNotIn("no hyperplane", result.text)
+
     def test_restarts(self) -> None:
         """Stopped before rest, in the middle of a window, and between the last change and rest."""
         for engine, every in (("dense", 37), ("window", 37), ("window", 1), ("window", 5000)):

@@ -496,6 +496,31 @@ static void test_quantities_of_leaky_relu(void **state)
     compare_quantities("network.activation={kind: leaky-relu, slope: 0.2}");
 }
 
+static void test_more_epochs_than_permutations(void **state)
+{
+    (void)state;
+    const struct {
+        const char *steps, *sampling;
+        ww_status expected;
+    } cases[] = {
+        {"training.steps=12884901888", "training.sampling=permutation", WW_OK}, // 3 x 2^32
+        {"training.steps=12884901889", "training.sampling=permutation", WW_USAGE},
+        {"training.steps=12884901889", "training.sampling=replacement", WW_OK},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *const settings[] = {cases[i].steps, cases[i].sampling, "data.train=7",
+                                        "training.batch=2"};
+        small_problem small;
+        ww_error error = {0};
+        if (!small_problem_make(&small, MPI_COMM_SELF, settings, 4, 7, 2, 3, 2, &error))
+            fail_msg("%s", error.message);
+        assert_int_equal(ww_batches_check(&small.problem, &error), cases[i].expected);
+        if (cases[i].expected != WW_OK)
+            assert_non_null(strstr(error.message, "takes 4294967297 permutations"));
+        small_problem_free(&small);
+    }
+}
+
 int main(int count, char **words)
 {
     MPI_Init(&count, &words);
@@ -507,6 +532,7 @@ int main(int count, char **words)
         cmocka_unit_test(test_divergence_is_an_outcome),
         cmocka_unit_test(test_batches),
         cmocka_unit_test(test_batches_in_sequence),
+        cmocka_unit_test(test_more_epochs_than_permutations),
         cmocka_unit_test(test_quantities_of_relu),
         cmocka_unit_test(test_quantities_of_leaky_relu),
     };

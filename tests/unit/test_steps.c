@@ -385,6 +385,80 @@ static void test_other_losses_of_both_layers(void **state)
         "network.hidden.std=0.3")
 }
 
+// Three unit vectors of class +1 and held weights: margins 2, 2, and one below 1 by less than what
+// is taken for rounding. Batches of two leave one sample out of every epoch.
+static void hold_margins(small_problem *small, double *hidden)
+{
+    const double size = ww_config_output_std(small->problem.config);
+    const double margins[] = {2.0, 2.0, 1.0 - 1e-10};
+    ww_samples *train = &small->data.train;
+    for (int64_t s = 0; s < 3; s++) {
+        for (int64_t j = 0; j < 3; j++)
+            train->inputs[s * 3 + j] = s == j ? 1.0 : 0.0;
+        train->labels[s] = 0;
+        train->targets[s] = 1.0;
+        hidden[s] = margins[s] / size;
+        hidden[3 + s] = -1.0;
+    }
+    small->problem.initial.hidden = hidden;
+}
+
+// At how many steps from the start the last sample is left out.
+static int64_t steps_without_last(const ww_problem *problem)
+{
+    ww_batches *batches = NULL;
+    ww_error error = {0};
+    int64_t batch[2];
+    int64_t steps = 0;
+    assert_int_equal(ww_batches_create(problem, &batches, &error), WW_OK);
+    for (;; steps++) {
+        ww_batches_at(batches, steps, batch);
+        if (batch[0] == 2 || batch[1] == 2)
+            break;
+    }
+    ww_batches_free(batches);
+    return steps;
+}
+
+static void wait_for_last(const char *engine_setting)
+{
+    const char *const settings[] = {
+        "model=brutzkus",   "network.width=2", "network.activation.kind=relu",
+        "training.batch=2", "data.train=3",    engine_setting};
+    small_problem small;
+    ww_error error = {0};
+    double hidden[6];
+    if (!small_problem_make(&small, MPI_COMM_SELF, settings, sizeof settings / sizeof settings[0],
+                            3, 3, 3, 2, &error))
+        fail_msg("%s", error.message);
+    hold_margins(&small, hidden);
+    int64_t *seed = &small.experiment.members[0].seeds.batches;
+    while (steps_without_last(&small.problem) < 4) // two passes
+        ++*seed;
+    const int64_t without = steps_without_last(&small.problem);
+    ww_engine *engine = NULL;
+    assert_int_equal(ww_engine_create(&small.problem, &engine, &error), WW_OK);
+    ww_rest rest = {0};
+    for (int64_t step = 0; step <= without; step++) {
+        double loss = 0.0;
+        assert_int_equal(ww_engine_rest(engine, 0, &rest, &error), WW_OK);
+        assert_false(rest.rests);
+        assert_int_equal(ww_engine_step(engine, 0, NULL, &loss, &error), WW_OK);
+    }
+    assert_int_equal(ww_engine_tally(engine)->updates, 1);
+    assert_int_equal(ww_engine_rest(engine, 0, &rest, &error), WW_OK);
+    assert_true(rest.rests);
+    ww_engine_free(engine);
+    small_problem_free(&small);
+}
+
+static void test_rest_waits_for_samples_left_out(void **state)
+{
+    (void)state;
+    wait_for_last("training.engine=dense");
+    wait_for_last("training.engine=window");
+}
+
 int main(int count, char **words)
 {
     MPI_Init(&count, &words);
@@ -394,6 +468,7 @@ int main(int count, char **words)
         cmocka_unit_test(test_hinge_rests_in_a_local_minimum),
         cmocka_unit_test(test_hinge_of_both_layers),
         cmocka_unit_test(test_other_losses_of_both_layers),
+        cmocka_unit_test(test_rest_waits_for_samples_left_out),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     MPI_Finalize();
