@@ -93,6 +93,17 @@ class RestTest(ProgramTest):
         self.assertIn(f"at rest after {last} steps", result.text)
         self.assertIn("every margin is reached", result.text)
 
+    def test_shows_what_does_not_apply(self) -> None:
+        """Theorems 5 and 6 ask for twice as many samples as there are updates, or may be."""
+        settings = ("network.train_output=false", "measure.quantities=[updates]", "training.rate=1")
+        more = [word for setting in settings for word in ("--set", setting)]
+        path = self.train(SMALL, "few.h5", *more)
+        shown = self.succeed("show", path).output
+        self.assertRegex(shown, r"compression_applies 0\b")
+        self.assertRegex(shown, r"compression_bound does not apply\b")
+        self.assertRegex(shown, r"compression_bound_corollary does not apply\b")
+        self.assertNotRegex(shown, r"\bnan\b")
+
     def test_restarts(self) -> None:
         """Stopped before rest, in the middle of a window, and between the last change and rest."""
         for engine, every in (("dense", 37), ("window", 37), ("window", 1), ("window", 5000)):
