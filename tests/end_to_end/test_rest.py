@@ -95,7 +95,10 @@ class RestTest(ProgramTest):
 
     def test_shows_what_does_not_apply(self) -> None:
         """Theorems 5 and 6 ask for twice as many samples as there are updates, or may be."""
-        settings = ("network.train_output=false", "measure.quantities=[updates]", "training.rate=1")
+        settings = (
+            *("network.train_output=false", "training.rate=1"),
+            "measure.quantities=[loss, updates]",
+        )
         more = [word for setting in settings for word in ("--set", setting)]
         path = self.train(SMALL, "few.h5", *more)
         shown = self.succeed("show", path).output
