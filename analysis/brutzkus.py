@@ -62,16 +62,37 @@ def _legends_below(figure: Figure, panels: Sequence[Axes]) -> None:
     room_below(figure, lines + 1, (len(panels) + 1) // 2)
 
 
-def _error(name: str) -> Callable[[np.ndarray], np.ndarray]:
-    return lambda values: 100.0 * (1.0 - values)
+# Errors on a set of samples: recorded as such, or as the accuracy.
+ERRORS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "error": lambda values: 100.0 * values,
+    "accuracy": lambda values: 100.0 * (1.0 - values),
+}
+
+
+def _recorded(members: Sequence[Training], samples: str) -> Optional[str]:
+    """As which of ERRORS all runs have their errors on the `samples`, train or test."""
+    kinds = (
+        kind
+        for kind in ERRORS
+        if all(has_scalar(member, f"{samples}_{kind}") for member in members)
+    )
+    return next(kinds, None)
+
+
+def _with_errors(file: File) -> list[Training]:
+    """Runs that have begun to record errors on their train set."""
+    return [member for member in _of_paper(file) if _recorded([member], "train") is not None]
 
 
 def can_draw_separable(file: File) -> bool:
     """Whether runs with the hinge loss have errors along the way, for not too many settings."""
-    members = [member for member in _of_paper(file) if has_scalar(member, "train_accuracy")]
+    members = _with_errors(file)
     groups = group_members(members)
-    return 0 < len(groups) <= len(style.COLOURS) and not can_draw_rates(file) and all(
-        has_scalar(member, "test_accuracy") and member.rows > 2 for member in members
+    return (
+        0 < len(groups) <= len(style.COLOURS)
+        and not can_draw_rates(file)
+        and all(_recorded(members, samples) is not None for samples in ("train", "test"))
+        and all(member.rows > 2 for member in members)
     )
 
 
@@ -91,22 +112,23 @@ def _draw_ratios(axes: Axes, groups: dict[str, list[Training]]) -> None:
 
 def separable(file: File) -> Figure:
     """Figures 1 to 3: errors against epochs for each width; updates, or v_t / v_0 where trained."""
-    members = [member for member in _of_paper(file) if has_scalar(member, "train_accuracy")]
+    members = _with_errors(file)
     groups = group_members(members)
     trained = any(member.setting("network.train_output") == "true" for member in members)
     ratios = trained and all(has_scalar(member, "output_ratio_min") for member in members)
     updates = all(has_scalar(member, "updates") for member in members)
     figure, axes = style.panels(2 + ratios + updates)
     bands = []
-    panels = (("train_accuracy", "Train error"), ("test_accuracy", "Test error"))
-    for number, (name, title) in enumerate(panels):
+    for number, samples in enumerate(("train", "test")):
+        kind = _recorded(members, samples)
+        assert kind is not None  # can_draw_separable looked
         for place, (label, group) in enumerate(groups.items()):
-            band = held_band(group, name, _error(name))
-            assert band is not None  # can_draw_separable looked
+            band = held_band(group, f"{samples}_{kind}", ERRORS[kind])
+            assert band is not None
             bands.append(band)
             look = style.curve(place, len(groups))
             draw_band(axes[number], _epochs(band, group), look, caption(label, group))
-        axes[number].set_title(f"{style.letter(number)} {title}")
+        axes[number].set_title(f"{style.letter(number)} {samples.capitalize()} error")
         axes[number].set_xlabel("epochs")
         axes[number].set_ylabel("error in %")
         # The start, at which nothing is learnt yet, would take all the room. It stays where no

@@ -8,6 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
+import numpy as np  # noqa: E402
 from program import SOURCE, ProgramTest, execute  # noqa: E402
 
 import brutzkus  # noqa: E402  (program.py says where it is)
@@ -111,6 +112,22 @@ class FiguresTest(ProgramTest):
             began = 100.0 * (1.0 - trajectory["train_accuracy"][0])
             self.assertGreaterEqual(figure.axes[0].get_ylim()[1], began)
             style.plt.close(figure)
+
+    def test_errors_that_are_recorded_as_such(self) -> None:
+        """Errors serve as well as accuracies: the curves are the same."""
+        few = ("--set", "replicas=1", "--set", "sweep={network.width: [10, 20]}")
+        curves = []
+        for kind in ("accuracy", "error"):
+            wanted = f"measure.quantities=[train_{kind}, test_{kind}]"
+            path = self.train(SEPARABLE, f"{kind}.h5", *few, "--set", wanted)
+            with widthwise.open(path) as file:
+                self.assertTrue(brutzkus.can_draw_separable(file))
+                figure = brutzkus.separable(file)
+                curves.append([line.get_ydata() for axes in figure.axes for line in axes.lines])
+                style.plt.close(figure)
+        self.assertEqual(len(curves[0]), 4)
+        for left, right in zip(*curves):
+            np.testing.assert_allclose(left, right, atol=1e-12)
 
     def test_rates(self) -> None:
         """Corollary 3."""

@@ -91,7 +91,10 @@ class RestTest(ProgramTest):
         result = self.succeed("run", text, "-o", "said.h5")
         last = self.last_step(self.folder / "said.h5")
         self.assertIn(f"at rest after {last} steps", result.text)
-        self.assertIn("every margin is reached", result.text)
+        self.assertIn("every margin is reached: loss 0", result.text)
+        none = ("--set", "measure.quantities=[train_error]")  # which the last lines do not tell
+        result = self.succeed("run", text, "-o", "none.h5", *none)
+        self.assertIn("every margin is reached\n", result.text)
 
     def test_shows_what_does_not_apply(self) -> None:
         """Theorems 5 and 6 ask for twice as many samples as there are updates, or may be."""
