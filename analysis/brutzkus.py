@@ -11,6 +11,7 @@ from typing import Callable, Optional, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 import style
 from arora import legend_below, logarithmic_values, mean_by, room_below
@@ -19,6 +20,9 @@ from li_liang import caption, draw_band, fact, over_runs
 from widthwise import File, Training, group_members, settings_of
 
 RATE = "training.rate"
+
+# Letters that fit side by side below one of two panels, and those that the line of an entry takes.
+PANEL_LETTERS, HANDLE_LETTERS = 46, 7
 
 
 def _of_paper(file: File) -> list[Training]:
@@ -47,16 +51,48 @@ def _epochs(band: Band, members: Sequence[Training]) -> Band:
     return Band(band.abscissa * batch / samples, band.mean, band.deviation, band.count)
 
 
-def _error(name: str) -> Callable[[np.ndarray], np.ndarray]:
-    return lambda values: 100.0 * (1.0 - values)
+def _legends_below(figure: Figure, panels: Sequence[Axes]) -> None:
+    """A legend below each panel, in as many columns as its texts leave room for."""
+    lines = 1
+    for panel in panels:
+        texts = panel.get_legend_handles_labels()[1]
+        columns = min(3, max(1, PANEL_LETTERS // (max(map(len, texts)) + HANDLE_LETTERS)))
+        lines = max(lines, -(-len(texts) // columns))
+        legend_below(panel, columns)
+    room_below(figure, lines + 1, (len(panels) + 1) // 2)
+
+
+# Errors on a set of samples: recorded as such, or as the accuracy.
+ERRORS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "error": lambda values: 100.0 * values,
+    "accuracy": lambda values: 100.0 * (1.0 - values),
+}
+
+
+def _recorded(members: Sequence[Training], samples: str) -> Optional[str]:
+    """As which of ERRORS all runs have their errors on the `samples`, train or test."""
+    kinds = (
+        kind
+        for kind in ERRORS
+        if all(has_scalar(member, f"{samples}_{kind}") for member in members)
+    )
+    return next(kinds, None)
+
+
+def _with_errors(file: File) -> list[Training]:
+    """Runs that have begun to record errors on their train set."""
+    return [member for member in _of_paper(file) if _recorded([member], "train") is not None]
 
 
 def can_draw_separable(file: File) -> bool:
     """Whether runs with the hinge loss have errors along the way, for not too many settings."""
-    members = [member for member in _of_paper(file) if has_scalar(member, "train_accuracy")]
+    members = _with_errors(file)
     groups = group_members(members)
-    return 0 < len(groups) <= len(style.COLOURS) and not can_draw_rates(file) and all(
-        has_scalar(member, "test_accuracy") and member.rows > 2 for member in members
+    return (
+        0 < len(groups) <= len(style.COLOURS)
+        and not can_draw_rates(file)
+        and all(_recorded(members, samples) is not None for samples in ("train", "test"))
+        and all(member.rows > 2 for member in members)
     )
 
 
@@ -76,27 +112,30 @@ def _draw_ratios(axes: Axes, groups: dict[str, list[Training]]) -> None:
 
 def separable(file: File) -> Figure:
     """Figures 1 to 3: errors against epochs for each width; updates, or v_t / v_0 where trained."""
-    members = [member for member in _of_paper(file) if has_scalar(member, "train_accuracy")]
+    members = _with_errors(file)
     groups = group_members(members)
     trained = any(member.setting("network.train_output") == "true" for member in members)
     ratios = trained and all(has_scalar(member, "output_ratio_min") for member in members)
     updates = all(has_scalar(member, "updates") for member in members)
     figure, axes = style.panels(2 + ratios + updates)
     bands = []
-    panels = (("train_accuracy", "Train error"), ("test_accuracy", "Test error"))
-    for number, (name, title) in enumerate(panels):
+    for number, samples in enumerate(("train", "test")):
+        kind = _recorded(members, samples)
+        assert kind is not None  # can_draw_separable looked
         for place, (label, group) in enumerate(groups.items()):
-            band = held_band(group, name, _error(name))
-            assert band is not None  # can_draw_separable looked
+            band = held_band(group, f"{samples}_{kind}", ERRORS[kind])
+            assert band is not None
             bands.append(band)
             look = style.curve(place, len(groups))
             draw_band(axes[number], _epochs(band, group), look, caption(label, group))
-        axes[number].set_title(f"{style.letter(number)} {title}")
+        axes[number].set_title(f"{style.letter(number)} {samples.capitalize()} error")
         axes[number].set_xlabel("epochs")
         axes[number].set_ylabel("error in %")
-        # The start, at which nothing is learnt yet, would take all the room.
-        later = [band.mean[1:].max() for band in bands[-len(groups) :] if len(band.mean) > 1]
-        axes[number].set_ylim(0.0, 1.2 * max([*later, 1e-3]))
+        # The start, at which nothing is learnt yet, would take all the room. It stays where no
+        # error is left at the second record.
+        drawn = bands[-len(groups) :]
+        later = max((band.mean[1:].max() for band in drawn if len(band.mean) > 1), default=0.0)
+        axes[number].set_ylim(0.0, 1.2 * later if later > 0.0 else None)
     number = 2
     if updates:
         for place, (label, group) in enumerate(groups.items()):
@@ -111,9 +150,7 @@ def separable(file: File) -> Figure:
     if ratios:
         _draw_ratios(axes[number], groups)
         axes[number].set_title(f"{style.letter(number)} Second layer")
-    for panel in axes:
-        legend_below(panel, 3 if len(groups) > 2 else 2)
-    room_below(figure, 2, (len(axes) + 1) // 2)
+    _legends_below(figure, axes)
     figure.suptitle(over_runs(bands))
     return figure
 
@@ -160,7 +197,7 @@ def rates(file: File) -> Figure:
     )
     if len(where):
         left.plot(where, squares, color="black", linestyle=":", label=r"$\Vert w^*\Vert^2$")
-    left.set_title("(a) Updates until no sample changes a weight")
+    left.set_title("(a) Updates until training is at rest")
     left.set_ylabel("non-zero updates")
     logarithmic_values(left)
     places, errors = mean_by(
@@ -224,6 +261,7 @@ def successes(file: File) -> Figure:
         [], [], color="black", linestyle=":", linewidth=1.0,
         label=f"thresholds of theorem 9\nfor δ = {delta}",
     )
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("units k in each half")
     axes.set_ylabel("share of starts that succeed")
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))

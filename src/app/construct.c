@@ -41,10 +41,23 @@ static ww_status find_kind(const char *word, const kind **found, ww_error *error
                    word != NULL ? "`" : "");
 }
 
+// Whether two settings are of the same key.
+static bool same_key(const char *left, const char *right)
+{
+    const size_t length = strcspn(left, "=");
+    return length == strcspn(right, "=") && strncmp(left, right, length) == 0;
+}
+
 // What the command adds to the settings of the user: the weights are built and nothing is trained.
 static ww_status fix_settings(const kind *chosen, ww_option_texts *settings, ww_error *error)
 {
     const char *const fixed[FIXED] = {chosen->setting, "training.steps=0", "measure.snapshots=[]"};
+    for (size_t i = 0; i < settings->count; i++)
+        for (int j = 0; j < FIXED; j++)
+            if (same_key(settings->texts[i], fixed[j]))
+                return ww_fail(error, WW_USAGE,
+                               "--set %s: construct sets %s itself; leave this --set out",
+                               settings->texts[i], fixed[j]);
     const char **texts = realloc(settings->texts, (settings->count + FIXED) * sizeof *texts);
     if (texts == NULL)
         return ww_fail(error, WW_FAILED, "out of memory for the settings");

@@ -340,25 +340,26 @@ static void say_rest(member_loop *self, const char *seconds, const char *numbers
                        "every margin is reached (%lld of them but for rounding)",
                        (long long)rest->rounded);
     ww_progress_say(self->progress,
-                    "at rest after %lld steps, in %s: no train sample changes a weight, %s: %s",
+                    "at rest after %lld steps, in %s: no train sample changes a weight, %s%s",
                     (long long)ww_course_step(&self->course), seconds, margins, numbers);
 }
 
 static void say_outcome(member_loop *self, ww_status status, const ww_error *error)
 {
-    char numbers[512] = "";
+    char text[512] = ": "; // and what numbers there are
     char seconds[64];
     if (self->course.has_values)
-        ww_progress_numbers(self->member->plan, self->course.values, numbers, sizeof numbers);
+        ww_progress_numbers(self->member->plan, self->course.values, text + 2, sizeof text - 2);
+    const char *numbers = text[2] != '\0' ? text : "";
     ww_duration_text(ww_seconds() - self->progress->began, seconds, sizeof seconds);
     if (status == WW_OK && self->course.stopped_by != NULL)
-        ww_progress_say(self->progress, "%s reached %g at step %lld in %s: %s",
+        ww_progress_say(self->progress, "%s reached %g at step %lld in %s%s",
                         self->course.stopped_by->quantity, self->course.stopped_by->threshold,
                         (long long)ww_course_step(&self->course), seconds, numbers);
     else if (status == WW_OK && self->course.rest.rests)
         say_rest(self, seconds, numbers);
     else if (status == WW_OK)
-        ww_progress_say(self->progress, "%lld steps done in %s: %s",
+        ww_progress_say(self->progress, "%lld steps done in %s%s",
                         (long long)ww_course_step(&self->course), seconds, numbers);
     else if (status == WW_DIVERGED)
         ww_progress_warn(self->progress, "%s", error->message);

@@ -17,7 +17,7 @@ int main(int count, char **words)
     signal(SIGPIPE, SIG_IGN);
     // Also a signal that comes while MPI starts, or once more at the end, is one to end in time.
     if (count > 1 && (strcmp(words[1], "run") == 0 || strcmp(words[1], "resume") == 0 ||
-                      strcmp(words[1], "gram") == 0))
+                      strcmp(words[1], "gram") == 0 || strcmp(words[1], "construct") == 0))
         ww_ending_catch_signals();
     if (MPI_Init(&count, &words) != MPI_SUCCESS) {
         fprintf(stderr, "widthwise: MPI could not be started\n");
@@ -32,6 +32,8 @@ int main(int count, char **words)
     } else {
         fprintf(stderr, "widthwise: %s\n", error.message);
     }
+    // Where this ends early, mpirun ends what is left of the ranks as soon as one of them has gone.
+    (void)fflush(stdout);
     MPI_Finalize();
     return (int)status;
 }

@@ -234,6 +234,18 @@ static void print_part(const char *name, double number, double seconds)
     printf("  %-38s %9s  (%s each)\n", what, all, one);
 }
 
+// Whether some run can be over before its last step.
+static bool ends_early(const planning *self)
+{
+    for (size_t i = 0; i < self->experiment.count; i++) {
+        const ww_config *config = self->members.list[i].config;
+        const bool rests = config->loss == WW_LOSS_HINGE && config->training.stop_at_rest;
+        if (rests || config->training.stop.count > 0)
+            return true;
+    }
+    return false;
+}
+
 static void print_time(const planning *self)
 {
     const ww_calibration *rates = &self->calibration;
@@ -275,6 +287,9 @@ static void print_time(const planning *self)
     printf("  %-38s %9s  (%.3g Gflop/s a rank in steps, %.3g MB/s to this folder)\n",
            self->experiment.count > 1 ? "all runs, side by side" : "in all", text,
            rates->step_rate * 1e-9, rates->write_rate * 1e-6);
+    if (ends_early(self))
+        printf("  at most: this counts all steps, and training.stop or stop_at_rest can end a run "
+               "long before\n");
     if (self->ranks != self->parallel->size)
         printf(
             "  scaled from %d to %lld ranks as if each were as fast as here and messages took no "

@@ -6,6 +6,7 @@
 #include "widthwise/store.h"
 #include "widthwise/text.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,14 +26,18 @@ static void print_scalar(void *context, const char *group, const char *name, dou
 {
     static const struct {
         const char *group, *name;
-    } key_numbers[] = {{"trajectory", "loss"},     {"trajectory", "test_accuracy"},
-                       {"trajectory", "updates"},  {"trajectory", "violations"},
-                       {"trajectory", "coupling"}, {"trajectory", "distance"},
-                       {"gram", "lambda_min"},     {"gram", "complexity_train"},
-                       {"theory", "update_bound"}, {"theory", "update_lower_bound"}};
+    } key_numbers[] = {{"trajectory", "loss"},           {"trajectory", "test_accuracy"},
+                       {"trajectory", "updates"},        {"trajectory", "violations"},
+                       {"trajectory", "coupling"},       {"trajectory", "distance"},
+                       {"gram", "lambda_min"},           {"gram", "complexity_train"},
+                       {"theory", "update_bound"},       {"theory", "update_lower_bound"},
+                       {"theory", "success_probability"}};
     printer *self = context;
     char number[64];
-    ww_number_text(value, self->in_full ? 6 : 4, number, sizeof number / 2);
+    if (isnan(value) && strcmp(group, "theory") == 0)
+        (void)snprintf(number, sizeof number, "does not apply");
+    else
+        ww_number_text(value, self->in_full ? 6 : 4, number, sizeof number / 2);
     if (deviation > 0.0) {
         char spread[32];
         ww_number_text(deviation, 2, spread, sizeof spread);

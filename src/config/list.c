@@ -7,6 +7,19 @@
 
 enum { PHRASE = 1024 };
 
+// What the presets say of a key; how many do.
+static int print_presets(const ww_key *key, FILE *stream)
+{
+    int count = 0;
+    for (size_t model = 0; model < WW_MODEL_COUNT; model++)
+        for (const ww_preset_value *value = ww_preset_of((ww_model)model)->values;
+             value->path != NULL; value++)
+            if (strcmp(value->path, key->path) == 0)
+                fprintf(stream, "%s %s (model %s)", count++ == 0 ? "default:" : ",", value->value,
+                        ww_model_name((ww_model)model));
+    return count;
+}
+
 static void print_default(const ww_key *key, FILE *stream)
 {
     switch (key->default_from) {
@@ -15,16 +28,10 @@ static void print_default(const ww_key *key, FILE *stream)
         fprintf(stream, "default: %s", key->value);
         break;
     case WW_DEFAULT_MODEL:
-        fprintf(stream, "default:");
-        for (size_t model = 0; model < WW_MODEL_COUNT; model++)
-            for (const ww_preset_value *value = ww_preset_of((ww_model)model)->values;
-                 value->path != NULL; value++)
-                if (strcmp(value->path, key->path) == 0)
-                    fprintf(stream, "%s %s (model %s)", model == 0 ? "" : ",", value->value,
-                            ww_model_name((ww_model)model));
+        (void)print_presets(key, stream);
         break;
     case WW_DEFAULT_NONE:
-        fprintf(stream, "must be given");
+        fputs(print_presets(key, stream) > 0 ? "; else it must be given" : "must be given", stream);
         break;
     }
 }

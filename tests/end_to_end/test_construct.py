@@ -338,7 +338,12 @@ class ConstructTest(ProgramTest):
             more=("--set", "replicas=2", "--set", "output.record=[]"),
         )
         self.refuse(
-            "fit", CONFIG, "training.steps is set twice", more=("--set", "training.steps=3")
+            "fit", CONFIG, "--set training.steps=3: construct sets training.steps=0 itself",
+            more=("--set", "training.steps=3"),
+        )
+        self.refuse(
+            "fit", CONFIG, "construct sets network.start=fit itself",
+            more=("--set", "network.start=bad-fit"),
         )
         result = self.succeed("construct", code=2)
         self.assertIn("wants to know what to build", result.errors)

@@ -132,6 +132,15 @@ class PlanTest(ProgramTest):
         self.check_all(KINDS)
         self.assertEqual(list(self.folder.glob(".widthwise*")), [])
 
+    def test_time_is_an_upper_bound_where_runs_can_end_early(self) -> None:
+        """A run that stops by itself need not make all its steps."""
+        said = "at most: this counts all steps"
+        self.assertNotIn(said, self.plan())
+        self.assertIn(said, self.plan(settings=("training.stop={loss: 0.1}",)))
+        self.config.write_text("model: brutzkus\n", encoding="utf-8")
+        self.assertIn(said, self.plan())
+        self.assertNotIn(said, self.plan(settings=("training.stop_at_rest=false",)))
+
     def test_memory_of_the_gram_matrix(self) -> None:
         """All ranks share it however few tiles there are, or those of the grid that is asked for."""
         self.config.write_text(GRAM, encoding="utf-8")

@@ -91,7 +91,24 @@ class RestTest(ProgramTest):
         result = self.succeed("run", text, "-o", "said.h5")
         last = self.last_step(self.folder / "said.h5")
         self.assertIn(f"at rest after {last} steps", result.text)
-        self.assertIn("every margin is reached", result.text)
+        self.assertIn("every margin is reached: loss 0", result.text)
+        none = ("--set", "measure.quantities=[train_error]")  # which the last lines do not tell
+        result = self.succeed("run", text, "-o", "none.h5", *none)
+        self.assertIn("every margin is reached\n", result.text)
+
+    def test_shows_what_does_not_apply(self) -> None:
+        """Theorems 5 and 6 ask for twice as many samples as there are updates, or may be."""
+        settings = (
+            *("network.train_output=false", "training.rate=1"),
+            "measure.quantities=[loss, updates]",
+        )
+        more = [word for setting in settings for word in ("--set", setting)]
+        path = self.train(SMALL, "few.h5", *more)
+        shown = self.succeed("show", path).output
+        self.assertRegex(shown, r"compression_applies 0\b")
+        self.assertRegex(shown, r"compression_bound does not apply\b")
+        self.assertRegex(shown, r"compression_bound_corollary does not apply\b")
+        self.assertNotRegex(shown, r"\bnan\b")
 
     def test_margins_of_one(self) -> None:
         """A margin of exactly 1 is reached or not by its last bit: what is said is found."""

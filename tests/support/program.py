@@ -58,12 +58,17 @@ def mpi(ranks: int) -> list[str]:
     return [launcher, "--oversubscribe", "--bind-to", "none", "-n", str(ranks)]
 
 
-def execute(command: Sequence[Argument], folder: Path, timeout: float = 300) -> Result:
-    """Runs a command to its end in `folder`."""
+def execute(
+    command: Sequence[Argument],
+    folder: Path,
+    timeout: float = 300,
+    more: Optional[Mapping[str, str]] = None,
+) -> Result:
+    """Runs a command to its end in `folder`, with `more` in its environment."""
     done = subprocess.run(
         [str(part) for part in command],
         cwd=folder,
-        env=environment(),
+        env=environment(more),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -78,7 +83,10 @@ def run_program(
 ) -> Result:
     """Runs the program with `arguments`; without `ranks` as one process without mpirun."""
     launcher = [] if ranks is None else mpi(ranks)
-    return execute([*launcher, program(), *arguments], folder, timeout)
+    # After an exit code other than 0 mpirun would wait for a second before it ends the ranks that
+    # are left, all of which have come to the end of MPI by then.
+    more = {"OMPI_MCA_odls_base_sigkill_timeout": "0"}
+    return execute([*launcher, program(), *arguments], folder, timeout, more)
 
 
 class ProgramTest(unittest.TestCase):

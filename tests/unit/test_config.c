@@ -471,8 +471,10 @@ static void test_reference_is_complete(void **state)
         assert_non_null(entry);
         assert_non_null(strstr(entry, ww_key_at(index)->help));
     }
-    assert_non_null(strstr(text, "a number above 0 and below 1; must be given; only with "
-                                 "network.activation.kind: leaky-relu"));
+    assert_non_null(strstr(text, "a number above 0 and below 1; default: 0.1 (model brutzkus); "
+                                 "else it must be given; only with network.activation.kind: "
+                                 "leaky-relu"));
+    assert_non_null(strstr(text, "the path of a file; must be given; only with network.start"));
     assert_non_null(strstr(text, "(samples); default: 16 (model li-liang)"));
     assert_non_null(strstr(text, "a restart may change it"));
     free(text);
