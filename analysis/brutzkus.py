@@ -177,12 +177,30 @@ def can_draw_rates(file: File) -> bool:
     return labels == {frozenset({RATE})} and len({_rate(member) for member in members}) > 2
 
 
+def _draw_measured(
+    axes: Axes, members: Sequence[Training], value: Callable[[Training], Optional[float]]
+) -> None:
+    """Means over the runs of each rate, with bars from the smallest to the largest value."""
+    places, means = mean_by(members, _rate, value)
+    found = [[value(member) for member in members if _rate(member) == place] for place in places]
+    finite = [[one for one in values if one is not None] for values in found]
+    low, high = np.array([[min(values), max(values)] for values in finite]).T
+    axes.errorbar(
+        places, means, yerr=[means - low, high - means], color=style.COLOURS[0], marker="o",
+        markersize=4, capsize=2, label="measured, bar: all runs",
+    )
+
+
+def _test_error(member: Training) -> Optional[float]:
+    accuracy = last(member, "test_accuracy")
+    return None if accuracy is None else 100.0 * (1.0 - accuracy)
+
+
 def rates(file: File) -> Figure:
     """Updates until training is at rest against the rate, with the bounds."""
     members = _rates(file)
     figure, (left, right) = style.panels(2)
-    places, counts = mean_by(members, _rate, lambda member: last(member, "updates"))
-    left.plot(places, counts, color=style.COLOURS[0], marker="o", markersize=4, label="measured")
+    _draw_measured(left, members, lambda member: last(member, "updates"))
     bounds = (
         ("update_bound", "theorem 2", "--"),
         ("update_bound_corollary", "corollary 3, constant 1", "-."),
@@ -200,10 +218,7 @@ def rates(file: File) -> Figure:
     left.set_title("(a) Updates until training is at rest")
     left.set_ylabel("non-zero updates")
     logarithmic_values(left)
-    places, errors = mean_by(
-        members, _rate, lambda member: 100.0 * (1.0 - (last(member, "test_accuracy") or np.nan))
-    )
-    right.plot(places, errors, color=style.COLOURS[0], marker="o", markersize=4, label="measured")
+    _draw_measured(right, members, _test_error)
     right.set_title("(b) Test error")
     right.set_ylabel("error in %")
     right.set_ylim(bottom=0.0)
