@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
-from crash import LoggedRun, check  # noqa: E402
+from crash import CONFIG, WINDOW_CONFIG, LoggedRun, check  # noqa: E402
 
 
 class EveryCrashTest(unittest.TestCase):
@@ -17,8 +17,16 @@ class EveryCrashTest(unittest.TestCase):
 
     def test_every_write(self) -> None:
         """Every record of the log, every mode, three draws."""
+        self.check(CONFIG, seeds=3)
+
+    def test_every_write_of_a_window(self) -> None:
+        """The same of an engine whose state is part of the checkpoints."""
+        self.check(WINDOW_CONFIG, seeds=2)
+
+    def check(self, text: str, seeds: int) -> None:
+        """No state of a run of this configuration loses what was acknowledged."""
         with tempfile.TemporaryDirectory(prefix="widthwise-") as scratch:
-            findings = check(LoggedRun(Path(scratch)), every=1, seeds=3)
+            findings = check(LoggedRun(Path(scratch), text), every=1, seeds=seeds)
         print(f"\n{findings.table()}")
         self.assertEqual(findings.failures, [])
         self.assertEqual(findings.total("lost"), 0)

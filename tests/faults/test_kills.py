@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
-from kills import Chains  # noqa: E402
+from kills import CONFIG, SWEEP, WINDOW_CONFIG, Chains  # noqa: E402
 from program import ProgramTest  # noqa: E402
 
 
@@ -21,11 +21,15 @@ class KillsTest(ProgramTest):
 
     def test_kills_of_a_sweep(self) -> None:
         """Several members at once, each with its own commits."""
-        self.check(kills=6, seed=3, sweep=True)
+        self.check(kills=6, seed=3, text=CONFIG + SWEEP)
 
-    def check(self, kills: int, seed: int, sweep: bool = False) -> None:
+    def test_kills_of_a_window(self) -> None:
+        """An engine whose state is part of the checkpoints."""
+        self.check(kills=6, seed=5, text=WINDOW_CONFIG)
+
+    def check(self, kills: int, seed: int, text: str = CONFIG) -> None:
         """Chains of kills and restarts end with the bits of a run that was left alone."""
-        tally = Chains(self.folder, seed, sweep).run(kills)
+        tally = Chains(self.folder, seed, text).run(kills)
         print(f"\n{tally.table()}")
         self.assertEqual(tally.failures, [])
         self.assertEqual(tally.lost, 0)

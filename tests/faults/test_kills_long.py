@@ -1,4 +1,4 @@
-"""Three hundred jobs that are killed at random moments."""
+"""Hundreds of jobs that are killed at random moments."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import test_kills  # noqa: E402
+from kills import CONFIG, SWEEP, WINDOW_CONFIG  # noqa: E402
 
 
 class ManyKillsTest(test_kills.KillsTest):
@@ -20,7 +21,11 @@ class ManyKillsTest(test_kills.KillsTest):
 
     def test_kills_of_a_sweep(self) -> None:
         """At least 100 while several members are written."""
-        self.check(kills=100, seed=4, sweep=True)
+        self.check(kills=100, seed=4, text=CONFIG + SWEEP)
+
+    def test_kills_of_a_window(self) -> None:
+        """At least 100 of an engine whose state is part of the checkpoints."""
+        self.check(kills=100, seed=6, text=WINDOW_CONFIG)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,19 @@ measure:
 gram: {grid: [1, 1], eigenvectors: true}
 output: {checkpoint_every: 7, commit_seconds: 0, record: [data, initial-weights, batches]}
 """
-STEPS = 40
+# As above, with an engine that holds state of its own: its windows of sixteen steps end between checkpoints.
+WINDOW_CONFIG = """
+name: crash
+model: brutzkus
+data: {train: 60, test: 30, separable: {dimension: 20, margin: 0.1}}
+network: {width: 300}
+training: {engine: window, batch: 8, epochs: 0, steps: 40, stop_at_rest: false}
+measure:
+  every: 3
+  quantities: all
+  snapshots: [0, 20]
+output: {checkpoint_every: 7, commit_seconds: 0, record: [data, initial-weights, batches]}
+"""
 LONGER = "training.steps=50"
 
 
@@ -44,6 +56,7 @@ class LoggedRun:
     """A run with two restarts, the second of which makes it longer; its log, and references."""
 
     folder: Path
+    text: str = CONFIG
     config: Path = field(init=False)
     log: Path = field(init=False)
     output: Path = field(init=False)
@@ -58,7 +71,7 @@ class LoggedRun:
         self.reference = self.folder / "reference.h5"
         self.longer = self.folder / "longer.h5"
         self.config = config = self.folder / "crash.yaml"
-        config.write_text(CONFIG, encoding="utf-8")
+        config.write_text(self.text, encoding="utf-8")
         for path, more in ((self.reference, ()), (self.longer, ("--set", LONGER))):
             self._expect(
                 run_program("run", config, "-o", path, "-q", *more, folder=self.folder, ranks=2)

@@ -28,6 +28,19 @@ measure:
   snapshots: [0, 30]
 output: {checkpoint_every: 3, commit_seconds: 0, record: [data, initial-weights, batches]}
 """
+# As above, with an engine that holds state of its own.
+WINDOW_CONFIG = """
+name: kills
+model: brutzkus
+data: {train: 200, test: 60, separable: {dimension: 40, margin: 0.1}}
+network: {width: 600}
+training: {engine: window, batch: 4, epochs: 0, steps: 90, stop_at_rest: false}
+measure:
+  every: 2
+  quantities: all
+  snapshots: [0, 30]
+output: {checkpoint_every: 3, commit_seconds: 0, record: [data, initial-weights, batches]}
+"""
 LONGER = "training.steps=125"
 # Members of unlike width, so that crews of one rank and of several write at once.
 SWEEP = "sweep: {network.width: [130, 600], seed: [1, 2]}\n"
@@ -79,12 +92,12 @@ def newest_checkpoints(path: Path) -> dict[str, int]:
 class Chains:
     """Runs chains in a folder until a number of kills is reached."""
 
-    def __init__(self, folder: Path, seed: int, sweep: bool = False) -> None:
+    def __init__(self, folder: Path, seed: int, text: str = CONFIG) -> None:
         self.folder = folder
         self.random = random.Random(seed)
         self.tally = Tally()
         self.config = folder / "kills.yaml"
-        self.config.write_text(CONFIG + (SWEEP if sweep else ""), encoding="utf-8")
+        self.config.write_text(text, encoding="utf-8")
         self.reference = folder / "reference.h5"
         began = time.monotonic()
         done = run_program(
