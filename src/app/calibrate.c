@@ -160,8 +160,8 @@ static ww_status train(miniature *self, const ww_app_member *member, const ww_da
     WW_TRY(ww_agree(self->parallel, ww_measure_cost_of(self->plan, &self->problem, &cost, error),
                     error));
     const double began = ww_seconds();
-    WW_TRY(ww_measure_record(self->plan, &self->problem, self->engine, self->batches, self->carry,
-                             self->values, error));
+    WW_TRY(ww_measure_record(self->plan, &self->problem, NULL, self->engine, self->batches,
+                             self->carry, self->values, error));
     if (cost.record_flops > 0.0)
         calibration->record_rate = cost.record_flops / (ww_seconds() - began);
     return WW_OK;
@@ -184,8 +184,8 @@ static ww_status finish(miniature *self, const ww_app_member *member, const ww_d
         return WW_OK;
     WW_TRY(make_engine(self, error));
     const double began = ww_seconds();
-    WW_TRY(ww_measure_finish(self->plan, &self->problem, self->engine, self->carry, NULL, NULL,
-                             self->values, error));
+    WW_TRY(ww_measure_finish(self->plan, &self->problem, NULL, self->engine, self->carry, NULL,
+                             NULL, self->values, error));
     calibration->final_rate = most / (ww_seconds() - began);
     return WW_OK;
 }

@@ -48,7 +48,7 @@ static ww_status check_step_size(const ww_config *config, const ww_dataset *data
 {
     double curvature = 0.0;
     WW_TRY(ww_theory_curvature(config, data, MOST_KERNEL_SAMPLES, &curvature, error));
-    const double rate = ww_config_learning_rate(config);
+    const double rate = ww_config_learning_rate(config, data->outputs);
     if (!(rate * curvature > 2.0))
         return WW_OK;
     ++*count;

@@ -39,7 +39,11 @@ ww_status ww_course_begin(ww_course *course, ww_error *error)
     course->recorded = -1;
     course->rest = (ww_rest){0};
     ww_measure_carry_start(course->member->plan, course->carry);
-    return ww_engine_create(&course->problem, &course->engine, error);
+    ww_origin_free(course->origin);
+    course->origin = NULL;
+    WW_TRY(ww_engine_create(&course->problem, &course->engine, error));
+    return ww_origin_create(course->member->plan, &course->problem, course->engine, &course->origin,
+                            error);
 }
 
 void ww_course_restored(ww_course *course, int64_t step)
@@ -59,6 +63,7 @@ void ww_course_free(ww_course *course)
 {
     ww_batches_free(course->batches);
     ww_engine_free(course->engine);
+    ww_origin_free(course->origin);
     ww_app_start_free(&course->start);
     free(course->carry);
     free(course->values);
@@ -126,8 +131,8 @@ static bool is_to_settle(const ww_course *course)
 ww_status ww_course_record(ww_course *course, ww_error *error)
 {
     const ww_measure_plan *plan = course->member->plan;
-    WW_TRY(ww_measure_record(plan, &course->problem, course->engine, course->batches, course->carry,
-                             course->values, error));
+    WW_TRY(ww_measure_record(plan, &course->problem, course->origin, course->engine,
+                             course->batches, course->carry, course->values, error));
     course->has_values = true;
     course->recorded = ww_course_step(course);
     course->stopped_by = ww_measure_stop(plan, course->config, course->values);

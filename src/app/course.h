@@ -20,6 +20,7 @@ typedef struct ww_course {
     ww_problem problem;
     ww_app_start start; ///< weights at t = 0 that are held
     ww_engine *engine;
+    ww_origin *origin; ///< what is known of t = 0
     ww_batches *batches;
     double *carry;                  ///< [carry count] of what is measured, then the engine's tally
     double *values;                 ///< [values of a record], those of the last one

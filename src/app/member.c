@@ -47,7 +47,7 @@ static size_t fill_facts(const ww_config *config, const ww_dataset *data, int64_
     facts[count++] = integer_fact("batch", batch, "samples", "Samples B in a step.");
     facts[count++] = integer_fact("steps", config->training.steps, "steps", "Steps T asked for.");
     facts[count - 1].changes = true;
-    facts[count++] = real_fact("learning_rate", ww_config_learning_rate(config), "1",
+    facts[count++] = real_fact("learning_rate", ww_config_learning_rate(config, data->outputs), "1",
                                "Step size eta after rate_scaling.");
     if (ww_config_hidden_std(config) > 0.0)
         facts[count++] = real_fact("hidden_std", ww_config_hidden_std(config), "1",

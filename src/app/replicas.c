@@ -91,8 +91,8 @@ static ww_status keep_results(const replicas *self, const ww_course *course, int
     const int64_t final_values = ww_measure_final_values(self->member->plan);
     int64_t *trajectory = trajectory_of(self, row);
     int64_t *final = trajectory + layout->records * ww_measure_values(self->member->plan);
-    WW_TRY(ww_measure_finish(self->member->plan, &course->problem, course->engine, course->carry,
-                             NULL, NULL, self->results, error));
+    WW_TRY(ww_measure_finish(self->member->plan, &course->problem, course->origin, course->engine,
+                             course->carry, NULL, NULL, self->results, error));
     memcpy(final, self->results, (size_t)final_values * sizeof *final);
     const int64_t *column = trajectory;
     for (size_t i = 0; i < layout->trajectory_count; i++) {

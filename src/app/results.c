@@ -129,9 +129,9 @@ static ww_status write_final(const ww_app_results *results, collected *self, ww_
     double *values = ww_allocate((size_t)count, sizeof *values, "the results", error);
     ww_status status = ww_agree(results->parallel, values != NULL ? WW_OK : WW_FAILED, error);
     if (status == WW_OK)
-        status = ww_measure_finish(member->plan, &results->course->problem, results->course->engine,
-                                   results->course->carry, results->before, results->context,
-                                   values, error);
+        status = ww_measure_finish(member->plan, &results->course->problem, results->course->origin,
+                                   results->course->engine, results->course->carry, results->before,
+                                   results->context, values, error);
     if (status == WW_OK && ww_app_has_gram_at_snapshots(member))
         status = ww_app_gram_at_snapshots(results, &self->work, values + own, error);
     const double *position = values;

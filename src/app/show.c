@@ -65,6 +65,15 @@ static void print_scalar(void *context, const char *group, const char *name, dou
     self->column += printf("  %s", text);
 }
 
+// The step size; as a formula where the number of outputs is not known without the data.
+static void print_rate(const ww_config *config)
+{
+    if (config->training.rate_scaling == WW_RATE_INVERSE_CURVATURE)
+        printf("eta = %.6g k / (L^2 m)", config->training.rate);
+    else
+        printf("eta = %.6g", ww_config_learning_rate(config, 1));
+}
+
 static ww_status show_member(const char *path, const ww_member_summary *summary, bool in_full,
                              ww_error *error)
 {
@@ -82,10 +91,13 @@ static ww_status show_member(const char *path, const ww_member_summary *summary,
     if (summary->reason[0] != '\0')
         printf(": %s", summary->reason);
     if (in_full) {
-        printf("\n    model         %s on %s, m = %lld, eta = %.6g, %s",
-               ww_model_name(config->model), ww_source_name(config->data.source),
-               (long long)config->network.width, ww_config_learning_rate(config),
-               config->training.method == WW_METHOD_GD ? "full batch" : "batches of ");
+        printf("\n    model         %s on %s, ", ww_model_name(config->model),
+               ww_source_name(config->data.source));
+        if (config->network.depth > 1)
+            printf("L = %lld, ", (long long)config->network.depth);
+        printf("m = %lld, ", (long long)config->network.width);
+        print_rate(config);
+        printf(", %s", config->training.method == WW_METHOD_GD ? "full batch" : "batches of ");
         if (config->training.method == WW_METHOD_SGD)
             printf("%lld", (long long)config->training.batch);
         printf("\n    checkpoint    ");

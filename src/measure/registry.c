@@ -312,10 +312,31 @@ double ww_measure_value(const ww_measure_plan *plan, const double *values, const
     return NAN;
 }
 
-ww_status ww_measure_record(const ww_measure_plan *plan, const ww_problem *problem,
-                            ww_engine *engine, ww_batches *batches, double *carry, double *values,
-                            ww_error *error)
+struct ww_origin {
+    const ww_problem *problem;
+};
+
+ww_status ww_origin_create(const ww_measure_plan *plan, const ww_problem *problem,
+                           ww_engine *engine, ww_origin **origin, ww_error *error)
 {
+    (void)plan;
+    (void)problem;
+    (void)engine;
+    (void)error;
+    *origin = NULL;
+    return WW_OK;
+}
+
+void ww_origin_free(ww_origin *origin)
+{
+    free(origin);
+}
+
+ww_status ww_measure_record(const ww_measure_plan *plan, const ww_problem *problem,
+                            const ww_origin *origin, ww_engine *engine, ww_batches *batches,
+                            double *carry, double *values, ww_error *error)
+{
+    (void)origin;
     ww_survey survey;
     const ww_status status = ww_survey_make(problem, engine, batches, plan->needs, &survey, error);
     if (status == WW_DIVERGED)
@@ -385,9 +406,10 @@ ww_status ww_measure_cost_of(const ww_measure_plan *plan, const ww_problem *prob
 }
 
 ww_status ww_measure_finish(const ww_measure_plan *plan, const ww_problem *problem,
-                            ww_engine *engine, const double *carry, ww_measure_pause before,
-                            void *context, double *values, ww_error *error)
+                            const ww_origin *origin, ww_engine *engine, const double *carry,
+                            ww_measure_pause before, void *context, double *values, ww_error *error)
 {
+    (void)origin;
     size_t field = 0;
     for (size_t i = 0; i < plan->result_count; i++) {
         if (before != NULL)

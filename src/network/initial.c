@@ -91,7 +91,7 @@ static void draw_hidden(const ww_config *config, int64_t dimension, int64_t firs
 static void draw_output(const ww_config *config, int64_t outputs, int64_t first_unit, int64_t units,
                         double *out)
 {
-    const double size = ww_config_output_std(config);
+    const double size = ww_config_output_std(config, outputs);
     switch (config->network.output.kind) {
     case WW_OUTPUT_GAUSSIAN:
         draw_normals(config, WW_DRAW_OUTPUT_WEIGHTS, size, first_unit * outputs, units * outputs,
@@ -140,6 +140,22 @@ void ww_drawn_hidden_weights(const ww_config *config, int64_t dimension, int64_t
         draw_pairs(config, draw_hidden, dimension, first_unit, units, 1.0, out);
     else
         draw_hidden(config, dimension, first_unit, units, out);
+}
+
+void ww_drawn_layer_weights(const ww_config *config, int64_t layer, int64_t columns,
+                            int64_t first_unit, int64_t units, double *out)
+{
+    if (layer == 1) {
+        ww_drawn_hidden_weights(config, columns, first_unit, units, out);
+        return;
+    }
+    WW_ASSERT(config->network.hidden.kind == WW_HIDDEN_GAUSSIAN && !has_pairs(config));
+    ww_stream stream = stream_of(config, WW_DRAW_HIDDEN_WEIGHTS);
+    stream.substream = (uint32_t)(layer - 1);
+    ww_normals(stream, (uint64_t)(first_unit * columns), (size_t)(units * columns), out);
+    const double deviation = ww_config_hidden_std(config);
+    for (int64_t i = 0; i < units * columns; i++)
+        out[i] *= deviation;
 }
 
 void ww_drawn_output_weights(const ww_config *config, int64_t outputs, int64_t first_unit,

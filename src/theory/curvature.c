@@ -49,7 +49,7 @@ ww_status ww_theory_curvature(const ww_config *config, const ww_dataset *data, i
     double largest = 0.0;
     const ww_status status = largest_eigenvalue(&kernel, rows, n, d, &largest, error);
     free(rows);
-    const double scale = ww_config_output_std(config);
+    const double scale = ww_config_output_std(config, data->outputs);
     *curvature = ww_loss_of(config)->curvature * (double)config->network.width * scale * scale *
                  largest / (double)n;
     if (config->loss_reduction == WW_REDUCTION_SUM)

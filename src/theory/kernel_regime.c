@@ -78,7 +78,7 @@ bool ww_theory_has_descent(const ww_theory_plan *plan)
 // S, the sum of the squared output weights, as expected.
 static double output_square(const ww_config *config)
 {
-    const double weight = ww_config_output_std(config);
+    const double weight = ww_config_output_std(config, 1);
     return (double)config->network.width * weight * weight;
 }
 
@@ -86,9 +86,9 @@ static double output_square(const ww_config *config)
 static double rate_gain(const ww_config *config, int64_t samples)
 {
     const double share = config->loss_reduction == WW_REDUCTION_MEAN ? 1.0 / (double)samples : 1.0;
-    const double scaling = config->training.rate_scaling == WW_RATE_INVERSE_WIDTH
-                               ? 1.0 / (double)config->network.width
-                               : 1.0;
+    const double scaling = config->training.rate_scaling == WW_RATE_NONE
+                               ? 1.0
+                               : 1.0 / (double)config->network.width; // one layer, one output
     return scaling * output_square(config) * share;
 }
 

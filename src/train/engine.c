@@ -4,6 +4,7 @@
 #include "widthwise/memory.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct ww_engine {
     const ww_problem *problem;
@@ -40,6 +41,7 @@ static const ww_engine_methods *choose(const ww_problem *problem)
     case WW_ENGINE_AUTO:
         return suits_window(problem) ? &ww_engine_window : &ww_engine_dense;
     case WW_ENGINE_DENSE:
+    case WW_ENGINE_LAYERS:
         break;
     }
     return &ww_engine_dense;
@@ -114,6 +116,32 @@ const double *ww_engine_tile(void *engine, int64_t tile)
 {
     const ww_engine *self = engine;
     return self->methods->tile(self->state, tile);
+}
+
+const double *ww_engine_layer_tile(void *engine, int64_t layer, int64_t tile)
+{
+    WW_ASSERT(layer == 1);
+    return ww_engine_tile(engine, tile);
+}
+
+void ww_engine_put_layer_tile(void *engine, int64_t layer, int64_t tile, const double *values)
+{
+    const ww_engine *self = engine;
+    const ww_tiling *tiling = &self->problem->tiling;
+    const int64_t d = self->problem->dimension;
+    double *hidden = NULL;
+    double *output = NULL;
+    double *state = NULL;
+    WW_ASSERT(layer == 1);
+    self->methods->storage(self->state, &hidden, &output, &state);
+    memcpy(hidden + (tile - tiling->first_tile) * tiling->tile_units * d, values,
+           (size_t)(ww_tile_size(tiling, tile) * d) * sizeof *hidden);
+}
+
+const ww_track *ww_engine_track(const ww_engine *engine)
+{
+    (void)engine;
+    return NULL;
 }
 
 const double *ww_engine_output_weights(const ww_engine *engine)

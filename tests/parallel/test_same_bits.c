@@ -64,12 +64,13 @@ static void train(MPI_Comm communicator, const char *const *settings, size_t cou
             assert_int_equal(ww_engine_step(engine, 1, &requests, &loss, &error), WW_OK);
             assert_int_equal(requests, small.parallel.size);
         }
-        assert_int_equal(ww_measure_record(plan, problem, engine, batches, carry,
+        assert_int_equal(ww_measure_record(plan, problem, NULL, engine, batches, carry,
                                            result->rows + record * result->values, &error),
                          WW_OK);
     }
     assert_true(ww_measure_final_values(plan) <= 256);
-    if (ww_measure_finish(plan, problem, engine, carry, NULL, NULL, result->final, &error) != WW_OK)
+    if (ww_measure_finish(plan, problem, NULL, engine, carry, NULL, NULL, result->final, &error) !=
+        WW_OK)
         fail_msg("%s", error.message);
     for (int64_t i = 0; i < problem->tiling.local_tiles; i++) {
         const int64_t tile = problem->tiling.first_tile + i;

@@ -445,7 +445,7 @@ static void compare_quantities(const char *activation)
             memcpy(net.weights + tile * problem->tiling.tile_units * net.d,
                    ww_engine_tile(engine, tile),
                    (size_t)(ww_tile_size(&problem->tiling, tile) * net.d) * sizeof(double));
-        if (ww_measure_record(plan, problem, engine, batches, carry, values, &error) != WW_OK)
+        if (ww_measure_record(plan, problem, NULL, engine, batches, carry, values, &error) != WW_OK)
             fail_msg("%s", error.message);
         int64_t batch[6];
         ww_batches_at(batches, step, batch);
