@@ -39,7 +39,7 @@ static ww_weights_source weights_of(member_loop *self)
 {
     ww_course_save_tally(&self->course);
     return (ww_weights_source){
-        .tile = ww_engine_tile,
+        .tile = ww_engine_layer_tile,
         .context = self->course.engine,
         .output_weights = ww_engine_output_weights(self->course.engine),
         .carry = self->course.carry,
@@ -176,9 +176,10 @@ static ww_status weigh(member_loop *self, ww_error *error)
 
 static ww_status begin_or_restore(member_loop *self, ww_error *error)
 {
-    ww_weights_target target = {.carry = self->course.carry};
-    ww_engine_storage(self->course.engine, &target.hidden_weights, &target.output_weights,
-                      &target.engine_state);
+    ww_weights_target target = {.put = ww_engine_put_layer_tile,
+                                .context = self->course.engine,
+                                .carry = self->course.carry};
+    ww_engine_storage(self->course.engine, &target.output_weights, &target.engine_state);
     int64_t step = -1;
     char notice[WW_MESSAGE_SIZE];
     WW_TRY(mend_record(self, error));

@@ -97,6 +97,8 @@ static ww_status show_member(const char *path, const ww_member_summary *summary,
             printf("L = %lld, ", (long long)config->network.depth);
         printf("m = %lld, ", (long long)config->network.width);
         print_rate(config);
+        if (config->precision == WW_PRECISION_SINGLE)
+            printf(", single precision");
         printf(", %s", config->training.method == WW_METHOD_GD ? "full batch" : "batches of ");
         if (config->training.method == WW_METHOD_SGD)
             printf("%lld", (long long)config->training.batch);

@@ -203,10 +203,10 @@ const double *ww_engine_state_tile(void *engine, int64_t tile)
     return self->methods->kept_tile(self->state, self->steps, tile);
 }
 
-void ww_engine_storage(ww_engine *engine, double **hidden_weights, double **output_weights,
-                       double **state)
+void ww_engine_storage(ww_engine *engine, double **output_weights, double **state)
 {
-    engine->methods->storage(engine->state, hidden_weights, output_weights, state);
+    double *hidden = NULL;
+    engine->methods->storage(engine->state, &hidden, output_weights, state);
 }
 
 void ww_engine_restored(ww_engine *engine, int64_t step)
