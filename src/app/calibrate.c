@@ -32,6 +32,7 @@ typedef struct miniature {
     ww_measure_plan *plan;
     ww_problem problem;
     ww_engine *engine;
+    ww_origin *origin;
     ww_batches *batches;
     double *carry, *values;
 } miniature;
@@ -92,6 +93,7 @@ static ww_status make_engine(miniature *self, ww_error *error)
 {
     self->problem.learning_rate = SMALL_RATE;
     WW_TRY(ww_engine_create(&self->problem, &self->engine, error));
+    WW_TRY(ww_origin_create(self->plan, &self->problem, self->engine, &self->origin, error));
     const size_t values =
         (size_t)(ww_measure_values(self->plan) + ww_measure_final_values(self->plan));
     ww_status status = ww_batches_create(&self->problem, &self->batches, error);
@@ -108,6 +110,7 @@ static ww_status make_engine(miniature *self, ww_error *error)
 static void end(miniature *self)
 {
     ww_engine_free(self->engine);
+    ww_origin_free(self->origin);
     ww_batches_free(self->batches);
     ww_measure_plan_free(self->plan);
     ww_dataset_free(&self->data);
@@ -160,7 +163,7 @@ static ww_status train(miniature *self, const ww_app_member *member, const ww_da
     WW_TRY(ww_agree(self->parallel, ww_measure_cost_of(self->plan, &self->problem, &cost, error),
                     error));
     const double began = ww_seconds();
-    WW_TRY(ww_measure_record(self->plan, &self->problem, NULL, self->engine, self->batches,
+    WW_TRY(ww_measure_record(self->plan, &self->problem, self->origin, self->engine, self->batches,
                              self->carry, self->values, error));
     if (cost.record_flops > 0.0)
         calibration->record_rate = cost.record_flops / (ww_seconds() - began);
@@ -184,8 +187,8 @@ static ww_status finish(miniature *self, const ww_app_member *member, const ww_d
         return WW_OK;
     WW_TRY(make_engine(self, error));
     const double began = ww_seconds();
-    WW_TRY(ww_measure_finish(self->plan, &self->problem, NULL, self->engine, self->carry, NULL,
-                             NULL, self->values, error));
+    WW_TRY(ww_measure_finish(self->plan, &self->problem, self->origin, self->engine, self->carry,
+                             NULL, NULL, self->values, error));
     calibration->final_rate = most / (ww_seconds() - began);
     return WW_OK;
 }
