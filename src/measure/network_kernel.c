@@ -22,6 +22,7 @@ typedef struct kernel_rows {
 
 typedef struct kernel_work {
     const ww_network_kernel *kernel;
+    ww_problem problem; // with blocks of so many rows
     ww_layered *network;
     kernel_rows left, right;
     ww_output_sum sum;   // outputs are made, but not asked for
@@ -40,10 +41,18 @@ static int64_t block_of(const ww_network_kernel *kernel)
     return ww_block_size(order_of(kernel), 0);
 }
 
-static ww_status rows_create(kernel_rows *rows, const ww_network_kernel *kernel, ww_error *error)
+// The problem of a network that every row of K is a sample of: there may be more than in any set,
+// and a network has room for blocks of what its problem has.
+static ww_problem problem_of(const ww_network_kernel *kernel)
 {
-    const ww_problem *problem = kernel->problem;
-    const int64_t block = block_of(kernel);
+    ww_problem problem = *kernel->problem;
+    problem.batch = order_of(kernel);
+    return problem;
+}
+
+static ww_status rows_create(kernel_rows *rows, const ww_problem *problem, int64_t block,
+                             ww_error *error)
+{
     rows->inputs = ww_allocate((size_t)(block * problem->dimension), sizeof(double),
                                "inputs of the network's kernel", error);
     rows->gradients = ww_allocate((size_t)(block * problem->outputs), sizeof(double),
@@ -62,7 +71,7 @@ static void rows_free(kernel_rows *rows)
 
 static ww_status work_create(kernel_work *work, ww_error *error)
 {
-    const ww_problem *problem = work->kernel->problem;
+    const ww_problem *problem = &work->problem;
     const int64_t block = block_of(work->kernel);
     const size_t pairs = (size_t)(block * block);
     const char *what = "entries of the network's kernel";
@@ -73,9 +82,9 @@ static ww_status work_create(kernel_work *work, ww_error *error)
     };
     WW_TRY(ww_allocate_all(work, arrays, sizeof arrays / sizeof arrays[0], error));
     WW_TRY(ww_output_sum_create(&work->sum, problem, block, error));
-    WW_TRY(rows_create(&work->left, work->kernel, error));
+    WW_TRY(rows_create(&work->left, problem, block, error));
     if (order_of(work->kernel) > block)
-        WW_TRY(rows_create(&work->right, work->kernel, error));
+        WW_TRY(rows_create(&work->right, problem, block, error));
     return ww_layered_create(problem, &work->network, error);
 }
 
@@ -159,7 +168,7 @@ static ww_status fill(kernel_work *work, ww_block_matrix *matrix, ww_error *erro
 
 ww_status ww_network_kernel_fill(void *context, ww_block_matrix *matrix, ww_error *error)
 {
-    kernel_work work = {.kernel = context};
+    kernel_work work = {.kernel = context, .problem = problem_of(context)};
     const ww_parallel *parallel = work.kernel->problem->parallel;
     WW_ASSERT(matrix->rows == order_of(work.kernel) && matrix->columns == matrix->rows &&
               parallel->size == matrix->grid->parallel.size);
@@ -285,10 +294,11 @@ ww_status ww_network_kernel_cost(const ww_problem *problem, int64_t *bytes, doub
     WW_TRY(ww_block_matrix_describe(&grid, order, order, WW_BLOCK, &matrix, error));
     ww_spectrum_cost(order, WW_BLOCK, WW_EIGENSOLVER_SCALAPACK, false, &grid, bytes, flops);
     const int64_t blocks = (order + WW_SAMPLE_BLOCK - 1) / WW_SAMPLE_BLOCK;
+    const ww_problem own = problem_of(&kernel);
     const int64_t of_rows =
         block * (problem->dimension + problem->outputs) * (int64_t)sizeof(double) +
-        ww_layered_block_bytes(problem, block, true);
-    *bytes += ww_layered_weight_bytes(problem) + ww_layered_work_bytes(problem) +
+        ww_layered_block_bytes(&own, block, true);
+    *bytes += ww_layered_weight_bytes(&own) + ww_layered_work_bytes(&own) +
               3 * block * block * (int64_t)sizeof(double) + ww_output_sum_bytes(problem, block) +
               (blocks > 1 ? 2 : 1) * of_rows;
     *flops +=
