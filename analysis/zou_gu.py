@@ -113,7 +113,7 @@ def rate_of(member: Training) -> Optional[float]:
 
 def kernel_rate(member: Training) -> Optional[float]:
     """What it is at last in a network that is linear around its start: 2 eta lambda_min / n."""
-    smallest, rate = _result("network_kernel_min")(member), fact(member, "learning_rate")
+    smallest, rate = _result("network_kernel_least")(member), fact(member, "learning_rate")
     samples = fact(member, "train_samples")
     if smallest is None or rate is None or not samples:
         return None
@@ -394,7 +394,7 @@ def can_draw_separation(file: File) -> bool:
 
 
 def _smallest_by_width(member: Training) -> Optional[float]:
-    smallest, units = _result("network_kernel_min")(member), width_of(member)
+    smallest, units = _result("network_kernel_least")(member), width_of(member)
     return smallest / units if smallest is not None and units else None
 
 
@@ -412,7 +412,7 @@ def separation(file: File) -> Figure:
     members = _separated(file)
     groups = split(members, SEPARATION)
     place = _setting(SEPARATION)
-    has_kernel = all("network_kernel_min" in member.final for member in members)
+    has_kernel = all("network_kernel_least" in member.final for member in members)
     ratios = all(has_scalar(member, "gradient_ratio") for member in members)
     figure, axes = style.panels(1 + has_kernel + ratios)
     _curves(axes[0], groups, place, rate_of, kernel_rate)

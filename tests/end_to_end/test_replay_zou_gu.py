@@ -152,16 +152,19 @@ class DeepReplayed:
         final, start = self.member.final, self.replay.start
         inputs = self.replay.experiment.train_inputs
         relative = SINGLE if self.single else 1e-9
-        if "network_kernel_min" in final:
+        if "network_kernel_least" in final:
             values = np.linalg.eigvalsh(kernel(start, inputs))
-            for name, expected in (("min", values[0]), ("max", values[-1])):
+            for name, expected in (("least", values[0]), ("greatest", values[-1])):
                 np.testing.assert_allclose(
                     final[f"network_kernel_{name}"], expected, rtol=relative, atol=relative,
                     err_msg=name,
                 )
         if "region_union" in final:
             spread = float(self.member.parameters["hidden_std"])
-            for name, expected in gradient_regions(start, inputs, spread).items():
+            self.replay.now = start
+            by_layer, _, _ = self.replay.gradients(np.arange(len(inputs)))
+            by_unit = (by_layer[-1].astype(float) ** 2).sum(axis=1)
+            for name, expected in gradient_regions(start, inputs, spread, by_unit).items():
                 np.testing.assert_allclose(final[name], expected, rtol=relative, err_msg=name)
 
 

@@ -167,15 +167,50 @@ class DeepReplay:
         measured.update(self._movement())
         measured.update(self._coupling(train, test))
         measured.update(self._gradients(step, float(measured["loss"])))
+        measured.update(self._descent(float(measured["loss"]), float(measured["contraction"])))
+        if self.experiment.hinge:
+            margins = (self.experiment.train_targets * train.outputs.astype(float))[:, 0]
+            measured["violations"] = float((margins < 1).sum())
+            measured["smallest_margin"] = float(margins.min())
         return measured
+
+    @property
+    def divisor(self) -> int:
+        """What a sum of losses is a mean by, for what the paper says of means."""
+        return len(self.experiment.train_labels) if self.experiment.total else 1
+
+    @property
+    def scale(self) -> float:
+        """m phi / (k n^2), lemma 4.1 with constant 1."""
+        n, k, m = len(self.experiment.train_labels), *self.start.output.shape
+        return float(m * self.phi / (k * n**2))
+
+    def _descent(self, loss: float, contraction: float) -> dict[str, float]:
+        """Lemmas 4.4 and 4.5, of the last step; nothing of the first record."""
+        k, m = self.start.output.shape
+        before, squares = self.last_step
+        excess = loss - before + self.experiment.rate * squares
+        radius = max(
+            spectral(now.astype(float) - old)
+            for now, old in zip(self.now.hidden, self.start.hidden)
+        )
+        move = max(self.moves)
+        rough = np.sqrt(before / self.divisor) * radius ** (1 / 3) * self.depth**2
+        rough *= np.sqrt(m * np.log(m) / k) * move
+        smooth = self.depth**2 * m / k * move**2
+        taken = 1 - contraction if np.isfinite(before) else np.nan
+        return {
+            "contraction_ratio": taken / (self.experiment.rate * self.divisor * self.scale),
+            "semismoothness": excess,
+            "semismoothness_ratio": float(excess / self.divisor / (rough + smooth)),
+        }
 
     def _movement(self) -> dict[str, float | Array]:
         moved = [now.astype(float) - old for now, old in zip(self.now.hidden, self.start.hidden)]
         whole = np.sqrt(sum(squared(change) for change in moved))
         begun = np.sqrt(sum(squared(weights) for weights in self.start.hidden))
         norms = np.array([spectral(change) for change in moved])
-        n, k, m = len(self.experiment.train_labels), *self.start.output.shape
-        bound = np.sqrt(k * n**2 * np.log(n) / (m * self.phi))
+        bound = np.sqrt(np.log(len(self.experiment.train_labels)) / self.scale)
         return {
             "distance": float(whole / begun),
             "distance_absolute": float(whole),
@@ -209,14 +244,14 @@ class DeepReplay:
 
     def _gradients(self, step: int, loss: float) -> dict[str, float | Array]:
         batch, _, batch_loss = self.gradients(self.batches[step])
-        n, k, m = len(self.experiment.train_labels), *self.start.output.shape
-        full, _, _ = self.gradients(np.arange(n))
+        full, _, _ = self.gradients(np.arange(len(self.experiment.train_labels)))
         squares = np.array([squared(change) for change in full])
+        of_mean = squares.sum() / self.divisor**2
         return {
             "batch_loss": batch_loss,
             "gradient_norm": float(np.sqrt(sum(squared(change) for change in batch))),
             "layer_gradient_norm": np.sqrt(squares),
-            "gradient_ratio": float(squares.sum() * k * n**2 / (m * self.phi * loss)),
+            "gradient_ratio": float(of_mean / (self.scale * loss / self.divisor)),
             "layer_gradient_share": float(squares[-1] / squares.sum()),
         }
 
@@ -226,15 +261,28 @@ def squared(matrix: Array) -> float:
     return float((matrix.astype(float) ** 2).sum())
 
 
-def gradient_regions(network: Network, samples: Array, spread: float) -> dict[str, float]:
-    """Section 4.1, at t = 0: rows of W_L of standard deviation `spread`, and the inputs of layer L.
+def signs(directions: Array) -> Iterator[Array]:
+    """Signs [n, 1] that between them bring every pair of directions to the same and to opposite
+    signs: none, and each direction against the others."""
+    yield np.ones((len(directions), 1))
+    for turned in range(len(directions)):
+        yield np.where(np.arange(len(directions)) == turned, -1.0, 1.0)[:, None]
 
-    Region i has the w with |<w, z_i>| <= g and |<w, z_j>| >= 2 g for all j other than i.
+
+def gradient_regions(
+    network: Network, samples: Array, spread: float, by_unit: Array
+) -> dict[str, float]:
+    """Section 4.1, at t = 0: rows of W_L of standard deviation `spread`, the inputs of layer L, and
+    the squared gradient of each unit of that layer, `by_unit` [m].
+
+    Region i has the w with |<w, z_i>| <= g and |<w, z_j>| >= 2 g for all j other than i, where
+    g = sqrt(pi) phi / (8 n) with phi the smallest distance between directions up to the sign.
     """
     inputs = forward(network, samples).inputs[-2]
     directions = inputs / np.linalg.norm(inputs, axis=1, keepdims=True)
     n = len(directions)
-    width = np.sqrt(np.pi) * smallest_distance(directions) / (8 * n)
+    phi = min(smallest_distance(directions * sign) for sign in signs(directions))
+    width = np.sqrt(np.pi) * phi / (8 * n)
     along = np.abs(network.hidden[-1] / spread @ directions.T)  # [m, n]
     near, far = along <= width, along >= 2 * width
     inside = np.array(
@@ -242,9 +290,11 @@ def gradient_regions(network: Network, samples: Array, spread: float) -> dict[st
     )  # [n, m]
     single, union = float(inside.mean()), float(inside.any(axis=0).mean())
     return {
+        "region_separation": float(phi),
         "region_width": float(width),
         "region_single": single,
         "region_union": union,
         "region_overlap": float((inside.sum(axis=0) > 1).sum()),
         "region_gain": union / single if single > 0 else np.nan,
+        "region_gradient_share": float(by_unit[inside.any(axis=0)].sum() / by_unit.sum()),
     }
