@@ -59,6 +59,7 @@ typedef struct ww_measure_cost {
     double record_flops;  ///< additions and multiplications of its matrix products
     int64_t final_bytes;  ///< the same of the results at the end
     double final_flops;
+    int64_t origin_bytes; ///< of what ww_origin keeps, as long as the run goes on
 } ww_measure_cost;
 
 /// The cost of ww_measure_record and ww_measure_finish. Needs the shape of the problem only; its

@@ -170,7 +170,10 @@ static ww_status weigh(member_loop *self, ww_error *error)
                     .flops;
     // Half of the work on eigenvalues goes through memory, at a fraction of a step's speed.
     self->results_work = (measure.final_flops + GRAM_SLOWNESS * gram) / step;
-    ww_ending_member(self->ending, (double)engine.weights, measure.record_flops / step);
+    const double unit_bytes =
+        (double)ww_store_unit_values(&self->member->layout) * (double)sizeof(double);
+    ww_ending_member(self->ending, (double)self->course.problem.tiling.local_units * unit_bytes,
+                     measure.record_flops / step);
     return WW_OK;
 }
 

@@ -434,12 +434,16 @@ static ww_status print_plan(const planning *self, ww_error *error)
     printf("%s: %zu run%s on %lld rank%s\n", config->name, self->experiment.count,
            self->experiment.count == 1 ? "" : "s", (long long)self->ranks,
            self->ranks == 1 ? "" : "s");
-    printf("%sm = %lld, d = %lld, k = %lld, n = %lld train and %lld test samples, B = %lld, T = "
-           "%lld\n",
-           self->experiment.count > 1 ? "largest: " : "", (long long)config->network.width,
-           (long long)shape->dimension, (long long)shape->outputs, (long long)shape->train.count,
-           (long long)shape->test.count, (long long)self->members.list[self->largest].layout.batch,
-           (long long)config->training.steps);
+    printf("%s", self->experiment.count > 1 ? "largest: " : "");
+    if (config->network.depth > 1)
+        printf("L = %lld, ", (long long)config->network.depth);
+    printf("m = %lld, d = %lld, k = %lld, n = %lld train and %lld test samples, B = %lld, T = "
+           "%lld%s\n",
+           (long long)config->network.width, (long long)shape->dimension, (long long)shape->outputs,
+           (long long)shape->train.count, (long long)shape->test.count,
+           (long long)self->members.list[self->largest].layout.batch,
+           (long long)config->training.steps,
+           config->precision == WW_PRECISION_SINGLE ? ", in single precision" : "");
     WW_TRY(print_memory(self, error));
     print_file(self);
     WW_TRY(print_work(self, error));

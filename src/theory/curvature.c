@@ -5,6 +5,7 @@
 #include "widthwise/memory.h"
 #include "widthwise/theory.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,13 +31,27 @@ static ww_status largest_eigenvalue(const ww_kernel *kernel, const double *rows,
     return status;
 }
 
+// What the kernel grows by where hidden weights are not those that keep norms from layer to layer
+// (kernel.h). The activation being homogeneous, a factor rho in the weights is one in the inputs of
+// every layer above, and in the derivatives of every one below: rho^(2 (L - 1)) in the gradient by
+// each layer.
+static double growth(const ww_config *config)
+{
+    const double slope = ww_negative_slope(config);
+    const double std = ww_config_hidden_std(config);
+    const double square = (double)config->network.width * std * std * (1.0 + slope * slope) / 2.0;
+    return config->network.depth == 1 ? 1.0 : pow(square, (double)config->network.depth - 1.0);
+}
+
 ww_status ww_theory_curvature(const ww_config *config, const ww_dataset *data, int64_t most,
                               double *curvature, ww_error *error)
 {
     const int64_t all = data->train.count;
     const int64_t n = all < most ? all : most;
     const int64_t d = data->dimension;
-    const ww_kernel kernel = {.depth = 1, .negative_slope = ww_negative_slope(config)};
+    const int64_t depth = config->network.depth;
+    const ww_kernel kernel = {
+        .depth = depth, .negative_slope = ww_negative_slope(config), .all_layers = true};
     if (ww_loss_of(config)->curvature == 0.0) { // of pieces that are flat or straight
         *curvature = 0.0;
         return WW_OK;
@@ -51,7 +66,7 @@ ww_status ww_theory_curvature(const ww_config *config, const ww_dataset *data, i
     free(rows);
     const double scale = ww_config_output_std(config, data->outputs);
     *curvature = ww_loss_of(config)->curvature * (double)config->network.width * scale * scale *
-                 largest / (double)n;
+                 growth(config) * largest / (double)n;
     if (config->loss_reduction == WW_REDUCTION_SUM)
         *curvature *= (double)all;
     return status;
