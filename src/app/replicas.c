@@ -99,8 +99,16 @@ static ww_status keep_results(const replicas *self, const ww_course *course, int
         self->columns[i] = (const double *)(const void *)column;
         column += layout->records * ww_field_size(&layout->trajectory[i]);
     }
-    const ww_theory_inputs inputs = {
-        .data = course->data, .rows = records, .steps = row + 2, .columns = self->columns};
+    ww_zou_gu_data deep = {0};
+    if (ww_theory_is_deep(&self->member->theory_plan))
+        WW_TRY(ww_zou_gu_measure(course->problem.config, course->data, &self->alone,
+                                 ww_theory_takes_kernels(&self->member->theory_plan), &deep,
+                                 error));
+    const ww_theory_inputs inputs = {.data = course->data,
+                                     .rows = records,
+                                     .steps = row + 2,
+                                     .columns = self->columns,
+                                     .deep = &deep};
     ww_theory_compute(&self->member->theory_plan, &inputs,
                       (double *)(void *)(final + final_values));
     return WW_OK;
