@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 import numpy as np  # noqa: E402
 from deep_reference import DeepReplay, forward, gradient_regions, kernel  # noqa: E402
 from program import ProgramTest  # noqa: E402
-from reference import Experiment  # noqa: E402
+from reference import Experiment, Replay  # noqa: E402
 
 import widthwise  # noqa: E402  (program.py says where it is)
 
@@ -96,9 +96,14 @@ class DeepReplayed:
         self.replay = DeepReplay(experiment, deeper, batches, self.single)
         self.rows: list[dict] = []
         self.networks = {}
+        shallow = None if deeper else Replay(experiment, batches)
+        earlier = shallow.trajectory() if shallow is not None else None
         for step in self.replay.trajectory():
+            weights = next(earlier)[1] if earlier is not None else None
             if step in member.trajectory["step"]:
                 self.rows.append(self.replay.measure(step))
+                if shallow is not None:  # has what is known of one hidden layer only
+                    self.rows[-1] = shallow.measure(step, weights) | self.rows[-1]
             if step in (steps, *member.snapshots.steps):
                 self.networks[step] = self.replay.now
         self.last_step = steps
@@ -199,7 +204,7 @@ class ZouGuTest(ProgramTest):
 
     def test_initial_weights(self) -> None:
         """Of every layer: N(0, 2/m), and N(0, 1/k) of the output, none equal to another."""
-        result = self.replayed(deep(3, 4, width=260, steps=7))
+        result = self.replayed(deep(3, 4, width=260, steps=14))
         start = result.replay.start
         for weights in start.hidden:
             deviations = np.sqrt(weights.size / 2) * abs(weights.std() / np.sqrt(2 / 260) - 1)

@@ -170,8 +170,12 @@ class DeepReplay:
         measured.update(self._descent(float(measured["loss"]), float(measured["contraction"])))
         if self.experiment.hinge:
             margins = (self.experiment.train_targets * train.outputs.astype(float))[:, 0]
+            ratios = self.now.output / self.start.output
             measured["violations"] = float((margins < 1).sum())
             measured["smallest_margin"] = float(margins.min())
+            measured["weight_norm"] = np.sqrt(sum(squared(weights) for weights in self.now.hidden))
+            measured["output_ratio_min"] = float(ratios.min())
+            measured["output_ratio_max"] = float(ratios.max())
         return measured
 
     @property
