@@ -135,7 +135,6 @@ static void end(miniature *self)
 {
     ww_origin_free(self->origin);
     ww_engine_free(self->engine);
-    ww_origin_free(self->origin);
     ww_batches_free(self->batches);
     ww_measure_plan_free(self->plan);
     ww_dataset_free(&self->data);

@@ -47,7 +47,7 @@ class ClaimsTest(ProgramTest):
             common() + """
 network: {width: 512}
 training: {steps: 1000}
-measure: {every: 10, quantities: [loss, contraction, gradient_ratio], final: [network_kernel]}
+measure: {every: 20, quantities: [loss, contraction, gradient_ratio], final: [network_kernel]}
 sweep: {network.depth: [1, 2, 3]}
 """
         )
@@ -74,7 +74,7 @@ sweep: {network.depth: [1, 2, 3]}
             common() + """
 training: {rate: 4.0, steps: 2000, stop: {loss: 0.01}}
 measure:
-  every: 10
+  every: 25
   quantities: [loss, trajectory_length, trajectory_ratio, spectral_distance, coupling_train]
 sweep:
   network.depth: [1, 2]
@@ -122,8 +122,8 @@ sweep:
         """Theorem 3.8: batches of any size fit, and the larger the fewer steps."""
         members = self.members(
             common(32) + """
-network: {width: 512, depth: 2}
-training: {method: sgd, sampling: replacement, steps: 1500}
+network: {width: 256, depth: 2}
+training: {method: sgd, sampling: replacement, steps: 1000}
 measure: {every: 50, quantities: [loss]}
 sweep: {training.batch: [1, 8, 32]}
 """
