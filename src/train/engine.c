@@ -3,6 +3,7 @@
 #include "train/rest.h"
 #include "widthwise/memory.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,6 +60,17 @@ ww_engine_cost ww_engine_cost_of(const ww_problem *problem)
     if (has_tally(problem))
         cost.work += ww_tally_bytes(problem) + ww_rest_finder_bytes(problem, methods);
     return cost;
+}
+
+bool ww_engine_is_special(const ww_problem *problem)
+{
+    return choose(problem) != &ww_engine_dense;
+}
+
+void ww_engine_describe(const ww_problem *problem, char *text, size_t size)
+{
+    const bool is_auto = problem->config->training.engine == WW_ENGINE_AUTO;
+    (void)snprintf(text, size, "engine %s%s", choose(problem)->name, is_auto ? " (auto)" : "");
 }
 
 static ww_status create(const ww_problem *problem, ww_engine *engine, ww_error *error)
