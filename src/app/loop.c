@@ -377,6 +377,11 @@ static void say_start(member_loop *self)
     ww_app_start_describe(&self->course.start, &self->course.problem, text, sizeof text);
     if (text[0] != '\0')
         ww_progress_say(self->progress, "%s", text);
+    if (self->config->training.engine == WW_ENGINE_AUTO && self->config->training.steps > 0 &&
+        ww_engine_is_special(&self->course.problem)) {
+        ww_engine_describe(&self->course.problem, text, sizeof text);
+        ww_progress_say(self->progress, "steps by %s", text);
+    }
     ww_conditions_warn(self->config, self->course.data, self->progress);
 }
 
