@@ -1,7 +1,7 @@
 // Quantities of several hidden layers against plain loops over all weights.
 
 #include "cmocka_all.h"
-#include "plain_layers.h"
+#include "measured_layers.h"
 #include "small_problem.h"
 
 #include "measure/layer_gradients.h"
