@@ -179,6 +179,11 @@ typedef void (*ww_scalar_visitor)(void *context, const char *group, const char *
 ww_status ww_store_visit_scalars(const char *path, int64_t index, ww_scalar_visitor visit,
                                  void *context, ww_error *error);
 
+/// The fact `name` of a run, /runs/run0000/parameters/NAME, which is a whole number. WW_FAILED:
+/// there is none. Not collective.
+ww_status ww_store_read_fact(const char *path, int64_t index, const char *name, int64_t *value,
+                             ww_error *error);
+
 /// The lock of the only writer. Starts as zeroes but for what is wanted.
 typedef struct ww_store_lock {
     /// How long to try again, once a second, while another job has it; the same on all ranks.

@@ -77,12 +77,11 @@ void ww_theory_compute(const ww_theory_plan *plan, const ww_theory_inputs *input
 /// larger than H (the sum of its squared output weights), divided by n where the loss is a mean.
 double ww_theory_descent_rate(const ww_config *config, int64_t samples, int64_t outputs);
 
-/// Largest curvature lambda of the train loss in the hidden weights at the start, that of the
-/// infinitely wide network: c m E[a^2] times the largest eigenvalue of the Gram matrix H of the
-/// samples (AR section 3; with L hidden layers that of the kernel of depth L, gradients by all of
-/// them, times rho^(2 (L - 1)) where hidden weights are rho times those that keep norms: kernel.h),
-/// divided by n where the loss is a mean; c bounds the second derivative of the loss by outputs.
-/// Gradient descent with a
+/// Largest curvature lambda of the train loss in W at the start, that of the infinitely wide
+/// network: c m E[a^2] g^(L - 1) times the largest eigenvalue of the Gram matrix H of the samples
+/// (AR section 3; of L layers the kernel of all of them, kernel.h), divided by n where the loss is
+/// a mean; c bounds the second derivative of the loss by outputs, and g is what a layer multiplies
+/// squared norms by, 1 for weights N(0, 2/m) and ReLU. Gradient descent with a
 /// step above 2 / lambda may grow where the linearised network ought to shrink (AR theorem 4.1 asks
 /// for less). Of more than `most` samples as many are taken, evenly spread. Not collective.
 ww_status ww_theory_curvature(const ww_config *config, const ww_dataset *data, int64_t most,

@@ -13,6 +13,8 @@
 #include "widthwise/parallel.h"
 #include "widthwise/sum.h"
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /// What is trained, on what, by whom. Pointers are borrowed and outlive everything made from it.
@@ -123,6 +125,14 @@ typedef struct ww_engine_cost {
 
 /// The cost of the engine that ww_engine_create would make. Pure.
 ww_engine_cost ww_engine_cost_of(const ww_problem *problem);
+
+/// Whether it is another engine than `dense`, the plain reference. Of the data only the shape needs
+/// to be known. Pure.
+bool ww_engine_is_special(const ww_problem *problem);
+
+/// "engine window" into `text` [size], with "(auto)" behind it where the configuration leaves the
+/// choice, and then the precision where it is single. Pure, likewise.
+void ww_engine_describe(const ww_problem *problem, char *text, size_t size);
 
 /// Makes one step. `request` is any small number of this rank; `*requests` is the sum over ranks:
 /// it travels with the outputs, so that ranks agree on a checkpoint or an end at no cost.

@@ -98,7 +98,7 @@ static const command commands[] = {
      "are\n"
      "of one size, half of them positive (model: brutzkus). Where CONFIG has no width and the "
      "default\n"
-     "is too small, it is what is needed.\n"
+     "is too small, it is what is needed. Of a run with replicas the first is built.\n"
      "\n"
      "  fit            every train sample gets its label, whatever the labels are\n"
      "  bad-fit        that, and every test sample gets the wrong one\n"
@@ -111,6 +111,7 @@ static const command commands[] = {
      "  -o, --output FILE    the file to make (default: NAME-fit.h5 and so on in the current "
      "folder)\n"
      "  --set KEY=VALUE      override a key\n"
+     "  --member I           member I of a sweep alone (default file: NAME-fit-IIII.h5 and so on)\n"
      "  --wall-time TIME     end before TIME is over: MINUTES, H:MM:SS, D-HH:MM:SS; default: what "
      "Slurm\n"
      "                       tells of the job's end; none: no limit\n"
@@ -133,6 +134,23 @@ static const command commands[] = {
      "  --ranks-per-node R   ranks on such a node (default: processors of this machine)\n"
      "  --no-calibration     no time, and memory without that of program and libraries\n",
      ww_app_plan},
+    {"theory", "print what the papers predict for a configuration's data, before any training",
+     "usage: widthwise theory [CONFIG] [--set KEY=VALUE]... [options]\n"
+     "       mpirun -n RANKS widthwise theory ...\n"
+     "\n"
+     "A table of name, value, formula and source. The data set is loaded and measured, nothing is "
+     "trained\n"
+     "and no file is made: predictions that need a trajectory are those of a run alone. Constants "
+     "that the\n"
+     "papers leave open are 1. Of the model zou-gu, and of several hidden layers: table 1, "
+     "theorems and\n"
+     "lemmas, beside the spectra that they take.\n"
+     "\n"
+     "  --set KEY=VALUE      override a key\n"
+     "  --member I           of a sweep, member I (default: 0)\n"
+     "  --gram               spectra and solves of the Gram matrix for more than 2048 samples "
+     "too\n",
+     ww_app_theory},
     {"show", "tell on one screen what a file holds and how far it is",
      "usage: widthwise show FILE\n"
      "\n"

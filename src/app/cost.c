@@ -111,7 +111,7 @@ ww_status ww_member_cost_of(const ww_app_member *member, const ww_member_place *
         .data = ww_dataset_bytes(shape, sharers),
         .inputs = ww_dataset_input_bytes(shape),
         .sharers = sharers,
-        .weights = engine.weights + ww_app_start_bytes(&problem) + measure.origin_bytes,
+        .weights = engine.weights + ww_app_start_bytes(&problem),
         .start = ww_app_start_bytes(&problem) + ww_app_start_work_bytes(&problem),
         .loading = rank == 0 ? ww_dataset_loading_bytes(shape) : 0,
         .step = engine.work + ww_batches_bytes(&problem),

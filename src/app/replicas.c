@@ -479,9 +479,10 @@ ww_status ww_app_replicas_run(const char *path, const ww_app_member *member, con
                      .ending = ending,
                      .progress = progress};
     ww_progress_begin(progress, member->label[0] != '\0' ? member->label : member->config->name, 0);
-    if (data != NULL)
-        ww_conditions_warn(self.config, data, progress);
-    ww_status status = prepare(&self, path, error);
+    ww_status status =
+        data != NULL ? ww_conditions_warn(self.config, data, parallel, progress, error) : WW_OK;
+    if (status == WW_OK)
+        status = prepare(&self, path, error);
     if (status == WW_OK)
         status = run_rounds(&self, error);
     if (status == WW_OK)

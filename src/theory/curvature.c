@@ -31,27 +31,15 @@ static ww_status largest_eigenvalue(const ww_kernel *kernel, const double *rows,
     return status;
 }
 
-// What the kernel grows by where hidden weights are not those that keep norms from layer to layer
-// (kernel.h). The activation being homogeneous, a factor rho in the weights is one in the inputs of
-// every layer above, and in the derivatives of every one below: rho^(2 (L - 1)) in the gradient by
-// each layer.
-static double growth(const ww_config *config)
-{
-    const double slope = ww_negative_slope(config);
-    const double std = ww_config_hidden_std(config);
-    const double square = (double)config->network.width * std * std * (1.0 + slope * slope) / 2.0;
-    return config->network.depth == 1 ? 1.0 : pow(square, (double)config->network.depth - 1.0);
-}
-
 ww_status ww_theory_curvature(const ww_config *config, const ww_dataset *data, int64_t most,
                               double *curvature, ww_error *error)
 {
     const int64_t all = data->train.count;
     const int64_t n = all < most ? all : most;
     const int64_t d = data->dimension;
-    const int64_t depth = config->network.depth;
+    const double slope = ww_negative_slope(config);
     const ww_kernel kernel = {
-        .depth = depth, .negative_slope = ww_negative_slope(config), .all_layers = true};
+        .depth = config->network.depth, .negative_slope = slope, .all_layers = true};
     if (ww_loss_of(config)->curvature == 0.0) { // of pieces that are flat or straight
         *curvature = 0.0;
         return WW_OK;
@@ -65,8 +53,13 @@ ww_status ww_theory_curvature(const ww_config *config, const ww_dataset *data, i
     const ww_status status = largest_eigenvalue(&kernel, rows, n, d, &largest, error);
     free(rows);
     const double scale = ww_config_output_std(config, data->outputs);
+    const double sigma = ww_config_hidden_std(config);
+    const double growth =
+        (double)config->network.width * sigma * sigma * (1.0 + slope * slope) / 2.0;
     *curvature = ww_loss_of(config)->curvature * (double)config->network.width * scale * scale *
-                 growth(config) * largest / (double)n;
+                 largest / (double)n;
+    if (config->network.depth > 1)
+        *curvature *= pow(growth, (double)(config->network.depth - 1));
     if (config->loss_reduction == WW_REDUCTION_SUM)
         *curvature *= (double)all;
     return status;

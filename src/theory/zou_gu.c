@@ -260,10 +260,10 @@ static const ww_zou_gu_prediction predictions[] = {
                "width from which the loss at the start is bounded" ONES),
     PREDICTION(REGION, start_loss_bound, "ZG lemmas 4.2 and 4.3", "log(n)",
                "bound on the loss at the start, with the logarithm that lemma 4.2 has" ONES),
-    {WW_ZOU_GU_REGION, "start_loss_expected", "ZG lemma 4.3", "E L(W(0))",
-     "E L(W(0)) = (1 / 2n) sum_i (||f(x_i)||^2 + ||y_i||^2) in the mean over weights, with E "
-     "||f(x)||^2 = ||x||^2 for the paper's weights: it does not depend on the width.",
-     false, start_loss_expected},
+    PREDICTION(REGION, start_loss_expected, "ZG lemma 4.3",
+               "(1 / 2n) sum_i (E ||f(x_i)||^2 + ||y_i||^2)",
+               "expected loss at the start, a mean over samples; E ||f(x)||^2 is ||x||^2 for the "
+               "paper's weights, whatever the width"),
     PREDICTION(REGION, smooth_radius_least, "ZG lemma 4.4",
                "k^(3/2) / (m^(3/2) L^(3/2) log^(3/2)(m))",
                "least radius tau for which the loss is semi-smooth" ONES),

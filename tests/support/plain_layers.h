@@ -1,177 +1,185 @@
-/// A network of several hidden layers by plain loops, to hold quantities against.
+/// A network of hidden layers written with plain loops in long double: its loss on a set of
+/// samples, and the gradient of it.
 #ifndef WIDTHWISE_TESTS_PLAIN_LAYERS_H
 #define WIDTHWISE_TESTS_PLAIN_LAYERS_H
 
-#include "cmocka_all.h"
-
-#include "base/lapack.h"
-#include "widthwise/measure.h"
 #include "widthwise/train.h"
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { PLAIN_MOST_LAYERS = 8 };
 
 typedef struct plain_layers {
     const ww_problem *problem;
-    int64_t depth, width;
-    double *weights[PLAIN_MOST_LAYERS]; ///< W_l [m, columns], l from 0
-    double *output;                     ///< V [m, k]
+    int64_t depth, m, k;
+    long double *hidden[PLAIN_MOST_LAYERS];   ///< W_l [m, columns]
+    long double *output;                      ///< V [m, k]
+    long double *gradient[PLAIN_MOST_LAYERS]; ///< of the loss, of the same shapes
+    long double *output_gradient;
+    /// Of one sample: activations x_0 .. x_L and derivatives by the pre-activations of each layer.
+    long double *activations[PLAIN_MOST_LAYERS + 1];
+    long double *derivatives[PLAIN_MOST_LAYERS];
 } plain_layers;
 
-static inline int64_t plain_columns(const plain_layers *self, int64_t layer)
+static inline long double *plain_zeroes(int64_t count)
 {
-    return layer == 0 ? self->problem->dimension : self->width;
+    return calloc((size_t)count, sizeof(long double));
 }
 
-static inline plain_layers plain_layers_create(const ww_problem *problem)
+static inline int64_t plain_columns(const plain_layers *net, int64_t layer)
 {
-    plain_layers self = {
-        .problem = problem, .depth = problem->depth, .width = problem->tiling.width};
-    assert_true(self.depth <= PLAIN_MOST_LAYERS);
-    for (int64_t layer = 0; layer < self.depth; layer++)
-        self.weights[layer] =
-            calloc((size_t)(self.width * plain_columns(&self, layer)), sizeof(double));
-    self.output = calloc((size_t)(self.width * problem->outputs), sizeof(double));
-    return self;
+    return layer == 1 ? net->problem->dimension : net->m;
 }
 
-static inline void plain_layers_free(plain_layers *self)
+/// Weights at t = 0; in single precision rounded to it.
+static inline void plain_make(plain_layers *net, const ww_problem *problem)
 {
-    for (int64_t layer = 0; layer < self->depth; layer++)
-        free(self->weights[layer]);
-    free(self->output);
-}
-
-/// The weights of an engine that has all units on this rank.
-static inline void plain_layers_read(plain_layers *self, ww_engine *engine)
-{
-    const ww_tiling *tiling = &self->problem->tiling;
-    for (int64_t layer = 0; layer < self->depth; layer++) {
-        const int64_t columns = plain_columns(self, layer);
-        for (int64_t tile = 0; tile < tiling->tile_count; tile++)
-            memcpy(self->weights[layer] + tile * tiling->tile_units * columns,
-                   ww_engine_layer_tile(engine, layer + 1, tile),
-                   (size_t)(ww_tile_size(tiling, tile) * columns) * sizeof(double));
+    const bool is_single = problem->config->precision == WW_PRECISION_SINGLE;
+    *net = (plain_layers){.problem = problem,
+                          .depth = problem->depth,
+                          .m = problem->tiling.width,
+                          .k = problem->outputs};
+    net->activations[0] = plain_zeroes(problem->dimension);
+    for (int64_t layer = 1; layer <= net->depth; layer++) {
+        const int64_t count = net->m * plain_columns(net, layer);
+        double *drawn = calloc((size_t)count, sizeof(double));
+        ww_drawn_layer_weights(problem->config, layer, plain_columns(net, layer), 0, net->m, drawn);
+        net->hidden[layer - 1] = plain_zeroes(count);
+        net->gradient[layer - 1] = plain_zeroes(count);
+        net->activations[layer] = plain_zeroes(net->m);
+        net->derivatives[layer - 1] = plain_zeroes(net->m);
+        for (int64_t i = 0; i < count; i++)
+            net->hidden[layer - 1][i] = is_single ? (float)drawn[i] : drawn[i];
+        free(drawn);
     }
-    memcpy(self->output, ww_engine_output_weights(engine),
-           (size_t)(self->width * self->problem->outputs) * sizeof(double));
+    double *drawn = calloc((size_t)(net->m * net->k), sizeof(double));
+    ww_drawn_output_weights(problem->config, net->k, 0, net->m, drawn);
+    net->output = plain_zeroes(net->m * net->k);
+    net->output_gradient = plain_zeroes(net->m * net->k);
+    for (int64_t i = 0; i < net->m * net->k; i++)
+        net->output[i] = is_single ? (float)drawn[i] : drawn[i];
+    free(drawn);
 }
 
-/// What one sample makes of them: [L][m] each, `inputs` with the sample itself in front.
-typedef struct plain_pass {
-    const double *inputs[PLAIN_MOST_LAYERS]; ///< x_l of layer l, l from 0
-    double *preactivations[PLAIN_MOST_LAYERS];
-    double *activations[PLAIN_MOST_LAYERS];
-    double *derivatives[PLAIN_MOST_LAYERS]; ///< by the pre-activations
-    double *outputs;                        ///< [k]
-} plain_pass;
-
-static inline void plain_pass_create(const plain_layers *self, plain_pass *pass)
+static inline void plain_free(plain_layers *net)
 {
-    for (int64_t layer = 0; layer < self->depth; layer++) {
-        pass->preactivations[layer] = calloc((size_t)self->width, sizeof(double));
-        pass->activations[layer] = calloc((size_t)self->width, sizeof(double));
-        pass->derivatives[layer] = calloc((size_t)self->width, sizeof(double));
+    for (int64_t i = 0; i < net->depth; i++) {
+        free(net->hidden[i]);
+        free(net->gradient[i]);
+        free(net->derivatives[i]);
+        free(net->activations[i + 1]);
     }
-    pass->outputs = calloc((size_t)self->problem->outputs, sizeof(double));
+    free(net->activations[0]);
+    free(net->output);
+    free(net->output_gradient);
 }
 
-static inline void plain_pass_free(const plain_layers *self, plain_pass *pass)
+static inline long double plain_slope(const plain_layers *net, long double activation)
 {
-    for (int64_t layer = 0; layer < self->depth; layer++) {
-        free(pass->preactivations[layer]);
-        free(pass->activations[layer]);
-        free(pass->derivatives[layer]);
-    }
-    free(pass->outputs);
+    // The sign of an activation is that of its pre-activation, where the slope is not 0.
+    return activation >= 0.0L && !signbit(activation) ? 1.0L : net->problem->negative_slope;
 }
 
-static inline double plain_slope(const plain_layers *self, double preactivation)
+/// Outputs on one input; activations stay.
+static inline void plain_outputs(plain_layers *net, const double *input, long double *outputs)
 {
-    return preactivation >= 0.0 ? 1.0 : self->problem->negative_slope;
-}
-
-static inline void plain_forward(const plain_layers *self, const double *input, plain_pass *pass)
-{
-    const int64_t k = self->problem->outputs;
-    for (int64_t layer = 0; layer < self->depth; layer++) {
-        const int64_t columns = plain_columns(self, layer);
-        pass->inputs[layer] = layer == 0 ? input : pass->activations[layer - 1];
-        for (int64_t r = 0; r < self->width; r++) {
-            double sum = 0.0;
+    for (int64_t j = 0; j < net->problem->dimension; j++)
+        net->activations[0][j] = input[j];
+    for (int64_t layer = 1; layer <= net->depth; layer++) {
+        const int64_t columns = plain_columns(net, layer);
+        for (int64_t unit = 0; unit < net->m; unit++) {
+            long double z = 0.0L;
             for (int64_t j = 0; j < columns; j++)
-                sum += self->weights[layer][r * columns + j] * pass->inputs[layer][j];
-            pass->preactivations[layer][r] = sum;
-            pass->activations[layer][r] = sum * plain_slope(self, sum);
+                z += net->hidden[layer - 1][unit * columns + j] * net->activations[layer - 1][j];
+            net->activations[layer][unit] = z >= 0.0L ? z : net->problem->negative_slope * z;
         }
     }
-    for (int64_t c = 0; c < k; c++) {
-        pass->outputs[c] = 0.0;
-        for (int64_t r = 0; r < self->width; r++)
-            pass->outputs[c] += self->output[r * k + c] * pass->activations[self->depth - 1][r];
+    for (int64_t j = 0; j < net->k; j++) {
+        outputs[j] = 0.0L;
+        for (int64_t unit = 0; unit < net->m; unit++)
+            outputs[j] += net->output[unit * net->k + j] * net->activations[net->depth][unit];
     }
 }
 
-/// Given the derivative by the outputs, [k].
-static inline void plain_backward(const plain_layers *self, const double *gradient,
-                                  plain_pass *pass)
+/// Loss of one sample and its derivatives by the outputs, from the formulas.
+static inline long double plain_loss_of(const plain_layers *net, const ww_samples *samples,
+                                        int64_t sample, const long double *outputs,
+                                        long double *gradient)
 {
-    const int64_t k = self->problem->outputs;
-    for (int64_t layer = self->depth - 1; layer >= 0; layer--)
-        for (int64_t r = 0; r < self->width; r++) {
-            double sum = 0.0;
-            if (layer == self->depth - 1)
-                for (int64_t c = 0; c < k; c++)
-                    sum += self->output[r * k + c] * gradient[c];
-            else
-                for (int64_t u = 0; u < self->width; u++)
-                    sum += self->weights[layer + 1][u * self->width + r] *
-                           pass->derivatives[layer + 1][u];
-            pass->derivatives[layer][r] = sum * plain_slope(self, pass->preactivations[layer][r]);
+    const int64_t label = samples->labels[sample];
+    const double *wanted = samples->targets == NULL ? NULL : samples->targets + sample * net->k;
+    long double loss = 0.0L, sum = 0.0L;
+    switch (net->problem->config->loss) {
+    case WW_LOSS_CROSS_ENTROPY:
+        for (int64_t j = 0; j < net->k; j++)
+            sum += expl(outputs[j]);
+        for (int64_t j = 0; j < net->k; j++)
+            gradient[j] = expl(outputs[j]) / sum - (j == label ? 1.0L : 0.0L);
+        return logl(sum) - outputs[label];
+    case WW_LOSS_SQUARED:
+        for (int64_t j = 0; j < net->k; j++) {
+            gradient[j] = outputs[j] - wanted[j];
+            loss += 0.5L * gradient[j] * gradient[j];
         }
+        return loss;
+    case WW_LOSS_HINGE:
+        gradient[0] = wanted[0] * outputs[0] < 1.0L ? -wanted[0] : 0.0L;
+        return fmaxl(0.0L, 1.0L - wanted[0] * outputs[0]);
+    }
+    return (long double)NAN;
 }
 
-/// Adds the gradient by W_l of one sample to `gradient` [m, columns].
-static inline void plain_add_gradient(const plain_layers *self, const plain_pass *pass,
-                                      int64_t layer, double *gradient)
+static inline long double plain_divisor(const plain_layers *net, int64_t count)
 {
-    const int64_t columns = plain_columns(self, layer);
-    for (int64_t r = 0; r < self->width; r++)
-        for (int64_t j = 0; j < columns; j++)
-            gradient[r * columns + j] += pass->derivatives[layer][r] * pass->inputs[layer][j];
+    return net->problem->config->loss_reduction == WW_REDUCTION_SUM ? 1.0L : (long double)count;
 }
 
-/// Largest singular value of `matrix` [rows, columns], which is destroyed.
-static inline double plain_spectral_norm(double *matrix, int64_t rows, int64_t columns)
+/// Loss on train samples `indices` [count]; nothing else.
+static inline long double plain_loss(plain_layers *net, const int64_t *indices, int64_t count)
 {
-    const int m = (int)columns, n = (int)rows, size = 64 * (m + n), one = 1;
-    double *values = calloc((size_t)(m + n), sizeof(double));
-    double *work = calloc((size_t)size, sizeof(double));
-    double ignored = 0.0;
-    int info = 0;
-    dgesvd_("N", "N", &m, &n, matrix, &m, values, &ignored, &one, &ignored, &one, work, &size,
-            &info, 1, 1);
-    assert_int_equal(info, 0);
-    const double largest = values[0];
-    free(values);
-    free(work);
-    return largest;
+    const ww_samples *train = &net->problem->data->train;
+    long double loss = 0.0L, outputs[16], gradient[16];
+    for (int64_t i = 0; i < count; i++) {
+        plain_outputs(net, train->inputs + indices[i] * net->problem->dimension, outputs);
+        loss += plain_loss_of(net, train, indices[i], outputs, gradient);
+    }
+    return loss / plain_divisor(net, count);
 }
 
-/// ||W_l - W_l'||_2.
-static inline double plain_spectral_distance(const plain_layers *self, const plain_layers *other,
-                                             int64_t layer)
+/// The same, and its gradients.
+static inline long double plain_gradients(plain_layers *net, const int64_t *indices, int64_t count)
 {
-    const int64_t count = self->width * plain_columns(self, layer);
-    double *difference = calloc((size_t)count, sizeof(double));
-    for (int64_t i = 0; i < count; i++)
-        difference[i] = self->weights[layer][i] - other->weights[layer][i];
-    const double norm = plain_spectral_norm(difference, self->width, plain_columns(self, layer));
-    free(difference);
-    return norm;
+    const ww_samples *train = &net->problem->data->train;
+    long double loss = 0.0L, outputs[16], gradient[16];
+    for (int64_t layer = 1; layer <= net->depth; layer++)
+        for (int64_t i = 0; i < net->m * plain_columns(net, layer); i++)
+            net->gradient[layer - 1][i] = 0.0L;
+    for (int64_t i = 0; i < net->m * net->k; i++)
+        net->output_gradient[i] = 0.0L;
+    for (int64_t s = 0; s < count; s++) {
+        plain_outputs(net, train->inputs + indices[s] * net->problem->dimension, outputs);
+        loss += plain_loss_of(net, train, indices[s], outputs, gradient);
+        for (int64_t layer = net->depth; layer >= 1; layer--) {
+            const int64_t columns = plain_columns(net, layer);
+            for (int64_t unit = 0; unit < net->m; unit++) {
+                long double sum = 0.0L;
+                for (int64_t j = 0; layer == net->depth && j < net->k; j++) {
+                    const long double g = gradient[j] / plain_divisor(net, count);
+                    sum += net->output[unit * net->k + j] * g;
+                    net->output_gradient[unit * net->k + j] += net->activations[layer][unit] * g;
+                }
+                for (int64_t j = 0; layer < net->depth && j < net->m; j++)
+                    sum += net->hidden[layer][j * net->m + unit] * net->derivatives[layer][j];
+                net->derivatives[layer - 1][unit] =
+                    sum * plain_slope(net, net->activations[layer][unit]);
+                for (int64_t j = 0; j < columns; j++)
+                    net->gradient[layer - 1][unit * columns + j] +=
+                        net->derivatives[layer - 1][unit] * net->activations[layer - 1][j];
+            }
+        }
+    }
+    return loss / plain_divisor(net, count);
 }
 
 #endif

@@ -1,9 +1,10 @@
 // Quantities of several hidden layers against plain loops over all weights.
 
 #include "cmocka_all.h"
-#include "plain_layers.h"
+#include "measured_layers.h"
 #include "small_problem.h"
 
+#include "measure/layer_gradients.h"
 #include "widthwise/measure.h"
 
 enum { SAMPLES = 11, TEST_SAMPLES = 7, DIMENSION = 5, STEPS = 6 };
@@ -387,12 +388,61 @@ static void test_other_losses(void **state)
     follow(entropy, 6, 3, 3);
 }
 
+// More samples than go through the network together.
+static void test_gradients_of_several_blocks(void **state)
+{
+    (void)state;
+    enum { COUNT = 1100, WIDTH = 40 };
+    const char *const settings[] = {"model=zou-gu", "data.source=mixture",
+                                    "network={width: 40, depth: 2}"};
+    small_problem small;
+    ww_error error = {0};
+    if (!small_problem_make(&small, MPI_COMM_WORLD, settings, 3, COUNT, TEST_SAMPLES, DIMENSION, 3,
+                            &error))
+        fail_msg("%s", error.message);
+    const ww_problem *problem = &small.problem;
+    const double *inputs = problem->data->train.inputs;
+    ww_engine *engine = NULL;
+    assert_int_equal(ww_engine_create(problem, &engine, &error), WW_OK);
+    plain_layers network = plain_layers_create(problem);
+    plain_layers_read(&network, engine);
+    double *by_outputs = calloc((size_t)COUNT * 3, sizeof(double));
+    double *gradients[2] = {calloc((size_t)WIDTH * DIMENSION, sizeof(double)),
+                            calloc((size_t)WIDTH * WIDTH, sizeof(double))};
+    plain_pass pass;
+    plain_pass_create(&network, &pass);
+    for (int64_t s = 0; s < COUNT; s++) {
+        for (int64_t c = 0; c < 3; c++)
+            by_outputs[s * 3 + c] = sin((double)(1 + 3 * s + c));
+        plain_forward(&network, inputs + s * DIMENSION, &pass);
+        plain_backward(&network, by_outputs + s * 3, &pass);
+        for (int64_t layer = 0; layer < 2; layer++)
+            plain_add_gradient(&network, &pass, layer, gradients[layer]);
+    }
+    double squares[2] = {0.0, 0.0};
+    assert_int_equal(ww_layer_gradients(problem, ww_engine_network(engine), inputs, COUNT,
+                                        by_outputs, squares, &error),
+                     WW_OK);
+    for (int64_t layer = 0; layer < 2; layer++) {
+        const double expected =
+            squares_of(gradients[layer], WIDTH * plain_columns(&network, layer));
+        assert_true(fabs(squares[layer] / expected - 1.0) < 1e-10);
+        free(gradients[layer]);
+    }
+    free(by_outputs);
+    plain_pass_free(&network, &pass);
+    plain_layers_free(&network);
+    ww_engine_free(engine);
+    small_problem_free(&small);
+}
+
 int main(int argc, char **argv)
 {
     MPI_Init(&argc, &argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_layer), cmocka_unit_test(test_two_layers),
-        cmocka_unit_test(test_three_layers_on_batches), cmocka_unit_test(test_other_losses)};
+        cmocka_unit_test(test_three_layers_on_batches), cmocka_unit_test(test_other_losses),
+        cmocka_unit_test(test_gradients_of_several_blocks)};
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     MPI_Finalize();
     return failed;

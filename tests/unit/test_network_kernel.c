@@ -1,7 +1,7 @@
 // The kernel of the network at t = 0 and its gradient regions, against plain loops and limits.
 
 #include "cmocka_all.h"
-#include "plain_layers.h"
+#include "measured_layers.h"
 #include "small_problem.h"
 
 #include "measure/gradient_regions.h"

@@ -1,7 +1,7 @@
 // Spectral distances from the start, of updates whose singular values are known.
 
 #include "cmocka_all.h"
-#include "plain_layers.h"
+#include "measured_layers.h"
 #include "small_problem.h"
 
 #include "measure/spectral_distance.h"
