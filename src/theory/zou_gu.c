@@ -291,9 +291,10 @@ const ww_zou_gu_prediction *ww_zou_gu_predictions(size_t *count)
 
 double ww_zou_gu_predict(const ww_zou_gu_setting *setting, const char *name)
 {
-    size_t i = 0;
-    while (i < COUNT && strcmp(predictions[i].name, name) != 0)
-        i++;
-    WW_ASSERT(i < COUNT);
-    return predictions[i].value(setting);
+    const ww_zou_gu_prediction *found = NULL;
+    for (size_t i = 0; i < COUNT; i++)
+        if (strcmp(predictions[i].name, name) == 0)
+            found = &predictions[i];
+    WW_ASSERT(found != NULL);
+    return found->value(setting);
 }
