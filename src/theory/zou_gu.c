@@ -291,10 +291,13 @@ const ww_zou_gu_prediction *ww_zou_gu_predictions(size_t *count)
 
 double ww_zou_gu_predict(const ww_zou_gu_setting *setting, const char *name)
 {
-    const ww_zou_gu_prediction *found = NULL;
-    for (size_t i = 0; i < COUNT; i++)
-        if (strcmp(predictions[i].name, name) == 0)
-            found = &predictions[i];
-    WW_ASSERT(found != NULL);
-    return found->value(setting);
+    double value = (double)NAN;
+    bool is_known = false;
+    for (size_t i = 0; i < COUNT && !is_known; i++) {
+        is_known = strcmp(predictions[i].name, name) == 0;
+        if (is_known)
+            value = predictions[i].value(setting);
+    }
+    WW_ASSERT(is_known);
+    return value;
 }
