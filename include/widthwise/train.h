@@ -78,6 +78,10 @@ double ww_loss_over(const ww_problem *problem, const ww_samples *samples, const 
 /// The same for a batch, and its derivative by each output in `gradients` [B, k].
 double ww_batch_loss(const ww_problem *problem, const double *outputs, const ww_samples *batch,
                      double *gradients);
+/// These derivatives alone, for `count` samples of the batch from `start` on: outputs and gradients
+/// [count, k].
+void ww_batch_gradients(const ww_problem *problem, const double *outputs, const ww_samples *batch,
+                        int64_t start, int64_t count, double *gradients);
 
 /// What the steps have done, where there are steps that change nothing: with the hinge loss. The
 /// same on all ranks.
@@ -154,14 +158,14 @@ const double *ww_engine_output_weights(const ww_engine *engine);
 
 /// What the steps so far have done; NULL for losses under which every step changes all weights.
 const ww_tally *ww_engine_tally(const ww_engine *engine);
-/// The tally as doubles, for a checkpoint: their number (0 without a tally), out of the engine, and
-/// back into it before ww_engine_restored. Not collective.
-size_t ww_engine_tally_words(const ww_problem *problem);
-void ww_engine_tally_save(const ww_engine *engine, double *words);
-void ww_engine_tally_load(ww_engine *engine, const double *words);
-
 /// What the steps did to each layer; NULL unless ww_problem.tracks_layers.
 const ww_track *ww_engine_track(const ww_engine *engine);
+
+/// Tally and track as doubles, for a checkpoint: their number (0 without either), out of the
+/// engine, and back into it before ww_engine_restored. Not collective.
+size_t ww_engine_carry_words(const ww_problem *problem);
+void ww_engine_carry_save(const ww_engine *engine, double *words);
+void ww_engine_carry_load(ww_engine *engine, const double *words);
 
 /// What is known of the end of steps that change something.
 typedef struct ww_rest {

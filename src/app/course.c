@@ -24,7 +24,7 @@ ww_status ww_course_create(const char *path, const ww_app_member *member, const 
 
 size_t ww_course_carry_count(const ww_measure_plan *plan, const ww_problem *problem)
 {
-    return ww_measure_carry_count(plan) + ww_engine_tally_words(problem);
+    return ww_measure_carry_count(plan) + ww_engine_carry_words(problem);
 }
 
 static double *tally_words(const ww_course *course)
@@ -48,7 +48,7 @@ ww_status ww_course_begin(ww_course *course, ww_error *error)
 
 void ww_course_restored(ww_course *course, int64_t step)
 {
-    ww_engine_tally_load(course->engine, tally_words(course));
+    ww_engine_carry_load(course->engine, tally_words(course));
     ww_engine_restored(course->engine, step);
     // A checkpoint comes after the record of its step, and before one between two of the grid.
     course->recorded = step - step % course->config->measure.every;
@@ -56,7 +56,7 @@ void ww_course_restored(ww_course *course, int64_t step)
 
 void ww_course_save_tally(ww_course *course)
 {
-    ww_engine_tally_save(course->engine, tally_words(course));
+    ww_engine_carry_save(course->engine, tally_words(course));
 }
 
 void ww_course_free(ww_course *course)

@@ -367,7 +367,7 @@ static void say_outcome(member_loop *self, ww_status status, const ww_error *err
         ww_progress_say(self->progress, "%s", error->message);
 }
 
-static void say_start(member_loop *self)
+static ww_status say_start(member_loop *self, ww_error *error)
 {
     char text[512];
     ww_app_start_describe(&self->course.start, &self->course.problem, text, sizeof text);
@@ -378,7 +378,8 @@ static void say_start(member_loop *self)
         ww_engine_describe(&self->course.problem, text, sizeof text);
         ww_progress_say(self->progress, "steps by %s", text);
     }
-    ww_conditions_warn(self->config, self->course.data, self->progress);
+    return ww_conditions_warn(self->config, self->course.data, self->parallel, self->progress,
+                              error);
 }
 
 ww_status ww_app_member_run(const char *path, const ww_app_member *member, const ww_dataset *data,
@@ -401,7 +402,7 @@ ww_status ww_app_member_run(const char *path, const ww_app_member *member, const
     ww_member_layout layout = member->layout;
     layout.data_hash = data->hash;
     if (status == WW_OK)
-        say_start(&self);
+        status = say_start(&self, error);
     if (status == WW_OK)
         status =
             ww_store_open(path, &layout, parallel, &self.course.problem.tiling, &self.store, error);

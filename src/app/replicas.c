@@ -99,8 +99,16 @@ static ww_status keep_results(const replicas *self, const ww_course *course, int
         self->columns[i] = (const double *)(const void *)column;
         column += layout->records * ww_field_size(&layout->trajectory[i]);
     }
-    const ww_theory_inputs inputs = {
-        .data = course->data, .rows = records, .steps = row + 2, .columns = self->columns};
+    ww_zou_gu_data deep = {0};
+    if (ww_theory_is_deep(&self->member->theory_plan))
+        WW_TRY(ww_zou_gu_measure(course->problem.config, course->data, &self->alone,
+                                 ww_theory_takes_kernels(&self->member->theory_plan), &deep,
+                                 error));
+    const ww_theory_inputs inputs = {.data = course->data,
+                                     .rows = records,
+                                     .steps = row + 2,
+                                     .columns = self->columns,
+                                     .deep = &deep};
     ww_theory_compute(&self->member->theory_plan, &inputs,
                       (double *)(void *)(final + final_values));
     return WW_OK;
@@ -471,9 +479,10 @@ ww_status ww_app_replicas_run(const char *path, const ww_app_member *member, con
                      .ending = ending,
                      .progress = progress};
     ww_progress_begin(progress, member->label[0] != '\0' ? member->label : member->config->name, 0);
-    if (data != NULL)
-        ww_conditions_warn(self.config, data, progress);
-    ww_status status = prepare(&self, path, error);
+    ww_status status =
+        data != NULL ? ww_conditions_warn(self.config, data, parallel, progress, error) : WW_OK;
+    if (status == WW_OK)
+        status = prepare(&self, path, error);
     if (status == WW_OK)
         status = run_rounds(&self, error);
     if (status == WW_OK)

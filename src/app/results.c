@@ -15,6 +15,7 @@ typedef struct collected {
     const double **columns; // [fields of the trajectory]: those that predictions are made from
     double *numbers;        // [columns in use, rows]
     double *values;         // of the predictions
+    ww_zou_gu_data deep;    // where the run has predictions of deep networks
 } collected;
 
 static void collected_free(collected *self)
@@ -90,6 +91,14 @@ static ww_status collect(const ww_app_results *results, collected *self, ww_erro
                                  .columns = self->columns};
     WW_TRY(ww_store_read_steps(results->store, self->steps, error));
     WW_TRY(read_columns(results, self, error));
+    if (ww_theory_is_deep(&member->theory_plan)) {
+        if (results->before != NULL)
+            WW_TRY(results->before(results->context, error));
+        WW_TRY(ww_zou_gu_measure(member->config, inputs->data, results->parallel,
+                                 ww_theory_takes_kernels(&member->theory_plan), &self->deep,
+                                 error));
+        inputs->deep = &self->deep;
+    }
     if (member->gram == NULL)
         return WW_OK;
     self->course.rows = inputs->rows;

@@ -75,8 +75,8 @@ static ww_status check_bytes(const ww_config *config, const char *key, int64_t r
     return WW_OK;
 }
 
-// Input dimension where the configuration alone fixes it, else 1.
-static int64_t known_dimension(const ww_config *config)
+// Input dimension of the source where the configuration alone fixes it, else 1.
+static int64_t known_source_dimension(const ww_config *config)
 {
     switch (config->data.source) {
     case WW_SOURCE_MIXTURE:
@@ -102,6 +102,14 @@ static int64_t known_dimension(const ww_config *config)
     return 1;
 }
 
+static int64_t known_dimension(const ww_config *config)
+{
+    const bool has_more =
+        config->data.last_coordinate > 0.0 && config->data.source != WW_SOURCE_SPHERE;
+    const int64_t dimension = known_source_dimension(config);
+    return has_more && dimension < INT64_MAX ? dimension + 1 : dimension;
+}
+
 static ww_status check_sizes(const ww_config *config, ww_error *error)
 {
     const int64_t dimension = known_dimension(config);
@@ -117,6 +125,14 @@ static ww_status check_sizes(const ww_config *config, ww_error *error)
     if (config->data.source == WW_SOURCE_POINTS)
         WW_TRY(check_bytes(config, "network.width", config->network.width, "the number of classes",
                            config->data.points.classes, error));
+    if (config->data.source == WW_SOURCE_SPHERE) {
+        WW_TRY(check_bytes(config, "network.width", config->network.width, "the number of outputs",
+                           config->data.sphere.outputs, error));
+        WW_TRY(check_bytes(config, "data.train", train, "the number of outputs",
+                           config->data.sphere.outputs, error));
+        WW_TRY(check_bytes(config, "data.test", test, "the number of outputs",
+                           config->data.sphere.outputs, error));
+    }
     return WW_OK;
 }
 

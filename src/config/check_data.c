@@ -137,6 +137,11 @@ static ww_status check_subset(const ww_config *config, ww_error *error)
             "is separable, but source %s has exactly the samples that it has; leave one "
             "of them out",
             ww_source_name(source));
+    if (source == WW_SOURCE_SPHERE)
+        return ww_config_refuse(
+            config, "data.subset.kind", error,
+            "is separable, but targets of source sphere are drawn whatever the inputs, and their "
+            "samples keep distances; leave one of them out");
     if (config->data.train == WW_ALL_SAMPLES || config->data.test == WW_ALL_SAMPLES)
         return ww_config_refuse(
             config, config->data.train == WW_ALL_SAMPLES ? "data.train" : "data.test", error,

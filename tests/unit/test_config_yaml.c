@@ -105,8 +105,9 @@ static void write_value(const ww_key *key, uint64_t *state, FILE *stream)
 // Changes choices that do not go together.
 static void settle_choices(ww_config *choices)
 {
-    const bool fixed_samples =
-        choices->data.source == WW_SOURCE_POINTS || choices->data.source == WW_SOURCE_ORTHONORMAL;
+    const bool fixed_samples = choices->data.source == WW_SOURCE_POINTS ||
+                               choices->data.source == WW_SOURCE_ORTHONORMAL ||
+                               choices->data.source == WW_SOURCE_SPHERE;
     if (fixed_samples)
         choices->data.subset.kind = WW_SUBSET_NONE;
     if ((choices->data.source == WW_SOURCE_FUNCTION || choices->data.source == WW_SOURCE_SPHERE) &&

@@ -1,0 +1,19 @@
+/// The largest eigenvalue of a product of two matrices that are symmetric and without negative
+/// eigenvalues.
+#ifndef WIDTHWISE_TRAIN_PRODUCT_NORM_H
+#define WIDTHWISE_TRAIN_PRODUCT_NORM_H
+
+#include "widthwise/error.h"
+
+#include <stdint.h>
+
+/// Largest eigenvalue of A C, [order, order] both, to `tolerance`, relative, as far as rounding
+/// allows; by Lanczos' method in the inner product x^T C y, in which A C is symmetric. WW_FAILED:
+/// memory is short, or LAPACK fails. Not collective; the same bits for the same matrices.
+ww_status ww_largest_of_product(int64_t order, const double *a, const double *c, double tolerance,
+                                double *value, ww_error *error);
+
+/// Bytes that it takes. Pure.
+int64_t ww_largest_of_product_bytes(int64_t order);
+
+#endif
