@@ -8,26 +8,30 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 // Most vectors of the basis before the search begins anew from the best one found, how often that
 // may happen, and products between looks at the eigenvalues.
 enum { BASIS = 120, CYCLES = 20, LOOK_EVERY = 4 };
 
+// With the Cholesky factor L of C, L^T A L has the eigenvalues of A C, and is symmetric.
 typedef struct search {
-    int order, most;
-    const double *a, *c;
-    double *basis;     // [most + 1, order], orthonormal in the inner product of C
-    double *images;    // [most + 1, order], C times each of them
+    int order, rank; // rank of C, which is the order of L^T A L
+    int most;        // vectors that the basis may have
+    const double *a;
+    double *factor;    // [order, order]: row i < rank is column i of L, by the order of `pivots`
+    int *pivots;       // [order], from 1
+    double *basis;     // [most + 1, rank]
     double *overlaps;  // [most + 1]
     double *diagonal;  // [most], of the tridiagonal matrix
     double *beside;    // [most], next to it
     double *values;    // [most], working copies
     double *off;       // [most]
     double *rotations; // [most, most], eigenvectors of the tridiagonal matrix
-    double *work;      // [2 most]
+    double *work;      // [2 order]
 } search;
 
-enum { ARRAYS = 9 };
+enum { ARRAYS = 10 };
 
 static int64_t most_vectors(int64_t order)
 {
@@ -37,16 +41,21 @@ static int64_t most_vectors(int64_t order)
 static void list_arrays(int64_t order, ww_allocation list[ARRAYS])
 {
     static const char what[] = "the search for the norm of an update";
+    const size_t n = (size_t)order;
     const size_t most = (size_t)most_vectors(order);
-    const size_t vectors = (most + 1) * (size_t)order;
-    const size_t offsets[ARRAYS] = {
-        offsetof(search, basis),    offsetof(search, images),    offsetof(search, overlaps),
-        offsetof(search, diagonal), offsetof(search, beside),    offsetof(search, values),
-        offsetof(search, off),      offsetof(search, rotations), offsetof(search, work)};
-    const size_t counts[ARRAYS] = {vectors, vectors, most + 1,    most,    most,
-                                   most,    most,    most * most, 2 * most};
-    for (size_t i = 0; i < ARRAYS; i++)
-        list[i] = (ww_allocation){offsets[i], counts[i], sizeof(double), what};
+    const ww_allocation arrays[ARRAYS] = {
+        {offsetof(search, factor), n * n, sizeof(double), what},
+        {offsetof(search, pivots), n, sizeof(int), what},
+        {offsetof(search, basis), (most + 1) * n, sizeof(double), what},
+        {offsetof(search, overlaps), most + 1, sizeof(double), what},
+        {offsetof(search, diagonal), most, sizeof(double), what},
+        {offsetof(search, beside), most, sizeof(double), what},
+        {offsetof(search, values), most, sizeof(double), what},
+        {offsetof(search, off), most, sizeof(double), what},
+        {offsetof(search, rotations), most * most, sizeof(double), what},
+        {offsetof(search, work), 2 * n, sizeof(double), what},
+    };
+    memcpy(list, arrays, sizeof arrays);
 }
 
 int64_t ww_largest_of_product_bytes(int64_t order)
@@ -58,8 +67,9 @@ int64_t ww_largest_of_product_bytes(int64_t order)
 
 static void release(search *self)
 {
+    free(self->factor);
+    free(self->pivots);
     free(self->basis);
-    free(self->images);
     free(self->overlaps);
     free(self->diagonal);
     free(self->beside);
@@ -69,14 +79,43 @@ static void release(search *self)
     free(self->work);
 }
 
-static double *vector_at(const search *self, double *vectors, int index)
+// The factor of C. What it leaves out of C is rounding.
+static ww_status factorise(search *self, const double *c, ww_error *error)
 {
-    return vectors + (size_t)index * (size_t)self->order;
+    const double tolerance = -1.0; // the usual one
+    const int n = self->order;
+    int info = 0;
+    memcpy(self->factor, c, (size_t)n * (size_t)n * sizeof *c);
+    dpstrf_("L", &n, self->factor, &n, self->pivots, &self->rank, &tolerance, self->work, &info, 1);
+    if (info < 0)
+        return ww_fail(error, WW_FAILED,
+                       "LAPACK's dpstrf did not factorise inner products of samples (info %d)",
+                       info);
+    for (int64_t row = 1; row < self->rank; row++)
+        for (int64_t i = 0; i < row; i++)
+            self->factor[row * n + i] = 0.0;
+    self->most = (int)most_vectors(self->rank);
+    return WW_OK;
 }
 
-static void multiply(const search *self, const double *matrix, const double *vector, double *result)
+static double *vector_at(const search *self, int index)
 {
-    cblas_dsymv(CblasRowMajor, CblasUpper, self->order, 1.0, matrix, self->order, vector, 1, 0.0,
+    return self->basis + (size_t)index * (size_t)self->rank;
+}
+
+// result = L^T A L vector
+static void multiply(const search *self, const double *vector, double *result)
+{
+    const int n = self->order;
+    double *ordered = self->work, *image = self->work + n;
+    cblas_dgemv(CblasRowMajor, CblasTrans, self->rank, n, 1.0, self->factor, n, vector, 1, 0.0,
+                image, 1);
+    for (int64_t i = 0; i < n; i++)
+        ordered[self->pivots[i] - 1] = image[i];
+    cblas_dsymv(CblasRowMajor, CblasUpper, n, 1.0, self->a, n, ordered, 1, 0.0, image, 1);
+    for (int64_t i = 0; i < n; i++)
+        ordered[i] = image[self->pivots[i] - 1];
+    cblas_dgemv(CblasRowMajor, CblasNoTrans, self->rank, n, 1.0, self->factor, n, ordered, 1, 0.0,
                 result, 1);
 }
 
@@ -91,30 +130,20 @@ static double scrambled(uint64_t i)
     return (double)(z >> 11) * 0x1p-52 - 1.0;
 }
 
-// Finds the image of basis vector `index` and brings it to norm 1. Returns the norm that it had; 0
-// where nothing but rounding was left, below `least`.
-static double normalise(search *self, int index, double least)
+static void normalise(const search *self, int index)
 {
-    double *vector = vector_at(self, self->basis, index);
-    double *image = vector_at(self, self->images, index);
-    multiply(self, self->c, vector, image);
-    const double square = cblas_ddot(self->order, vector, 1, image, 1);
-    const double norm = square > 0.0 ? sqrt(square) : 0.0;
-    if (!(norm > least))
-        return 0.0;
-    cblas_dscal(self->order, 1.0 / norm, vector, 1);
-    cblas_dscal(self->order, 1.0 / norm, image, 1);
-    return norm;
+    double *vector = vector_at(self, index);
+    cblas_dscal(self->rank, 1.0 / cblas_dnrm2(self->rank, vector, 1), vector, 1);
 }
 
 // Takes what lies along the first `count` vectors of the basis out of `vector`, twice: then it is
 // orthogonal to working accuracy. Returns what lay along the last of them.
 static double orthogonalise(search *self, int count, double *vector)
 {
-    const int n = self->order;
+    const int n = self->rank;
     double along_last = 0.0;
     for (int pass = 0; pass < 2; pass++) {
-        cblas_dgemv(CblasRowMajor, CblasNoTrans, count, n, 1.0, self->images, n, vector, 1, 0.0,
+        cblas_dgemv(CblasRowMajor, CblasNoTrans, count, n, 1.0, self->basis, n, vector, 1, 0.0,
                     self->overlaps, 1);
         cblas_dgemv(CblasRowMajor, CblasTrans, count, n, -1.0, self->basis, n, self->overlaps, 1,
                     1.0, vector, 1);
@@ -141,52 +170,66 @@ static ww_status solve_small(search *self, int count, double *value, double *res
     return WW_OK;
 }
 
+// Brings the best vector of `count` to the beginning of the basis.
+static void begin_anew(search *self, int count)
+{
+    cblas_dgemv(CblasRowMajor, CblasTrans, count, self->rank, 1.0, self->basis, self->rank,
+                self->rotations + (size_t)(count - 1) * (size_t)count, 1, 0.0, self->work, 1);
+    cblas_dcopy(self->rank, self->work, 1, self->basis, 1);
+}
+
 // One cycle from the first vector of the basis, which the best one found replaces.
 static ww_status cycle(search *self, double tolerance, double *value, bool *converged,
                        ww_error *error)
 {
-    const int n = self->order;
-    *converged = true;
-    if (normalise(self, 0, 0.0) == 0.0) // C is zero
-        return WW_OK;
+    const int n = self->rank;
+    normalise(self, 0);
     for (int k = 1; k <= self->most; k++) {
-        double *next = vector_at(self, self->basis, k);
+        double *next = vector_at(self, k);
         double residual = 0.0;
-        multiply(self, self->a, vector_at(self, self->images, k - 1), next);
+        multiply(self, vector_at(self, k - 1), next);
+        const double size = cblas_dnrm2(n, next, 1);
         self->diagonal[k - 1] = orthogonalise(self, k, next);
-        const double scale = *value > fabs(self->diagonal[0]) ? *value : fabs(self->diagonal[0]);
-        self->beside[k - 1] = normalise(self, k, DBL_EPSILON * scale);
-        const bool is_closed = self->beside[k - 1] == 0.0 || k == n;
+        self->beside[k - 1] = cblas_dnrm2(n, next, 1);
+        // Nothing but rounding is left: the basis holds an invariant subspace.
+        const bool is_closed = self->beside[k - 1] <= 4.0 * DBL_EPSILON * size || k == n;
         if (is_closed)
             self->beside[k - 1] = 0.0;
+        else
+            normalise(self, k);
         if (!is_closed && k < self->most && k % LOOK_EVERY != 0)
             continue;
         WW_TRY(solve_small(self, k, value, &residual, error));
         *converged = is_closed || residual <= tolerance * *value;
-        if (*converged || k == self->most) {
-            cblas_dgemv(CblasRowMajor, CblasTrans, k, n, 1.0, self->basis, n,
-                        self->rotations + (size_t)(k - 1) * (size_t)k, 1, 0.0,
-                        vector_at(self, self->images, 0), 1);
-            cblas_dcopy(n, vector_at(self, self->images, 0), 1, self->basis, 1);
+        if (*converged)
             return WW_OK;
-        }
     }
+    begin_anew(self, self->most);
+    return WW_OK;
+}
+
+static ww_status find(search *self, double tolerance, double *value, ww_error *error)
+{
+    bool converged = self->rank == 0; // C is zero
+    for (int64_t i = 0; i < self->rank; i++)
+        self->basis[i] = scrambled((uint64_t)i);
+    for (int count = 0; count < CYCLES && !converged; count++)
+        WW_TRY(cycle(self, tolerance, value, &converged, error));
     return WW_OK;
 }
 
 ww_status ww_largest_of_product(int64_t order, const double *a, const double *c, double tolerance,
                                 double *value, ww_error *error)
 {
-    search self = {.order = ww_int(order), .most = ww_int(most_vectors(order)), .a = a, .c = c};
+    search self = {.order = ww_int(order), .a = a};
     ww_allocation list[ARRAYS];
     list_arrays(order, list);
     *value = 0.0;
     ww_status status = ww_allocate_all(&self, list, ARRAYS, error);
-    for (int64_t i = 0; status == WW_OK && i < order; i++)
-        self.basis[i] = scrambled((uint64_t)i);
-    bool converged = false;
-    for (int count = 0; status == WW_OK && count < CYCLES && !converged; count++)
-        status = cycle(&self, tolerance, value, &converged, error);
+    if (status == WW_OK)
+        status = factorise(&self, c, error);
+    if (status == WW_OK)
+        status = find(&self, tolerance, value, error);
     release(&self);
     *value = *value > 0.0 ? *value : 0.0;
     return status;

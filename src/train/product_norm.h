@@ -8,8 +8,9 @@
 #include <stdint.h>
 
 /// Largest eigenvalue of A C, [order, order] both, to `tolerance`, relative, as far as rounding
-/// allows; by Lanczos' method in the inner product x^T C y, in which A C is symmetric. WW_FAILED:
-/// memory is short, or LAPACK fails. Not collective; the same bits for the same matrices.
+/// allows; by Lanczos' method on L^T A L with the Cholesky factor L of C, which is symmetric and
+/// has the same eigenvalues. WW_FAILED: memory is short, or LAPACK fails. Not collective; the same
+/// bits for the same matrices.
 ww_status ww_largest_of_product(int64_t order, const double *a, const double *c, double tolerance,
                                 double *value, ww_error *error);
 
