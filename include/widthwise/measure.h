@@ -55,7 +55,8 @@ ww_status ww_measure_record(const ww_measure_plan *plan, const ww_problem *probl
 
 /// What measuring needs on this rank beside data and engine.
 typedef struct ww_measure_cost {
-    int64_t record_bytes; ///< most that a record has allocated at one time
+    int64_t origin_bytes; ///< kept all the while of t = 0
+    int64_t record_bytes; ///< most that a record, or making the origin, has allocated at one time
     double record_flops;  ///< additions and multiplications of its matrix products
     int64_t final_bytes;  ///< the same of the results at the end
     double final_flops;

@@ -52,7 +52,8 @@ const ww_loss *ww_loss_of(const ww_config *config);
 
 /// Hidden weights of units first_unit .. first_unit + units - 1 as they are drawn, into out [units,
 /// d]: a pure function of the seed and the unit's global index. With antisymmetric pairs unit 2r +
-/// 1 has the weights of unit 2r.
+/// 1 has the weights of unit 2r. With single precision these and all other weights at t = 0 are
+/// floats, widened.
 void ww_drawn_hidden_weights(const ww_config *config, int64_t dimension, int64_t first_unit,
                              int64_t units, double *out);
 
@@ -80,6 +81,10 @@ typedef struct ww_initial {
 /// units are of this rank. Pure.
 void ww_initial_hidden_weights(const ww_initial *initial, int64_t first_unit, int64_t units,
                                double *out);
+/// W_l(0) of hidden layer `layer`, 1 .. L, likewise, into out [units, columns]: only those of the
+/// first layer are ever held. Pure.
+void ww_initial_layer_weights(const ww_initial *initial, int64_t layer, int64_t columns,
+                              int64_t first_unit, int64_t units, double *out);
 /// Output weights at t = 0 likewise, into out [units, k].
 void ww_initial_output_weights(const ww_initial *initial, int64_t first_unit, int64_t units,
                                double *out);

@@ -131,7 +131,7 @@ ww_engine_cost ww_engine_cost_of(const ww_problem *problem);
 bool ww_engine_is_special(const ww_problem *problem);
 
 /// "engine window" into `text` [size], with "(auto)" behind it where the configuration leaves the
-/// choice. Pure, likewise.
+/// choice, and then the precision where it is single. Pure, likewise.
 void ww_engine_describe(const ww_problem *problem, char *text, size_t size);
 
 /// Makes one step. `request` is any small number of this rank; `*requests` is the sum over ranks:
@@ -192,11 +192,9 @@ const double *ww_engine_state_tile(void *engine, int64_t tile);
 /// Where a checkpoint is read back to. Hidden weights are handed over tile by tile, values [tile
 /// units, ww_layer_columns]; output weights [local units, k] and what else is kept [local units,
 /// columns] (NULL without columns) are written in place. After all of it ww_engine_restored tells
-/// the engine the step they belong to. Not collective. `hidden_weights` is [local units, d] of
-/// engines of one hidden layer, else NULL.
+/// the engine the step they belong to. Not collective.
 void ww_engine_put_layer_tile(void *engine, int64_t layer, int64_t tile, const double *values);
-void ww_engine_storage(ww_engine *engine, double **hidden_weights, double **output_weights,
-                       double **state);
+void ww_engine_storage(ww_engine *engine, double **output_weights, double **state);
 void ww_engine_restored(ww_engine *engine, int64_t step);
 
 #endif

@@ -114,7 +114,7 @@ ww_status ww_member_cost_of(const ww_app_member *member, const ww_member_place *
         .weights = engine.weights + ww_app_start_bytes(&problem),
         .start = ww_app_start_bytes(&problem) + ww_app_start_work_bytes(&problem),
         .loading = rank == 0 ? ww_dataset_loading_bytes(shape) : 0,
-        .step = engine.work + ww_batches_bytes(&problem),
+        .step = engine.work + ww_batches_bytes(&problem) + measure.origin_bytes,
         .record = measure.record_bytes,
         .results = measure.final_bytes,
         .step_flops = engine.step_flops,

@@ -333,11 +333,14 @@ static ww_status print_plan(const ww_planning *self, ww_error *error)
     char engine[64];
     ww_problem_describe(config, shape, &alone, &problem);
     ww_engine_describe(&problem, engine, sizeof engine);
-    printf("%sm = %lld, d = %lld, k = %lld, n = %lld train and %lld test samples, B = %lld, T = "
+    printf("%s", self->experiment.count > 1 ? "largest: " : "");
+    if (config->network.depth > 1)
+        printf("L = %lld, ", (long long)config->network.depth);
+    printf("m = %lld, d = %lld, k = %lld, n = %lld train and %lld test samples, B = %lld, T = "
            "%lld, %s\n",
-           self->experiment.count > 1 ? "largest: " : "", (long long)config->network.width,
-           (long long)shape->dimension, (long long)shape->outputs, (long long)shape->train.count,
-           (long long)shape->test.count, (long long)self->members.list[self->largest].layout.batch,
+           (long long)config->network.width, (long long)shape->dimension, (long long)shape->outputs,
+           (long long)shape->train.count, (long long)shape->test.count,
+           (long long)self->members.list[self->largest].layout.batch,
            (long long)config->training.steps, engine);
     WW_TRY(print_memory(self, error));
     print_file(self);

@@ -106,7 +106,8 @@ static const ww_preset_value zou_gu[] = {
     {"training.epochs", "0"},
     {"training.rate", "1.0"},
     {"training.rate_scaling", "inverse-curvature"},
-    {"measure.quantities", "[loss, test_loss, contraction, distance]"},
+    {"measure.quantities", "[loss, test_loss, contraction, distance, layer_gradient_norm, "
+                           "gradient_ratio, trajectory_length]"},
     {"measure.final", "[]"},
     {"gram.gradient", "all-layers"},
     {"output.checkpoint_every", "100"},

@@ -150,8 +150,12 @@ bool ww_config_has_targets(const ww_config *config)
 static const char gram_word[] = "gram";
 
 // Quantities of what steps do to each hidden layer.
-static const char *const tracking[] = {"all", "trajectory_length", "layer_trajectory_length",
-                                       "semismoothness"};
+static const char *const tracking[] = {"all",
+                                       "trajectory_length",
+                                       "layer_trajectory_length",
+                                       "trajectory_ratio",
+                                       "semismoothness",
+                                       "semismoothness_ratio"};
 
 static bool has_word(const ww_word_list *list, const char *word)
 {

@@ -76,10 +76,10 @@ const ww_quantity ww_quantities_outputs[] = {
          "Largest |p_ab v_iab| over outputs i and components (a, b), with v = -dL/df and "
          "expectations taken over the train set."),
      "max_{i,a,b} |(1/n) sum_{s in (a,b)} v_i(x_s)|", WW_NEED_TRAIN_OUTPUTS | WW_NEED_V_MAX,
-     WW_FALLS, .value = v_max},
+     WW_FALLS, .value = v_max, .of_one_layer = true},
     {WW_SCALAR_FIELD("v_max_mean_square", "1", "LL lemmas A.4 and B.4",
                      "Mean of v_max^2 over the records so far, this one included."),
      "(1/R) sum over the R records so far of v_max^2", WW_NEED_TRAIN_OUTPUTS | WW_NEED_V_MAX,
-     WW_FALLS, .value = v_max_mean_square},
+     WW_FALLS, .value = v_max_mean_square, .of_one_layer = true},
     {.formula = NULL},
 };

@@ -133,6 +133,15 @@ static bool has_pairs(const ww_config *config)
     return config->network.hidden.pairs == WW_PAIRS_ANTISYMMETRIC;
 }
 
+// Weights as the precision of training has them: what is compared with W(0) later began there.
+static void round_weights(const ww_config *config, int64_t count, double *weights)
+{
+    if (config->precision == WW_PRECISION_DOUBLE)
+        return;
+    for (int64_t i = 0; i < count; i++)
+        weights[i] = (double)(float)weights[i];
+}
+
 void ww_drawn_hidden_weights(const ww_config *config, int64_t dimension, int64_t first_unit,
                              int64_t units, double *out)
 {
@@ -140,6 +149,7 @@ void ww_drawn_hidden_weights(const ww_config *config, int64_t dimension, int64_t
         draw_pairs(config, draw_hidden, dimension, first_unit, units, 1.0, out);
     else
         draw_hidden(config, dimension, first_unit, units, out);
+    round_weights(config, units * dimension, out);
 }
 
 void ww_drawn_layer_weights(const ww_config *config, int64_t layer, int64_t columns,
@@ -156,6 +166,7 @@ void ww_drawn_layer_weights(const ww_config *config, int64_t layer, int64_t colu
     const double deviation = ww_config_hidden_std(config);
     for (int64_t i = 0; i < units * columns; i++)
         out[i] *= deviation;
+    round_weights(config, units * columns, out);
 }
 
 void ww_drawn_output_weights(const ww_config *config, int64_t outputs, int64_t first_unit,
@@ -165,6 +176,7 @@ void ww_drawn_output_weights(const ww_config *config, int64_t outputs, int64_t f
         draw_pairs(config, draw_output, outputs, first_unit, units, -1.0, out);
     else
         draw_output(config, outputs, first_unit, units, out);
+    round_weights(config, units * outputs, out);
 }
 
 void ww_initial_hidden_weights(const ww_initial *initial, int64_t first_unit, int64_t units,
@@ -176,6 +188,7 @@ void ww_initial_hidden_weights(const ww_initial *initial, int64_t first_unit, in
     else
         memcpy(out, initial->hidden + (first_unit - initial->first_unit) * d,
                (size_t)(units * d) * sizeof *out);
+    round_weights(initial->config, units * d, out);
 }
 
 void ww_initial_output_weights(const ww_initial *initial, int64_t first_unit, int64_t units,
@@ -187,4 +200,14 @@ void ww_initial_output_weights(const ww_initial *initial, int64_t first_unit, in
     else
         memcpy(out, initial->output + (first_unit - initial->first_unit) * k,
                (size_t)(units * k) * sizeof *out);
+    round_weights(initial->config, units * k, out);
+}
+
+void ww_initial_layer_weights(const ww_initial *initial, int64_t layer, int64_t columns,
+                              int64_t first_unit, int64_t units, double *out)
+{
+    if (layer == 1)
+        ww_initial_hidden_weights(initial, first_unit, units, out);
+    else
+        ww_drawn_layer_weights(initial->config, layer, columns, first_unit, units, out);
 }

@@ -76,7 +76,9 @@ bool ww_engine_is_special(const ww_problem *problem)
 void ww_engine_describe(const ww_problem *problem, char *text, size_t size)
 {
     const bool is_auto = problem->config->training.engine == WW_ENGINE_AUTO;
-    (void)snprintf(text, size, "engine %s%s", choose(problem)->name, is_auto ? " (auto)" : "");
+    const bool is_single = problem->config->precision == WW_PRECISION_SINGLE;
+    (void)snprintf(text, size, "engine %s%s%s", choose(problem)->name, is_auto ? " (auto)" : "",
+                   is_single ? " in single precision" : "");
 }
 
 static ww_status create(const ww_problem *problem, ww_engine *engine, ww_error *error)
@@ -246,10 +248,10 @@ const double *ww_engine_state_tile(void *engine, int64_t tile)
     return self->methods->kept_tile(self->state, self->steps, tile);
 }
 
-void ww_engine_storage(ww_engine *engine, double **hidden_weights, double **output_weights,
-                       double **state)
+void ww_engine_storage(ww_engine *engine, double **output_weights, double **state)
 {
-    engine->methods->storage(engine->state, hidden_weights, output_weights, state);
+    double *hidden = NULL;
+    engine->methods->storage(engine->state, &hidden, output_weights, state);
 }
 
 void ww_engine_restored(ww_engine *engine, int64_t step)

@@ -272,6 +272,17 @@ void ww_layered_put_tile(ww_layered *network, int64_t layer, int64_t tile, const
     network->methods->narrow(values, count, weights);
 }
 
+const double *ww_layered_preactivations(ww_layered *network, const ww_layered_block *block,
+                                        int64_t layer, int64_t tile)
+{
+    const ww_problem *problem = network->problem;
+    WW_ASSERT(layer >= 1 && layer <= problem->depth);
+    const ww_layered_rows rows = ww_layered_tile_rows(problem, tile - problem->tiling.first_tile);
+    network->methods->preactivate(network, block, layer, rows, network->partial);
+    network->methods->widen(network->partial, rows.units * block->samples, network->values);
+    return network->values;
+}
+
 double *ww_layered_output_weights(ww_layered *network)
 {
     return network->weights.output;

@@ -55,6 +55,12 @@ ww_status ww_layered_forward(ww_layered *network, ww_layered_block *block, const
 /// After that, whether units of layer `layer` were on their positive side, [local units, samples].
 const uint8_t *ww_layered_patterns(const ww_layered_block *block, int64_t layer);
 
+/// After that, pre-activations of one tile (global index, of this rank) of layer `layer`, [tile
+/// units, samples], made once more and widened: into a buffer that the next pass or the next such
+/// call uses again. Not collective.
+const double *ww_layered_preactivations(ww_layered *network, const ww_layered_block *block,
+                                        int64_t layer, int64_t tile);
+
 /// After that, derivatives by the pre-activations of every layer, given those by the outputs,
 /// `gradients` [samples, k]; kept in the block, D_l [local units, samples]. WW_DIVERGED: one is not
 /// finite or out of range. Collective.

@@ -61,6 +61,9 @@ struct ww_layered_methods {
     int words;   ///< of a sum of derivatives
     void (*narrow)(const double *from, int64_t count, void *to);
     void (*widen)(const void *from, int64_t count, double *to);
+    /// Pre-activations [units, samples] of a tile.
+    void (*preactivate)(const ww_layered *network, const ww_layered_block *block, int64_t layer,
+                        ww_layered_rows rows, void *preactivations);
     /// Activations and patterns of a tile.
     void (*activate)(const ww_layered *network, ww_layered_block *block, int64_t layer,
                      ww_layered_rows rows);

@@ -61,20 +61,26 @@ static uint8_t *patterns_of(const ww_layered_block *block, int64_t layer, int64_
     return block->patterns[layer - 1] + first * block->samples;
 }
 
-static void activate(const ww_layered *network, ww_layered_block *block, int64_t layer,
-                     ww_layered_rows rows)
+static void preactivate(const ww_layered *network, const ww_layered_block *block, int64_t layer,
+                        ww_layered_rows rows, void *preactivations)
 {
     const ww_problem *problem = network->problem;
     const int64_t columns = ww_layer_columns(problem, layer);
     const WW_REAL *weights = weights_of(network, layer, rows.first);
-    WW_REAL *activations = activations_of(block, layer, rows.first);
     if (layer == 1)
         WW_KERNEL(preactivations)
-        (problem->pairs, weights, rows.units, inputs_of(block), block->samples, columns,
-         activations);
-    else
-        WW_KERNEL(layer_preactivations)
-        (weights, rows.units, block->activations[layer - 2], block->samples, columns, activations);
+    (problem->pairs, weights, rows.units, inputs_of(block), block->samples, columns,
+     preactivations);
+    else WW_KERNEL(layer_preactivations)(weights, rows.units, block->activations[layer - 2],
+                                         block->samples, columns, preactivations);
+}
+
+static void activate(const ww_layered *network, ww_layered_block *block, int64_t layer,
+                     ww_layered_rows rows)
+{
+    const ww_problem *problem = network->problem;
+    WW_REAL *activations = activations_of(block, layer, rows.first);
+    preactivate(network, block, layer, rows, activations);
     const WW_REAL slope = (WW_REAL)problem->negative_slope;
     uint8_t *patterns = patterns_of(block, layer, rows.first);
     for (int64_t i = 0; i < rows.units * block->samples; i++) {
@@ -174,11 +180,9 @@ static void move(const ww_layered *network, const ww_layered_block *block, int64
     weights += rows.first * columns;
     if (layer == 1)
         WW_KERNEL(rows)
-        (scale, derivatives, inputs_of(block), rows.units, block->samples, columns, 1, weights);
-    else
-        WW_KERNEL(layer_rows)
-        (scale, derivatives, block->activations[layer - 2], rows.units, block->samples, columns,
-         weights);
+    (scale, derivatives, inputs_of(block), rows.units, block->samples, columns, 1, weights);
+    else WW_KERNEL(layer_rows)(scale, derivatives, block->activations[layer - 2], rows.units,
+                               block->samples, columns, weights);
 }
 
 static void find_output_updates(ww_layered *network, const ww_layered_block *block,
@@ -210,6 +214,7 @@ const ww_layered_methods WW_METHODS = {
     .words = WW_WORDS,
     .narrow = narrow,
     .widen = widen,
+    .preactivate = preactivate,
     .activate = activate,
     .find_outputs = find_outputs,
     .begin_backward = begin_backward,
