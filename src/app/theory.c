@@ -35,8 +35,9 @@ static ww_status choose_member(prophecy *self, ww_error *error)
 {
     if (self->member >= (int64_t)self->experiment.count)
         return ww_fail(error, WW_USAGE,
-                       "theory: --member %lld is none of the %zu members, which count from 0",
-                       (long long)self->member, self->experiment.count);
+                       "theory: --member %lld: the experiment has %zu member%s, counted from 0",
+                       (long long)self->member, self->experiment.count,
+                       self->experiment.count == 1 ? "" : "s");
     self->config = self->experiment.members[self->member];
     // Without eigenvectors and H(0): no prediction that is made before training needs them.
     self->config.gram.spectrum = WW_GRAM_SPECTRUM_NONE;
