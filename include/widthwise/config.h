@@ -419,6 +419,7 @@ void ww_config_print_models(FILE *stream);
 
 /// Name of an enumeration's value as it stands in YAML.
 const char *ww_model_name(ww_model model);
+const char *ww_precision_name(ww_precision precision);
 const char *ww_source_name(ww_source source);
 
 #endif

@@ -145,9 +145,22 @@ typedef struct ww_coincidence {
 } ww_coincidence;
 
 /// Finds samples that coincide, in about n d + n log n work. Zero vectors coincide with each other.
-/// WW_FAILED: memory is short. Not collective.
+/// Pairs are those of a sample with the first one of its direction. WW_FAILED: memory is short. Not
+/// collective.
 ww_status ww_coincidence_find(const ww_samples *samples, int64_t dimension, ww_coincidence *found,
                               ww_error *error);
+
+/// The line through 0 that a sample lies on, by number of a sample.
+typedef struct ww_line {
+    int64_t line;      ///< the first sample on it
+    int64_t direction; ///< the first one on it with the direction of this one, not the opposite
+} ww_line;
+
+/// Finds the lines of all samples of `parts` [part_count], counted through from part to part, into
+/// lines [n]. Unit vectors that differ by no more than `tolerance`, or their opposites, are on one
+/// line; zero vectors are on one with each other. Work and errors as above; not collective.
+ww_status ww_lines_find(const ww_samples *parts, size_t part_count, int64_t dimension,
+                        double tolerance, ww_line *lines, ww_error *error);
 
 /// Separation of a labelled sample (LL A1), empirical.
 typedef struct ww_separation {

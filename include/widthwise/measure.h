@@ -12,6 +12,7 @@
 #include "widthwise/field.h"
 #include "widthwise/train.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 
 /// The quantities and results that one configuration asks for.
@@ -73,6 +74,10 @@ double ww_measure_value(const ww_measure_plan *plan, const double *values, const
 /// The stop rule that `values` fulfil, or NULL. Pure.
 const ww_stop_rule *ww_measure_stop(const ww_measure_plan *plan, const ww_config *config,
                                     const double *values);
+
+/// Whether a value of the scalar quantity `name` is at the threshold of a stop rule or beyond it.
+/// False for other names. Pure.
+bool ww_measure_reaches(const char *name, double value, double threshold);
 
 /// Computes the results at the end. `values` [ww_measure_final_values]. Some take long: `before`
 /// (may be NULL) is called on all ranks before each, and what it returns other than WW_OK ends the

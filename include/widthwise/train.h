@@ -13,6 +13,8 @@
 #include "widthwise/parallel.h"
 #include "widthwise/sum.h"
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /// What is trained, on what, by whom. Pointers are borrowed and outlive everything made from it.
@@ -124,6 +126,14 @@ typedef struct ww_engine_cost {
 /// The cost of the engine that ww_engine_create would make. Pure.
 ww_engine_cost ww_engine_cost_of(const ww_problem *problem);
 
+/// Whether it is another engine than `dense`, the plain reference. Of the data only the shape needs
+/// to be known. Pure.
+bool ww_engine_is_special(const ww_problem *problem);
+
+/// "engine window" into `text` [size], with "(auto)" behind it where the configuration leaves the
+/// choice, and then the precision where it is single. Pure, likewise.
+void ww_engine_describe(const ww_problem *problem, char *text, size_t size);
+
 /// Makes one step. `request` is any small number of this rank; `*requests` is the sum over ranks:
 /// it travels with the outputs, so that ranks agree on a checkpoint or an end at no cost.
 /// `*batch_loss` is the loss on the batch before the step. WW_DIVERGED when an output or the
@@ -182,11 +192,9 @@ const double *ww_engine_state_tile(void *engine, int64_t tile);
 /// Where a checkpoint is read back to. Hidden weights are handed over tile by tile, values [tile
 /// units, ww_layer_columns]; output weights [local units, k] and what else is kept [local units,
 /// columns] (NULL without columns) are written in place. After all of it ww_engine_restored tells
-/// the engine the step they belong to. Not collective. `hidden_weights` is [local units, d] of
-/// engines of one hidden layer, else NULL.
+/// the engine the step they belong to. Not collective.
 void ww_engine_put_layer_tile(void *engine, int64_t layer, int64_t tile, const double *values);
-void ww_engine_storage(ww_engine *engine, double **hidden_weights, double **output_weights,
-                       double **state);
+void ww_engine_storage(ww_engine *engine, double **output_weights, double **state);
 void ww_engine_restored(ww_engine *engine, int64_t step);
 
 #endif

@@ -3,12 +3,9 @@
 #include "widthwise/construct.h"
 #include "app/app.h"
 #include "app/experiment.h"
-#include "app/options.h"
 #include "app/session.h"
-#include "widthwise/clock.h"
 #include "widthwise/memory.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,12 +64,10 @@ static ww_status fix_settings(const kind *chosen, ww_option_texts *settings, ww_
     return WW_OK;
 }
 
+// Of replicas the first is built, the run with the seeds of its member: they keep no weights.
 static ww_status want_checks(ww_config *config, ww_error *error)
 {
-    if (config->replicas > 1)
-        return ww_fail(error, WW_USAGE,
-                       "replicas keep no weights, so there is nothing to build; take replicas: 1, "
-                       "or a sweep over seeds");
+    config->replicas = 1;
     for (size_t i = 0; i < sizeof quantities / sizeof quantities[0]; i++)
         WW_TRY(ww_config_want_quantity(config, quantities[i], error));
     return ww_config_want_result(config, "neighbourhood", error);
@@ -89,18 +84,25 @@ static ww_status settle_width(ww_session *self, ww_config *config, ww_error *err
     return ww_construct_check_width(config, least, error);
 }
 
-static ww_status settle_members(ww_session *self, ww_error *error)
+static ww_status settle_member(ww_session *self, size_t i, ww_error *error)
 {
-    for (size_t i = 0; i < self->experiment.count; i++) {
-        ww_config *config = &self->experiment.members[i];
-        ww_status status = ww_agree(self->parallel, want_checks(config, error), error);
-        if (status == WW_OK)
-            status = settle_width(self, config, error);
-        if (status != WW_OK) {
-            ww_app_name_member((int64_t)i, self->experiment.labels[i], error);
-            return status;
-        }
-    }
+    ww_config *config = &self->experiment.members[i];
+    const int64_t replicas = config->replicas;
+    ww_status status = ww_agree(self->parallel, want_checks(config, error), error);
+    if (status == WW_OK)
+        status = settle_width(self, config, error);
+    if (status != WW_OK)
+        ww_app_name_member((int64_t)i, self->experiment.labels[i], error);
+    else if (replicas > 1 && self->parallel->rank == 0)
+        printf("run%04zu: the weights of the first of %lld replicas\n", i, (long long)replicas);
+    return status;
+}
+
+static ww_status settle_members(ww_session *self, int64_t chosen, ww_error *error)
+{
+    for (size_t i = 0; i < self->experiment.count; i++)
+        if (chosen == WW_ALL_MEMBERS || chosen == (int64_t)i)
+            WW_TRY(settle_member(self, i, error));
     return WW_OK;
 }
 
@@ -149,57 +151,53 @@ static ww_status say_checks(const ww_session *self, ww_error *error)
     return WW_OK;
 }
 
-static ww_status construct(ww_session *self, bool force, const char *command, ww_error *error)
+// What the command line gave.
+typedef struct construct_options {
+    const char *operands[2]; // what to build, and the configuration
+    const char *output;
+    int64_t member;
+    bool force;
+} construct_options;
+
+static ww_status construct(ww_session *self, const construct_options *given, ww_error *error)
 {
-    WW_TRY(settle_members(self, error));
-    WW_TRY(ww_session_create_and_run(self, WW_ALL_MEMBERS, force, command, error));
+    const kind *chosen = NULL;
+    ww_status status = find_kind(given->operands[0], &chosen, error);
+    if (status == WW_OK && chosen != NULL)
+        status = fix_settings(chosen, &self->settings, error);
+    WW_TRY(ww_agree(self->parallel, status, error));
+    WW_ASSERT(chosen != NULL);
+    WW_TRY(ww_app_read_experiment(self->parallel, given->operands[1], &self->settings,
+                                  &self->experiment, error));
+    const char *name = self->experiment.members[0].name;
+    char *usual =
+        given->member == WW_ALL_MEMBERS
+            ? ww_format(error, "%s-%s.h5", name, chosen->name)
+            : ww_format(error, "%s-%s-%04lld.h5", name, chosen->name, (long long)given->member);
+    WW_TRY(ww_session_hold(self, given->output, usual, error));
+    WW_TRY(settle_members(self, given->member, error));
+    WW_TRY(ww_session_create_and_run(self, given->member, given->force, error));
     return ww_agree(self->parallel, self->parallel->rank == 0 ? say_checks(self, error) : WW_OK,
                     error);
 }
 
 ww_status ww_app_construct(const ww_parallel *parallel, int count, char **words, ww_error *error)
 {
-    const char *output = NULL;
-    const char *operands[2] = {NULL}; // what to build, and the configuration
-    ww_option_texts settings = {0};
-    bool force = false;
-    const kind *chosen = NULL;
-    ww_session self = {.parallel = parallel, .began = ww_seconds(), .ending = {.until = -1}};
+    construct_options given = {.member = WW_ALL_MEMBERS};
+    ww_session self = ww_session_make(parallel);
     const ww_option options[] = {
-        {"--output", "-o", WW_OPTION_TEXT, &output},
-        {"--set", NULL, WW_OPTION_TEXTS, &settings},
-        {"--force", NULL, WW_OPTION_FLAG, &force},
+        {"--output", "-o", WW_OPTION_TEXT, &given.output},
+        {"--set", NULL, WW_OPTION_TEXTS, &self.settings},
+        {"--member", NULL, WW_OPTION_INTEGER, &given.member},
+        {"--force", NULL, WW_OPTION_FLAG, &given.force},
         {"--wall-time", NULL, WW_OPTION_TEXT, &self.ending.wall_time},
         {"--quiet", "-q", WW_OPTION_FLAG, &self.quiet},
     };
-    char *default_output = NULL;
-    char *command = ww_command_text("construct", count, words, error);
-    ww_status status = command != NULL ? WW_OK : WW_FAILED;
+    ww_status status =
+        ww_session_begin(&self, "construct", options, sizeof options / sizeof options[0], count,
+                         words, given.operands, 2, error);
     if (status == WW_OK)
-        status = ww_options_parse("construct", options, sizeof options / sizeof options[0], count,
-                                  words, operands, 2, error);
-    if (status == WW_OK)
-        status = find_kind(operands[0], &chosen, error);
-    if (status == WW_OK && chosen != NULL)
-        status = fix_settings(chosen, &settings, error);
-    status = ww_agree(parallel, status, error);
-    if (status == WW_OK)
-        status = ww_app_read_experiment(parallel, operands[1], &settings, &self.experiment, error);
-    if (status == WW_OK && output == NULL && chosen != NULL) {
-        default_output =
-            ww_format(error, "%s-%s.h5", self.experiment.members[0].name, chosen->name);
-        output = default_output;
-        status = ww_agree(parallel, output != NULL ? WW_OK : WW_FAILED, error);
-    }
-    self.path = output;
-    if (status == WW_OK)
-        status = ww_ending_begin(&self.ending, self.path, parallel, error);
-    if (status == WW_OK)
-        status = construct(&self, force, command, error);
-    ww_ending_end(&self.ending);
-    ww_session_free(&self);
-    free(settings.texts);
-    free(default_output);
-    free(command);
+        status = construct(&self, &given, error);
+    ww_session_end(&self);
     return status;
 }

@@ -39,7 +39,7 @@ static ww_weights_source weights_of(member_loop *self)
 {
     ww_course_save_tally(&self->course);
     return (ww_weights_source){
-        .tile = ww_engine_tile,
+        .tile = ww_engine_layer_tile,
         .context = self->course.engine,
         .output_weights = ww_engine_output_weights(self->course.engine),
         .carry = self->course.carry,
@@ -170,15 +170,19 @@ static ww_status weigh(member_loop *self, ww_error *error)
                     .flops;
     // Half of the work on eigenvalues goes through memory, at a fraction of a step's speed.
     self->results_work = (measure.final_flops + GRAM_SLOWNESS * gram) / step;
-    ww_ending_member(self->ending, (double)engine.weights, measure.record_flops / step);
+    const double unit_bytes =
+        (double)ww_store_unit_values(&self->member->layout) * (double)sizeof(double);
+    ww_ending_member(self->ending, (double)self->course.problem.tiling.local_units * unit_bytes,
+                     measure.record_flops / step);
     return WW_OK;
 }
 
 static ww_status begin_or_restore(member_loop *self, ww_error *error)
 {
-    ww_weights_target target = {.carry = self->course.carry};
-    ww_engine_storage(self->course.engine, &target.hidden_weights, &target.output_weights,
-                      &target.engine_state);
+    ww_weights_target target = {.put = ww_engine_put_layer_tile,
+                                .context = self->course.engine,
+                                .carry = self->course.carry};
+    ww_engine_storage(self->course.engine, &target.output_weights, &target.engine_state);
     int64_t step = -1;
     char notice[WW_MESSAGE_SIZE];
     WW_TRY(mend_record(self, error));
@@ -373,6 +377,11 @@ static ww_status say_start(member_loop *self, ww_error *error)
     ww_app_start_describe(&self->course.start, &self->course.problem, text, sizeof text);
     if (text[0] != '\0')
         ww_progress_say(self->progress, "%s", text);
+    if (self->config->training.engine == WW_ENGINE_AUTO && self->config->training.steps > 0 &&
+        ww_engine_is_special(&self->course.problem)) {
+        ww_engine_describe(&self->course.problem, text, sizeof text);
+        ww_progress_say(self->progress, "steps by %s", text);
+    }
     return ww_conditions_warn(self->config, self->course.data, self->parallel, self->progress,
                               error);
 }

@@ -1,10 +1,9 @@
 // widthwise plan.
 
+#include "app/plan.h"
+
 #include "app/app.h"
-#include "app/calibrate.h"
 #include "app/conditions.h"
-#include "app/crew_tasks.h"
-#include "app/duration.h"
 #include "app/experiment.h"
 #include "app/node_memory.h"
 #include "app/options.h"
@@ -13,33 +12,13 @@
 #include "widthwise/memory.h"
 #include "widthwise/text.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 enum { MOST_LINES = 12 };                                // of members, told one by one
 static const int64_t MOST_DATA_BYTES = (int64_t)2 << 30; // loaded to look at conditions
 static const double GIGABYTE = 1e9;
-
-// What is asked, and all that is found out.
-typedef struct planning {
-    const ww_parallel *parallel;
-    ww_experiment experiment;
-    int64_t ranks;          // of the run
-    int64_t ranks_per_node; // 0: not said
-    int64_t ranks_a_node;   // taken for it
-    double node_memory;     // gigabytes, 0: not asked
-    bool calibrates;
-    ww_app_members members;
-    ww_crews_job job;
-    ww_member_cost *costs; // [members]
-    size_t largest;        // member with the highest peak of memory
-    int *crew_ranks;       // [members] that will work on each
-    double share;          // of the time that ranks will be at work
-    ww_calibration calibration;
-} planning;
 
 static void print_bytes(const char *what, double bytes)
 {
@@ -48,13 +27,13 @@ static void print_bytes(const char *what, double bytes)
     printf("  %-38s %9s\n", what, text);
 }
 
-static int64_t rank_bytes(const planning *self, const ww_member_cost *cost)
+static int64_t rank_bytes(const ww_planning *self, const ww_member_cost *cost)
 {
     return ww_member_peak(cost) + self->calibration.overhead;
 }
 
 // How ranks will be divided among the members, and how well those fill them.
-static ww_status foresee(planning *self, ww_error *error)
+static ww_status foresee(ww_planning *self, ww_error *error)
 {
     ww_division division;
     size_t count = 0;
@@ -83,7 +62,7 @@ static ww_status foresee(planning *self, ww_error *error)
     return status;
 }
 
-static ww_status prepare(planning *self, ww_error *error)
+static ww_status prepare(ww_planning *self, ww_error *error)
 {
     const size_t count = self->experiment.count;
     self->costs = ww_allocate(count, sizeof *self->costs, "the plan", error);
@@ -103,14 +82,8 @@ static ww_status prepare(planning *self, ww_error *error)
     return ww_agree(self->parallel, status, error);
 }
 
-static ww_duration duration_of(const planning *self, size_t i)
-{
-    return ww_duration_of(&self->members.list[i], &self->costs[i], &self->calibration,
-                          self->crew_ranks[i]);
-}
-
 // What a rank has at its peak, by purpose.
-static void print_purposes(const planning *self)
+static void print_purposes(const ww_planning *self)
 {
     const ww_member_cost *cost = &self->costs[self->largest];
     const char *data = cost->sharers > 1 ? "data set, a rank's part of the node's" : "data set";
@@ -142,7 +115,7 @@ static void print_purposes(const planning *self)
 
 // Memory of the fullest node and of all ranks. What members on other ranks take meanwhile is not
 // known: then it is told what they take at most.
-static ww_status print_sums(const planning *self, ww_error *error)
+static ww_status print_sums(const ww_planning *self, ww_error *error)
 {
     char text[64];
     const size_t largest = self->largest;
@@ -167,7 +140,7 @@ static ww_status print_sums(const planning *self, ww_error *error)
     return WW_OK;
 }
 
-static ww_status print_memory(const planning *self, ww_error *error)
+static ww_status print_memory(const ww_planning *self, ww_error *error)
 {
     const ww_member_cost *cost = &self->costs[self->largest];
     printf("\nmemory of a rank at its peak%s%s\n", self->experiment.count > 1 ? ", for " : "",
@@ -180,7 +153,7 @@ static ww_status print_memory(const planning *self, ww_error *error)
     return self->ranks > 1 ? print_sums(self, error) : WW_OK;
 }
 
-static void print_file(const planning *self)
+static void print_file(const ww_planning *self)
 {
     ww_store_cost sum = {0};
     for (size_t i = 0; i < self->experiment.count; i++) {
@@ -204,7 +177,7 @@ static void print_file(const planning *self)
                 (double)(sum.checkpoints + sum.snapshots + sum.record + sum.results + common));
 }
 
-static ww_status print_work(const planning *self, ww_error *error)
+static ww_status print_work(const ww_planning *self, ww_error *error)
 {
     const ww_member_cost *cost = &self->costs[self->largest];
     const double ranks = (double)cost->tiling.width / (double)cost->tiling.local_units;
@@ -218,86 +191,7 @@ static ww_status print_work(const planning *self, ww_error *error)
     return WW_OK;
 }
 
-static void print_part(const char *name, double number, double seconds)
-{
-    char what[64];
-    char one[32];
-    char all[32];
-    if (number <= 0.0 || seconds <= 0.0)
-        return;
-    if (seconds < 1.0)
-        (void)snprintf(one, sizeof one, "%.3g ms", 1e3 * seconds);
-    else
-        ww_duration_text(seconds, one, sizeof one);
-    ww_duration_text(number * seconds, all, sizeof all);
-    (void)snprintf(what, sizeof what, "%.0f %s", number, name);
-    printf("  %-38s %9s  (%s each)\n", what, all, one);
-}
-
-// Whether some run can be over before its last step.
-static bool ends_early(const planning *self)
-{
-    for (size_t i = 0; i < self->experiment.count; i++) {
-        const ww_config *config = self->members.list[i].config;
-        const bool rests = config->loss == WW_LOSS_HINGE && config->training.stop_at_rest;
-        if (rests || config->training.stop.count > 0)
-            return true;
-    }
-    return false;
-}
-
-static void print_time(const planning *self)
-{
-    const ww_calibration *rates = &self->calibration;
-    char text[32];
-    double all = 0.0;
-    double labels = 0.0; // by all ranks, one after the other
-    for (size_t i = 0; i < self->experiment.count; i++) {
-        const ww_duration time = duration_of(self, i);
-        all += time.total * self->crew_ranks[i];
-        labels += time.labels;
-    }
-    const ww_duration time = duration_of(self, self->largest);
-    ww_duration_text(rates->seconds, text, sizeof text);
-    printf("\ntime, an estimate from a calibration of %s on %d rank%s of this machine%s%s\n", text,
-           self->parallel->size, self->parallel->size == 1 ? "" : "s",
-           self->experiment.count > 1 ? ", for " : "", self->members.list[self->largest].label);
-    print_part("steps", (double)self->members.list[self->largest].config->training.steps,
-               time.step);
-    print_part("records", (double)self->costs[self->largest].records, time.record);
-    print_part("checkpoints", time.checkpoints, time.checkpoint);
-    if (time.results > 0.0) {
-        ww_duration_text(time.results, text, sizeof text);
-        printf("  %-38s %9s\n", "results at the end", text);
-    }
-    if (time.gram > 0.0) {
-        ww_duration_text(time.gram, text, sizeof text);
-        printf("  %-38s %9s\n", "the Gram matrix", text);
-    }
-    if (labels > 0.0) {
-        ww_duration_text(labels, text, sizeof text);
-        printf("  %-38s %9s\n", "worst-case labels, before the file", text);
-    }
-    if (time.replica > 0.0)
-        printf("  all of this for each of %lld replicas, a rank each\n",
-               (long long)self->members.list[self->largest].config->replicas);
-    else if (rates->write_rate <= 0.0)
-        printf("  checkpoints are left out: nothing could be written to this folder\n");
-    ww_duration_text(labels + all / (self->share * (double)self->ranks), text, sizeof text);
-    printf("  %-38s %9s  (%.3g Gflop/s a rank in steps, %.3g MB/s to this folder)\n",
-           self->experiment.count > 1 ? "all runs, side by side" : "in all", text,
-           rates->step_rate * 1e-9, rates->write_rate * 1e-6);
-    if (ends_early(self))
-        printf("  at most: this counts all steps, and training.stop or stop_at_rest can end a run "
-               "long before\n");
-    if (self->ranks != self->parallel->size)
-        printf(
-            "  scaled from %d to %lld ranks as if each were as fast as here and messages took no "
-            "time\n",
-            self->parallel->size, (long long)self->ranks);
-}
-
-static void print_members(const planning *self)
+static void print_members(const ww_planning *self)
 {
     if (self->experiment.count == 1)
         return;
@@ -310,14 +204,14 @@ static void print_members(const planning *self)
         ww_bytes_text((double)rank_bytes(self, &self->costs[i]), memory, sizeof memory);
         ww_bytes_text((double)ww_member_file_bytes(&self->costs[i]), file, sizeof file);
         if (self->calibrates)
-            ww_duration_text(duration_of(self, i).total, time, sizeof time);
+            ww_duration_text(ww_plan_duration(self, i).total, time, sizeof time);
         printf("  run%04zu  %9s a rank, %9s in the file, %9s  %s\n", i, memory, file, time,
                self->members.list[i].label);
     }
 }
 
 // What limits there are for the Gram matrix on these ranks, and how many ranks it takes.
-static void print_limits(const planning *self)
+static void print_limits(const ww_planning *self)
 {
     size_t count = 0;
     ww_error first = {0};
@@ -345,7 +239,7 @@ static void print_limits(const planning *self)
 }
 
 // Of one member: tiles, and beside them parts of the Gram matrix.
-static void print_parts(const planning *self)
+static void print_parts(const ww_planning *self)
 {
     const ww_app_member *member = &self->members.list[0];
     const ww_tiling *tiling = &self->costs[0].tiling;
@@ -361,7 +255,7 @@ static void print_parts(const planning *self)
            (long long)tiling->local_tiles, tiling->local_tiles == 1 ? "" : "s");
 }
 
-static ww_status print_ranks(const planning *self, ww_error *error)
+static ww_status print_ranks(const ww_planning *self, ww_error *error)
 {
     int64_t useful = 0; // side by side
     for (size_t i = 0; i < self->experiment.count; i++)
@@ -404,7 +298,7 @@ static ww_status print_ranks(const planning *self, ww_error *error)
 }
 
 // Conditions of the theory, for the largest member: its data set has to be there.
-static ww_status print_conditions(const planning *self, ww_error *error)
+static ww_status print_conditions(const ww_planning *self, ww_error *error)
 {
     const ww_config *config = self->members.list[self->largest].config;
     const ww_dataset *shape = &self->members.list[self->largest].shape;
@@ -427,30 +321,38 @@ static ww_status print_conditions(const planning *self, ww_error *error)
     return status;
 }
 
-static ww_status print_plan(const planning *self, ww_error *error)
+static ww_status print_plan(const ww_planning *self, ww_error *error)
 {
     const ww_dataset *shape = &self->members.list[self->largest].shape;
     const ww_config *config = self->members.list[self->largest].config;
     printf("%s: %zu run%s on %lld rank%s\n", config->name, self->experiment.count,
            self->experiment.count == 1 ? "" : "s", (long long)self->ranks,
            self->ranks == 1 ? "" : "s");
-    printf("%sm = %lld, d = %lld, k = %lld, n = %lld train and %lld test samples, B = %lld, T = "
-           "%lld\n",
-           self->experiment.count > 1 ? "largest: " : "", (long long)config->network.width,
-           (long long)shape->dimension, (long long)shape->outputs, (long long)shape->train.count,
-           (long long)shape->test.count, (long long)self->members.list[self->largest].layout.batch,
-           (long long)config->training.steps);
+    const ww_parallel alone = {.communicator = MPI_COMM_NULL, .rank = 0, .size = 1};
+    ww_problem problem;
+    char engine[64];
+    ww_problem_describe(config, shape, &alone, &problem);
+    ww_engine_describe(&problem, engine, sizeof engine);
+    printf("%s", self->experiment.count > 1 ? "largest: " : "");
+    if (config->network.depth > 1)
+        printf("L = %lld, ", (long long)config->network.depth);
+    printf("m = %lld, d = %lld, k = %lld, n = %lld train and %lld test samples, B = %lld, T = "
+           "%lld, %s\n",
+           (long long)config->network.width, (long long)shape->dimension, (long long)shape->outputs,
+           (long long)shape->train.count, (long long)shape->test.count,
+           (long long)self->members.list[self->largest].layout.batch,
+           (long long)config->training.steps, engine);
     WW_TRY(print_memory(self, error));
     print_file(self);
     WW_TRY(print_work(self, error));
     if (self->calibrates)
-        print_time(self);
+        ww_plan_print_time(self);
     print_members(self);
     WW_TRY(print_ranks(self, error));
     return print_conditions(self, error);
 }
 
-static ww_status plan(planning *self, ww_error *error)
+static ww_status plan(ww_planning *self, ww_error *error)
 {
     WW_TRY(prepare(self, error));
     if (self->calibrates)
@@ -464,7 +366,7 @@ static ww_status plan(planning *self, ww_error *error)
 }
 
 // The run's ranks and how they lie on nodes: as here, where it has as many as there are here.
-static ww_status check_ranks(planning *self, int64_t fullest, ww_error *error)
+static ww_status check_ranks(ww_planning *self, int64_t fullest, ww_error *error)
 {
     if (self->ranks == 0)
         self->ranks = self->parallel->size;
@@ -480,7 +382,7 @@ ww_status ww_app_plan(const ww_parallel *parallel, int count, char **words, ww_e
     const char *operands[1] = {NULL};
     bool quick = false;
     ww_option_texts settings = {0};
-    planning self = {.parallel = parallel};
+    ww_planning self = {.parallel = parallel};
     const ww_option options[] = {
         {"--set", NULL, WW_OPTION_TEXTS, &settings},
         {"--ranks", "-n", WW_OPTION_INTEGER, &self.ranks},

@@ -2,10 +2,8 @@
 
 #include "app/app.h"
 #include "app/lock.h"
-#include "app/options.h"
 #include "app/provenance.h"
 #include "app/session.h"
-#include "widthwise/clock.h"
 #include "widthwise/memory.h"
 
 #include <stdio.h>
@@ -24,17 +22,17 @@ typedef struct recalled {
     size_t first;              // that is not skipped; count: none
 } recalled;
 
-// Configuration of member `i`, as it is in the file and with `settings` on top.
-static ww_status recall_member(ww_session *self, recalled *found, size_t i,
-                               const ww_option_texts *settings, ww_error *error)
+// Configuration of member `i`, as it is in the file and with the settings on top.
+static ww_status recall_member(ww_session *self, recalled *found, size_t i, ww_error *error)
 {
     const ww_member_summary *member = &found->summary->members[i];
     ww_experiment before = {0};
     ww_experiment after = {0};
     ww_experiment *experiment = &self->experiment;
     WW_TRY(ww_experiment_parse(member->config_text, self->path, ".", NULL, 0, &before, error));
-    ww_status status = ww_experiment_parse(member->config_text, self->path, ".", settings->texts,
-                                           settings->count, &after, error);
+    ww_status status =
+        ww_experiment_parse(member->config_text, self->path, ".", self->settings.texts,
+                            self->settings.count, &after, error);
     if (status == WW_OK && after.count != 1)
         status = ww_fail(error, WW_USAGE,
                          "--set sweep: a restart goes on with the members that the "
@@ -58,8 +56,7 @@ static ww_status recall_member(ww_session *self, recalled *found, size_t i,
     return status;
 }
 
-static ww_status recall_members(ww_session *self, recalled *found, const ww_option_texts *settings,
-                                ww_error *error)
+static ww_status recall_members(ww_session *self, recalled *found, ww_error *error)
 {
     const size_t count = found->count;
     ww_experiment *experiment = &self->experiment;
@@ -75,7 +72,7 @@ static ww_status recall_members(ww_session *self, recalled *found, const ww_opti
     found->first = count;
     for (size_t i = 0; i < count; i++) {
         const ww_member_summary *member = &found->summary->members[i];
-        WW_TRY(recall_member(self, found, i, settings, error));
+        WW_TRY(recall_member(self, found, i, error));
         found->indices[i] = member->index;
         const bool changes = found->changes[i] == WW_CONFIG_RESULTS;
         // What changes of a run that is over is computed anew, all of it: its results go together.
@@ -184,13 +181,12 @@ static void warn_of_other_arithmetic(const recalled *found, const ww_provenance 
                 found->summary->first.arithmetic, provenance->arithmetic);
 }
 
-static ww_status go_on(ww_session *self, const recalled *found, const char *command,
-                       ww_error *error)
+static ww_status go_on(ww_session *self, const recalled *found, ww_error *error)
 {
     const ww_member_summary *first = &found->summary->members[found->first];
     ww_provenance provenance;
     WW_TRY(ww_session_prepare(self, 0, found->count, found->indices, found->skip, false, error));
-    WW_TRY(ww_provenance_make(self->parallel, command, first->index, newest_checkpoint(first),
+    WW_TRY(ww_provenance_make(self->parallel, self->command, first->index, newest_checkpoint(first),
                               &provenance, error));
     if (self->parallel->rank == 0)
         warn_of_other_arithmetic(found, &provenance);
@@ -201,20 +197,17 @@ static ww_status go_on(ww_session *self, const recalled *found, const char *comm
     return ww_session_run(self, found->skip, found->outcome, error);
 }
 
-static ww_status resume_members(ww_session *self, const ww_file_summary *summary,
-                                const ww_option_texts *settings, const char *command,
-                                ww_error *error)
+static ww_status resume_members(ww_session *self, const ww_file_summary *summary, ww_error *error)
 {
     recalled found = {.summary = summary, .count = (size_t)summary->member_count};
-    ww_status status =
-        ww_agree(self->parallel, recall_members(self, &found, settings, error), error);
+    ww_status status = ww_agree(self->parallel, recall_members(self, &found, error), error);
     if (status == WW_OK && found.first == found.count) {
         if (self->parallel->rank == 0)
             printf("%s: nothing left to do%s\n", self->path,
                    found.outcome == WW_DIVERGED ? "; a run diverged" : "");
         status = found.outcome;
     } else if (status == WW_OK) {
-        status = go_on(self, &found, command, error);
+        status = go_on(self, &found, error);
     }
     free(found.skip);
     free(found.indices);
@@ -223,8 +216,7 @@ static ww_status resume_members(ww_session *self, const ww_file_summary *summary
     return status;
 }
 
-ww_status ww_session_resume(ww_session *self, const ww_option_texts *settings, int64_t wait_lock,
-                            const char *command, ww_error *error)
+ww_status ww_session_resume(ww_session *self, int64_t wait_lock, ww_error *error)
 {
     ww_store_lock lock = {.descriptor = -1};
     ww_file_summary summary = {0};
@@ -234,7 +226,7 @@ ww_status ww_session_resume(ww_session *self, const ww_option_texts *settings, i
     if (status == WW_OK)
         status = ww_store_summarize_all(self->path, self->parallel, &summary, error);
     if (status == WW_OK)
-        status = resume_members(self, &summary, settings, command, error);
+        status = resume_members(self, &summary, error);
     ww_store_unlock(&lock);
     ww_file_summary_free(&summary);
     return status;
@@ -242,35 +234,26 @@ ww_status ww_session_resume(ww_session *self, const ww_option_texts *settings, i
 
 ww_status ww_app_resume(const ww_parallel *parallel, int count, char **words, ww_error *error)
 {
-    const char *operands[1] = {NULL};
-    ww_option_texts settings = {0};
+    const char *path = NULL;
     int64_t wait_lock = 0;
-    ww_session self = {.parallel = parallel, .began = ww_seconds(), .ending = {.until = -1}};
+    ww_session self = ww_session_make(parallel);
     const ww_option options[] = {
-        {"--set", NULL, WW_OPTION_TEXTS, &settings},
+        {"--set", NULL, WW_OPTION_TEXTS, &self.settings},
         {"--until", NULL, WW_OPTION_INTEGER, &self.ending.until},
         {"--wall-time", NULL, WW_OPTION_TEXT, &self.ending.wall_time},
         {"--wait-lock", NULL, WW_OPTION_INTEGER, &wait_lock},
         {"--quiet", "-q", WW_OPTION_FLAG, &self.quiet},
     };
-    char *command = ww_command_text("resume", count, words, error);
-    ww_status status = command != NULL ? WW_OK : WW_FAILED;
+    ww_status status =
+        ww_session_begin(&self, "resume", options, sizeof options / sizeof options[0], count, words,
+                         &path, 1, error);
+    if (status == WW_OK && path == NULL)
+        status =
+            ww_fail(error, WW_USAGE, "resume wants the file to go on with: widthwise resume FILE");
     if (status == WW_OK)
-        status = ww_options_parse("resume", options, sizeof options / sizeof options[0], count,
-                                  words, operands, 1, error);
-    if (status == WW_OK && operands[0] == NULL)
-        status = ww_fail(error, WW_USAGE,
-                         "resume wants the file to go on with: "
-                         "widthwise resume FILE");
-    status = ww_agree(parallel, status, error);
-    self.path = operands[0];
+        status = ww_session_hold(&self, path, NULL, error);
     if (status == WW_OK)
-        status = ww_ending_begin(&self.ending, self.path, parallel, error);
-    if (status == WW_OK)
-        status = ww_session_resume(&self, &settings, wait_lock, command, error);
-    ww_ending_end(&self.ending);
-    ww_session_free(&self);
-    free(settings.texts);
-    free(command);
+        status = ww_session_resume(&self, wait_lock, error);
+    ww_session_end(&self);
     return status;
 }

@@ -15,11 +15,40 @@
 #include <stdlib.h>
 #include <string.h>
 
-void ww_session_free(ww_session *self)
+ww_session ww_session_make(const ww_parallel *parallel)
 {
+    return (ww_session){.parallel = parallel, .began = ww_seconds(), .ending = {.until = -1}};
+}
+
+ww_status ww_session_begin(ww_session *self, const char *name, const ww_option *options,
+                           size_t option_count, int count, char **words, const char **operands,
+                           size_t most_operands, ww_error *error)
+{
+    self->command = ww_command_text(name, count, words, error);
+    ww_status status = self->command != NULL ? WW_OK : WW_FAILED;
+    if (status == WW_OK)
+        status = ww_options_parse(name, options, option_count, count, words, operands,
+                                  most_operands, error);
+    return ww_agree(self->parallel, status, error);
+}
+
+ww_status ww_session_hold(ww_session *self, const char *path, char *usual, ww_error *error)
+{
+    self->usual_path = usual;
+    self->path = path != NULL ? path : usual;
+    WW_TRY(ww_agree(self->parallel, self->path != NULL ? WW_OK : WW_FAILED, error));
+    return ww_ending_begin(&self->ending, self->path, self->parallel, error);
+}
+
+void ww_session_end(ww_session *self)
+{
+    ww_ending_end(&self->ending);
     ww_app_members_free(&self->members);
     ww_data_cache_free(&self->cache);
     ww_experiment_free(&self->experiment);
+    free(self->settings.texts);
+    free(self->command);
+    free(self->usual_path);
 }
 
 // Whether the ranks of the job can do what a member wants of the Gram matrix. Worst-case labels are
@@ -164,8 +193,7 @@ static ww_status compute_targets(ww_session *self, ww_error *error)
     return WW_OK;
 }
 
-ww_status ww_session_create_and_run(ww_session *self, int64_t chosen, bool force,
-                                    const char *command, ww_error *error)
+ww_status ww_session_create_and_run(ww_session *self, int64_t chosen, bool force, ww_error *error)
 {
     const size_t total = self->experiment.count;
     if (chosen != WW_ALL_MEMBERS && chosen >= (int64_t)total)
@@ -184,7 +212,8 @@ ww_status ww_session_create_and_run(ww_session *self, int64_t chosen, bool force
         layouts[i] = self->members.list[i].layout;
     ww_provenance provenance;
     if (status == WW_OK)
-        status = ww_provenance_make(self->parallel, command, (int64_t)first, 0, &provenance, error);
+        status = ww_provenance_make(self->parallel, self->command, (int64_t)first, 0, &provenance,
+                                    error);
     if (status == WW_OK)
         status =
             ww_store_create(self->path, force, &provenance, layouts, count, self->parallel, error);

@@ -12,16 +12,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// All members that are to run, prepared, and the data set of the last one. Starts as zeroes but
-/// for `parallel`, `path` and what the command line gave.
+/// What one command does with one file: all members that are to run, prepared, and the data set of
+/// the last one. Made by ww_session_make.
 typedef struct ww_session {
     const ww_parallel *parallel; ///< all ranks
     ww_experiment experiment;
     ww_app_members members;
     ww_data_cache cache;
-    const char *path; ///< of the file, borrowed
-    double began;     ///< time that the command began
-    ww_ending ending; ///< begun by the command once it holds the file
+    ww_option_texts settings; ///< --set
+    char *command;            ///< the command line, for the record
+    const char *path;         ///< of the file, borrowed
+    char *usual_path;         ///< where the command line names none: what `path` is
+    double began;             ///< time that the command began
+    ww_ending ending;         ///< begun by ww_session_hold
     bool quiet;
     bool only_gram;      ///< of members that are not over only the Gram matrix is wanted
     const bool *is_over; ///< [members], whether their results are to be computed anew too; NULL: of
@@ -29,7 +32,21 @@ typedef struct ww_session {
     int64_t waiting;     ///< members that are still to be trained when only that is done
 } ww_session;
 
-void ww_session_free(ww_session *self);
+/// One that begins now.
+ww_session ww_session_make(const ww_parallel *parallel);
+
+/// Takes the words after the subcommand `name` down and puts them where ww_options_parse has them.
+/// Collective, as all that follows. End with ww_session_end, also after a failure.
+ww_status ww_session_begin(ww_session *self, const char *name, const ww_option *options,
+                           size_t option_count, int count, char **words, const char **operands,
+                           size_t most_operands, ww_error *error);
+
+/// The session's file is `path`, or where that is NULL `usual`, which is taken over (NULL: memory
+/// was short). Watches from now on for what ends the job early.
+ww_status ww_session_hold(ww_session *self, const char *path, char *usual, ww_error *error);
+
+/// Frees all that the session has. Not collective.
+void ww_session_end(ww_session *self);
 
 /// Prepares `count` members of the experiment, from number `first` on, but those to `skip` (may be
 /// NULL) [count]; `indices` [count] are their numbers in the file (NULL: those in the experiment).
@@ -43,13 +60,11 @@ ww_status ww_session_prepare(ww_session *self, size_t first, size_t count, const
 /// Prepares member `chosen` of the experiment, or all for WW_ALL_MEMBERS, computes targets where
 /// labels are worst-case, makes the file and runs them. Refusals of ww_store_create. Collective.
 enum { WW_ALL_MEMBERS = -1 };
-ww_status ww_session_create_and_run(ww_session *self, int64_t chosen, bool force,
-                                    const char *command, ww_error *error);
+ww_status ww_session_create_and_run(ww_session *self, int64_t chosen, bool force, ww_error *error);
 
-/// Goes on with the file, with `settings` on top of its configurations: resume.c. Waits `wait_lock`
-/// seconds for another job that writes it. Collective.
-ww_status ww_session_resume(ww_session *self, const ww_option_texts *settings, int64_t wait_lock,
-                            const char *command, ww_error *error);
+/// Goes on with the file, with the session's settings on top of its configurations: resume.c. Waits
+/// `wait_lock` seconds for another job that writes it. Collective.
+ww_status ww_session_resume(ww_session *self, int64_t wait_lock, ww_error *error);
 
 /// Puts the data set of a member into the cache, with the targets that the file has for it where
 /// these were computed. Collective over `crew`.

@@ -3,8 +3,10 @@
 #include "app/app.h"
 #include "app/options.h"
 #include "widthwise/config.h"
+#include "widthwise/measure.h"
 #include "widthwise/store.h"
 #include "widthwise/text.h"
+#include "widthwise/train.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -65,13 +67,111 @@ static void print_scalar(void *context, const char *group, const char *name, dou
     self->column += printf("  %s", text);
 }
 
-// The step size; as a formula where the number of outputs is not known without the data.
-static void print_rate(const ww_config *config)
+// The stop rules of a run, and whether its last record fulfils one.
+typedef struct stop_check {
+    const ww_stop_rules *rules;
+    bool reached;
+} stop_check;
+
+static void check_stop(void *context, const char *group, const char *name, double value,
+                       double deviation)
 {
-    if (config->training.rate_scaling == WW_RATE_INVERSE_CURVATURE)
-        printf("eta = %.6g k / (L^2 m)", config->training.rate);
+    stop_check *self = context;
+    (void)deviation; // of replicas
+    for (size_t i = 0; strcmp(group, "trajectory") == 0 && i < self->rules->count; i++)
+        if (strcmp(self->rules->rules[i].quantity, name) == 0 &&
+            ww_measure_reaches(name, value, self->rules->rules[i].threshold))
+            self->reached = true;
+}
+
+// Whether training ended because no sample would change a weight any more: of a run that is over
+// before its last step, and not by a stop rule, nothing else is left.
+static ww_status find_rest(const char *path, const ww_member_summary *summary,
+                           const ww_config *config, bool *rests, ww_error *error)
+{
+    stop_check check = {.rules = &config->training.stop};
+    *rests = config->loss == WW_LOSS_HINGE && config->training.stop_at_rest &&
+             config->replicas == 1 && summary->trained && summary->state != WW_RUN_DIVERGED &&
+             summary->rows > 0 && summary->last_step < config->training.steps;
+    if (!*rests || check.rules->count == 0)
+        return WW_OK;
+    WW_TRY(ww_store_visit_scalars(path, summary->index, check_stop, &check, error));
+    *rests = !check.reached;
+    return WW_OK;
+}
+
+static void print_progress(const ww_member_summary *summary, const ww_config *config, bool rests)
+{
+    const long long steps = (long long)config->training.steps;
+    printf("  run%04lld  %s", (long long)summary->index, ww_run_state_name(summary->state));
+    if (config->replicas > 1)
+        printf(", %lld of %lld replicas", (long long)summary->rows, (long long)config->replicas);
+    else if (rests)
+        printf(", at rest after %lld steps of %lld", (long long)summary->last_step, steps);
+    else if (summary->rows > 0)
+        printf(", recorded to step %lld of %lld", (long long)summary->last_step, steps);
+    if (summary->label[0] != '\0')
+        printf("  (%s)", summary->label);
+    if (summary->reason[0] != '\0')
+        printf(": %s", summary->reason);
+}
+
+static ww_status print_model(const char *path, const ww_member_summary *summary,
+                             const ww_config *config, ww_error *error)
+{
+    const ww_parallel alone = {.communicator = MPI_COMM_NULL, .rank = 0, .size = 1};
+    ww_dataset shape = {0};
+    ww_problem problem;
+    char engine[64];
+    WW_TRY(ww_store_read_fact(path, summary->index, "dimension", &shape.dimension, error));
+    WW_TRY(ww_store_read_fact(path, summary->index, "train_samples", &shape.train.count, error));
+    WW_TRY(ww_store_read_fact(path, summary->index, "outputs", &shape.outputs, error));
+    ww_problem_describe(config, &shape, &alone, &problem);
+    ww_engine_describe(&problem, engine, sizeof engine);
+    printf("\n    model         %s on %s, ", ww_model_name(config->model),
+           ww_source_name(config->data.source));
+    if (config->network.depth > 1)
+        printf("L = %lld, ", (long long)config->network.depth);
+    printf("m = %lld, eta = %.6g, %s", (long long)config->network.width,
+           ww_config_learning_rate(config, shape.outputs),
+           config->training.method == WW_METHOD_GD ? "full batch" : "batches of ");
+    if (config->training.method == WW_METHOD_SGD)
+        printf("%lld", (long long)config->training.batch);
+    printf(", %s", engine);
+    return WW_OK;
+}
+
+static void print_checkpoints(const ww_member_summary *summary, const ww_config *config)
+{
+    const bool has[2] = {summary->slot_valid[0], summary->slot_valid[1]};
+    printf("\n    checkpoint    ");
+    if (config->replicas > 1)
+        printf("none: replicas keep no weights");
+    else if (!has[0] && !has[1])
+        printf("none yet");
+    else if (has[0] && has[1])
+        printf("steps %lld and %lld", (long long)summary->slot_step[0],
+               (long long)summary->slot_step[1]);
     else
-        printf("eta = %.6g", ww_config_learning_rate(config, 1));
+        printf("step %lld", (long long)summary->slot_step[has[0] ? 0 : 1]);
+    printf("\n");
+}
+
+static ww_status show_run(const char *path, const ww_member_summary *summary,
+                          const ww_config *config, bool in_full, ww_error *error)
+{
+    bool rests = false;
+    printer self = {.in_full = in_full,
+                    .last_record = config->replicas > 1 ? "at the end" : "last record"};
+    WW_TRY(find_rest(path, summary, config, &rests, error));
+    print_progress(summary, config, rests);
+    if (in_full) {
+        WW_TRY(print_model(path, summary, config, error));
+        print_checkpoints(summary, config);
+    }
+    WW_TRY(ww_store_visit_scalars(path, summary->index, print_scalar, &self, error));
+    printf("\n");
+    return WW_OK;
 }
 
 static ww_status show_member(const char *path, const ww_member_summary *summary, bool in_full,
@@ -79,45 +179,7 @@ static ww_status show_member(const char *path, const ww_member_summary *summary,
 {
     ww_experiment experiment = {0};
     WW_TRY(ww_experiment_parse(summary->config_text, path, ".", NULL, 0, &experiment, error));
-    const ww_config *config = &experiment.members[0];
-    printf("  run%04lld  %s", (long long)summary->index, ww_run_state_name(summary->state));
-    if (config->replicas > 1)
-        printf(", %lld of %lld replicas", (long long)summary->rows, (long long)config->replicas);
-    else if (summary->rows > 0)
-        printf(", recorded to step %lld of %lld", (long long)summary->last_step,
-               (long long)config->training.steps);
-    if (summary->label[0] != '\0')
-        printf("  (%s)", summary->label);
-    if (summary->reason[0] != '\0')
-        printf(": %s", summary->reason);
-    if (in_full) {
-        printf("\n    model         %s on %s, ", ww_model_name(config->model),
-               ww_source_name(config->data.source));
-        if (config->network.depth > 1)
-            printf("L = %lld, ", (long long)config->network.depth);
-        printf("m = %lld, ", (long long)config->network.width);
-        print_rate(config);
-        printf(", %s", config->training.method == WW_METHOD_GD ? "full batch" : "batches of ");
-        if (config->training.method == WW_METHOD_SGD)
-            printf("%lld", (long long)config->training.batch);
-        printf("\n    checkpoint    ");
-        const bool has[2] = {summary->slot_valid[0], summary->slot_valid[1]};
-        if (config->replicas > 1)
-            printf("none: replicas keep no weights");
-        else if (!has[0] && !has[1])
-            printf("none yet");
-        else if (has[0] && has[1])
-            printf("steps %lld and %lld", (long long)summary->slot_step[0],
-                   (long long)summary->slot_step[1]);
-        else
-            printf("step %lld", (long long)summary->slot_step[has[0] ? 0 : 1]);
-        printf("\n");
-    }
-    printer self = {.in_full = in_full,
-                    .last_record = config->replicas > 1 ? "at the end" : "last record"};
-    const ww_status status =
-        ww_store_visit_scalars(path, summary->index, print_scalar, &self, error);
-    printf("\n");
+    const ww_status status = show_run(path, summary, &experiment.members[0], in_full, error);
     ww_experiment_free(&experiment);
     return status;
 }

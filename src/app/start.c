@@ -112,7 +112,14 @@ void ww_app_start_describe(const ww_app_start *start, const ww_problem *problem,
     const long long width = (long long)problem->tiling.width;
     const int64_t samples = built->silent + built->samples;
     text[0] = '\0';
-    if (problem->config->network.start == WW_START_LOCAL_MINIMUM)
+    if (problem->config->network.start == WW_START_LOCAL_MINIMUM && built->samples == 0)
+        (void)snprintf(
+            text, size,
+            "built a local minimum with %lld units: none is active on %s, so the loss is "
+            "1 and there is no margin (best of %lld directions)",
+            width, samples == 1 ? "the one train sample" : "any train sample",
+            (long long)built->attempts);
+    else if (problem->config->network.start == WW_START_LOCAL_MINIMUM)
         (void)snprintf(
             text, size,
             "built a local minimum with %lld units: none is active on %lld of %lld train "

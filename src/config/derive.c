@@ -90,6 +90,18 @@ static bool counts_epochs(const ww_config *config, const ww_given *epochs, const
                                    (epochs->place.setting != NULL || steps->place.setting == NULL));
 }
 
+// How many samples there are is known once files are read, and a configuration is resolved before.
+static ww_status refuse_all_samples(const ww_config *config, bool is_given, ww_error *error)
+{
+    return ww_config_refuse(
+        config, is_given ? "training.epochs" : "data.train", error,
+        "%s, and the steps of %lld epochs%s follow from the number of train samples, which is not "
+        "known before the files are read; set data.train to that number (`widthwise plan` with "
+        "--set training.steps=1 tells it), or set training.steps",
+        is_given ? "counts epochs of data.train: all" : "is all",
+        (long long)config->training.epochs, is_given ? "" : " (training.epochs, of the model)");
+}
+
 // Steps, and measure.every, follow from epochs.
 static ww_status derive_steps(ww_config *config, const ww_given *given, ww_error *error)
 {
@@ -98,12 +110,8 @@ static ww_status derive_steps(ww_config *config, const ww_given *given, ww_error
     const ww_given *steps = &given[ww_key_find("training.steps")];
     int64_t every = USUAL_EVERY;
     if (counts_epochs(config, epochs, steps)) {
-        if (config->data.train == WW_ALL_SAMPLES)
-            return ww_config_refuse(
-                config, key, error,
-                "is %lld, whose steps follow from the number of train samples, but "
-                "data.train is all; give data.train a number, or training.steps",
-                (long long)config->training.epochs);
+        if (config->data.train == WW_ALL_SAMPLES && config->training.method == WW_METHOD_SGD)
+            return refuse_all_samples(config, epochs->node != NULL, error);
         int64_t wanted = 0;
         every = epoch_steps(config);
         if (__builtin_mul_overflow(config->training.epochs, every, &wanted))

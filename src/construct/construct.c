@@ -213,6 +213,6 @@ int64_t ww_construct_bytes(const ww_config *config, const ww_dataset *shape, int
     if (rank != 0)
         return rows;
     // Norms and lists, the samples once in new coordinates, the basis, eigenvectors, and a group.
-    return rows + n * (span + 8) * value + (n < d ? n : columns * 8) * d * value +
+    return rows + n * (span + 12) * value + (n < d ? n : columns * 8) * d * value +
            span * (d + 2 * span + 4 * columns) * value;
 }

@@ -4,6 +4,7 @@
 
 #include "base/lapack.h"
 #include "widthwise/memory.h"
+#include "widthwise/norm.h"
 
 #include <cblas.h>
 #include <math.h>
@@ -12,8 +13,8 @@
 
 enum { NAME = 64 };
 
-// Unit vectors nearer to each other are one direction; places on the random direction that are
-// further apart are not.
+// Unit vectors nearer to each other are one direction: a fit that tells them apart takes weights
+// that are larger by as much.
 static const double SAME = 1e-12;
 // Directions in which unit vectors vary by less than 1e-5 of the most, squared, are not made use
 // of: weights would be larger by as much, and rounding with them.
@@ -40,23 +41,10 @@ void ww_wanted_name(const ww_wanted *wanted, int64_t i, char *text, size_t size)
                    (long long)(is_train ? i : i - wanted->train));
 }
 
-static double norm_of(const double *input, int64_t dimension)
-{
-    double largest = 0.0; // squares of what it leaves are in range
-    for (int64_t j = 0; j < dimension; j++)
-        largest = fmax(largest, fabs(input[j]));
-    if (largest == 0.0)
-        return 0.0;
-    double sum = 0.0;
-    for (int64_t j = 0; j < dimension; j++)
-        sum += (input[j] / largest) * (input[j] / largest);
-    return largest * sqrt(sum);
-}
-
 static ww_status measure_norms(ww_wanted *wanted, ww_error *error)
 {
     for (int64_t i = 0; i < wanted->count; i++) {
-        wanted->norms[i] = norm_of(ww_wanted_input(wanted, i), wanted->dimension);
+        wanted->norms[i] = ww_norm(ww_wanted_input(wanted, i), wanted->dimension);
         if (wanted->norms[i] > 0.0)
             continue;
         char name[NAME];
@@ -69,117 +57,58 @@ static ww_status measure_norms(ww_wanted *wanted, ww_error *error)
     return WW_OK;
 }
 
-typedef struct placed {
-    double place;
-    int64_t sample;
-} placed;
-
-static int compare(const void *a, const void *b)
-{
-    const placed *x = a;
-    const placed *y = b;
-    if (x->place != y->place)
-        return x->place < y->place ? -1 : 1;
-    return x->sample < y->sample ? -1 : x->sample > y->sample;
-}
-
-// +1 where two samples have one direction, -1 where they have opposite ones, else 0.
-static int on_one_line(const ww_wanted *wanted, int64_t a, int64_t b)
-{
-    const double *x = ww_wanted_input(wanted, a);
-    const double *y = ww_wanted_input(wanted, b);
-    double same = 0.0;
-    double opposite = 0.0;
-    for (int64_t j = 0; j < wanted->dimension; j++) {
-        const double u = x[j] / wanted->norms[a];
-        const double v = y[j] / wanted->norms[b];
-        same += (u - v) * (u - v);
-        opposite += (u + v) * (u + v);
-    }
-    if (sqrt(same) <= SAME)
-        return 1;
-    return sqrt(opposite) <= SAME ? -1 : 0;
-}
-
-static ww_status refuse_pair(const ww_wanted *wanted, int64_t a, int64_t b, int line,
+// Two samples on one line, a < b, of which the network cannot be +1 and -1.
+static ww_status refuse_pair(const ww_wanted *wanted, int64_t a, int64_t b, bool opposite,
                              ww_error *error)
 {
     char first[NAME];
     char second[NAME];
-    ww_wanted_name(wanted, a < b ? a : b, first, sizeof first);
-    ww_wanted_name(wanted, a < b ? b : a, second, sizeof second);
+    ww_wanted_name(wanted, a, first, sizeof first);
+    ww_wanted_name(wanted, b, second, sizeof second);
     const bool mixed = (a < wanted->train) != (b < wanted->train);
     return ww_fail(error, WW_USAGE,
                    "%s and %s lie in %s and have %s, but network.start: %s wants +1 on one and -1 "
                    "on the other, which %s; take one of them out of the data",
-                   first, second, line > 0 ? "the same direction" : "opposite directions",
+                   first, second, opposite ? "opposite directions" : "the same direction",
                    mixed ? "the same label" : "different labels",
                    wanted->config->network.start == WW_START_FIT ? "fit" : "bad-fit",
-                   line > 0 ? "no network without bias gives"
-                            : "the networks that it builds do not give, being even there");
+                   opposite ? "the networks that it builds do not give, being even there"
+                            : "no network without bias gives");
 }
 
-// Of the samples on one line with list[i], which begins at that place, keeps the shortest.
-static ww_status settle_line(const ww_wanted *wanted, const placed *list, int64_t i, double reach,
-                             bool *settled, bool *kept, ww_error *error)
+// Of the samples on each line keeps the shortest, which takes the place of the line's first one in
+// shortest [count].
+static ww_status choose_from(ww_wanted *wanted, const ww_line *lines, int64_t *shortest,
+                             ww_error *error)
 {
-    int64_t shortest = list[i].sample;
-    settled[i] = true;
-    for (int64_t j = i + 1; j < wanted->count && list[j].place - list[i].place <= reach; j++) {
-        const int64_t other = list[j].sample;
-        const int line = settled[j] ? 0 : on_one_line(wanted, list[i].sample, other);
-        if (line == 0)
-            continue;
-        if (ww_wanted_sign(wanted, list[i].sample) != ww_wanted_sign(wanted, other))
-            return refuse_pair(wanted, list[i].sample, other, line, error);
-        settled[j] = true;
-        if (wanted->norms[other] < wanted->norms[shortest])
-            shortest = other;
+    for (int64_t i = 0; i < wanted->count; i++) {
+        const int64_t first = lines[i].line;
+        if (ww_wanted_sign(wanted, i) != ww_wanted_sign(wanted, first))
+            return refuse_pair(wanted, first, i, lines[i].direction != first, error);
+        if (i == first || wanted->norms[i] < wanted->norms[shortest[first]])
+            shortest[first] = i;
     }
-    kept[shortest] = true;
+    for (int64_t i = 0; i < wanted->count; i++)
+        if (shortest[lines[i].line] == i)
+            wanted->chosen[wanted->chosen_count++] = i;
     return WW_OK;
 }
 
-static void place_samples(const ww_wanted *wanted, const double *direction, placed *list)
-{
-    for (int64_t i = 0; i < wanted->count; i++) {
-        const double *input = ww_wanted_input(wanted, i);
-        double product = 0.0;
-        for (int64_t j = 0; j < wanted->dimension; j++)
-            product += input[j] / wanted->norms[i] * direction[j];
-        list[i] = (placed){.place = fabs(product), .sample = i};
-    }
-    qsort(list, (size_t)wanted->count, sizeof *list, compare);
-}
-
-// Sorted by the size of their product with one random direction, samples on one line are
-// neighbours.
 static ww_status choose(ww_wanted *wanted, ww_error *error)
 {
     const size_t n = (size_t)wanted->count;
-    const size_t d = (size_t)wanted->dimension;
-    const char *what = "a search for samples on one line";
-    double *direction = ww_allocate(d, sizeof *direction, what, error);
-    placed *list = ww_allocate(n, sizeof *list, what, error);
-    bool *settled = ww_allocate(n, sizeof *settled, what, error);
-    bool *kept = ww_allocate(n, sizeof *kept, what, error);
-    ww_status status =
-        direction != NULL && list != NULL && settled != NULL && kept != NULL ? WW_OK : WW_FAILED;
-    if (status == WW_OK) {
-        ww_normals(ww_construction_stream(wanted->config, WW_DIRECTIONS), 0, d, direction);
-        place_samples(wanted, direction, list);
-        const double reach = SAME * (1.0 + norm_of(direction, wanted->dimension));
-        for (int64_t i = 0; status == WW_OK && i < wanted->count; i++)
-            if (!settled[i])
-                status = settle_line(wanted, list, i, reach, settled, kept, error);
-        for (int64_t i = 0; status == WW_OK && i < wanted->count; i++)
-            if (kept[i])
-                wanted->chosen[wanted->chosen_count++] = i;
-    }
-    free(direction);
-    free(list);
-    free(settled);
-    free(kept);
+    const char *what = "a list of samples on one line";
+    const ww_samples parts[] = {wanted->data->train, wanted->data->test};
+    const size_t part_count = wanted->count > wanted->train ? 2 : 1;
+    ww_line *lines = ww_allocate(n, sizeof *lines, what, error);
+    int64_t *shortest = ww_allocate(n, sizeof *shortest, what, error);
+    ww_status status = lines != NULL && shortest != NULL ? WW_OK : WW_FAILED;
+    if (status == WW_OK)
+        status = ww_lines_find(parts, part_count, wanted->dimension, SAME, lines, error);
+    if (status == WW_OK)
+        status = choose_from(wanted, lines, shortest, error);
+    free(lines);
+    free(shortest);
     return status;
 }
 

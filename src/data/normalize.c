@@ -1,31 +1,8 @@
 #include "data/source.h"
 
-#include <float.h>
-#include <math.h>
+#include "widthwise/norm.h"
 
-/// Euclidean norm. Values whose squares leave the range of a double are scaled by a power of two,
-/// which is exact; all others are summed as they are.
-static double norm_of(const double *values, int64_t count)
-{
-    double squares = 0.0;
-    for (int64_t i = 0; i < count; i++)
-        squares += values[i] * values[i];
-    if (squares > DBL_MIN / DBL_EPSILON && squares <= DBL_MAX)
-        return sqrt(squares);
-    double largest = 0.0;
-    for (int64_t i = 0; i < count; i++)
-        largest = fmax(largest, fabs(values[i]));
-    if (largest == 0.0)
-        return 0.0;
-    int exponent = 0;
-    (void)frexp(largest, &exponent);
-    squares = 0.0;
-    for (int64_t i = 0; i < count; i++) {
-        const double scaled = ldexp(values[i], -exponent);
-        squares += scaled * scaled;
-    }
-    return ldexp(sqrt(squares), exponent);
-}
+#include <math.h>
 
 static ww_status norm_too_large(const ww_config *config, ww_error *error)
 {
@@ -40,7 +17,7 @@ static ww_status to_sphere(const ww_config *config, const char *part, int64_t di
 {
     for (int64_t s = 0; s < samples->count; s++) {
         double *input = samples->inputs + s * dimension;
-        const double norm = norm_of(input, dimension);
+        const double norm = ww_norm(input, dimension);
         if (norm == 0.0)
             return ww_data_fail(config, "data.normalize", error,
                                 "sample %lld of the %s set (counted from 0) is all zeroes and "
@@ -68,7 +45,7 @@ static ww_status to_ball(const ww_config *config, ww_dataset *dataset, ww_error 
     const int64_t dimension = dataset->dimension;
     double largest = 0.0;
     for (int64_t s = 0; s < dataset->train.count; s++)
-        largest = fmax(largest, norm_of(dataset->train.inputs + s * dimension, dimension));
+        largest = fmax(largest, ww_norm(dataset->train.inputs + s * dimension, dimension));
     if (largest == 0.0)
         return ww_data_fail(config, "data.normalize", error,
                             "all samples of the train set are zero and cannot be scaled; check the "

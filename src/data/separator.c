@@ -15,6 +15,7 @@
 #include "data/source.h"
 
 #include "widthwise/memory.h"
+#include "widthwise/norm.h"
 
 #include <float.h>
 #include <math.h>
@@ -32,11 +33,6 @@ static double slack_of(int64_t terms)
     return (double)(terms + FURTHER_ROUNDINGS) * DBL_EPSILON;
 }
 
-static double norm_of(const double *weights, int64_t dimension)
-{
-    return sqrt(ww_row_product(weights, weights, dimension));
-}
-
 /// What the multipliers prove.
 static double lower_bound(const ww_ascent *ascent)
 {
@@ -48,14 +44,14 @@ static double lower_bound(const ww_ascent *ascent)
         sum += ascent->multipliers[i];
         weighted += ascent->multipliers[i] * ascent->norms[i];
     }
-    const double norm = norm_of(ascent->weights, ascent->dimension);
+    const double norm = ww_norm(ascent->weights, ascent->dimension);
     return sum > 0.0 ? sum * (1.0 - slack) / (norm * (1.0 + slack) + slack * weighted) : 0.0;
 }
 
 /// The least margin that the weights are sure to have.
 static double least_margin(const ww_ascent *ascent)
 {
-    const double norm = norm_of(ascent->weights, ascent->dimension);
+    const double norm = ww_norm(ascent->weights, ascent->dimension);
     const double slack = slack_of(ascent->dimension) * norm;
     double least = INFINITY;
     for (int64_t i = 0; i < ascent->samples->count; i++)
@@ -71,7 +67,7 @@ static void improve(const ww_ascent *ascent, ww_separator *found)
     if (lower > found->lower && lower <= DBL_MAX)
         found->lower = lower;
     const double margin = least_margin(ascent);
-    const double norm = norm_of(ascent->weights, d);
+    const double norm = ww_norm(ascent->weights, d);
     const double upper = norm / margin * (1.0 + slack_of(d));
     if (!(margin > 0.0) || !(upper < found->upper))
         return;

@@ -130,6 +130,17 @@ ww_status ww_samples_allocate(ww_samples *samples, int64_t count, int64_t dimens
                               const char *what, ww_error *error);
 void ww_samples_free(ww_samples *samples);
 
+/// Room for labels and components of samples whose number is known. dataset.c
+ww_status ww_labels_allocate(ww_samples *samples, const char *what, ww_error *error);
+
+/// Gives the shape and the hash of rank 0 to all others. Collective. share.c
+ww_status ww_dataset_share_shape(const ww_parallel *parallel, ww_dataset *dataset, ww_error *error);
+
+/// Gives all of rank 0's data set to all others: inputs once to each node, the rest to every rank.
+/// Collective. share.c
+ww_status ww_dataset_share(const ww_parallel *parallel, const ww_nodes *nodes, ww_dataset *dataset,
+                           ww_error *error);
+
 /// Copies the samples of one part (counts and arrays) into `copy`, which is empty. dataset.c
 ww_status ww_samples_copy(const ww_samples *samples, int64_t dimension, const char *what,
                           ww_samples *copy, ww_error *error);

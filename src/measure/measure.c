@@ -91,6 +91,11 @@ ww_status ww_measure_record(const ww_measure_plan *plan, const ww_problem *probl
     return WW_OK;
 }
 
+static bool is_reached(const ww_quantity *quantity, double value, double threshold)
+{
+    return quantity->direction == WW_RISES ? value >= threshold : value <= threshold;
+}
+
 const ww_stop_rule *ww_measure_stop(const ww_measure_plan *plan, const ww_config *config,
                                     const double *values)
 {
@@ -100,14 +105,21 @@ const ww_stop_rule *ww_measure_stop(const ww_measure_plan *plan, const ww_config
             if (strcmp(plan->quantities[i]->field.name, candidate->quantity) != 0)
                 continue;
             const double value = values[plan->position[i]];
-            const bool reached = plan->quantities[i]->direction == WW_RISES
-                                     ? value >= candidate->threshold
-                                     : value <= candidate->threshold;
-            if (reached)
+            if (is_reached(plan->quantities[i], value, candidate->threshold))
                 return candidate;
         }
     }
     return NULL;
+}
+
+bool ww_measure_reaches(const char *name, double value, double threshold)
+{
+    const ww_quantity *all[WW_MOST_QUANTITIES];
+    const size_t count = ww_all_quantities(all);
+    for (size_t i = 0; i < count; i++)
+        if (!ww_quantity_is_array(all[i]) && strcmp(all[i]->field.name, name) == 0)
+            return is_reached(all[i], value, threshold);
+    return false;
 }
 
 ww_status ww_measure_cost_of(const ww_measure_plan *plan, const ww_problem *problem,

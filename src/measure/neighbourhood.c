@@ -16,6 +16,7 @@
 #include "train/kernels.h"
 #include "train/output_sum.h"
 #include "widthwise/memory.h"
+#include "widthwise/norm.h"
 #include "widthwise/random.h"
 
 #include <float.h>
@@ -116,14 +117,6 @@ ww_status ww_neighbourhood_cost(const ww_problem *problem, int64_t *bytes, doubl
     return WW_OK;
 }
 
-static double norm_of(const double *row, int64_t dimension)
-{
-    double sum = 0.0;
-    for (int64_t j = 0; j < dimension; j++)
-        sum += row[j] * row[j];
-    return sqrt(sum);
-}
-
 // What rounding may do to a product of `dimension` terms of vectors of norm 1, generously.
 static double rounding(int64_t dimension)
 {
@@ -140,8 +133,8 @@ static void look_at_rows(neighbourhood *self, int64_t local_tile, const double *
     double *terms = self->terms + TERMS * local_tile;
     memset(terms, 0, TERMS * sizeof *terms);
     for (int64_t unit = 0; unit < units; unit++) {
-        const double hidden = norm_of(weights + unit * problem->dimension, problem->dimension);
-        const double output = norm_of(output_weights + unit * problem->outputs, problem->outputs);
+        const double hidden = ww_norm(weights + unit * problem->dimension, problem->dimension);
+        const double output = ww_norm(output_weights + unit * problem->outputs, problem->outputs);
         self->row_norms[unit] = hidden;
         terms[TERM_HIDDEN] += hidden * hidden;
         terms[TERM_OUTPUT] += output * output;
@@ -222,7 +215,7 @@ static void move_tile(neighbourhood *self, const neighbour *at, int64_t local_ti
                (size_t)(units * d), self->direction);
     for (int64_t unit = 0; unit < units; unit++) {
         const double *drawn = self->direction + unit * d;
-        const double factor = each / norm_of(drawn, d);
+        const double factor = each / ww_norm(drawn, d);
         for (int64_t j = 0; j < d; j++)
             self->moved[unit * d + j] = weights[unit * d + j] + factor * drawn[j];
     }
@@ -329,7 +322,7 @@ static ww_status measure(neighbourhood *self, double *values, ww_error *error)
     self->nearest = INFINITY;
     for (int64_t i = 0; i < problem->data->train.count; i++)
         self->norms[i] =
-            norm_of(problem->data->train.inputs + i * problem->dimension, problem->dimension);
+            ww_norm(problem->data->train.inputs + i * problem->dimension, problem->dimension);
     WW_TRY(loss_at(self, NULL, &self->loss, error));
     add_gradient(self);
     WW_TRY(ww_sum_terms(problem->parallel, self->terms, problem->tiling.local_tiles, TERMS,

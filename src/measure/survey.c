@@ -2,6 +2,7 @@
 #include "measure/origin.h"
 #include "measure/survey_layers.h"
 #include "widthwise/memory.h"
+#include "widthwise/norm.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -46,12 +47,8 @@ static unsigned wants_of(unsigned needs, bool is_train)
 static double *input_norms_of(const ww_samples *samples, int64_t dimension, ww_error *error)
 {
     double *norms = ww_allocate((size_t)samples->count, sizeof *norms, "norms of inputs", error);
-    for (int64_t i = 0; norms != NULL && i < samples->count; i++) {
-        double sum = 0.0;
-        for (int64_t j = 0; j < dimension; j++)
-            sum += samples->inputs[i * dimension + j] * samples->inputs[i * dimension + j];
-        norms[i] = sqrt(sum);
-    }
+    for (int64_t i = 0; norms != NULL && i < samples->count; i++)
+        norms[i] = ww_norm(samples->inputs + i * dimension, dimension);
     return norms;
 }
 

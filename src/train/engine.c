@@ -4,6 +4,7 @@
 #include "train/track.h"
 #include "widthwise/memory.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,6 +66,19 @@ ww_engine_cost ww_engine_cost_of(const ww_problem *problem)
     if (problem->tracks_layers)
         cost.work += ww_track_bytes(problem);
     return cost;
+}
+
+bool ww_engine_is_special(const ww_problem *problem)
+{
+    return choose(problem) != &ww_engine_dense;
+}
+
+void ww_engine_describe(const ww_problem *problem, char *text, size_t size)
+{
+    const bool is_auto = problem->config->training.engine == WW_ENGINE_AUTO;
+    const bool is_single = problem->config->precision == WW_PRECISION_SINGLE;
+    (void)snprintf(text, size, "engine %s%s%s", choose(problem)->name, is_auto ? " (auto)" : "",
+                   is_single ? " in single precision" : "");
 }
 
 static ww_status create(const ww_problem *problem, ww_engine *engine, ww_error *error)
@@ -234,10 +248,10 @@ const double *ww_engine_state_tile(void *engine, int64_t tile)
     return self->methods->kept_tile(self->state, self->steps, tile);
 }
 
-void ww_engine_storage(ww_engine *engine, double **hidden_weights, double **output_weights,
-                       double **state)
+void ww_engine_storage(ww_engine *engine, double **output_weights, double **state)
 {
-    engine->methods->storage(engine->state, hidden_weights, output_weights, state);
+    double *hidden = NULL;
+    engine->methods->storage(engine->state, &hidden, output_weights, state);
 }
 
 void ww_engine_restored(ww_engine *engine, int64_t step)

@@ -35,6 +35,12 @@ static int64_t window_samples(const ww_problem *problem)
     return window_steps(problem) * problem->batch;
 }
 
+// A window of one step has no rows to correct, and no use for K.
+static bool has_products(const ww_problem *problem)
+{
+    return window_steps(problem) > 1;
+}
+
 static void window_destroy(void *state)
 {
     ww_window *self = state;
@@ -76,6 +82,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     const size_t k = (size_t)problem->outputs;
     const size_t samples = (size_t)window_samples(problem);
     const size_t block = (size_t)ww_block_size((int64_t)samples, 0);
+    const size_t products = has_products(problem) ? samples * samples : 0;
     const size_t targets = problem->data->has_targets ? samples * k : 0;
     const size_t extras = block * (size_t)ww_tally_extras(problem);
     const char *room = "the work on a tile";
@@ -92,7 +99,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
         {offsetof(ww_window, labels), samples, sizeof(int64_t), "the labels of a window"},
         {offsetof(ww_window, targets), targets, sizeof(double), "the targets of a window"},
         {offsetof(ww_window, inputs), samples * d, sizeof(double), "the inputs of a window"},
-        {offsetof(ww_window, products), samples * samples, sizeof(double),
+        {offsetof(ww_window, products), products, sizeof(double),
          "the products of a window's samples"},
         {offsetof(ww_window, terms), samples, sizeof(ww_vector_term), "the updates of a window"},
         {offsetof(ww_window, ordered), tile * k, sizeof(double), room},
@@ -117,11 +124,13 @@ static ww_engine_cost window_cost(const ww_problem *problem)
         .weights = ww_allocation_bytes(list, WEIGHT_ARRAYS),
         .work = ww_allocation_bytes(list + WEIGHT_ARRAYS, ARRAYS - WEIGHT_ARRAYS) +
                 ww_batches_bytes(problem) + ww_step_bytes(problem),
-        // As if every sample made an update: P, W, half of the corrections; outputs and
-        // coefficients; and K.
+        // As if every sample made an update: P, W, outputs and coefficients; half of the
+        // corrections, and K.
         .step_flops =
-            units * batch * (4.0 * (double)(problem->dimension + problem->outputs) + samples) +
-            2.0 * batch * samples * (double)problem->dimension,
+            4.0 * units * batch * (double)(problem->dimension + problem->outputs) +
+            (has_products(problem)
+                 ? units * batch * samples + 2.0 * batch * samples * (double)problem->dimension
+                 : 0.0),
     };
 }
 

@@ -25,7 +25,7 @@ typedef struct ww_window {
     int64_t *labels;  ///< [b]
     double *targets;  ///< [b, k], where the data have them
     double *inputs;   ///< X [b, d]
-    double *products; ///< K [b, b], once there was an update
+    double *products; ///< K [b, b], once there was an update; none for a window of one step
     bool has_products;
     ww_vector_term *terms; ///< [b]
     double *ordered;       ///< [tile units, k], output weights with the halves one after the other

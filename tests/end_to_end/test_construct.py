@@ -334,10 +334,6 @@ class ConstructTest(ProgramTest):
         entropy = CONFIG.replace("training:", "loss: cross-entropy\ntraining:")
         self.refuse("fit", entropy, "2 outputs", "choose loss: hinge")
         self.refuse(
-            "fit", CONFIG, "replicas keep no weights",
-            more=("--set", "replicas=2", "--set", "output.record=[]"),
-        )
-        self.refuse(
             "fit", CONFIG, "--set training.steps=3: construct sets training.steps=0 itself",
             more=("--set", "training.steps=3"),
         )
@@ -364,6 +360,50 @@ class ConstructTest(ProgramTest):
             self.assertTrue(any((built[name][()] == ours).all() for name in names))
             loss = begun["/runs/run0000/trajectory/loss"][0]
         self.assertEqual(loss, 0.0)
+
+    def test_the_first_of_replicas(self) -> None:
+        """Jobs with replicas are taken as they are: the weights are those of a run alone."""
+        width = ("--set", "network.width=24", "--set", "output.record=[]")
+        alone = self.construct("fit", CONFIG, *width, name="alone")
+        self.assertNotIn("replicas", self.printed)
+        first = self.construct(
+            "fit", CONFIG + "replicas: 3\nreplica_seeds: [weights]\n", *width, name="first", ranks=2
+        )
+        self.assertEqual(self.printed.count("run0000: the weights of the first of 3 replicas"), 1)
+        for ours, others in zip(self.weights(alone), self.weights(first)):
+            self.assertEqual(ours.tobytes(), others.tobytes())
+        run = self.train(CONFIG, "run.h5", *self.begin_with(first), "--set", "network.width=24")
+        with widthwise.open(run) as file:
+            self.assertEqual(file.members[0].trajectory["loss"][0], 0.0)
+
+    def test_one_member(self) -> None:
+        """Of a sweep it is as in the file of all."""
+        config = CONFIG + "sweep: {seed: [1, 2, 3]}\n"
+        width = ("--set", "network.width=24")
+        every = self.construct("fit", config, *width, name="every")
+        text = self.folder / "config.yaml"
+        result = self.succeed("construct", "fit", text, *width, "--member", "2", ranks=2)
+        self.assertIn("run0002: train loss 0", result.text)
+        self.assertNotIn("run0001: train loss", result.text)
+        with widthwise.open(every) as all_of, widthwise.open(
+            self.folder / "built-fit-0002.h5"
+        ) as alone:
+            ours, others = (
+                file.member("run0002").checkpoint().hidden_weights for file in (all_of, alone)
+            )
+            self.assertTrue((ours == others).all())
+        self.refuse(
+            "fit", config, "--member 3: the experiment has 3 members",
+            more=(*width, "--member", "3"),
+        )
+
+    def test_local_minimum_of_one_sample(self) -> None:
+        """No unit is active on it, so there is no margin to tell of."""
+        one = ("--set", "data.train=1", "--set", "network.width=4")
+        path = self.construct("local-minimum", RELU, *one)
+        self.assertIn("none is active on the one train sample, so the loss is 1", self.printed)
+        self.assertNotIn("inf", self.printed)
+        self.assertEqual(self.margins(path, "train", 0.0).tolist(), [0.0])
 
     def test_plan_counts_it(self) -> None:
         """Weights that are held, and the room to build them."""

@@ -141,6 +141,17 @@ class PlanTest(ProgramTest):
         self.assertIn(said, self.plan())
         self.assertNotIn(said, self.plan(settings=("training.stop_at_rest=false",)))
 
+    def test_engine(self) -> None:
+        """The one that the configuration leads to is told."""
+        told = "B = 32, T = 4, engine dense (auto)\n"
+        self.assertIn(told, self.plan("--no-calibration"))
+        self.assertIn(
+            told.replace("dense (auto)", "window"),
+            self.plan("--no-calibration", settings=("training.engine=window",)),
+        )
+        self.config.write_text("model: brutzkus\ndata: {separable: {dimension: 64}}\n", "utf-8")
+        self.assertIn("T = 1000000, engine window (auto)\n", self.plan("--no-calibration"))
+
     def test_memory_of_the_gram_matrix(self) -> None:
         """All ranks share it however few tiles there are, or those of the grid that is asked for."""
         self.config.write_text(GRAM, encoding="utf-8")

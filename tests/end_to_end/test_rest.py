@@ -91,10 +91,43 @@ class RestTest(ProgramTest):
         result = self.succeed("run", text, "-o", "said.h5")
         last = self.last_step(self.folder / "said.h5")
         self.assertIn(f"at rest after {last} steps", result.text)
+        self.assertIn("rest: steps by engine window (auto)\n", result.text)
         self.assertIn("every margin is reached: loss 0", result.text)
         none = ("--set", "measure.quantities=[train_error]")  # which the last lines do not tell
         result = self.succeed("run", text, "-o", "none.h5", *none)
         self.assertIn("every margin is reached\n", result.text)
+
+    def test_show_says_so(self) -> None:
+        """Of a run that came to rest, and of no other; and which engine made the steps."""
+        path = self.train(SMALL, "rest.h5")
+        last = self.last_step(path)
+        shown = self.succeed("show", path).output
+        self.assertIn(f"run0000  done, at rest after {last} steps of {60 * 70}\n", shown)
+        self.assertIn("batches of 1, engine window (auto)\n", shown)
+        cases = (
+            ("training.stop_at_rest=false", f"done, recorded to step {60 * 70} of {60 * 70}"),
+            (f"training.steps={last - 1}", f"done, recorded to step {last - 1} of {last - 1}"),
+            ("training.stop={loss: -1.0}", f"done, at rest after {last} steps of {60 * 70}"),
+        )
+        for setting, said in cases:
+            path = self.train(
+                SMALL, "other.h5", "--force", "--set", "measure.snapshots=[30]", "--set", setting
+            )
+            self.assertIn(said, self.succeed("show", path).output, setting)
+        path = self.train(SMALL, "reached.h5", "--set", "training.stop={loss: 0.5}")
+        reached = self.last_step(path)
+        self.assertLess(reached, last)
+        shown = self.succeed("show", path).output
+        self.assertIn(f"done, recorded to step {reached} of {60 * 70}\n", shown)
+        more = ("--until", "50", "--set", "training.engine=dense")
+        path = self.train(SMALL, "stopped.h5", *more, code=STOPPED)
+        shown = self.succeed("show", path).output
+        self.assertIn("recorded to step 37 of", shown)
+        self.assertIn("batches of 1, engine dense\n", shown)
+        more = ("--set", "replicas=2", "--set", "measure.snapshots=[]")
+        shown = self.succeed("show", self.train(SMALL, "replicas.h5", *more)).output
+        self.assertIn("done, 2 of 2 replicas\n", shown)
+        self.assertIn("engine window (auto)\n", shown)
 
     def test_shows_what_does_not_apply(self) -> None:
         """Theorems 5 and 6 ask for twice as many samples as there are updates, or may be."""

@@ -148,6 +148,10 @@ static void test_epochs_become_steps(void **state)
     expect_course("model: brutzkus\ndata: {train: 30}", NULL, 30000, 30);
     expect_course("model: brutzkus\ndata: {source: orthonormal}", NULL, 10000, 10);
     expect_course("training: {epochs: 0}", NULL, 400, 10);
+    // Full batches are one to an epoch, however many samples there are.
+    expect_course("data: {source: hdf5, train: all, hdf5: {file: a}}\n"
+                  "training: {epochs: 3, method: gd}",
+                  NULL, 3, 1);
 }
 
 static void test_texts_without_values_are_the_default(void **state)

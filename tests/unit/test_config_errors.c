@@ -304,7 +304,14 @@ static const mistake mistakes[] = {
     {"data: {source: idx, train: all, idx: {train_images: a, train_labels: b, test_images: c, "
      "test_labels: d}}\ntraining: {epochs: 2}\n",
      NULL,
-     {"line 2: training.epochs is 2", "data.train is all; give data.train a number"}},
+     {"line 2: training.epochs counts epochs of data.train: all",
+      "set data.train to that number (`widthwise plan` with --set training.steps=1 tells it)",
+      "or set training.steps"}},
+    {"model: brutzkus\n"
+     "data: {source: hdf5, train: all, hdf5: {file: a}}\n",
+     NULL,
+     {"line 2: data.train is all, and the steps of 1000 epochs (training.epochs, of the model)",
+      "or set training.steps"}},
     {"training: {epochs: 9e18}\n", NULL, {"training.epochs times the batches of an epoch is more"}},
     {"data: {source: orthonormal, train: 5}\n",
      NULL,

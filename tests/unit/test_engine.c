@@ -199,15 +199,12 @@ static void test_asking_for_weights_changes_no_bit(void **state)
             for (int64_t tile = 0; asks && tile < small.problem.tiling.tile_count; tile += 2)
                 (void)ww_engine_tile(engine, tile);
         }
-        for (int64_t tile = 0; tile < small.problem.tiling.tile_count; tile++)
-            (void)ww_engine_tile(engine, tile);
-        double *hidden = NULL;
-        double *output = NULL;
-        double *kept = NULL;
-        ww_engine_storage(engine, &hidden, &output, &kept);
         bytes = (size_t)(300 * 9) * sizeof(double);
         final[asks] = malloc(bytes);
-        memcpy(final[asks], hidden, bytes);
+        for (int64_t tile = 0; tile < small.problem.tiling.tile_count; tile++)
+            memcpy(final[asks] + tile * small.problem.tiling.tile_units * 9,
+                   ww_engine_tile(engine, tile),
+                   (size_t)(ww_tile_size(&small.problem.tiling, tile) * 9) * sizeof(double));
         ww_engine_free(engine);
         small_problem_free(&small);
     }

@@ -63,9 +63,11 @@ static void put_back(ww_engine *engine, const ww_problem *problem, const kept_st
                      int64_t step)
 {
     const int64_t m = problem->tiling.width, columns = ww_engine_state_columns(problem);
-    double *hidden = NULL, *output = NULL, *state = NULL;
-    ww_engine_storage(engine, &hidden, &output, &state);
-    memcpy(hidden, kept->hidden, (size_t)(m * problem->dimension) * sizeof(double));
+    double *output = NULL, *state = NULL;
+    for (int64_t tile = 0; tile < problem->tiling.tile_count; tile++)
+        ww_engine_put_layer_tile(
+            engine, 1, tile, kept->hidden + tile * problem->tiling.tile_units * problem->dimension);
+    ww_engine_storage(engine, &output, &state);
     memcpy(output, kept->output, (size_t)(m * problem->outputs) * sizeof(double));
     if (columns > 0)
         memcpy(state, kept->engine, (size_t)(m * columns) * sizeof(double));
