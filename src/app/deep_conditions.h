@@ -20,8 +20,8 @@ typedef struct ww_deep_conditions {
 /// Looks whether all inputs have norm 1 and one last coordinate above 0 (ZG assumption 3.1), with
 /// `distinct` whether no two are the same (3.2), and where a separation was asked for whether it is
 /// there. Nothing for other models. The same on all ranks. WW_FAILED: memory is short. Collective.
-ww_status ww_deep_conditions_find(const ww_config *config, const ww_dataset *data,
-                                  bool distinct, const ww_parallel *parallel,
-                                  ww_deep_conditions *found, ww_error *error);
+ww_status ww_deep_conditions_find(const ww_config *config, const ww_dataset *data, bool distinct,
+                                  const ww_parallel *parallel, ww_deep_conditions *found,
+                                  ww_error *error);
 
 #endif

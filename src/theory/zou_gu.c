@@ -291,9 +291,13 @@ const ww_zou_gu_prediction *ww_zou_gu_predictions(size_t *count)
 
 double ww_zou_gu_predict(const ww_zou_gu_setting *setting, const char *name)
 {
-    size_t i = 0;
-    while (i < COUNT && strcmp(predictions[i].name, name) != 0)
-        i++;
-    WW_ASSERT(i < COUNT);
-    return predictions[i].value(setting);
+    double value = (double)NAN;
+    bool is_known = false;
+    for (size_t i = 0; i < COUNT && !is_known; i++) {
+        is_known = strcmp(predictions[i].name, name) == 0;
+        if (is_known)
+            value = predictions[i].value(setting);
+    }
+    WW_ASSERT(is_known);
+    return value;
 }

@@ -26,13 +26,15 @@ typedef struct setting {
     double *values;
 } setting;
 
-// Train samples of norm 1 in general position.
+// Train samples of norm 1 in general position, the last one nearly opposite to the first.
 static void scatter(ww_samples *samples)
 {
     ww_normals((ww_stream){.seed = 5, .purpose = WW_DRAW_TRAIN_INPUTS}, 0,
                (size_t)(samples->count * DIMENSION), samples->inputs);
     for (int64_t s = 0; s < samples->count; s++) {
         double *x = samples->inputs + s * DIMENSION;
+        for (int64_t j = 0; s == samples->count - 1 && j < DIMENSION; j++)
+            x[j] = 0.05 * x[j] - samples->inputs[j];
         const double norm = sqrt(small_dot(x, x, DIMENSION));
         for (int64_t j = 0; j < DIMENSION; j++)
             x[j] /= norm;

@@ -257,6 +257,7 @@ static double slow_spectral_norm(const ww_dataset *data)
         long double trace = 0.0L;
         for (int64_t i = 0; i < d; i++)
             trace += a[i][i];
+        assert_true(trace > 0.0L);
         logarithm += logl(trace) / power;
         power *= 2.0L;
         for (int64_t i = 0; i < d; i++)
