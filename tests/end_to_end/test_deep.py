@@ -31,7 +31,7 @@ network: {{width: {WIDTH}, depth: 3}}
 training: {{steps: 40, rate: 0.3}}
 measure:
   every: 6
-  quantities: all
+  quantities: [all, layer_gradient_norm, layer_spectral_distance, layer_trajectory_length]
   final: [network_kernel, gradient_regions]
   snapshots: [0, 17]
 output: {{checkpoint_every: 10, record: [data, initial-weights, batches]}}
