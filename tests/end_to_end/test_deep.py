@@ -280,7 +280,7 @@ class DeepTest(ProgramTest):
             ("only weights of one hidden layer", ("run", str(config), *begin), 2),
             (
                 "has 3 hidden layers; weights can begin a run of one only",
-                ("run", str(config), *begin, "--set", "network.depth=1"),
+                ("run", str(config), *begin, *("--set", "network.depth=1", "--set", "measure.final=[]")),
                 3,
             ),
             ("gram.network is true", ("run", str(config), "--set", "gram.network=true"), None),
