@@ -14,6 +14,9 @@
 #include <math.h>
 #include <string.h>
 
+// Of a row of a piece of a layer.
+enum { PIECE_BYTES = 2048 };
+
 static void narrow(const double *from, int64_t count, void *to)
 {
     WW_REAL *numbers = to;
@@ -70,11 +73,9 @@ static void activate(const ww_layered *network, ww_layered_block *block, int64_t
     WW_REAL *activations = activations_of(block, layer, rows.first);
     if (layer == 1)
         WW_KERNEL(preactivations)
-        (problem->pairs, weights, rows.units, inputs_of(block), block->samples, columns,
-         activations);
-    else
-        WW_KERNEL(layer_preactivations)
-        (weights, rows.units, block->activations[layer - 2], block->samples, columns, activations);
+    (problem->pairs, weights, rows.units, inputs_of(block), block->samples, columns, activations);
+    else WW_KERNEL(layer_preactivations)(weights, rows.units, block->activations[layer - 2],
+                                         block->samples, columns, activations);
     const WW_REAL slope = (WW_REAL)problem->negative_slope;
     uint8_t *patterns = patterns_of(block, layer, rows.first);
     for (int64_t i = 0; i < rows.units * block->samples; i++) {
@@ -174,11 +175,9 @@ static void move(const ww_layered *network, const ww_layered_block *block, int64
     weights += rows.first * columns;
     if (layer == 1)
         WW_KERNEL(rows)
-        (scale, derivatives, inputs_of(block), rows.units, block->samples, columns, 1, weights);
-    else
-        WW_KERNEL(layer_rows)
-        (scale, derivatives, block->activations[layer - 2], rows.units, block->samples, columns,
-         weights);
+    (scale, derivatives, inputs_of(block), rows.units, block->samples, columns, 1, weights);
+    else WW_KERNEL(layer_rows)(scale, derivatives, block->activations[layer - 2], rows.units,
+                               block->samples, columns, weights);
 }
 
 static void find_output_updates(ww_layered *network, const ww_layered_block *block,
@@ -208,6 +207,7 @@ static void move_outputs(ww_layered *network, ww_layered_rows rows, const void *
 const ww_layered_methods WW_METHODS = {
     .size = sizeof(WW_REAL),
     .words = WW_WORDS,
+    .piece = PIECE_BYTES / sizeof(WW_REAL),
     .narrow = narrow,
     .widen = widen,
     .activate = activate,
