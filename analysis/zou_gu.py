@@ -6,6 +6,7 @@ own kernel at the start tells, is dashed or dotted, and the legend names it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Callable, Optional, Sequence
 
@@ -17,6 +18,7 @@ import style
 from arora import Groups, last_value, legend_below, logarithmic_values, mean_by, room_below
 from arora_widths import WIDTH, guide, split, width_of, widths_axis
 from averages import Band, has_scalar, held_band, trajectory_band
+from brutzkus import HANDLE_LETTERS, PANEL_LETTERS
 from li_liang import draw_band, fact
 from widthwise import File, Training, group_members, settings_of
 
@@ -176,13 +178,19 @@ def _curves(
                 axes.plot(places, means, **(look | {"linestyle": "--", "linewidth": 1.0}))
 
 
-def _finish(figure: Figure, axes: Sequence[Axes], columns: int = 3) -> None:
-    """Letters before titles, and legends below the panels."""
+def _letters(text: str) -> int:
+    """Letters that a text shows, formulas included."""
+    return len(re.sub(r"\\[a-z]+", "x", text).translate({ord(sign): None for sign in "${}^_"}))
+
+
+def _finish(figure: Figure, axes: Sequence[Axes]) -> None:
+    """Letters before titles, and legends below the panels, in as many columns as fit."""
     lines = 1
     for number, panel in enumerate(axes):
         panel.set_title(f"{style.letter(number)} {panel.get_title()}")
-        count = len(panel.get_legend_handles_labels()[1])
-        lines = max(lines, -(-count // columns))
+        texts = panel.get_legend_handles_labels()[1]
+        columns = min(3, max(1, PANEL_LETTERS // (max(map(_letters, texts)) + HANDLE_LETTERS)))
+        lines = max(lines, -(-len(texts) // columns))
         legend_below(panel, columns)
     room_below(figure, lines + 1, (len(axes) + 1) // 2)
 
@@ -212,7 +220,7 @@ def can_draw_rate(file: File) -> bool:
     """Whether there are losses of gradient descent, for not too many depths."""
     groups = group_members(_linear(file))
     keys = {key for label in groups for key in settings_of(label)}
-    return 0 < len(groups) <= len(style.COLOURS) and keys <= {DEPTH, "network.train_output"}
+    return 0 < len(groups) <= len(style.COLOURS) and keys <= {DEPTH, WIDTH, "network.train_output"}
 
 
 def rate(file: File) -> Figure:
@@ -244,7 +252,7 @@ def rate(file: File) -> Figure:
         _gradient_panel(axes[1])
     for panel in axes:
         panel.set_xlabel("step t")
-    _finish(figure, axes, 2)
+    _finish(figure, axes)
     return figure
 
 
@@ -324,7 +332,7 @@ def length(file: File) -> Figure:
                     label="lemma 4.2, constant 1",
                 )
         widths_axis(panel, widths)
-    _finish(figure, axes, 2)
+    _finish(figure, axes)
     return figure
 
 
@@ -377,7 +385,7 @@ def depth(file: File) -> Figure:
         axes[-1].set_ylabel(r"smallest $\Vert\nabla_{W_L}L\Vert_F^2/\Vert\nabla L\Vert_F^2$")
     for panel in axes:
         panel.set_xlabel("hidden layers L")
-    _finish(figure, axes, 2)
+    _finish(figure, axes)
     return figure
 
 
@@ -437,7 +445,7 @@ def separation(file: File) -> Figure:
         panel.set_xscale("log")
         panel.set_yscale("log")
         panel.set_xlabel(r"smallest distance $\phi$ between samples")
-    _finish(figure, axes, 2)
+    _finish(figure, axes)
     return figure
 
 
@@ -500,7 +508,7 @@ def arcs(file: File) -> Figure:
     axes[1].set_ylabel(r"measured / ($2\eta\lambda_{\min}/n$)")
     widths_axis(axes[1], np.array(sorted({width_of(run) or 0.0 for run in members})))
     logarithmic_values(axes[1])
-    _finish(figure, axes, 1)
+    _finish(figure, axes)
     return figure
 
 
@@ -556,7 +564,7 @@ def regions(file: File) -> Figure:
     for panel in (left, right):
         panel.set_xlabel("samples n")
         panel.set_xticks(places, labels=[f"{place:.0f}" for place in places])
-    _finish(figure, (left, right), 2)
+    _finish(figure, (left, right))
     return figure
 
 
@@ -598,5 +606,5 @@ def sgd(file: File) -> Figure:
     right.set_xlabel("passes over the train set")
     for panel in (left, right):
         panel.set_ylabel(r"$L(W_t)$")
-    _finish(figure, (left, right), 2)
+    _finish(figure, (left, right))
     return figure
