@@ -158,7 +158,7 @@ static ww_status check_depth(const ww_config *config, ww_error *error)
         return ww_config_refuse(
             config, "network.start", error,
             "is %s, but network.depth is %lld, and only weights of one hidden layer can be taken "
-            "or built; choose drawn",
+            "or built; choose drawn, or network.depth: 1",
             choice_of(ww_key_at(ww_key_find("network.start")), config), depth);
     if (config->network.hidden.kind != WW_HIDDEN_GAUSSIAN)
         return ww_config_refuse(

@@ -7,7 +7,7 @@
 
 enum { SYNC_BYTES = 32 << 20 };  // hidden weights whose way to the disk begins at once
 enum { COLUMN_BYTES = 8 << 20 }; // output weights that are turned round at once
-enum { GROUP_BYTES = 8 << 20 };  // hidden weights that are read at once
+enum { GROUP_BYTES = 2 << 20 };  // hidden weights that are read at once
 
 /// Key of a block of weights: planes one after the other.
 static uint64_t block_index(int64_t plane, const ww_tiling *tiling, int64_t tile)

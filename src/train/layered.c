@@ -99,17 +99,22 @@ static int64_t block_room(const ww_problem *problem)
     return ww_block_size(most > test ? most : test, 0);
 }
 
-static int64_t pieces_of(const ww_problem *problem)
+int64_t ww_layered_pieces(const ww_problem *problem)
 {
-    return (problem->tiling.width + WW_LAYERED_PIECE - 1) / WW_LAYERED_PIECE;
+    const int64_t piece = ww_layered_methods_of(problem)->piece;
+    return (problem->tiling.width + piece - 1) / piece;
+}
+
+int64_t ww_layered_piece_rows(const ww_problem *problem)
+{
+    const int64_t piece = ww_layered_methods_of(problem)->piece;
+    return problem->tiling.width < piece ? problem->tiling.width : piece;
 }
 
 // Words of the sums of one piece at most.
 static int64_t piece_words(const ww_problem *problem, int64_t samples)
 {
-    const int64_t width = problem->tiling.width;
-    const int64_t rows = width < WW_LAYERED_PIECE ? width : WW_LAYERED_PIECE;
-    return rows * ww_layered_methods_of(problem)->words * samples;
+    return ww_layered_piece_rows(problem) * ww_layered_methods_of(problem)->words * samples;
 }
 
 static int64_t word_room(const ww_problem *problem)
@@ -118,7 +123,9 @@ static int64_t word_room(const ww_problem *problem)
     const int64_t pieces = MOST_SUM_BYTES / (words * (int64_t)sizeof(int64_t));
     if (problem->depth == 1)
         return 0;
-    return words * (pieces < 1 ? 1 : pieces > pieces_of(problem) ? pieces_of(problem) : pieces);
+    return words * (pieces < 1                            ? 1
+                    : pieces > ww_layered_pieces(problem) ? ww_layered_pieces(problem)
+                                                          : pieces);
 }
 
 static int64_t larger(int64_t a, int64_t b)
@@ -135,7 +142,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     const int64_t tile = problem->tiling.tile_units < problem->tiling.width
                              ? problem->tiling.tile_units
                              : problem->tiling.width;
-    const int64_t piece = problem->depth > 1 ? larger(tile, WW_LAYERED_PIECE) : tile;
+    const int64_t piece = problem->depth > 1 ? larger(tile, ww_layered_piece_rows(problem)) : tile;
     const int64_t outputs = (int64_t)ww_kernel_output_room(problem->pairs, block, problem->outputs);
     const ww_allocation arrays[ARRAYS] = {
         {offsetof(ww_layered, tile), (size_t)(tile * columns), sizeof(double),

@@ -48,8 +48,9 @@ typedef struct span {
 
 static span piece_at(const ww_problem *problem, int64_t piece)
 {
-    const int64_t begin = piece * WW_LAYERED_PIECE;
-    const int64_t end = begin + WW_LAYERED_PIECE;
+    const int64_t rows = ww_layered_methods_of(problem)->piece;
+    const int64_t begin = piece * rows;
+    const int64_t end = begin + rows;
     return (span){begin, end < problem->tiling.width ? end : problem->tiling.width};
 }
 
@@ -126,9 +127,8 @@ static ww_status step_back(ww_layered *network, ww_layered_block *block, int64_t
                            int64_t *rejected, ww_error *error)
 {
     const ww_problem *problem = network->problem;
-    const int64_t pieces = (problem->tiling.width + WW_LAYERED_PIECE - 1) / WW_LAYERED_PIECE;
-    const int64_t rows =
-        problem->tiling.width < WW_LAYERED_PIECE ? problem->tiling.width : WW_LAYERED_PIECE;
+    const int64_t pieces = ww_layered_pieces(problem);
+    const int64_t rows = ww_layered_piece_rows(problem);
     const int64_t at_once = network->word_room / (rows * network->methods->words * block->samples);
     const int64_t groups = (pieces + at_once - 1) / at_once;
     WW_TRY(ww_layered_largest(network, block->derivatives[layer - 1], problem->tiling.local_units,

@@ -6,10 +6,6 @@
 #include "train/layered.h"
 #include "widthwise/column_sum.h"
 
-/// Columns of a layer whose derivatives are made by one product of each tile of the next layer:
-/// what fits in a cache, sums included. Pieces lie on the grid of global indices.
-enum { WW_LAYERED_PIECE = 512 };
-
 typedef struct ww_layered_methods ww_layered_methods;
 
 /// Weights of this rank's units.
@@ -59,6 +55,9 @@ typedef struct ww_layered_rows {
 struct ww_layered_methods {
     size_t size; ///< of a number
     int words;   ///< of a sum of derivatives
+    /// Columns of a layer whose derivatives are made by one product of each tile of the next layer:
+    /// what a cache holds, sums included. Pieces lie on the grid of global indices.
+    int64_t piece;
     void (*narrow)(const double *from, int64_t count, void *to);
     void (*widen)(const void *from, int64_t count, double *to);
     /// Pre-activations [units, samples] of a tile.
@@ -116,6 +115,10 @@ ww_layered_rows ww_layered_tile_rows(const ww_problem *problem, int64_t local_ti
 
 /// Where this rank's rows begin in the activations of a layer: those of the last are its own only.
 int64_t ww_layered_first_row(const ww_problem *problem, int64_t layer);
+
+/// Pieces of a layer, and rows of the largest of them. Pure.
+int64_t ww_layered_pieces(const ww_problem *problem);
+int64_t ww_layered_piece_rows(const ww_problem *problem);
 
 /// Largest numbers of each sample over all ranks, of an array whose rows `values` [rows, samples]
 /// are on this one, into largest [samples]. WW_DIVERGED: one is not finite. Collective.

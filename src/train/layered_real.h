@@ -14,6 +14,9 @@
 #include <math.h>
 #include <string.h>
 
+// Of a row of a piece of a layer.
+enum { PIECE_BYTES = 2048 };
+
 static void narrow(const double *from, int64_t count, void *to)
 {
     WW_REAL *numbers = to;
@@ -212,6 +215,7 @@ static void move_outputs(ww_layered *network, ww_layered_rows rows, const void *
 const ww_layered_methods WW_METHODS = {
     .size = sizeof(WW_REAL),
     .words = WW_WORDS,
+    .piece = PIECE_BYTES / sizeof(WW_REAL),
     .narrow = narrow,
     .widen = widen,
     .preactivate = preactivate,

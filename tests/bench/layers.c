@@ -159,15 +159,14 @@ static void time_phases(const bench *self)
         say(self, names[which], best[which], layer_flops * (double)(problem->depth - 1));
 
     // The integer sums of all steps back, by themselves.
-    const int64_t pieces = (problem->tiling.width + WW_LAYERED_PIECE - 1) / WW_LAYERED_PIECE;
+    const int64_t pieces = ww_layered_pieces(problem), rows = ww_layered_piece_rows(problem);
     double began = now(self);
     for (int64_t i = 0; i < pieces * problem->tiling.local_tiles * (problem->depth - 1); i++) {
         if (network->methods == &ww_layered_single)
-            (void)ww_column_sum_add_single(&network->format, network->partial, WW_LAYERED_PIECE,
+            (void)ww_column_sum_add_single(&network->format, network->partial, rows,
                                            network->words);
         else
-            (void)ww_column_sum_add(&network->format, network->partial, WW_LAYERED_PIECE,
-                                    network->words);
+            (void)ww_column_sum_add(&network->format, network->partial, rows, network->words);
     }
     say(self, "  of which integer sums", now(self) - began, 0.0);
     began = now(self);

@@ -23,25 +23,27 @@ USAGE = 2
 RANKS = (2, 3, 4, 7)
 WIDTH = 300  # three tiles, the last one short: some ranks have none
 
-DEEP = f"""
+DEEP_GD = f"""
 name: deep
 model: zou-gu
 data: {{train: 70, test: 30, sphere: {{dimension: 12, outputs: 3}}}}
 network: {{width: {WIDTH}, depth: 3}}
-training: {{method: sgd, batch: 16, steps: 40, rate: 0.3}}
+training: {{steps: 40, rate: 0.3}}
 measure:
   every: 6
-  quantities: all
+  quantities: [all, layer_gradient_norm, layer_spectral_distance, layer_trajectory_length]
+  final: [network_kernel, gradient_regions]
   snapshots: [0, 17]
 output: {{checkpoint_every: 10, record: [data, initial-weights, batches]}}
 """
+DEEP = DEEP_GD.replace("{steps", "{method: sgd, batch: 16, steps")
 
-# Depth, precision, method and what else is trained.
+# Method, depth, precision and what else is trained.
 KINDS = (
-    ("network.depth=2", "precision=double", "training.method=gd"),
-    ("network.depth=2", "precision=single", "network.train_output=true"),
-    ("network.depth=3", "precision=double", "network.train_output=true"),
-    ("network.depth=3", "precision=single", "training.method=gd"),
+    (DEEP_GD, ("network.depth=2", "precision=double")),
+    (DEEP, ("network.depth=2", "precision=single", "network.train_output=true")),
+    (DEEP, ("network.depth=3", "precision=double", "network.train_output=true")),
+    (DEEP_GD, ("network.depth=3", "precision=single")),
 )
 
 
@@ -60,23 +62,23 @@ class DeepTest(ProgramTest):
 
     def test_same_bits_on_any_number_of_ranks(self) -> None:
         """Whole files, checkpoints of every layer included."""
-        for settings in KINDS:
+        for config, settings in KINDS:
             with self.subTest(settings=settings):
-                alone = self.train(DEEP, "alone.h5", "--force", *options(settings))
+                alone = self.train(config, "alone.h5", "--force", *options(settings))
                 for ranks in RANKS:
                     other = self.train(
-                        DEEP, "other.h5", "--force", *options(settings), ranks=ranks
+                        config, "other.h5", "--force", *options(settings), ranks=ranks
                     )
                     self.assertEqual(differences(alone, other), [], f"1 and {ranks} ranks")
                 self.assert_sound(alone)
 
     def test_restarts(self) -> None:
         """Stopped twice, on other numbers of ranks, between checkpoints and records."""
-        for settings in KINDS:
+        for config, settings in KINDS:
             with self.subTest(settings=settings):
-                whole = self.train(DEEP, "whole.h5", "--force", *options(settings), ranks=2)
+                whole = self.train(config, "whole.h5", "--force", *options(settings), ranks=2)
                 parts = self.train(
-                    DEEP,
+                    config,
                     "parts.h5",
                     *("--force", "--until", "13"),
                     *options(settings),
@@ -90,11 +92,11 @@ class DeepTest(ProgramTest):
 
     def test_longer(self) -> None:
         """A run that is made longer is one that always was as long."""
-        for settings in KINDS[1:3]:
+        for config, settings in KINDS[1:3]:
             with self.subTest(settings=settings):
-                whole = self.train(DEEP, "whole.h5", "--force", *options(settings))
+                whole = self.train(config, "whole.h5", "--force", *options(settings))
                 more = ("--set", "training.steps=23", "--force")
-                parts = self.train(DEEP, "parts.h5", *options(settings), *more, ranks=2)
+                parts = self.train(config, "parts.h5", *options(settings), *more, ranks=2)
                 self.succeed("resume", parts, "-q", "--set", "training.steps=40", ranks=3)
                 self.assertEqual(result_differences(whole, parts), [])
                 self.assert_sound(parts)
@@ -271,13 +273,14 @@ class DeepTest(ProgramTest):
         config = self.folder / "deep.yaml"
         config.write_text(DEEP, encoding="utf-8")
         path = self.train(DEEP, "run.h5")
+        built = ("--set", "model=brutzkus", "--set", "network.depth=2")
         begin = ("--set", "network.start=file", "--set", f"network.start_file={path}")
         refused: tuple[tuple[str, tuple[str, ...], Optional[int]], ...] = (
-            ("only weights of one hidden layer", ("construct", "fit", str(config)), None),
+            ("only weights of one hidden layer", ("construct", "fit", *built), None),
             ("only weights of one hidden layer", ("run", str(config), *begin), 2),
             (
                 "has 3 hidden layers; weights can begin a run of one only",
-                ("run", str(config), *begin, "--set", "network.depth=1"),
+                ("run", str(config), *begin, *("--set", "network.depth=1", "--set", "measure.final=[]")),
                 3,
             ),
             ("gram.network is true", ("run", str(config), "--set", "gram.network=true"), None),

@@ -83,7 +83,7 @@ static void multiply(ww_engine *engine, const ww_problem *problem, outcome *resu
 static void restrict_sums(ww_engine *engine, int64_t pieces, int64_t samples)
 {
     ww_layered *network = ww_engine_network(engine);
-    const int64_t room = pieces * WW_LAYERED_PIECE * network->methods->words * samples;
+    const int64_t room = pieces * network->methods->piece * network->methods->words * samples;
     assert_true(room < network->word_room);
     network->word_room = room;
 }
@@ -235,7 +235,7 @@ static void test_large_batches(void **state)
         }
 }
 
-// Three pieces, of which two or one at a time have room for their sums.
+// Sums of two pieces or one at a time, of more than there are of either precision.
 static void test_sums_in_groups(void **state)
 {
     (void)state;

@@ -46,11 +46,11 @@ DEEP_CONFIG = """
 name: kills
 model: zou-gu
 precision: single
-data: {train: 200, test: 60, sphere: {dimension: 20, outputs: 2}}
-network: {width: 300, depth: 3}
+data: {train: 60, test: 30, sphere: {dimension: 12, outputs: 2}}
+network: {width: 140, depth: 3}
 training: {method: sgd, batch: 8, steps: 90, rate: 0.3}
 measure:
-  every: 2
+  every: 4
   quantities: all
   snapshots: [0, 30]
 output: {checkpoint_every: 3, commit_seconds: 0, record: [data, initial-weights, batches]}
