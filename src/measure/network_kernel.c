@@ -22,7 +22,8 @@ typedef struct kernel_rows {
 
 typedef struct kernel_work {
     const ww_network_kernel *kernel;
-    ww_problem problem; // with blocks of so many rows
+    ww_config config;
+    ww_problem problem; // in double, with blocks of so many rows
     ww_layered *network;
     kernel_rows left, right;
     ww_output_sum sum;   // outputs are made, but not asked for
@@ -42,10 +43,11 @@ static int64_t block_of(const ww_network_kernel *kernel)
 }
 
 // The problem of a network that every row of K is a sample of: there may be more than in any set,
-// and a network has room for blocks of what its problem has.
-static ww_problem problem_of(const ww_network_kernel *kernel)
+// and a network has room for blocks of what its problem has. In double: what single precision adds
+// to K would hide its small eigenvalues.
+static ww_problem problem_of(const ww_network_kernel *kernel, ww_config *config)
 {
-    ww_problem problem = *kernel->problem;
+    ww_problem problem = ww_layered_in_double(kernel->problem, config);
     problem.batch = order_of(kernel);
     return problem;
 }
@@ -168,7 +170,8 @@ static ww_status fill(kernel_work *work, ww_block_matrix *matrix, ww_error *erro
 
 ww_status ww_network_kernel_fill(void *context, ww_block_matrix *matrix, ww_error *error)
 {
-    kernel_work work = {.kernel = context, .problem = problem_of(context)};
+    kernel_work work = {.kernel = context};
+    work.problem = problem_of(context, &work.config);
     const ww_parallel *parallel = work.kernel->problem->parallel;
     WW_ASSERT(matrix->rows == order_of(work.kernel) && matrix->columns == matrix->rows &&
               parallel->size == matrix->grid->parallel.size);
@@ -294,7 +297,8 @@ ww_status ww_network_kernel_cost(const ww_problem *problem, int64_t *bytes, doub
     WW_TRY(ww_block_matrix_describe(&grid, order, order, WW_BLOCK, &matrix, error));
     ww_spectrum_cost(order, WW_BLOCK, WW_EIGENSOLVER_SCALAPACK, false, &grid, bytes, flops);
     const int64_t blocks = (order + WW_SAMPLE_BLOCK - 1) / WW_SAMPLE_BLOCK;
-    const ww_problem own = problem_of(&kernel);
+    ww_config config;
+    const ww_problem own = problem_of(&kernel, &config);
     const int64_t of_rows =
         block * (problem->dimension + problem->outputs) * (int64_t)sizeof(double) +
         ww_layered_block_bytes(&own, block, true);
