@@ -5,6 +5,7 @@
 #include "train/layered.h"
 #include "widthwise/gram.h"
 #include "widthwise/memory.h"
+#include "widthwise/zou_gu.h"
 
 #include <math.h>
 #include <stddef.h>
@@ -218,26 +219,6 @@ static double edge_of(const ww_problem *problem, double greatest)
            (problem->loss->curvature * greatest);
 }
 
-// What K is of the kernel of kernel.h where the network is wide, by the variances of its weights;
-// NaN where that is not its limit. Layers whose weights have q times the variance that keeps norms
-// make each of the gradients q^(L - 1) times as large. With one layer only the signs of
-// pre-activations matter, in which all directions of w are as likely.
-static double limit_scale(const ww_problem *problem)
-{
-    const ww_config *config = problem->config;
-    const double m = (double)problem->tiling.width;
-    const double slope = problem->negative_slope;
-    const double output = ww_config_output_std(config, problem->outputs);
-    const double hidden = ww_config_hidden_std(config);
-    const double gain = 0.5 * m * hidden * hidden * (1.0 + slope * slope);
-    const bool is_isotropic = config->network.hidden.kind == WW_HIDDEN_GAUSSIAN ||
-                              config->network.hidden.kind == WW_HIDDEN_BALL;
-    if (config->network.start != WW_START_DRAWN || !is_isotropic)
-        return (double)NAN;
-    return m * output * output *
-           (problem->depth > 1 ? pow(gain, (double)(problem->depth - 1)) : 1.0);
-}
-
 ww_status ww_network_kernel_result(const ww_problem *problem, ww_engine *engine,
                                    const double *carry, double *values, ww_error *error)
 {
@@ -254,7 +235,7 @@ ww_status ww_network_kernel_result(const ww_problem *problem, ww_engine *engine,
                      &values[WW_KERNEL_LEAST], &values[WW_KERNEL_GREATEST], error));
     values[WW_KERNEL_EDGE] = edge_of(problem, values[WW_KERNEL_GREATEST]);
     values[WW_KERNEL_RATE] = problem->learning_rate / values[WW_KERNEL_EDGE];
-    const double scale = limit_scale(problem);
+    const double scale = ww_zou_gu_kernel_scale(problem->config, problem->outputs);
     double least = (double)NAN, greatest = (double)NAN;
     if (!isnan(scale))
         WW_TRY(find_ends(ww_gram_limit_fill, &limit, problem->parallel, train->count, &least,
