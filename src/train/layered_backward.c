@@ -169,7 +169,7 @@ ww_status ww_layered_backward(ww_layered *network, ww_layered_block *block, cons
 
 // Two arrays [rows, samples] of this rank, of the same units, tiles one after the other.
 typedef struct factors {
-    const void *left, *right;
+    void *left, *right;
     int64_t left_samples, right_samples;
 } factors;
 
