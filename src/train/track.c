@@ -156,6 +156,14 @@ static ww_status look(gram *self, ww_layered *network, const ww_problem *problem
     return WW_OK;
 }
 
+void ww_track_rest(ww_track *track, const ww_problem *problem, double loss)
+{
+    track->loss = loss;
+    track->gradient_squared = 0.0;
+    for (int64_t i = 0; i < problem->depth; i++)
+        track->moves[i] = 0.0;
+}
+
 ww_status ww_track_step(ww_track *track, const ww_problem *problem, ww_layered *network,
                         ww_layered_block *const *blocks, double loss, ww_error *error)
 {
