@@ -15,7 +15,7 @@
 enum { BASIS = 120, CYCLES = 20, LOOK_EVERY = 4 };
 
 // With the Cholesky factor L of C, L^T A L has the eigenvalues of A C, and is symmetric.
-typedef struct search {
+struct ww_product_norm {
     int order, rank; // rank of C, which is the order of L^T A L
     int most;        // vectors that the basis may have
     const double *a;
@@ -29,7 +29,7 @@ typedef struct search {
     double *off;       // [most]
     double *rotations; // [most, most], eigenvectors of the tridiagonal matrix
     double *work;      // [2 order]
-} search;
+};
 
 enum { ARRAYS = 10 };
 
@@ -44,43 +44,64 @@ static void list_arrays(int64_t order, ww_allocation list[ARRAYS])
     const size_t n = (size_t)order;
     const size_t most = (size_t)most_vectors(order);
     const ww_allocation arrays[ARRAYS] = {
-        {offsetof(search, factor), n * n, sizeof(double), what},
-        {offsetof(search, pivots), n, sizeof(int), what},
-        {offsetof(search, basis), (most + 1) * n, sizeof(double), what},
-        {offsetof(search, overlaps), most + 1, sizeof(double), what},
-        {offsetof(search, diagonal), most, sizeof(double), what},
-        {offsetof(search, beside), most, sizeof(double), what},
-        {offsetof(search, values), most, sizeof(double), what},
-        {offsetof(search, off), most, sizeof(double), what},
-        {offsetof(search, rotations), most * most, sizeof(double), what},
-        {offsetof(search, work), 2 * n, sizeof(double), what},
+        {offsetof(ww_product_norm, factor), n * n, sizeof(double), what},
+        {offsetof(ww_product_norm, pivots), n, sizeof(int), what},
+        {offsetof(ww_product_norm, basis), (most + 1) * n, sizeof(double), what},
+        {offsetof(ww_product_norm, overlaps), most + 1, sizeof(double), what},
+        {offsetof(ww_product_norm, diagonal), most, sizeof(double), what},
+        {offsetof(ww_product_norm, beside), most, sizeof(double), what},
+        {offsetof(ww_product_norm, values), most, sizeof(double), what},
+        {offsetof(ww_product_norm, off), most, sizeof(double), what},
+        {offsetof(ww_product_norm, rotations), most * most, sizeof(double), what},
+        {offsetof(ww_product_norm, work), 2 * n, sizeof(double), what},
     };
     memcpy(list, arrays, sizeof arrays);
 }
 
-int64_t ww_largest_of_product_bytes(int64_t order)
+int64_t ww_product_norm_bytes(int64_t order)
 {
     ww_allocation list[ARRAYS];
     list_arrays(order, list);
     return ww_allocation_bytes(list, ARRAYS);
 }
 
-static void release(search *self)
+ww_status ww_product_norm_create(int64_t order, ww_product_norm **norm, ww_error *error)
 {
-    free(self->factor);
-    free(self->pivots);
-    free(self->basis);
-    free(self->overlaps);
-    free(self->diagonal);
-    free(self->beside);
-    free(self->values);
-    free(self->off);
-    free(self->rotations);
-    free(self->work);
+    ww_allocation list[ARRAYS];
+    list_arrays(order, list);
+    *norm = NULL;
+    ww_product_norm *made =
+        ww_allocate(1, sizeof *made, "the search for the norm of an update", error);
+    if (made == NULL)
+        return WW_FAILED;
+    made->order = ww_int(order);
+    if (ww_allocate_all(made, list, ARRAYS, error) != WW_OK) {
+        ww_product_norm_free(made);
+        return WW_FAILED;
+    }
+    *norm = made;
+    return WW_OK;
+}
+
+void ww_product_norm_free(ww_product_norm *norm)
+{
+    if (norm == NULL)
+        return;
+    free(norm->factor);
+    free(norm->pivots);
+    free(norm->basis);
+    free(norm->overlaps);
+    free(norm->diagonal);
+    free(norm->beside);
+    free(norm->values);
+    free(norm->off);
+    free(norm->rotations);
+    free(norm->work);
+    free(norm);
 }
 
 // The factor of C. What it leaves out of C is rounding.
-static ww_status factorise(search *self, const double *c, ww_error *error)
+static ww_status factorise(ww_product_norm *self, const double *c, ww_error *error)
 {
     const double tolerance = -1.0; // the usual one
     const int n = self->order;
@@ -98,13 +119,13 @@ static ww_status factorise(search *self, const double *c, ww_error *error)
     return WW_OK;
 }
 
-static double *vector_at(const search *self, int index)
+static double *vector_at(const ww_product_norm *self, int index)
 {
     return self->basis + (size_t)index * (size_t)self->rank;
 }
 
 // result = L^T A L vector
-static void multiply(const search *self, const double *vector, double *result)
+static void multiply(const ww_product_norm *self, const double *vector, double *result)
 {
     const int n = self->order;
     double *ordered = self->work, *image = self->work + n;
@@ -130,7 +151,7 @@ static double scrambled(uint64_t i)
     return (double)(z >> 11) * 0x1p-52 - 1.0;
 }
 
-static void normalise(const search *self, int index)
+static void normalise(const ww_product_norm *self, int index)
 {
     double *vector = vector_at(self, index);
     cblas_dscal(self->rank, 1.0 / cblas_dnrm2(self->rank, vector, 1), vector, 1);
@@ -138,7 +159,7 @@ static void normalise(const search *self, int index)
 
 // Takes what lies along the first `count` vectors of the basis out of `vector`, twice: then it is
 // orthogonal to working accuracy. Returns what lay along the last of them.
-static double orthogonalise(search *self, int count, double *vector)
+static double orthogonalise(ww_product_norm *self, int count, double *vector)
 {
     const int n = self->rank;
     double along_last = 0.0;
@@ -154,7 +175,7 @@ static double orthogonalise(search *self, int count, double *vector)
 
 // Largest eigenvalue of the tridiagonal matrix of order `count`, and its residual. The eigenvector
 // is the last row of the rotations.
-static ww_status solve_small(search *self, int count, double *value, double *residual,
+static ww_status solve_small(ww_product_norm *self, int count, double *value, double *residual,
                              ww_error *error)
 {
     cblas_dcopy(count, self->diagonal, 1, self->values, 1);
@@ -171,7 +192,7 @@ static ww_status solve_small(search *self, int count, double *value, double *res
 }
 
 // Brings the best vector of `count` to the beginning of the basis.
-static void begin_anew(search *self, int count)
+static void begin_anew(ww_product_norm *self, int count)
 {
     cblas_dgemv(CblasRowMajor, CblasTrans, count, self->rank, 1.0, self->basis, self->rank,
                 self->rotations + (size_t)(count - 1) * (size_t)count, 1, 0.0, self->work, 1);
@@ -179,7 +200,7 @@ static void begin_anew(search *self, int count)
 }
 
 // One cycle from the first vector of the basis, which the best one found replaces.
-static ww_status cycle(search *self, double tolerance, double *value, bool *converged,
+static ww_status cycle(ww_product_norm *self, double tolerance, double *value, bool *converged,
                        ww_error *error)
 {
     const int n = self->rank;
@@ -208,7 +229,7 @@ static ww_status cycle(search *self, double tolerance, double *value, bool *conv
     return WW_OK;
 }
 
-static ww_status find(search *self, double tolerance, double *value, ww_error *error)
+static ww_status find(ww_product_norm *self, double tolerance, double *value, ww_error *error)
 {
     bool converged = self->rank == 0; // C is zero
     for (int64_t i = 0; i < self->rank; i++)
@@ -218,19 +239,13 @@ static ww_status find(search *self, double tolerance, double *value, ww_error *e
     return WW_OK;
 }
 
-ww_status ww_largest_of_product(int64_t order, const double *a, const double *c, double tolerance,
-                                double *value, ww_error *error)
+ww_status ww_product_norm_find(ww_product_norm *norm, const double *a, const double *c,
+                               double tolerance, double *value, ww_error *error)
 {
-    search self = {.order = ww_int(order), .a = a};
-    ww_allocation list[ARRAYS];
-    list_arrays(order, list);
+    norm->a = a;
     *value = 0.0;
-    ww_status status = ww_allocate_all(&self, list, ARRAYS, error);
-    if (status == WW_OK)
-        status = factorise(&self, c, error);
-    if (status == WW_OK)
-        status = find(&self, tolerance, value, error);
-    release(&self);
+    WW_TRY(factorise(norm, c, error));
+    WW_TRY(find(norm, tolerance, value, error));
     *value = *value > 0.0 ? *value : 0.0;
-    return status;
+    return WW_OK;
 }
