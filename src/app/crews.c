@@ -212,6 +212,15 @@ static ww_status fail_memory(const crews *self, size_t member, ww_error *error)
         needs, ranks, has);
 }
 
+// A run that is the only one is tried even so: what it takes is an upper estimate. Where that was
+// none a system ends it without a word.
+static void warn_of_memory(crews *self, size_t member)
+{
+    ww_error lack = {0};
+    (void)fail_memory(self, member, &lack);
+    ww_progress_warn(&self->progress, "warning: %s", lack.message);
+}
+
 // Runs a task on the crew, and takes down what becomes of it.
 static ww_status run_task(crews *self, const ww_parallel *crew, size_t task, ww_error *failure)
 {
@@ -225,6 +234,8 @@ static ww_status run_task(crews *self, const ww_parallel *crew, size_t task, ww_
         ww_overview_begin(&self->overview, self->all_work > 0.0
                                                ? ww_task_work(&self->tasks[task]) / self->all_work
                                                : 0.0);
+    if (leads && self->count == 1 && !self->tasks[task].fits)
+        warn_of_memory(self, self->positions[task]);
     bool advanced = false;
     const ww_status status = self->tasks[task].fits || self->count == 1
                                  ? ww_session_run_member(session, crew, self->positions[task],
