@@ -378,6 +378,7 @@ def depth(file: File) -> Figure:
         _curves(axes[1], groups, place, _least("gradient_ratio"))
         axes[1].set_ylim(bottom=0.0)
         _gradient_panel(axes[1])
+        axes[1].set_ylabel("smallest " + axes[1].get_ylabel())
     if shares:
         _curves(axes[-1], groups, place, _least("layer_gradient_share"))
         axes[-1].set_ylim(0.0, 1.05)

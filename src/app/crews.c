@@ -207,17 +207,20 @@ static ww_status fail_memory(const crews *self, size_t member, ww_error *error)
     ww_bytes_text((double)self->job.memory, has, sizeof has);
     return ww_fail(
         error, WW_FAILED,
-        "it needs %s on a rank when all %d ranks work on it, and %s is free for each; give "
+        "it needs %s on a rank when %s%d rank%s work%s on it, and %s is free for each; give "
         "the job more nodes, or fewer ranks a node",
-        needs, ranks, has);
+        needs, ranks == 1 ? "" : "all ", ranks, ranks == 1 ? "" : "s", ranks == 1 ? "s" : "", has);
 }
 
 // A run that is the only one is tried even so: what it takes is an upper estimate. Where that was
 // none a system ends it without a word.
-static void warn_of_memory(crews *self, size_t member)
+static void warn_of_memory(crews *self, size_t position)
 {
+    const ww_app_member *member = &self->session->members.list[position];
     ww_error lack = {0};
-    (void)fail_memory(self, member, &lack);
+    (void)fail_memory(self, position, &lack);
+    ww_progress_begin(&self->progress,
+                      member->label[0] != '\0' ? member->label : member->config->name, 0);
     ww_progress_warn(&self->progress, "warning: %s", lack.message);
 }
 

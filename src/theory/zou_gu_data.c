@@ -2,7 +2,7 @@
 
 #include "widthwise/zou_gu.h"
 
-#include "gram/lanczos.h"
+#include "parallel/lanczos.h"
 #include "widthwise/gram_ranks.h"
 #include "widthwise/memory.h"
 

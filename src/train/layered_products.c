@@ -78,7 +78,7 @@ void ww_layered_pairs_free(ww_layered_pairs *pairs)
 
 // Two arrays [rows, samples] of this rank, of the same units, tiles one after the other.
 typedef struct factors {
-    const void *left, *right;
+    void *left, *right;
     int64_t left_samples, right_samples;
 } factors;
 

@@ -16,8 +16,8 @@ int64_t ww_product_norm_bytes(int64_t order);
 
 /// Largest eigenvalue of A C, [order, order] both, to `tolerance`, relative, as far as rounding
 /// allows; by Lanczos' method on L^T A L with the Cholesky factor L of C, which is symmetric and
-/// has the same eigenvalues. WW_FAILED: LAPACK fails. Not collective; the same bits, and the same
-/// status, for the same matrices.
+/// has the same eigenvalues. WW_FAILED: memory is short, or LAPACK fails. Not collective; the same
+/// bits for the same matrices.
 ww_status ww_product_norm_find(ww_product_norm *norm, const double *a, const double *c,
                                double tolerance, double *value, ww_error *error);
 

@@ -12,8 +12,8 @@
 // Relative, of the squared norms.
 static const double TOLERANCE = 1e-12;
 
-// Inner products of all samples of a batch, and what is made of them. Kept from step to step: so
-// ranks need not agree in each whether there was memory.
+// Inner products of all samples of a batch, and what is made of them. Kept from step to step, since
+// what is large takes its time to be given, and ranks to agree on whether all got it.
 typedef struct ww_track_room {
     double *derivatives, *inputs;             // A and C, [B, B]
     double *block_derivatives, *block_inputs; // those of two blocks
@@ -168,22 +168,32 @@ static ww_status fill_room(ww_track_room *self, ww_layered *network, const ww_pr
     return WW_OK;
 }
 
+// What a step does to one layer, once inner products are there.
+static ww_status look_at_layer(ww_track_room *self, const ww_problem *problem, double *move,
+                               double *gradient_squared, ww_error *error)
+{
+    double largest = 0.0;
+    const ww_status status = ww_product_norm_find(self->norm, self->derivatives, self->inputs,
+                                                  TOLERANCE, &largest, error);
+    *move = problem->learning_rate * sqrt(largest);
+    for (int64_t i = 0; i < problem->batch * problem->batch; i++)
+        *gradient_squared += self->derivatives[i] * self->inputs[i];
+    return status;
+}
+
 static ww_status look(ww_track_room *self, ww_layered *network, const ww_problem *problem,
                       ww_layered_block *const *blocks, double *moves, double *gradient_squared,
                       ww_error *error)
 {
+    // The same on all ranks, up to memory for it: so all go through all layers, and agree once.
+    ww_status status = WW_OK;
     *gradient_squared = 0.0;
     for (int64_t layer = 1; layer <= problem->depth; layer++) {
-        double largest = 0.0;
         WW_TRY(fill_room(self, network, problem, blocks, layer, error));
-        // The same on all ranks.
-        WW_TRY(ww_product_norm_find(self->norm, self->derivatives, self->inputs, TOLERANCE,
-                                    &largest, error));
-        moves[layer - 1] = problem->learning_rate * sqrt(largest);
-        for (int64_t i = 0; i < problem->batch * problem->batch; i++)
-            *gradient_squared += self->derivatives[i] * self->inputs[i];
+        if (status == WW_OK)
+            status = look_at_layer(self, problem, &moves[layer - 1], gradient_squared, error);
     }
-    return WW_OK;
+    return ww_agree(problem->parallel, status, error);
 }
 
 ww_status ww_track_step(ww_track *track, const ww_problem *problem, ww_layered *network,
