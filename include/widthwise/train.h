@@ -104,6 +104,7 @@ typedef struct ww_track {
     double loss;     ///< on the batch of the last step, before it; NaN before the first
     /// ||dL / dW||_F^2 of that loss over all hidden layers; NaN before the first.
     double gradient_squared;
+    struct ww_track_room *room; ///< what a step is looked at with; private to src/train
 } ww_track;
 
 /// Columns of the weights of hidden layer `layer`, 1 .. L: d, or m from the second on. Pure.
