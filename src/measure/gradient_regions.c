@@ -22,6 +22,7 @@ typedef struct region_work {
     double *outputs, *gradients;    // [n, k]
     double *products;               // [n, n], <x_L-1,i , x_L-1,j>
     double *part;                   // [block, block] of them
+    ww_layered_pairs *pairs;        // room for that
     double *coefficients;           // [tile units, n], derivatives by the last pre-activations
     double *images;                 // [tile units, n], their products with `products`
     double *terms;                  // [local tiles, 2]: squared gradients of units in a region, all
@@ -67,6 +68,7 @@ static ww_status work_create(region_work *work, ww_error *error)
     WW_TRY(ww_allocate_all(work, list, ARRAYS, error));
     WW_TRY(ww_output_sum_create(&work->sum, problem, n, error));
     WW_TRY(ww_output_sum_create(&work->ignored, problem, block, error));
+    WW_TRY(ww_layered_pairs_create(problem, block, &work->pairs, error));
     WW_TRY(ww_layered_block_create(problem, block, false, &work->left, error));
     if (n > block)
         WW_TRY(ww_layered_block_create(problem, block, false, &work->right, error));
@@ -79,6 +81,7 @@ static void work_free(region_work *work)
     free(work->gradients);
     free(work->products);
     free(work->part);
+    ww_layered_pairs_free(work->pairs);
     free(work->coefficients);
     free(work->images);
     free(work->terms);
@@ -115,8 +118,8 @@ static ww_status multiply(region_work *work, int64_t left, const ww_layered_bloc
     const int64_t n = work->problem->data->train.count;
     const int64_t rows = ww_block_size(n, left);
     const int64_t columns = ww_block_size(n, right);
-    WW_TRY(ww_layered_products(work->network, left_block, right_block, work->problem->depth, NULL,
-                               work->part, error));
+    WW_TRY(ww_layered_products(work->network, work->pairs, left_block, right_block,
+                               work->problem->depth, NULL, work->part, error));
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < columns; j++) {
             work->products[(left + i) * n + right + j] = work->part[i * columns + j];
@@ -298,7 +301,7 @@ ww_status ww_gradient_regions_cost(const ww_problem *trained, int64_t *bytes, do
     ww_allocation list[ARRAYS];
     list_room(problem, list);
     *bytes = ww_allocation_bytes(list, ARRAYS) + ww_output_sum_bytes(problem, samples) +
-             ww_output_sum_bytes(problem, block) +
+             ww_output_sum_bytes(problem, block) + ww_layered_pairs_bytes(problem, block) +
              (blocks > 1 ? 2 : 1) * ww_layered_block_bytes(problem, block, false) +
              ww_layered_weight_bytes(problem) + ww_layered_work_bytes(problem);
     const double columns = (double)ww_layer_columns(problem, problem->depth);

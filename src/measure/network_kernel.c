@@ -31,6 +31,7 @@ typedef struct kernel_work {
     double *derivatives; // [block, block]
     double *products;    // [block, block]
     double *values;      // [block, block], of K
+    ww_layered_pairs *pairs;
 } kernel_work;
 
 static int64_t order_of(const ww_network_kernel *kernel)
@@ -84,6 +85,7 @@ static ww_status work_create(kernel_work *work, ww_error *error)
         {offsetof(kernel_work, values), pairs, sizeof(double), what},
     };
     WW_TRY(ww_allocate_all(work, arrays, sizeof arrays / sizeof arrays[0], error));
+    WW_TRY(ww_layered_pairs_create(problem, block, &work->pairs, error));
     WW_TRY(ww_output_sum_create(&work->sum, problem, block, error));
     WW_TRY(rows_create(&work->left, problem, block, error));
     if (order_of(work->kernel) > block)
@@ -96,6 +98,7 @@ static void work_free(kernel_work *work)
     free(work->derivatives);
     free(work->products);
     free(work->values);
+    ww_layered_pairs_free(work->pairs);
     ww_output_sum_free(&work->sum);
     rows_free(&work->left);
     rows_free(&work->right);
@@ -145,7 +148,7 @@ static ww_status add_layers(kernel_work *work, const kernel_rows *upper, const k
     const int64_t pairs = upper->count * lower->count;
     memset(work->values, 0, (size_t)pairs * sizeof(double));
     for (int64_t layer = 1; layer <= work->kernel->problem->depth; layer++) {
-        WW_TRY(ww_layered_products(work->network, upper->block, lower->block, layer,
+        WW_TRY(ww_layered_products(work->network, work->pairs, upper->block, lower->block, layer,
                                    work->derivatives, work->products, error));
         for (int64_t i = 0; i < pairs; i++)
             work->values[i] += work->derivatives[i] * work->products[i];
@@ -284,8 +287,8 @@ ww_status ww_network_kernel_cost(const ww_problem *problem, int64_t *bytes, doub
         block * (problem->dimension + problem->outputs) * (int64_t)sizeof(double) +
         ww_layered_block_bytes(&own, block, true);
     *bytes += ww_layered_weight_bytes(&own) + ww_layered_work_bytes(&own) +
-              3 * block * block * (int64_t)sizeof(double) + ww_output_sum_bytes(problem, block) +
-              (blocks > 1 ? 2 : 1) * of_rows;
+              3 * block * block * (int64_t)sizeof(double) + ww_layered_pairs_bytes(&own, block) +
+              ww_output_sum_bytes(problem, block) + (blocks > 1 ? 2 : 1) * of_rows;
     *flops +=
         2.0 * ww_layered_pass_flops(problem) * rows_of_k * 0.5 * ((double)blocks + 1.0) +
         2.0 * rows_of_k * rows_of_k * (double)problem->depth * (double)problem->tiling.local_units;

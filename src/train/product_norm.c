@@ -13,13 +13,13 @@
 static const ww_parallel alone = {.communicator = MPI_COMM_SELF, .rank = 0, .size = 1};
 
 // With the Cholesky factor L of C, L^T A L has the eigenvalues of A C, and is symmetric.
-typedef struct product {
+struct ww_product_norm {
     int order, rank; // rank of C, which is the order of L^T A L
     const double *a;
     double *factor; // [order, order]: row i < rank is column i of L, by the order of `pivots`
     int *pivots;    // [order], from 1
     double *work;   // [2 order]
-} product;
+};
 
 enum { ARRAYS = 3 };
 
@@ -28,22 +28,49 @@ static void list_arrays(int64_t order, ww_allocation list[ARRAYS])
     static const char what[] = "the norm of an update";
     const size_t n = (size_t)order;
     const ww_allocation arrays[ARRAYS] = {
-        {offsetof(product, factor), n * n, sizeof(double), what},
-        {offsetof(product, pivots), n, sizeof(int), what},
-        {offsetof(product, work), 2 * n, sizeof(double), what},
+        {offsetof(ww_product_norm, factor), n * n, sizeof(double), what},
+        {offsetof(ww_product_norm, pivots), n, sizeof(int), what},
+        {offsetof(ww_product_norm, work), 2 * n, sizeof(double), what},
     };
     memcpy(list, arrays, sizeof arrays);
 }
 
-int64_t ww_largest_of_product_bytes(int64_t order)
+int64_t ww_product_norm_bytes(int64_t order)
 {
     ww_allocation list[ARRAYS];
     list_arrays(order, list);
     return ww_allocation_bytes(list, ARRAYS) + ww_lanczos_bytes(order);
 }
 
+ww_status ww_product_norm_create(int64_t order, ww_product_norm **norm, ww_error *error)
+{
+    ww_allocation list[ARRAYS];
+    list_arrays(order, list);
+    *norm = NULL;
+    ww_product_norm *made = ww_allocate(1, sizeof *made, "the norm of an update", error);
+    if (made == NULL)
+        return WW_FAILED;
+    made->order = ww_int(order);
+    if (ww_allocate_all(made, list, ARRAYS, error) != WW_OK) {
+        ww_product_norm_free(made);
+        return WW_FAILED;
+    }
+    *norm = made;
+    return WW_OK;
+}
+
+void ww_product_norm_free(ww_product_norm *norm)
+{
+    if (norm == NULL)
+        return;
+    free(norm->factor);
+    free(norm->pivots);
+    free(norm->work);
+    free(norm);
+}
+
 // The factor of C. What it leaves out of C is rounding.
-static ww_status factorise(product *self, const double *c, ww_error *error)
+static ww_status factorise(ww_product_norm *self, const double *c, ww_error *error)
 {
     const double tolerance = -1.0; // the usual one
     const int n = self->order;
@@ -63,7 +90,7 @@ static ww_status factorise(product *self, const double *c, ww_error *error)
 // result = L^T A L vector
 static ww_status multiply(void *context, const double *vector, double *result, ww_error *error)
 {
-    const product *self = context;
+    const ww_product_norm *self = context;
     const int n = self->order;
     double *ordered = self->work, *image = self->work + n;
     cblas_dgemv(CblasRowMajor, CblasTrans, self->rank, n, 1.0, self->factor, n, vector, 1, 0.0,
@@ -79,22 +106,18 @@ static ww_status multiply(void *context, const double *vector, double *result, w
     return WW_OK;
 }
 
-ww_status ww_largest_of_product(int64_t order, const double *a, const double *c, double tolerance,
-                                double *value, ww_error *error)
+ww_status ww_product_norm_find(ww_product_norm *norm, const double *a, const double *c,
+                               double tolerance, double *value, ww_error *error)
 {
-    product self = {.order = ww_int(order), .a = a};
     ww_extreme found = {0};
-    ww_allocation list[ARRAYS];
-    list_arrays(order, list);
-    ww_status status = ww_allocate_all(&self, list, ARRAYS, error);
-    if (status == WW_OK)
-        status = factorise(&self, c, error);
-    if (status == WW_OK && self.rank > 0) // else C is zero
-        status = ww_lanczos(self.rank, multiply, &self, &alone, tolerance, &found, error);
+    norm->a = a;
+    *value = 0.0;
+    WW_TRY(factorise(norm, c, error));
+    if (norm->rank == 0) // C is zero
+        return WW_OK;
+    const ww_status status =
+        ww_lanczos(norm->rank, multiply, norm, &alone, tolerance, &found, error);
     *value = fmax(found.value, 0.0);
     ww_extreme_free(&found);
-    free(self.factor);
-    free(self.pivots);
-    free(self.work);
     return status;
 }

@@ -12,8 +12,9 @@
 /// A track of no step. Not collective. Free with ww_track_free.
 ww_status ww_track_create(const ww_problem *problem, ww_track **track, ww_error *error);
 void ww_track_free(ww_track *track);
-/// Bytes that it takes, together with what a step takes to find it out. Pure.
-int64_t ww_track_bytes(const ww_problem *problem);
+/// Bytes that it takes, with room to find out what a step does, and additions and multiplications
+/// of this rank for that in a step. Pure.
+void ww_track_cost(const ww_problem *problem, int64_t *bytes, double *flops);
 
 /// As ww_engine_carry_words, ww_engine_carry_save and ww_engine_carry_load.
 size_t ww_track_words(const ww_problem *problem);

@@ -207,6 +207,18 @@ class DeepTest(ProgramTest):
                         if "weights" in name:
                             self.assertTrue(np.isfinite(slot[name][()]).all(), name)
 
+    def test_gram_matrix(self) -> None:
+        """That of the limit; the finite network's own, which is of one layer, is left out."""
+        more = ("--set", "measure.final=[gram]")
+        path = self.train(DEEP, "run.h5", *more, ranks=3)
+        self.succeed("gram", path, "-q")
+        self.assert_sound(path)
+        with h5py.File(path, "r", locking=False) as file:
+            self.assertNotIn("final", file["/runs/run0000"])
+            names = list(file["/runs/run0000/gram"])
+            self.assertIn("lambda_min", names)
+            self.assertEqual([name for name in names if name.startswith("initial")], [])
+
     def test_damaged_layers(self) -> None:
         """A bit in any layer of the newest checkpoint: the older one is used, to the same end."""
         whole = self.train(DEEP, "whole.h5", ranks=2)

@@ -206,6 +206,8 @@ static void compare_products(const char *precision, double tolerance)
     assert_int_equal(ww_layered_create(problem, &network, &error), WW_OK);
     assert_int_equal(ww_layered_block_create(problem, LEFT, true, &left, &error), WW_OK);
     assert_int_equal(ww_layered_block_create(problem, RIGHT, true, &right, &error), WW_OK);
+    ww_layered_pairs *pairs = NULL;
+    assert_int_equal(ww_layered_pairs_create(problem, RIGHT, &pairs, &error), WW_OK);
     // Samples whose gradients differ by many orders of magnitude, and one that has none.
     double gradients[(LEFT + RIGHT) * 3] = {0.0};
     for (int64_t s = 0; s < LEFT + RIGHT; s++)
@@ -239,7 +241,8 @@ static void compare_products(const char *precision, double tolerance)
     for (int64_t layer = 1; layer <= DEPTH; layer++) {
         double derivatives[LEFT * RIGHT], inputs[LEFT * RIGHT];
         assert_int_equal(
-            ww_layered_products(network, left, right, layer, derivatives, inputs, &error), WW_OK);
+            ww_layered_products(network, pairs, left, right, layer, derivatives, inputs, &error),
+            WW_OK);
         for (int64_t i = 0; i < LEFT; i++)
             for (int64_t j = 0; j < RIGHT; j++) {
                 long double product = 0.0L, norms[2] = {0.0L, 0.0L}, input = 0.0L;
@@ -274,6 +277,7 @@ static void compare_products(const char *precision, double tolerance)
             free(kept[s].inputs[i]);
         }
     plain_free(&plain);
+    ww_layered_pairs_free(pairs);
     ww_layered_block_free(left);
     ww_layered_block_free(right);
     ww_layered_free(network);
