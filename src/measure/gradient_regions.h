@@ -26,7 +26,7 @@
 /// Values of the result `gradient_regions`, and their cost (quantities.h).
 ww_status ww_gradient_regions(const ww_problem *problem, ww_engine *engine, const double *carry,
                               double *values, ww_error *error);
-ww_status ww_gradient_regions_cost(const ww_problem *problem, int64_t *bytes, double *flops,
+ww_status ww_gradient_regions_cost(const ww_problem *trained, int64_t *bytes, double *flops,
                                    ww_error *error);
 enum {
     WW_REGION_SEPARATION,
