@@ -23,6 +23,7 @@ from li_liang import draw_band, fact
 from widthwise import File, Training, group_members, settings_of
 
 DEPTH = "network.depth"
+TOP_LAYER = "network.train_output"
 SAMPLES = "data.train"
 SEPARATION = "data.sphere.separation"
 ARCS = "data.sphere.arcs"
@@ -50,7 +51,7 @@ def described(label: str) -> str:
     """What the legend says of a group of runs: "L = 2, V trained"."""
     parts = []
     for key, value in settings_of(label).items():
-        if key == "network.train_output":
+        if key == TOP_LAYER:
             parts.append("V trained" if value == "true" else "V fixed")
         else:
             parts.append(f"{SYMBOLS.get(key, key)} = {value}")
@@ -222,7 +223,8 @@ def can_draw_rate(file: File) -> bool:
     """Whether there are losses of gradient descent, for not too many depths."""
     groups = group_members(_linear(file))
     keys = {key for label in groups for key in settings_of(label)}
-    return 0 < len(groups) <= len(style.COLOURS) and keys <= {DEPTH, WIDTH, "network.train_output"}
+    known = keys <= {DEPTH, TOP_LAYER} or keys == {WIDTH, TOP_LAYER}
+    return 0 < len(groups) <= len(style.COLOURS) and known
 
 
 def rate(file: File) -> Figure:
