@@ -30,6 +30,8 @@ static void judge_test(const ww_gram_work *work, const double *outputs, double *
             is_right = is_right && (k == 1 ? u[0] * y > 0.0
                                            : j == test->labels[i] || u[test->labels[i]] > u[j]);
         }
+        if (work->problem->data->has_targets)
+            is_right = work->problem->loss->correct(u, k, ww_target_of(work->problem, test, i));
         wrong += !is_right;
     }
     *absolute_error = sum / (double)test->count;

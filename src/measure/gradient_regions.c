@@ -145,19 +145,19 @@ static ww_status multiply_all(region_work *work, ww_error *error)
 }
 
 // phi: smallest distance between two directions up to the sign, from their cosine. Samples that the
-// layers before make 0 have none: they are left out, as they have no gradient either.
+// layers before make 0 have none: they are left out, as they have no gradient either. NaN where no
+// two are left.
 static double smallest_distance(const region_work *work)
 {
     const int64_t n = work->problem->data->train.count;
-    double largest_cosine =
-        0.0; // of two directions that are orthogonal, up to the sign the farthest
+    double largest_cosine = (double)NAN;
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j < i; j++) {
             const double norms = sqrt(work->products[i * n + i] * work->products[j * n + j]);
             if (norms > 0.0)
                 largest_cosine = fmax(largest_cosine, fabs(work->products[i * n + j]) / norms);
         }
-    return sqrt(2.0 - 2.0 * fmin(largest_cosine, 1.0));
+    return sqrt(2.0 - 2.0 * (largest_cosine > 1.0 ? 1.0 : largest_cosine));
 }
 
 // Counts for a tile, on a block of samples, how near its units are to being orthogonal to them.
@@ -243,6 +243,11 @@ static ww_status measure(region_work *work, double *values, ww_error *error)
     WW_TRY(multiply_all(work, error));
     const double separation = smallest_distance(work);
     const double width = sqrt(PI) * separation / (8.0 * n);
+    if (isnan(separation)) { // the same on all ranks
+        for (int64_t i = 0; i < WW_REGION_VALUES; i++)
+            values[i] = (double)NAN;
+        return WW_OK;
+    }
     WW_TRY(look_at_units(work, width, error));
     int64_t counts[3] = {0, 0, 0}; // memberships, units in a region, units in several
     for (int64_t unit = 0; unit < tiling->local_units; unit++) {
@@ -271,7 +276,9 @@ ww_status ww_gradient_regions(const ww_problem *problem, ww_engine *engine, cons
                               double *values, ww_error *error)
 {
     (void)engine, (void)carry;
-    region_work work = {.problem = problem};
+    ww_config config; // in double: in single precision near directions are one
+    const ww_problem precise = ww_layered_in_double(problem, &config);
+    region_work work = {.problem = &precise};
     ww_status status = ww_agree(problem->parallel, work_create(&work, error), error);
     if (status == WW_OK)
         status = measure(&work, values, error);
@@ -279,9 +286,12 @@ ww_status ww_gradient_regions(const ww_problem *problem, ww_engine *engine, cons
     return status;
 }
 
-ww_status ww_gradient_regions_cost(const ww_problem *problem, int64_t *bytes, double *flops,
+ww_status ww_gradient_regions_cost(const ww_problem *trained, int64_t *bytes, double *flops,
                                    ww_error *error)
 {
+    ww_config config;
+    const ww_problem precise = ww_layered_in_double(trained, &config);
+    const ww_problem *problem = &precise;
     const int64_t samples = problem->data->train.count;
     const int64_t block = ww_block_size(samples, 0);
     const int64_t blocks = (samples + WW_SAMPLE_BLOCK - 1) / WW_SAMPLE_BLOCK;

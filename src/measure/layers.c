@@ -120,7 +120,9 @@ static double contraction_ratio(const ww_survey *survey, double *carry)
 {
     const double now = ww_loss_over(survey->problem, survey->train.samples, survey->train.outputs);
     const double steps = (double)survey->step - carry[WW_CARRY_CONTRACTION_STEP];
-    const double factor = exp(log(now / carry[WW_CARRY_CONTRACTION_LOSS]) / steps);
+    const double before = carry[WW_CARRY_CONTRACTION_LOSS];
+    // As `contraction` has it: nothing is taken off a loss of 0.
+    const double factor = before == 0.0 && !isnan(steps) ? 1.0 : exp(log(now / before) / steps);
     const double rate = survey->problem->learning_rate * samples_of_mean(survey);
     return (1.0 - factor) / (rate * gradient_scale(survey));
 }
@@ -228,7 +230,7 @@ const ww_quantity ww_quantities_layers[] = {
      WW_NEED_NEAREST, WW_RISES, .value = trajectory_ratio, .may_lack = true, .needs_layers = true},
     {WW_SCALAR_FIELD("contraction_ratio", "1", "ZG lemma 4.5",
                      "What a step takes off the train loss, as `contraction` has it, over what the "
-                     "lemma says with constant 1; NaN at the first record."),
+                     "lemma says with constant 1; NaN at the first record, 0 after a loss of 0."),
      "(1 - contraction) / (m phi eta / (k n^2))", WW_NEED_TRAIN_OUTPUTS | WW_NEED_NEAREST, WW_FALLS,
      .value = contraction_ratio, .may_lack = true, .needs_layers = true, .requires = "contraction"},
     {WW_SCALAR_FIELD("semismoothness", WW_LOSS_UNITS, "ZG lemma 4.4",

@@ -122,8 +122,8 @@ VALUE(smooth_radius_most, 1.0 / (pow(L, 4.5) * pow(log(m), 1.5)))
 VALUE(loss_contraction_bound, 1.0 - m / k * phi * eta / pow(n, 2))
 VALUE(iterations_at_rate, k / m * pow(n, 2) * accuracy / (phi * eta))
 
-VALUE(kernel_contraction, pow(1.0 - m / k * eta * data->all_layers_least / n, 2))
-VALUE(kernel_stable_rate, 2.0 * n * k / (m * data->all_layers_greatest))
+VALUE(kernel_contraction, pow(1.0 - setting->kernel_scale * eta * data->all_layers_least / n, 2))
+VALUE(kernel_stable_rate, 2.0 * n / (setting->kernel_scale * data->all_layers_greatest))
 
 #define PREDICTION(part_, name_, source_, formula_, what_)                                         \
     {                                                                                              \
@@ -150,7 +150,7 @@ static const ww_zou_gu_prediction predictions[] = {
                "stands for K^(L), defined for smooth activations"),
     OF_KERNELS(MEASURED, all_layers_lambda_min, "ZG section 4.1", "lambda_min(Theta_L)",
                "smallest eigenvalue of the depth-L ReLU kernel of all hidden layers, to which k / "
-               "m times the network's own kernel tends"),
+               "m times the network's own kernel tends, with the paper's weights"),
     OF_KERNELS(MEASURED, all_layers_lambda_max, "ZG section 4.1", "lambda_max(Theta_L)",
                "largest eigenvalue of the depth-L ReLU kernel of all hidden layers"),
 
@@ -277,10 +277,11 @@ static const ww_zou_gu_prediction predictions[] = {
                "iterations to a loss of epsilon at the run's step size" ONES),
 
     OF_KERNELS(KERNEL, kernel_contraction, "ZG section 4.1",
-               "(1 - eta (m/k) lambda_min(Theta_L) / n)^2",
-               "what a step multiplies the loss by in the end where the network follows its limit"),
-    OF_KERNELS(KERNEL, kernel_stable_rate, "ZG section 4.1", "2 n k / (m lambda_max(Theta_L))",
-               "step size above which descent on the kernel of the limit grows"),
+               "(1 - eta c lambda_min(Theta_L) / n)^2",
+               "what a step multiplies the loss by in the end where the network follows its limit, "
+               "c Theta_L; c is m / k for the paper's weights, and follows from those of the run"),
+    OF_KERNELS(KERNEL, kernel_stable_rate, "ZG section 4.1", "2 n / (c lambda_max(Theta_L))",
+               "step size above which descent on the kernel of the limit, c Theta_L, grows"),
 };
 enum { COUNT = sizeof predictions / sizeof predictions[0] };
 

@@ -22,6 +22,11 @@
 /// Weights of all hidden layers and the output layer, of this rank's units.
 typedef struct ww_layered ww_layered;
 
+/// `problem` as it is in double precision, with the very weights at t = 0 that it has in its own:
+/// for what is lost in single precision, such as a smallest eigenvalue. It borrows what `problem`
+/// borrows, and `config`, where its configuration is put. Pure.
+ww_problem ww_layered_in_double(const ww_problem *problem, ww_config *config);
+
 /// A network at t = 0. Not collective.
 ww_status ww_layered_create(const ww_problem *problem, ww_layered **network, ww_error *error);
 void ww_layered_free(ww_layered *network);

@@ -196,6 +196,14 @@ static ww_status look(ww_track_room *self, ww_layered *network, const ww_problem
     return ww_agree(problem->parallel, status, error);
 }
 
+void ww_track_rest(ww_track *track, const ww_problem *problem, double loss)
+{
+    track->loss = loss;
+    track->gradient_squared = 0.0;
+    for (int64_t i = 0; i < problem->depth; i++)
+        track->moves[i] = 0.0;
+}
+
 ww_status ww_track_step(ww_track *track, const ww_problem *problem, ww_layered *network,
                         ww_layered_block *const *blocks, double loss, ww_error *error)
 {

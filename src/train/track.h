@@ -21,6 +21,9 @@ size_t ww_track_words(const ww_problem *problem);
 void ww_track_save(const ww_track *track, const ww_problem *problem, double *words);
 void ww_track_load(ww_track *track, const ww_problem *problem, const double *words);
 
+/// Takes down a step that changes no weight. `loss` is that of the batch. Not collective.
+void ww_track_rest(ww_track *track, const ww_problem *problem, double loss);
+
 /// Takes down a step, after the backward pass of all blocks of its batch, and before weights move.
 /// `loss` is that of the batch. Collective.
 ww_status ww_track_step(ww_track *track, const ww_problem *problem, ww_layered *network,
