@@ -166,8 +166,12 @@ class Checker:
                 self.findings.add(path, f"attribute {name} is empty")
 
     def _check_object(self, path: str, item: Object, pattern: Pattern) -> None:
-        if not self._belongs(pattern, (pattern.match(path) or {}).get("run")):
+        named = pattern.match(path) or {}
+        if not self._belongs(pattern, named.get("run")):
             self.findings.add(path, "does not belong to a run of its kind: see its replicas")
+        layers = self.symbols.get(named.get("run", ""), {}).get("L", 1)
+        if "layer" in named and int(named["layer"]) > layers:
+            self.findings.add(path, f"is of a layer that the run has not: it has {layers}")
         kind = "dataset" if isinstance(item, h5py.Dataset) else "group"
         if kind != pattern.kind:
             self.findings.add(path, f"is a {kind}, not a {pattern.kind}")
@@ -243,13 +247,15 @@ class Checker:
                     self.findings.add(path, f"belongs to no run: there is no /runs/{parts[2]}")
 
     def _occasions(self, pattern: Pattern) -> Iterator[dict[str, str]]:
-        """Values of run and slot for which a pattern says something of one certain path."""
+        """Values of run, slot and layer for which a pattern says something of one certain path."""
         names = pattern.placeholders
-        if set(names) - {"run", "slot"}:
+        if set(names) - {"run", "slot", "layer"}:
             return
         for run in self.runs if "run" in names else [""]:
+            layers = range(2, self.symbols[run].get("L", 1) + 1) if "layer" in names else ("",)
             for slot in ("0", "1") if "slot" in names else ("",):
-                yield {"run": run, "slot": slot}
+                for layer in layers:
+                    yield {"run": run, "slot": slot, "layer": str(layer)}
 
     def _check_run(self, run: str) -> None:
         """The commit pages, and the trajectory that they vouch for."""

@@ -21,6 +21,7 @@ import arora_widths
 import brutzkus
 import li_liang
 import style
+import zou_gu
 from averages import trajectory_band
 from widthwise import File, FormatError, group_members
 from widthwise import open as open_file
@@ -152,6 +153,55 @@ DRAWINGS = (
         brutzkus.can_draw_lower_bound,
         brutzkus.lower_bound,
         "brutzkus",
+    ),
+    Drawing(
+        "rate",
+        "Zou & Gu theorem 3.3: train loss on a line, over depths",
+        zou_gu.can_draw_rate,
+        zou_gu.rate,
+        "zou-gu",
+    ),
+    Drawing(
+        "length",
+        "Zou & Gu lemma 4.2: lengths of trajectories, over widths",
+        zou_gu.can_draw_length,
+        zou_gu.length,
+        "zou-gu",
+    ),
+    Drawing(
+        "depth",
+        "Zou & Gu theorem 3.3: rates over depths",
+        zou_gu.can_draw_depth,
+        zou_gu.depth,
+        "zou-gu",
+    ),
+    Drawing(
+        "separation",
+        "Zou & Gu proposition 3.6: rates over the separation of samples",
+        zou_gu.can_draw_separation,
+        zou_gu.separation,
+        "zou-gu",
+    ),
+    Drawing(
+        "arcs",
+        "Zou & Gu: samples in nearly parallel directions, over widths",
+        zou_gu.can_draw_arcs,
+        zou_gu.arcs,
+        "zou-gu",
+    ),
+    Drawing(
+        "regions",
+        "Zou & Gu section 4.1: gradient regions, one and all",
+        zou_gu.can_draw_regions,
+        zou_gu.regions,
+        "zou-gu",
+    ),
+    Drawing(
+        "sgd",
+        "Zou & Gu theorem 3.8: stochastic gradient descent, over batches",
+        zou_gu.can_draw_sgd,
+        zou_gu.sgd,
+        "zou-gu",
     ),
     Drawing(
         "quantities",

@@ -137,6 +137,11 @@ class ReplicaTable(Mapping[str, np.ndarray]):
         return self._table.source(name)
 
 
+def layer_name(name: str, layer: int) -> str:
+    """Name of the dataset of hidden layer 1 to L: hidden_weights, hidden_weights_2, ..."""
+    return name if layer == 1 else f"{name}_{layer}"
+
+
 class Snapshots:
     """Weights that were kept for good at chosen steps."""
 
@@ -150,9 +155,9 @@ class Snapshots:
     def __len__(self) -> int:
         return self.taken
 
-    def hidden_weights(self, index: int) -> np.ndarray:
-        """Hidden weights [m, d] of snapshot `index`."""
-        return self._of("hidden_weights", index)
+    def hidden_weights(self, index: int, layer: int = 1) -> np.ndarray:
+        """Weights of a hidden layer, 1 to L, in snapshot `index`: [m, d], from the second [m, m]."""
+        return self._of(layer_name("hidden_weights", layer), index)
 
     def output_weights(self, index: int) -> np.ndarray:
         """Output weights [k, m] of snapshot `index`, in a run that trains them."""
@@ -175,8 +180,12 @@ class Checkpoint:
 
     @property
     def hidden_weights(self) -> np.ndarray:
-        """W, [m, d]."""
-        return self.group["hidden_weights"][()]
+        """W, of the first hidden layer where there are several, [m, d]."""
+        return self.layer_weights(1)
+
+    def layer_weights(self, layer: int) -> np.ndarray:
+        """W_l of hidden layer 1 to L: [m, d], from the second [m, m]."""
+        return self.group[layer_name("hidden_weights", layer)][()]
 
     @property
     def output_weights(self) -> np.ndarray:

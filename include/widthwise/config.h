@@ -14,7 +14,14 @@
 #include <stdint.h>
 #include <stdio.h>
 
-typedef enum ww_model { WW_MODEL_LI_LIANG, WW_MODEL_ARORA, WW_MODEL_BRUTZKUS } ww_model;
+typedef enum ww_model {
+    WW_MODEL_LI_LIANG,
+    WW_MODEL_ARORA,
+    WW_MODEL_BRUTZKUS,
+    WW_MODEL_ZOU_GU
+} ww_model;
+/// Of the numbers that training works with; sums over units and all that is stored are double.
+typedef enum ww_precision { WW_PRECISION_DOUBLE, WW_PRECISION_SINGLE } ww_precision;
 typedef enum ww_source {
     WW_SOURCE_MIXTURE,
     WW_SOURCE_XOR_BALLS,
@@ -24,8 +31,14 @@ typedef enum ww_source {
     WW_SOURCE_HDF5,
     WW_SOURCE_FUNCTION,
     WW_SOURCE_SEPARABLE,
-    WW_SOURCE_ORTHONORMAL
+    WW_SOURCE_ORTHONORMAL,
+    WW_SOURCE_SPHERE
 } ww_source;
+/// Targets of the source sphere.
+typedef enum ww_sphere_targets {
+    WW_SPHERE_GAUSSIAN, ///< every one N(0, 1/k)
+    WW_SPHERE_SIGNS     ///< every one +k^-1/2 or -k^-1/2 with equal chance
+} ww_sphere_targets;
 typedef enum ww_subset { WW_SUBSET_NONE, WW_SUBSET_SEPARABLE } ww_subset;
 typedef enum ww_normalize {
     WW_NORMALIZE_NONE,
@@ -45,7 +58,11 @@ typedef enum ww_function {
     WW_FUNCTION_ARCTAN
 } ww_function;
 typedef enum ww_activation { WW_ACTIVATION_RELU, WW_ACTIVATION_LEAKY_RELU } ww_activation;
-typedef enum ww_scaling { WW_SCALING_NONE, WW_SCALING_INVERSE_SQRT_WIDTH } ww_scaling;
+typedef enum ww_scaling {
+    WW_SCALING_NONE,
+    WW_SCALING_INVERSE_SQRT_WIDTH,
+    WW_SCALING_INVERSE_SQRT_OUTPUTS ///< of output weights only
+} ww_scaling;
 /// Where the weights begin.
 typedef enum ww_start {
     WW_START_DRAWN,
@@ -68,13 +85,22 @@ typedef enum ww_output { WW_OUTPUT_GAUSSIAN, WW_OUTPUT_SIGNS, WW_OUTPUT_HALVES }
 typedef enum ww_loss_kind { WW_LOSS_CROSS_ENTROPY, WW_LOSS_SQUARED, WW_LOSS_HINGE } ww_loss_kind;
 typedef enum ww_reduction { WW_REDUCTION_MEAN, WW_REDUCTION_SUM } ww_reduction;
 typedef enum ww_method { WW_METHOD_SGD, WW_METHOD_GD } ww_method;
-typedef enum ww_rate_scaling { WW_RATE_NONE, WW_RATE_INVERSE_WIDTH } ww_rate_scaling;
+typedef enum ww_rate_scaling {
+    WW_RATE_NONE,
+    WW_RATE_INVERSE_WIDTH,
+    WW_RATE_INVERSE_CURVATURE ///< k / (L^2 m) (ZG theorem 3.3)
+} ww_rate_scaling;
 typedef enum ww_sampling {
     WW_SAMPLING_PERMUTATION,
     WW_SAMPLING_REPLACEMENT,
     WW_SAMPLING_SEQUENTIAL
 } ww_sampling;
-typedef enum ww_engine_kind { WW_ENGINE_AUTO, WW_ENGINE_DENSE, WW_ENGINE_WINDOW } ww_engine_kind;
+typedef enum ww_engine_kind {
+    WW_ENGINE_AUTO,
+    WW_ENGINE_DENSE,
+    WW_ENGINE_WINDOW,
+    WW_ENGINE_LAYERS ///< any number of hidden layers, in either precision
+} ww_engine_kind;
 
 /// Bits of output.record.
 enum { WW_RECORD_DATA = 1, WW_RECORD_INITIAL_WEIGHTS = 2, WW_RECORD_BATCHES = 4 };
@@ -138,6 +164,7 @@ typedef struct ww_config {
         int64_t data, weights, batches;
     } seeds; ///< seeds.*
     ww_model model;
+    ww_precision precision;
     struct {
         ww_source source;
         int64_t train, test; ///< samples, >= 1, or WW_ALL_SAMPLES ("all", files only)
@@ -187,6 +214,14 @@ typedef struct ww_config {
             int64_t dimension; ///< d: the samples are e_1 .. e_d, all with label +1
         } orthonormal;
         struct {
+            int64_t dimension; ///< d, with the last coordinate
+            int64_t outputs;   ///< k
+            double separation; ///< phi: smallest distance between train samples; 0: any
+            int64_t arcs;      ///< great circles that the train samples lie on; 0: anywhere
+            ww_sphere_targets targets;
+        } sphere;
+        double last_coordinate; ///< mu of ZG assumption 3.1; 0: inputs stay as they are
+        struct {
             ww_subset kind;
             int64_t candidates; ///< samples to choose from; WW_ALL_SAMPLES: all of the files
             double penalty;     ///< C of the soft margin
@@ -201,7 +236,7 @@ typedef struct ww_config {
     } data;
     struct {
         int64_t width; ///< m
-        int64_t depth; ///< L, 1
+        int64_t depth; ///< L
         struct {
             ww_activation kind;
             double slope; ///< of leaky-relu, left of zero
@@ -244,6 +279,7 @@ typedef struct ww_config {
         ww_integer_list snapshots;        ///< steps, rising, each in 0 .. training.steps
         double accuracy_target;           ///< for steps_to_accuracy and distance_at_accuracy
         double pseudo_gradient_threshold; ///< for pseudo_gradient_large
+        double spectral_tolerance;        ///< relative, of spectral norms
     } measure;
     struct {
         int64_t depth; ///< L of the kernel
@@ -258,6 +294,7 @@ typedef struct ww_config {
     } gram;
     struct {
         double failure_probability; ///< delta of the theorems
+        double target_loss;         ///< epsilon that iterations are counted to
     } theory;
     struct {
         int64_t checkpoint_every;  ///< steps; 0: only by time and at the end
@@ -338,21 +375,26 @@ ww_status ww_config_want_result(ww_config *config, const char *name, ww_error *e
 /// Whether the user gave a key no value, in the file or by a setting. Pure.
 bool ww_config_is_default(const ww_config *config, const char *key);
 
-/// Learning rate eta after rate_scaling.
-double ww_config_learning_rate(const ww_config *config);
+/// Learning rate eta after rate_scaling, of a network with so many outputs.
+double ww_config_learning_rate(const ww_config *config, int64_t outputs);
 /// Standard deviation of an initial hidden weight after scaling (sigma of LL A3); 0 where they are
 /// not gaussian.
 double ww_config_hidden_std(const ww_config *config);
 /// Radius of initial hidden weights after scaling (R of BR equation 5, or C of section 7.2); 0
 /// where they are gaussian.
 double ww_config_hidden_radius(const ww_config *config);
-/// Standard deviation of an output weight after scaling; the size of every one for signs and
-/// halves.
-double ww_config_output_std(const ww_config *config);
+/// Standard deviation of an output weight after scaling, of a network with so many outputs; the
+/// size of every one for signs and halves.
+double ww_config_output_std(const ww_config *config, int64_t outputs);
 /// Outputs k that a network has for data of so many classes: one each for cross entropy; for the
 /// squared and the hinge loss one for two classes, or for a function, whose targets are real
 /// numbers.
 int64_t ww_config_outputs(const ww_config *config, int64_t classes);
+/// Whether training is by the engine `layers`: where it is asked for, and with `auto` where there
+/// are several hidden layers, single precision, or the preset of deep networks.
+bool ww_config_has_layers(const ww_config *config);
+/// Whether a quantity that is asked for is of what steps do to each hidden layer (ww_track). Pure.
+bool ww_config_tracks_layers(const ww_config *config);
 /// Whether the loss compares outputs with targets rather than with a label.
 bool ww_config_has_targets(const ww_config *config);
 /// Whether all output weights have the same magnitude, at all times.
@@ -377,6 +419,7 @@ void ww_config_print_models(FILE *stream);
 
 /// Name of an enumeration's value as it stands in YAML.
 const char *ww_model_name(ww_model model);
+const char *ww_precision_name(ww_precision precision);
 const char *ww_source_name(ww_source source);
 
 #endif

@@ -25,6 +25,7 @@ typedef struct ww_samples {
         *components;  ///< [n], class * components + component of the distribution it was drawn
                       ///< from, by its *true* class; for sources without components the true class
     int sharers;      ///< ranks of the node that are to share the inputs; 0 like 1: none
+    int spare;        ///< columns that inputs have room for beside those of the source
     ww_shared shared; ///< where the inputs stand, if ww_dataset_load has made them
 } ww_samples;
 
@@ -58,13 +59,18 @@ typedef struct ww_dataset {
     uint64_t hash;      ///< of inputs, labels and targets, to notice a changed file at a restart
 } ww_dataset;
 
-/// Loads or draws the data set of `config`: source, normalisation, labels, targets, with checks
-/// (finite, at least one sample, labels in range, batch not larger than the train set). Collective:
-/// rank 0 works, all get the result or the same error (WW_USAGE with file and what is wrong).
+/// Loads or draws the data set of `config`: source, normalisation, last coordinate, labels,
+/// targets, with checks (finite, at least one sample, labels in range, batch not larger than the
+/// train set). Collective: rank 0 works, all get the result or the same error (WW_USAGE with file
+/// and what is wrong).
 ///
-/// Targets, for the squared loss: y of a function; with two classes +1 for class 0 and -1 for class
-/// 1; with k > 2 classes 1 for the label and 0 for the others. With data.labels.kind: worst-case
-/// they are those of the true labels until ww_dataset_set_train_targets replaces them.
+/// With data.last_coordinate mu > 0 inputs are (sqrt(1 - mu^2) x, mu) of the x that the source and
+/// its normalisation give, and the dimension is one more (source sphere has it among its own).
+///
+/// Targets, for the squared loss: y of a function; those drawn by source sphere; with two classes
+/// +1 for class 0 and -1 for class 1; with k > 2 classes 1 for the label and 0 for the others. With
+/// data.labels.kind: worst-case they are those of the true labels until
+/// ww_dataset_set_train_targets replaces them.
 ww_status ww_dataset_load(const ww_config *config, const ww_parallel *parallel, ww_dataset *dataset,
                           ww_error *error);
 /// Not collective: each rank lets go of the inputs when it likes, also after `parallel` is gone.

@@ -20,6 +20,12 @@
 ///                 ||x_i|| ||x_j|| cos theta_l-1 (prod_{k=l}^{L-1} A(theta_k-1) / A(0))
 ///                 A(theta_L-1)
 ///
+/// The last is, as it stands, the limit Theta_L of k / m times the kernel <df_c(x_i), df_c(x_j)> by
+/// all hidden weights of the network of ZG section 2, with W_l ~ N(0, 2/m) and V ~ N(0, 1/k): the
+/// terms are the products <x_l-1,i , x_l-1,j> of a layer's inputs and those of the derivatives by
+/// its pre-activations, which lose a factor A / A(0) with each layer that they pass. For L = 1 it
+/// is H.
+///
 /// Rounding makes x.x exceed 1, and an arc cosine near 1 loses half of the digits. So it is angles,
 /// not cosines, that go from layer to layer, and the angle of two inputs whose cosine is near 1 or
 /// -1 comes from the difference or the sum of the unit vectors. Inputs that are equal up to a

@@ -37,16 +37,26 @@ int64_t ww_measure_final_values(const ww_measure_plan *plan);
 size_t ww_measure_carry_count(const ww_measure_plan *plan);
 void ww_measure_carry_start(const ww_measure_plan *plan, double *carry);
 
+/// What measuring keeps of the network at t = 0: of engine `layers` the patterns of all layers on
+/// the samples looked at, a bit a pair, and where spectral norms are asked for a copy of W(0).
+typedef struct ww_origin ww_origin;
+/// Made while the engine is still at t = 0: after its creation, before a checkpoint is read. NULL
+/// where nothing of it is asked for. Collective.
+ww_status ww_origin_create(const ww_measure_plan *plan, const ww_problem *problem,
+                           ww_engine *engine, ww_origin **origin, ww_error *error);
+void ww_origin_free(ww_origin *origin);
+
 /// Measures at the engine's current step. `values` [ww_measure_values], `carry` is brought forward.
 /// `batches` gives the batch of the coming step, for quantities on the batch. WW_DIVERGED when an
 /// output or the train loss is not finite. Collective.
 ww_status ww_measure_record(const ww_measure_plan *plan, const ww_problem *problem,
-                            ww_engine *engine, ww_batches *batches, double *carry, double *values,
-                            ww_error *error);
+                            const ww_origin *origin, ww_engine *engine, ww_batches *batches,
+                            double *carry, double *values, ww_error *error);
 
 /// What measuring needs on this rank beside data and engine.
 typedef struct ww_measure_cost {
-    int64_t record_bytes; ///< most that a record has allocated at one time
+    int64_t origin_bytes; ///< kept all the while of t = 0
+    int64_t record_bytes; ///< most that a record, or making the origin, has allocated at one time
     double record_flops;  ///< additions and multiplications of its matrix products
     int64_t final_bytes;  ///< the same of the results at the end
     double final_flops;
@@ -74,8 +84,9 @@ bool ww_measure_reaches(const char *name, double value, double threshold);
 /// work. Collective.
 typedef ww_status (*ww_measure_pause)(void *context, ww_error *error);
 ww_status ww_measure_finish(const ww_measure_plan *plan, const ww_problem *problem,
-                            ww_engine *engine, const double *carry, ww_measure_pause before,
-                            void *context, double *values, ww_error *error);
+                            const ww_origin *origin, ww_engine *engine, const double *carry,
+                            ww_measure_pause before, void *context, double *values,
+                            ww_error *error);
 
 /// Names, units, formulas and sources. For `list quantities` and `list results`.
 void ww_measure_print_quantities(FILE *stream);

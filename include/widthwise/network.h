@@ -1,8 +1,10 @@
 /// The network f_i(x) = sum_r a_ir s(<w_r, x>), its activation, its loss and its initial weights. A
-/// factor in front of the sum, as m^-1/2 of AR section 3, is part of the output weights a.
+/// factor in front of the sum, as m^-1/2 of AR section 3, is part of the output weights a. With L
+/// hidden layers it is f(x) = V s(W_L ... s(W_1 x)) (ZG section 2), each layer of m units.
 ///
-/// Hidden weights W have shape [m, d], a row for each unit; output weights are kept unit by unit,
-/// [m, k], so that a tile of units is one piece of memory. Both are distributed by units.
+/// Hidden weights W = W_1 have shape [m, d], a row for each unit, and W_2 .. W_L [m, m]; output
+/// weights are kept unit by unit, [m, k], so that a tile of units is one piece of memory. All are
+/// distributed by units.
 #ifndef WIDTHWISE_NETWORK_H
 #define WIDTHWISE_NETWORK_H
 
@@ -35,8 +37,8 @@ typedef struct ww_loss {
     /// Derivative by each output, into gradient [k].
     void (*gradient)(const double *outputs, int64_t k, ww_target target, double *gradient);
     /// Whether the label is predicted: f_y > f_j for every j != y (LL theorem 4.1: ties are
-    /// errors); with the one output of two classes, or of a function, whether it has the sign of
-    /// the target.
+    /// errors), where there are targets with y a largest of them; with the one output of two
+    /// classes, or of a function, whether it has the sign of the target.
     bool (*correct)(const double *outputs, int64_t k, ww_target target);
     /// Largest eigenvalue that the second derivative by the outputs can have.
     double curvature;
@@ -50,9 +52,15 @@ const ww_loss *ww_loss_of(const ww_config *config);
 
 /// Hidden weights of units first_unit .. first_unit + units - 1 as they are drawn, into out [units,
 /// d]: a pure function of the seed and the unit's global index. With antisymmetric pairs unit 2r +
-/// 1 has the weights of unit 2r.
+/// 1 has the weights of unit 2r. With single precision these and all other weights at t = 0 are
+/// floats, widened.
 void ww_drawn_hidden_weights(const ww_config *config, int64_t dimension, int64_t first_unit,
                              int64_t units, double *out);
+
+/// The same for units of hidden layer `layer`, 1 .. L, into out [units, columns]: each layer has
+/// draws of its own; those of the first are the ones above.
+void ww_drawn_layer_weights(const ww_config *config, int64_t layer, int64_t columns,
+                            int64_t first_unit, int64_t units, double *out);
 
 /// Output weights of the same units as they are drawn, into out [units, k]. With antisymmetric
 /// pairs unit 2r + 1 has those of unit 2r with the opposite sign.
@@ -73,6 +81,10 @@ typedef struct ww_initial {
 /// units are of this rank. Pure.
 void ww_initial_hidden_weights(const ww_initial *initial, int64_t first_unit, int64_t units,
                                double *out);
+/// W_l(0) of hidden layer `layer`, 1 .. L, likewise, into out [units, columns]: only those of the
+/// first layer are ever held. Pure.
+void ww_initial_layer_weights(const ww_initial *initial, int64_t layer, int64_t columns,
+                              int64_t first_unit, int64_t units, double *out);
 /// Output weights at t = 0 likewise, into out [units, k].
 void ww_initial_output_weights(const ww_initial *initial, int64_t first_unit, int64_t units,
                                double *out);

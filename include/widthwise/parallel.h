@@ -58,6 +58,18 @@ ww_status ww_sum_words(const ww_parallel *parallel, int64_t *words, size_t count
 /// excluded by the caller (MPI does not say what a maximum with NaN is).
 ww_status ww_maximum(const ww_parallel *parallel, double *values, size_t count, ww_error *error);
 
+/// Gathers an array of rows of `row_bytes` bytes of which each rank has some: counts[r] rows of
+/// rank r from row places[r] on ([size] both). This rank's stand in `rows` already; then all do.
+/// Collective.
+ww_status ww_gather_rows(const ww_parallel *parallel, void *rows, size_t row_bytes,
+                         const int *counts, const int *places, ww_error *error);
+
+/// Sums words of 64 bits over all ranks, of which rank r gets counts[r] ([size]), one rank's after
+/// the other's: this rank's come to the beginning of `words`, and what else stood there is lost.
+/// Integer sums: the result does not depend on the order. Collective.
+ww_status ww_scatter_sums(const ww_parallel *parallel, int64_t *words, const int *counts,
+                          ww_error *error);
+
 /// Division of the hidden units. Units lie in tiles by *global* index; a rank owns whole,
 /// contiguous tiles. The tile size is a function of the width alone, so each tile is computed by
 /// calls of the same shape whoever owns it, and the bits do not depend on the number of ranks.

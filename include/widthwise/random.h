@@ -13,7 +13,7 @@
 
 /// What numbers are drawn for. The values are part of every stored result: never renumber.
 typedef enum ww_purpose {
-    WW_DRAW_HIDDEN_WEIGHTS = 1,
+    WW_DRAW_HIDDEN_WEIGHTS = 1, ///< of layer l: substream l - 1
     WW_DRAW_OUTPUT_WEIGHTS = 2,
     WW_DRAW_MEANS = 3,
     WW_DRAW_TRAIN_COMPONENTS = 4,
@@ -29,6 +29,7 @@ typedef enum ww_purpose {
     WW_DRAW_SUBSET = 14,    ///< the order in which samples are looked at by dual coordinate ascent
     WW_DRAW_CONSTRUCTION = 15, ///< directions of weights that are built (substream 0), those in
                                ///< which they are tried (1), and groupings of samples (2 + t)
+    WW_DRAW_SPHERE = 16, ///< points of the source sphere and its targets: substreams in sphere.c
 } ww_purpose;
 
 /// One stream of numbers.

@@ -56,6 +56,7 @@ typedef struct ww_member_layout {
     const char *config_text;           ///< resolved YAML
     const char *label;                 ///< what is swept, or ""
     int64_t width, dimension, outputs; ///< m, d, k
+    int64_t depth;                     ///< L
     int64_t train, test;               ///< samples n
     bool has_targets;                  ///< record/*_targets, with the data
     const int64_t *file_mark; ///< [2] of the file that this job began with; NULL: any file will do
@@ -126,6 +127,10 @@ typedef struct ww_store_cost {
 /// between two commits. WW_USAGE: more than a file can hold. Not collective.
 ww_status ww_store_cost_of(const ww_member_layout *layout, const ww_tiling *tiling,
                            int64_t pending_rows, ww_store_cost *cost, ww_error *error);
+
+/// Values of a checkpoint that belong to one unit: its row of the hidden weights of each layer, its
+/// output weights, and what the engine keeps of it. Pure.
+int64_t ww_store_unit_values(const ww_member_layout *layout);
 
 /// Bytes in a file beside its members. Not collective.
 int64_t ww_store_common_bytes(void);
@@ -247,8 +252,10 @@ void ww_store_close(ww_store *store);
 
 /// Weights and cumulative quantities of a member at one step.
 typedef struct ww_weights_source {
-    /// Hidden weights of tile `tile` (global index, owned by this rank), [tile units, d].
-    const double *(*tile)(void *context, int64_t tile);
+    /// Hidden weights of tile `tile` (global index, owned by this rank) of layer `layer`, 1 .. L:
+    /// [tile units, d], or [tile units, m] from the second layer on. Layer by layer, in the order
+    /// of tiles; used before the next call.
+    const double *(*tile)(void *context, int64_t layer, int64_t tile);
     void *context;
     const double *output_weights; ///< [local units, k] of this rank (units distributed)
     const double *carry;          ///< [carry_count], the same on all ranks
@@ -258,8 +265,10 @@ typedef struct ww_weights_source {
 
 /// Where ww_store_restore puts them.
 typedef struct ww_weights_target {
-    double *hidden_weights; ///< [local units, d] of this rank (units distributed)
-    double *output_weights; ///< [local units, k] of this rank
+    /// Gets the hidden weights of a tile of this rank, as ww_weights_source.tile gives them.
+    void (*put)(void *context, int64_t layer, int64_t tile, const double *values);
+    void *context;
+    double *output_weights; ///< [local units, k] of this rank (units distributed)
     double *carry;          ///< [carry_count]
     double *engine_state;   ///< [local units, state_columns] of this rank
 } ww_weights_target;
@@ -381,7 +390,7 @@ ww_status ww_store_read_train_targets(const char *path, int64_t index, int64_t c
                                       const ww_parallel *parallel, double *targets,
                                       ww_error *error);
 
-/// A run in a file, and the shape that its weights have to have.
+/// A run in a file, and the shape that its weights have to have; one hidden layer.
 typedef struct ww_start_source {
     const char *path;
     int64_t index;                     ///< number NNNN in runNNNN
@@ -414,8 +423,8 @@ ww_status ww_store_read_recorded_start(const ww_start_source *source, const ww_s
                                        const ww_parallel *parallel, ww_start_found *found,
                                        ww_error *error);
 
-/// Whether snapshot `index` of the layout was taken; and its hidden weights of tile `tile` of this
-/// rank, `weights` [tile units, d]. Not collective.
+/// Whether snapshot `index` of the layout was taken; and its weights of the first hidden layer, of
+/// tile `tile` of this rank, `weights` [tile units, d]. Not collective.
 bool ww_store_has_snapshot(const ww_store *store, size_t index);
 ww_status ww_store_read_snapshot(const ww_store *store, size_t index, int64_t tile, double *weights,
                                  ww_error *error);

@@ -7,11 +7,12 @@
 #include "widthwise/field.h"
 #include "widthwise/gram_results.h"
 #include "widthwise/network.h"
+#include "widthwise/zou_gu.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { WW_THEORY_FIELDS = 48 };
+enum { WW_THEORY_FIELDS = 112 };
 
 /// What there is to predict from.
 typedef struct ww_theory_plan {
@@ -35,6 +36,7 @@ typedef struct ww_theory_inputs {
     double *gram;                    ///< values of plan->gram
     const double *deviation_limit;   ///< [rows], ||u(t) - u~(t)|| for the limit's H, with outputs
     const double *deviation_initial; ///< [rows], the same for H(0) and the outputs at the start
+    const ww_zou_gu_data *deep;      ///< where ww_theory_is_deep
     const double *test_outputs;      ///< [test samples, k], of the limit at the last record
     double test_absolute_error, test_error; ///< of these
 } ww_theory_inputs;
@@ -60,17 +62,26 @@ bool ww_theory_has_kernel(const ww_theory_plan *plan);
 /// Pure.
 bool ww_theory_has_descent(const ww_theory_plan *plan);
 
+/// Whether the run has the predictions of Zou & Gu: that of their preset, or one of several hidden
+/// layers. Pure.
+bool ww_theory_is_deep(const ww_theory_plan *plan);
+
+/// Whether those of them that take spectra of kernels are among these: of as many samples as one
+/// rank can work on beside a run, or where the Gram matrix is asked for. Pure.
+bool ww_theory_takes_kernels(const ww_theory_plan *plan);
+
 /// The predictions; records past `rows` become NaN. `values` [ww_theory_values]. Pure.
 void ww_theory_compute(const ww_theory_plan *plan, const ww_theory_inputs *inputs, double *values);
 
 /// The step of the linear predictions: that of training times what the kernel of this network is
 /// larger than H (the sum of its squared output weights), divided by n where the loss is a mean.
-double ww_theory_descent_rate(const ww_config *config, int64_t samples);
+double ww_theory_descent_rate(const ww_config *config, int64_t samples, int64_t outputs);
 
 /// Largest curvature lambda of the train loss in W at the start, that of the infinitely wide
-/// network: c m E[a^2] times the largest eigenvalue of the Gram matrix H of the samples (AR section
-/// 3), divided by n where the loss is a mean; c bounds the second derivative of the loss by
-/// outputs. Gradient descent with a
+/// network: c m E[a^2] g^(L - 1) times the largest eigenvalue of the Gram matrix H of the samples
+/// (AR section 3; of L layers the kernel of all of them, kernel.h), divided by n where the loss is
+/// a mean; c bounds the second derivative of the loss by outputs, and g is what a layer multiplies
+/// squared norms by, 1 for weights N(0, 2/m) and ReLU. Gradient descent with a
 /// step above 2 / lambda may grow where the linearised network ought to shrink (AR theorem 4.1 asks
 /// for less). Of more than `most` samples as many are taken, evenly spread. Not collective.
 ww_status ww_theory_curvature(const ww_config *config, const ww_dataset *data, int64_t most,

@@ -28,6 +28,8 @@ typedef struct ww_problem {
     double learning_rate;       ///< eta
     double negative_slope;      ///< of the activation
     bool pairs;                 ///< units 2r and 2r + 1 cancel at the start: kernels.h
+    int64_t depth;              ///< L
+    bool tracks_layers;         ///< a quantity asks for ww_track; ww_config_tracks_layers
     const ww_loss *loss;
     ww_initial initial;          ///< weights at t = 0
     ww_sum_format output_format; ///< of sums over tiles of outputs
@@ -76,6 +78,10 @@ double ww_loss_over(const ww_problem *problem, const ww_samples *samples, const 
 /// The same for a batch, and its derivative by each output in `gradients` [B, k].
 double ww_batch_loss(const ww_problem *problem, const double *outputs, const ww_samples *batch,
                      double *gradients);
+/// These derivatives alone, for `count` samples of the batch from `start` on: outputs and gradients
+/// [count, k].
+void ww_batch_gradients(const ww_problem *problem, const double *outputs, const ww_samples *batch,
+                        int64_t start, int64_t count, double *gradients);
 
 /// What the steps have done, where there are steps that change nothing: with the hinge loss. The
 /// same on all ranks.
@@ -89,6 +95,20 @@ typedef struct ww_tally {
     int64_t support; ///< train samples that had a part in some update
     uint8_t *used;   ///< [n], whether a train sample had
 } ww_tally;
+
+/// What the steps have done to each hidden layer, where a quantity asks for it
+/// (ww_problem.tracks_layers). The same on all ranks.
+typedef struct ww_track {
+    double *lengths; ///< [L], sum over steps of ||W_l(t + 1) - W_l(t)||_2 (ZG equation 4.1)
+    double *moves;   ///< [L], ||W_l(t) - W_l(t - 1)||_2 of the last step; NaN before the first
+    double loss;     ///< on the batch of the last step, before it; NaN before the first
+    /// ||dL / dW||_F^2 of that loss over all hidden layers; NaN before the first.
+    double gradient_squared;
+    struct ww_track_room *room; ///< what a step is looked at with; private to src/train
+} ww_track;
+
+/// Columns of the weights of hidden layer `layer`, 1 .. L: d, or m from the second on. Pure.
+int64_t ww_layer_columns(const ww_problem *problem, int64_t layer);
 
 /// An engine holds the state of training and makes steps. `dense` keeps W and is the reference.
 typedef struct ww_engine ww_engine;
@@ -112,7 +132,7 @@ ww_engine_cost ww_engine_cost_of(const ww_problem *problem);
 bool ww_engine_is_special(const ww_problem *problem);
 
 /// "engine window" into `text` [size], with "(auto)" behind it where the configuration leaves the
-/// choice. Pure, likewise.
+/// choice, and then the precision where it is single. Pure, likewise.
 void ww_engine_describe(const ww_problem *problem, char *text, size_t size);
 
 /// Makes one step. `request` is any small number of this rank; `*requests` is the sum over ranks:
@@ -129,24 +149,32 @@ int64_t ww_engine_steps(const ww_engine *engine);
 /// the next step. Not collective.
 const double *ww_engine_tile(void *engine, int64_t tile);
 
+/// The same of hidden layer `layer`, 1 .. L: [tile units, ww_layer_columns]. Weights of single
+/// precision are widened. Valid until the next step or the next such call. Not collective.
+const double *ww_engine_layer_tile(void *engine, int64_t layer, int64_t tile);
+
 /// Output weights of this rank's units as they are now, [local units, k]. Valid until the next
 /// step. Not collective.
 const double *ww_engine_output_weights(const ww_engine *engine);
 
 /// What the steps so far have done; NULL for losses under which every step changes all weights.
 const ww_tally *ww_engine_tally(const ww_engine *engine);
-/// The tally as doubles, for a checkpoint: their number (0 without a tally), out of the engine, and
-/// back into it before ww_engine_restored. Not collective.
-size_t ww_engine_tally_words(const ww_problem *problem);
-void ww_engine_tally_save(const ww_engine *engine, double *words);
-void ww_engine_tally_load(ww_engine *engine, const double *words);
+/// What the steps did to each layer; NULL unless ww_problem.tracks_layers.
+const ww_track *ww_engine_track(const ww_engine *engine);
+
+/// Tally and track as doubles, for a checkpoint: their number (0 without either), out of the
+/// engine, and back into it before ww_engine_restored. Not collective.
+size_t ww_engine_carry_words(const ww_problem *problem);
+void ww_engine_carry_save(const ww_engine *engine, double *words);
+void ww_engine_carry_load(ww_engine *engine, const double *words);
 
 /// What is known of the end of steps that change something.
 typedef struct ww_rest {
     bool rests;      ///< no train sample would change a weight any more
     int64_t lacking; ///< if so: samples with a margin below 1 that move no unit
     int64_t rounded; ///< and those whose margin is 1 in a step, but below it by rounding (less than
-                     ///< 1e-9) in a product of large blocks, as records have it
+                     ///< 1e-9, or 1e-4 in single precision) in a product of large blocks, as
+                     ///< records have it
 } ww_rest;
 
 /// Whether no train sample would change a weight any more: each has a margin of at least 1, or no
@@ -163,11 +191,12 @@ int64_t ww_engine_state_columns(const ww_problem *problem);
 /// checkpoint. Valid until the next call. Not collective.
 const double *ww_engine_state_tile(void *engine, int64_t tile);
 
-/// Where a checkpoint is read back to: hidden weights [local units, d], output weights [local
-/// units, k], what else is kept [local units, columns]; NULL without columns. After filling all,
-/// ww_engine_restored tells the engine the step they belong to.
-void ww_engine_storage(ww_engine *engine, double **hidden_weights, double **output_weights,
-                       double **state);
+/// Where a checkpoint is read back to. Hidden weights are handed over tile by tile, values [tile
+/// units, ww_layer_columns]; output weights [local units, k] and what else is kept [local units,
+/// columns] (NULL without columns) are written in place. After all of it ww_engine_restored tells
+/// the engine the step they belong to. Not collective.
+void ww_engine_put_layer_tile(void *engine, int64_t layer, int64_t tile, const double *values);
+void ww_engine_storage(ww_engine *engine, double **output_weights, double **state);
 void ww_engine_restored(ww_engine *engine, int64_t step);
 
 #endif

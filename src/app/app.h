@@ -18,6 +18,7 @@ ww_status ww_app_verify(const ww_parallel *parallel, int count, char **words, ww
 ww_status ww_app_plan(const ww_parallel *parallel, int count, char **words, ww_error *error);
 ww_status ww_app_export(const ww_parallel *parallel, int count, char **words, ww_error *error);
 ww_status ww_app_merge(const ww_parallel *parallel, int count, char **words, ww_error *error);
+ww_status ww_app_theory(const ww_parallel *parallel, int count, char **words, ww_error *error);
 ww_status ww_app_list(const ww_parallel *parallel, int count, char **words, ww_error *error);
 
 /// Runs the program: what `main` does between MPI_Init and MPI_Finalize. Collective.

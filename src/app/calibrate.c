@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 enum { MOST_SAMPLES = 2048, MOST_BATCH = 4096, MOST_STEPS = 1000, MOST_DIMENSION = 1024 };
-enum { MOST_GRAM_SAMPLES = 512, MOST_GRAM_WIDTH = 4096 };
+enum { MOST_GRAM_SAMPLES = 512, MOST_GRAM_WIDTH = 4096, MOST_RESULT_WIDTH = 512 };
 static const int64_t MOST_WEIGHT_BYTES = (int64_t)64 << 20; // a rank: more than caches hold
 static const double STEP_SECONDS = 0.5;
 static const double SMALL_RATE = 1e-9; // steps that change next to nothing, at full cost
@@ -22,6 +22,30 @@ static const double SMALL_RATE = 1e-9; // steps that change next to nothing, at 
 static int64_t least(int64_t a, int64_t b)
 {
     return a < b ? a : b;
+}
+
+static int64_t most(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+// The most units, up to those of the layout, with which a checkpoint takes no more than so many
+// bytes.
+static int64_t width_within(const ww_member_layout *layout, int64_t bytes)
+{
+    ww_member_layout tried = *layout;
+    int64_t least_units = 1;
+    int64_t most_units = layout->width;
+    while (least_units < most_units) {
+        tried.width = least_units + (most_units - least_units + 1) / 2;
+        const double needed =
+            (double)tried.width * (double)ww_store_unit_values(&tried) * (double)sizeof(double);
+        if (needed <= (double)bytes)
+            least_units = tried.width;
+        else
+            most_units = tried.width - 1;
+    }
+    return least_units;
 }
 
 // A problem like that of the member, only smaller.
@@ -32,6 +56,7 @@ typedef struct miniature {
     ww_measure_plan *plan;
     ww_problem problem;
     ww_engine *engine;
+    ww_origin *origin;
     ww_batches *batches;
     double *carry, *values;
 } miniature;
@@ -92,6 +117,7 @@ static ww_status make_engine(miniature *self, ww_error *error)
 {
     self->problem.learning_rate = SMALL_RATE;
     WW_TRY(ww_engine_create(&self->problem, &self->engine, error));
+    WW_TRY(ww_origin_create(self->plan, &self->problem, self->engine, &self->origin, error));
     const size_t values =
         (size_t)(ww_measure_values(self->plan) + ww_measure_final_values(self->plan));
     ww_status status = ww_batches_create(&self->problem, &self->batches, error);
@@ -107,6 +133,7 @@ static ww_status make_engine(miniature *self, ww_error *error)
 
 static void end(miniature *self)
 {
+    ww_origin_free(self->origin);
     ww_engine_free(self->engine);
     ww_batches_free(self->batches);
     ww_measure_plan_free(self->plan);
@@ -149,8 +176,13 @@ static ww_status time_steps(miniature *self, double *seconds, int64_t *steps, ww
 static ww_status train(miniature *self, const ww_app_member *member, const ww_dataset *shape,
                        ww_calibration *calibration, ww_error *error)
 {
-    WW_TRY(begin(self, member, shape, member->config->network.width, shape->dimension, error));
-    cut_tiling(&self->problem);
+    const bool is_deep = ww_config_has_layers(member->config);
+    int64_t width = member->config->network.width;
+    if (is_deep)
+        width = width_within(&member->layout, MOST_WEIGHT_BYTES * (int64_t)self->parallel->size);
+    WW_TRY(begin(self, member, shape, width, shape->dimension, error));
+    if (!is_deep) // every unit of a layer looks at all of the layer before: there it must be whole
+        cut_tiling(&self->problem);
     WW_TRY(make_engine(self, error));
     double seconds = 0.0;
     int64_t steps = 0;
@@ -160,20 +192,23 @@ static ww_status train(miniature *self, const ww_app_member *member, const ww_da
     WW_TRY(ww_agree(self->parallel, ww_measure_cost_of(self->plan, &self->problem, &cost, error),
                     error));
     const double began = ww_seconds();
-    WW_TRY(ww_measure_record(self->plan, &self->problem, self->engine, self->batches, self->carry,
-                             self->values, error));
+    WW_TRY(ww_measure_record(self->plan, &self->problem, self->origin, self->engine, self->batches,
+                             self->carry, self->values, error));
     if (cost.record_flops > 0.0)
         calibration->record_rate = cost.record_flops / (ww_seconds() - began);
     return WW_OK;
 }
 
-// Results, on a narrow network of few inputs: they take time by the cube of the dimension.
+// Results, on a narrow network of few inputs: they take time by the cube of the dimension, and with
+// several layers of the width.
 static ww_status finish(miniature *self, const ww_app_member *member, const ww_dataset *shape,
                         ww_calibration *calibration, ww_error *error)
 {
     const int64_t dimension = least(shape->dimension, MOST_DIMENSION);
-    const int64_t width =
-        least(member->config->network.width, 2 * dimension * self->parallel->size);
+    const int64_t narrow = ww_config_has_layers(member->config)
+                               ? MOST_RESULT_WIDTH
+                               : 2 * dimension * self->parallel->size;
+    const int64_t width = least(member->config->network.width, narrow);
     WW_TRY(begin(self, member, shape, width, dimension, error));
     ww_measure_cost cost;
     WW_TRY(ww_agree(self->parallel, ww_measure_cost_of(self->plan, &self->problem, &cost, error),
@@ -184,8 +219,8 @@ static ww_status finish(miniature *self, const ww_app_member *member, const ww_d
         return WW_OK;
     WW_TRY(make_engine(self, error));
     const double began = ww_seconds();
-    WW_TRY(ww_measure_finish(self->plan, &self->problem, self->engine, self->carry, NULL, NULL,
-                             self->values, error));
+    WW_TRY(ww_measure_finish(self->plan, &self->problem, self->origin, self->engine, self->carry,
+                             NULL, NULL, self->values, error));
     calibration->final_rate = most / (ww_seconds() - began);
     return WW_OK;
 }
@@ -249,11 +284,17 @@ typedef struct writing {
     ww_weights_source source;
 } writing;
 
-static const double *same_tile(void *context, int64_t tile)
+static const double *same_tile(void *context, int64_t layer, int64_t tile)
 {
+    (void)layer;
     (void)tile;
     const writing *self = context;
     return self->tile;
+}
+
+static const double *same_state(void *context, int64_t tile)
+{
+    return same_tile(context, 1, tile);
 }
 
 static ww_status write_checkpoints(const char *path, const ww_member_layout *layout,
@@ -262,11 +303,11 @@ static ww_status write_checkpoints(const char *path, const ww_member_layout *lay
 {
     const ww_tiling tiling = ww_tiling_make(layout->width, parallel->rank, parallel->size);
     writing self = {0};
-    const size_t tile = (size_t)(tiling.tile_units * layout->dimension);
+    const int64_t columns =
+        most(most(layout->dimension, layout->state_columns), layout->depth > 1 ? layout->width : 0);
+    const size_t tile = (size_t)(tiling.tile_units * columns);
     const size_t outputs = (size_t)(tiling.local_units * layout->outputs);
-    const size_t state = (size_t)(tiling.tile_units * layout->state_columns);
-    self.tile = ww_allocate(tile > state ? tile : state, sizeof(double),
-                            "weights to calibrate with", error);
+    self.tile = ww_allocate(tile, sizeof(double), "weights to calibrate with", error);
     double *output_weights =
         ww_allocate(outputs, sizeof(double), "weights to calibrate with", error);
     double *carry = ww_allocate(layout->carry_count, sizeof(double), "carried values", error);
@@ -274,7 +315,7 @@ static ww_status write_checkpoints(const char *path, const ww_member_layout *lay
                                       .context = &self,
                                       .output_weights = output_weights,
                                       .carry = carry,
-                                      .state_tile = same_tile};
+                                      .state_tile = same_state};
     ww_status status = ww_agree(
         parallel, self.tile != NULL && output_weights != NULL && carry != NULL ? WW_OK : WW_FAILED,
         error);
@@ -288,11 +329,10 @@ static ww_status write_checkpoints(const char *path, const ww_member_layout *lay
         status = ww_store_checkpoint(store, step, &self.source, WW_RUN_RUNNING, error);
     }
     if (status == WW_OK)
-        calibration->write_rate = (double)(layout->width * (layout->dimension + layout->outputs +
-                                                            layout->state_columns)) *
+        calibration->write_rate = (double)(layout->width * ww_store_unit_values(layout)) *
                                   sizeof(double) / (ww_seconds() - began);
-    const size_t counted = ((tile > state ? tile : state) + outputs + layout->carry_count) *
-                           sizeof(double); // that are resident now
+    const size_t counted =
+        (tile + outputs + layout->carry_count) * sizeof(double); // that are resident now
     calibration->overhead = ww_resident_memory() - (int64_t)counted;
     ww_store_close(store);
     free(self.tile);
@@ -306,10 +346,8 @@ static ww_status write_file(const ww_app_member *member, const char *folder,
                             ww_error *error)
 {
     ww_member_layout layout = member->layout;
-    const int64_t unit_bytes =
-        (layout.dimension + layout.outputs + layout.state_columns) * (int64_t)sizeof(double);
-    layout.width =
-        least(layout.width, 1 + MOST_WEIGHT_BYTES / unit_bytes * (int64_t)parallel->size);
+    // The matrices between hidden layers shrink in both directions.
+    layout.width = width_within(&layout, MOST_WEIGHT_BYTES * (int64_t)parallel->size);
     layout.replicas = 1;
     layout.record = 0;
     layout.snapshot_count = 0;

@@ -134,6 +134,23 @@ static const command commands[] = {
      "  --ranks-per-node R   ranks on such a node (default: processors of this machine)\n"
      "  --no-calibration     no time, and memory without that of program and libraries\n",
      ww_app_plan},
+    {"theory", "print what the papers predict for a configuration's data, before any training",
+     "usage: widthwise theory [CONFIG] [--set KEY=VALUE]... [options]\n"
+     "       mpirun -n RANKS widthwise theory ...\n"
+     "\n"
+     "A table of name, value, formula and source. The data set is loaded and measured, nothing is "
+     "trained\n"
+     "and no file is made: predictions that need a trajectory are those of a run alone. Constants "
+     "that the\n"
+     "papers leave open are 1. Of the model zou-gu, and of several hidden layers: table 1, "
+     "theorems and\n"
+     "lemmas, beside the spectra that they take.\n"
+     "\n"
+     "  --set KEY=VALUE      override a key\n"
+     "  --member I           of a sweep, member I (default: 0)\n"
+     "  --gram               spectra and solves of the Gram matrix for more than 2048 samples "
+     "too\n",
+     ww_app_theory},
     {"show", "tell on one screen what a file holds and how far it is",
      "usage: widthwise show FILE\n"
      "\n"

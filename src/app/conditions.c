@@ -1,5 +1,6 @@
 #include "app/conditions.h"
 
+#include "app/deep_conditions.h"
 #include "widthwise/construct.h"
 #include "widthwise/theory.h"
 
@@ -48,7 +49,7 @@ static ww_status check_step_size(const ww_config *config, const ww_dataset *data
 {
     double curvature = 0.0;
     WW_TRY(ww_theory_curvature(config, data, MOST_KERNEL_SAMPLES, &curvature, error));
-    const double rate = ww_config_learning_rate(config);
+    const double rate = ww_config_learning_rate(config, data->outputs);
     if (!(rate * curvature > 2.0))
         return WW_OK;
     ++*count;
@@ -117,16 +118,34 @@ static void check_separable(const ww_dataset *data, FILE *report, int *count)
             text);
 }
 
-void ww_conditions_warn(const ww_config *config, const ww_dataset *data, ww_progress *progress)
+ww_status ww_conditions_warn(const ww_config *config, const ww_dataset *data,
+                             const ww_parallel *parallel, ww_progress *progress, ww_error *error)
 {
     char text[256];
     describe_separator(data, text, sizeof text);
-    if (text[0] == '\0' || ww_is_built(config)) // which may fit all labels as it is
-        return;
-    ww_progress_warn(progress,
-                     "warning: %s: training may go on to its last step (training.steps: %lld) "
-                     "without coming to rest, and the bounds of Brutzkus et al. 2018 do not apply",
-                     text, (long long)config->training.steps);
+    if (text[0] != '\0' && !ww_is_built(config)) // which may fit all labels as it is
+        ww_progress_warn(
+            progress,
+            "warning: %s: training may go on to its last step (training.steps: %lld) "
+            "without coming to rest, and the bounds of Brutzkus et al. 2018 do not apply",
+            text, (long long)config->training.steps);
+    ww_deep_conditions found;
+    WW_TRY(ww_deep_conditions_find(config, data, true, parallel, &found, error));
+    for (size_t i = 0; i < found.count; i++)
+        ww_progress_warn(progress, "warning: %s", found.lines[i]);
+    return WW_OK;
+}
+
+static ww_status check_deep(const ww_config *config, const ww_dataset *data, FILE *report,
+                            int *count, ww_error *error)
+{
+    const ww_parallel alone = {.communicator = MPI_COMM_SELF, .rank = 0, .size = 1};
+    ww_deep_conditions found;
+    WW_TRY(ww_deep_conditions_find(config, data, false, &alone, &found, error));
+    for (size_t i = 0; i < found.count; i++)
+        fprintf(report, "  %s\n", found.lines[i]);
+    *count += (int)found.count;
+    return WW_OK;
 }
 
 ww_status ww_conditions_print(const ww_config *config, const ww_dataset *data, FILE *report,
@@ -136,6 +155,7 @@ ww_status ww_conditions_print(const ww_config *config, const ww_dataset *data, F
     WW_TRY(check_step_size(config, data, report, count, error));
     WW_TRY(check_coincidence(data, report, count, error));
     check_separable(data, report, count);
+    WW_TRY(check_deep(config, data, report, count, error));
     // What Li & Liang ask of their data is nothing to the other papers.
     return config->model == WW_MODEL_LI_LIANG ? check_separation(data, report, count, error)
                                               : WW_OK;

@@ -5,6 +5,7 @@
 #include "app/progress.h"
 #include "widthwise/config.h"
 #include "widthwise/data.h"
+#include "widthwise/parallel.h"
 
 #include <stdio.h>
 
@@ -15,7 +16,9 @@ ww_status ww_conditions_print(const ww_config *config, const ww_dataset *data, F
                               int *count, ww_error *error);
 
 /// Warns where training may find no end by itself, which takes a hyperplane that separates the
-/// train set. `progress` is that of the run. Not collective.
-void ww_conditions_warn(const ww_config *config, const ww_dataset *data, ww_progress *progress);
+/// train set, and where the data of a deep network are not as its theory has them. `progress` is
+/// that of the run. WW_FAILED: memory is short. Collective.
+ww_status ww_conditions_warn(const ww_config *config, const ww_dataset *data,
+                             const ww_parallel *parallel, ww_progress *progress, ww_error *error);
 
 #endif

@@ -71,6 +71,20 @@ static void add_labels(const ww_app_member *member, const ww_member_place *place
     cost->labels_flops = labels.flops;
 }
 
+// What predictions of deep networks are made from.
+static void add_deep_theory(const ww_app_member *member, int rank, int ranks, ww_member_cost *cost)
+{
+    int64_t bytes = 0;
+    double flops = 0.0;
+    if (!ww_theory_is_deep(&member->theory_plan))
+        return;
+    ww_zou_gu_measure_cost(member->config, &member->shape,
+                           ww_theory_takes_kernels(&member->theory_plan), rank, ranks, &bytes,
+                           &flops);
+    cost->results = larger(cost->results, bytes);
+    cost->final_flops += flops;
+}
+
 ww_status ww_member_cost_of(const ww_app_member *member, const ww_member_place *place,
                             ww_member_cost *cost, ww_error *error)
 {
@@ -100,7 +114,7 @@ ww_status ww_member_cost_of(const ww_app_member *member, const ww_member_place *
         .weights = engine.weights + ww_app_start_bytes(&problem),
         .start = ww_app_start_bytes(&problem) + ww_app_start_work_bytes(&problem),
         .loading = rank == 0 ? ww_dataset_loading_bytes(shape) : 0,
-        .step = engine.work + ww_batches_bytes(&problem),
+        .step = engine.work + ww_batches_bytes(&problem) + measure.origin_bytes,
         .record = measure.record_bytes,
         .results = measure.final_bytes,
         .step_flops = engine.step_flops,
@@ -115,6 +129,7 @@ ww_status ww_member_cost_of(const ww_app_member *member, const ww_member_place *
         cost->records = cost->checkpoints_by_step = 0;
     } else {
         cost->results = larger(cost->results, theory_bytes(member));
+        add_deep_theory(member, rank, ranks, cost);
     }
     add_gram(member, &parallel, place->only_gram, cost);
     add_labels(member, place, cost);

@@ -26,7 +26,7 @@ typedef struct ww_member_cost {
     int64_t weights; ///< hidden and output weights, and those at t = 0 that are held
     int64_t start;   ///< most while those are built, before the engine is there
     int64_t loading; ///< most beside the data set while it is loaded, before anything else is there
-    int64_t step;    ///< all else of the engine, and the batches
+    int64_t step;    ///< all else of the engine, the batches, and what is kept of t = 0
     int64_t record;  ///< most while a record is made
     int64_t results; ///< most while results and predictions are computed
     ww_store_cost store;

@@ -2,6 +2,7 @@
 
 #include "widthwise/memory.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 ww_status ww_course_create(const char *path, const ww_app_member *member, const ww_config *config,
@@ -24,7 +25,7 @@ ww_status ww_course_create(const char *path, const ww_app_member *member, const 
 
 size_t ww_course_carry_count(const ww_measure_plan *plan, const ww_problem *problem)
 {
-    return ww_measure_carry_count(plan) + ww_engine_tally_words(problem);
+    return ww_measure_carry_count(plan) + ww_engine_carry_words(problem);
 }
 
 static double *tally_words(const ww_course *course)
@@ -39,12 +40,16 @@ ww_status ww_course_begin(ww_course *course, ww_error *error)
     course->recorded = -1;
     course->rest = (ww_rest){0};
     ww_measure_carry_start(course->member->plan, course->carry);
-    return ww_engine_create(&course->problem, &course->engine, error);
+    ww_origin_free(course->origin);
+    course->origin = NULL;
+    WW_TRY(ww_engine_create(&course->problem, &course->engine, error));
+    return ww_origin_create(course->member->plan, &course->problem, course->engine, &course->origin,
+                            error);
 }
 
 void ww_course_restored(ww_course *course, int64_t step)
 {
-    ww_engine_tally_load(course->engine, tally_words(course));
+    ww_engine_carry_load(course->engine, tally_words(course));
     ww_engine_restored(course->engine, step);
     // A checkpoint comes after the record of its step, and before one between two of the grid.
     course->recorded = step - step % course->config->measure.every;
@@ -52,13 +57,14 @@ void ww_course_restored(ww_course *course, int64_t step)
 
 void ww_course_save_tally(ww_course *course)
 {
-    ww_engine_tally_save(course->engine, tally_words(course));
+    ww_engine_carry_save(course->engine, tally_words(course));
 }
 
 void ww_course_free(ww_course *course)
 {
     ww_batches_free(course->batches);
     ww_engine_free(course->engine);
+    ww_origin_free(course->origin);
     ww_app_start_free(&course->start);
     free(course->carry);
     free(course->values);
@@ -126,12 +132,41 @@ static bool is_to_settle(const ww_course *course)
 ww_status ww_course_record(ww_course *course, ww_error *error)
 {
     const ww_measure_plan *plan = course->member->plan;
-    WW_TRY(ww_measure_record(plan, &course->problem, course->engine, course->batches, course->carry,
-                             course->values, error));
+    WW_TRY(ww_measure_record(plan, &course->problem, course->origin, course->engine,
+                             course->batches, course->carry, course->values, error));
     course->has_values = true;
     course->recorded = ww_course_step(course);
     course->stopped_by = ww_measure_stop(plan, course->config, course->values);
     return WW_OK;
+}
+
+static bool all_finite(const double *values, int64_t count)
+{
+    bool finite = true;
+    for (int64_t i = 0; i < count; i++)
+        finite &= isfinite(values[i]) != 0;
+    return finite;
+}
+
+ww_status ww_course_check_weights(const ww_course *course, ww_error *error)
+{
+    const ww_problem *problem = &course->problem;
+    const ww_tiling *tiling = &problem->tiling;
+    bool finite = all_finite(ww_engine_output_weights(course->engine),
+                             tiling->local_units * problem->outputs);
+    for (int64_t layer = 1; layer <= problem->depth; layer++)
+        for (int64_t i = 0; i < tiling->local_tiles; i++) {
+            const int64_t tile = tiling->first_tile + i;
+            finite &= all_finite(ww_engine_layer_tile(course->engine, layer, tile),
+                                 ww_tile_size(tiling, tile) * ww_layer_columns(problem, layer));
+        }
+    return ww_agree(course->parallel,
+                    finite ? WW_OK
+                           : ww_fail(error, WW_DIVERGED,
+                                     "training diverged at step %lld: a weight is not finite; a "
+                                     "smaller training.rate may help",
+                                     (long long)ww_course_step(course)),
+                    error);
 }
 
 ww_status ww_course_advance(ww_course *course, int64_t wish, int64_t *wished, ww_error *error)

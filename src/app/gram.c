@@ -148,7 +148,8 @@ static ww_status outputs_at(void *context, int64_t row, double *outputs, ww_erro
 
 static double descent_rate(const update *self)
 {
-    return ww_theory_descent_rate(self->results->member->config, self->plan->samples);
+    return ww_theory_descent_rate(self->results->member->config, self->plan->samples,
+                                  self->plan->outputs);
 }
 
 static ww_status follow(update *self, const ww_spectrum *spectrum, const double *start,

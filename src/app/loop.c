@@ -39,7 +39,7 @@ static ww_weights_source weights_of(member_loop *self)
 {
     ww_course_save_tally(&self->course);
     return (ww_weights_source){
-        .tile = ww_engine_tile,
+        .tile = ww_engine_layer_tile,
         .context = self->course.engine,
         .output_weights = ww_engine_output_weights(self->course.engine),
         .carry = self->course.carry,
@@ -51,6 +51,7 @@ static ww_status checkpoint(member_loop *self, ww_run_state state, ww_error *err
 {
     const ww_weights_source source = weights_of(self);
     const double began = ww_seconds();
+    WW_TRY(ww_course_check_weights(&self->course, error));
     WW_TRY(ww_store_checkpoint(self->store, ww_course_step(&self->course), &source, state, error));
     self->last_checkpoint = self->last_commit = ww_seconds();
     self->checkpoint_step = ww_course_step(&self->course);
@@ -170,15 +171,19 @@ static ww_status weigh(member_loop *self, ww_error *error)
                     .flops;
     // Half of the work on eigenvalues goes through memory, at a fraction of a step's speed.
     self->results_work = (measure.final_flops + GRAM_SLOWNESS * gram) / step;
-    ww_ending_member(self->ending, (double)engine.weights, measure.record_flops / step);
+    const double unit_bytes =
+        (double)ww_store_unit_values(&self->member->layout) * (double)sizeof(double);
+    ww_ending_member(self->ending, (double)self->course.problem.tiling.local_units * unit_bytes,
+                     measure.record_flops / step);
     return WW_OK;
 }
 
 static ww_status begin_or_restore(member_loop *self, ww_error *error)
 {
-    ww_weights_target target = {.carry = self->course.carry};
-    ww_engine_storage(self->course.engine, &target.hidden_weights, &target.output_weights,
-                      &target.engine_state);
+    ww_weights_target target = {.put = ww_engine_put_layer_tile,
+                                .context = self->course.engine,
+                                .carry = self->course.carry};
+    ww_engine_storage(self->course.engine, &target.output_weights, &target.engine_state);
     int64_t step = -1;
     char notice[WW_MESSAGE_SIZE];
     WW_TRY(mend_record(self, error));
@@ -367,7 +372,7 @@ static void say_outcome(member_loop *self, ww_status status, const ww_error *err
         ww_progress_say(self->progress, "%s", error->message);
 }
 
-static void say_start(member_loop *self)
+static ww_status say_start(member_loop *self, ww_error *error)
 {
     char text[512];
     ww_app_start_describe(&self->course.start, &self->course.problem, text, sizeof text);
@@ -378,7 +383,8 @@ static void say_start(member_loop *self)
         ww_engine_describe(&self->course.problem, text, sizeof text);
         ww_progress_say(self->progress, "steps by %s", text);
     }
-    ww_conditions_warn(self->config, self->course.data, self->progress);
+    return ww_conditions_warn(self->config, self->course.data, self->parallel, self->progress,
+                              error);
 }
 
 ww_status ww_app_member_run(const char *path, const ww_app_member *member, const ww_dataset *data,
@@ -401,7 +407,7 @@ ww_status ww_app_member_run(const char *path, const ww_app_member *member, const
     ww_member_layout layout = member->layout;
     layout.data_hash = data->hash;
     if (status == WW_OK)
-        say_start(&self);
+        status = say_start(&self, error);
     if (status == WW_OK)
         status =
             ww_store_open(path, &layout, parallel, &self.course.problem.tiling, &self.store, error);

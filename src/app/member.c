@@ -35,7 +35,10 @@ static size_t fill_facts(const ww_config *config, const ww_dataset *data, int64_
     facts[count++] = text_fact("model", ww_model_name(config->model), "Preset of the run.");
     facts[count++] =
         text_fact("source", ww_source_name(config->data.source), "Source of the data set.");
+    facts[count++] = text_fact("precision", ww_precision_name(config->precision),
+                               "Precision that training works with; all that is stored is double.");
     facts[count++] = integer_fact("width", config->network.width, "units", "Hidden units m.");
+    facts[count++] = integer_fact("depth", config->network.depth, "layers", "Hidden layers L.");
     facts[count++] = integer_fact("dimension", data->dimension, "1", "Input dimension d.");
     facts[count++] = integer_fact("outputs", data->outputs, "1",
                                   "Outputs k: one for each class, or one for two classes.");
@@ -47,7 +50,7 @@ static size_t fill_facts(const ww_config *config, const ww_dataset *data, int64_
     facts[count++] = integer_fact("batch", batch, "samples", "Samples B in a step.");
     facts[count++] = integer_fact("steps", config->training.steps, "steps", "Steps T asked for.");
     facts[count - 1].changes = true;
-    facts[count++] = real_fact("learning_rate", ww_config_learning_rate(config), "1",
+    facts[count++] = real_fact("learning_rate", ww_config_learning_rate(config, data->outputs), "1",
                                "Step size eta after rate_scaling.");
     if (ww_config_hidden_std(config) > 0.0)
         facts[count++] = real_fact("hidden_std", ww_config_hidden_std(config), "1",
@@ -197,6 +200,7 @@ ww_status ww_app_member_prepare(const ww_config *config, int64_t index, const ch
         .config_text = member->config_text,
         .label = label,
         .width = config->network.width,
+        .depth = config->network.depth,
         .dimension = shape->dimension,
         .outputs = shape->outputs,
         .has_targets = shape->has_targets,

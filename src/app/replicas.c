@@ -91,16 +91,24 @@ static ww_status keep_results(const replicas *self, const ww_course *course, int
     const int64_t final_values = ww_measure_final_values(self->member->plan);
     int64_t *trajectory = trajectory_of(self, row);
     int64_t *final = trajectory + layout->records * ww_measure_values(self->member->plan);
-    WW_TRY(ww_measure_finish(self->member->plan, &course->problem, course->engine, course->carry,
-                             NULL, NULL, self->results, error));
+    WW_TRY(ww_measure_finish(self->member->plan, &course->problem, course->origin, course->engine,
+                             course->carry, NULL, NULL, self->results, error));
     memcpy(final, self->results, (size_t)final_values * sizeof *final);
     const int64_t *column = trajectory;
     for (size_t i = 0; i < layout->trajectory_count; i++) {
         self->columns[i] = (const double *)(const void *)column;
         column += layout->records * ww_field_size(&layout->trajectory[i]);
     }
-    const ww_theory_inputs inputs = {
-        .data = course->data, .rows = records, .steps = row + 2, .columns = self->columns};
+    ww_zou_gu_data deep = {0};
+    if (ww_theory_is_deep(&self->member->theory_plan))
+        WW_TRY(ww_zou_gu_measure(course->problem.config, course->data, &self->alone,
+                                 ww_theory_takes_kernels(&self->member->theory_plan), &deep,
+                                 error));
+    const ww_theory_inputs inputs = {.data = course->data,
+                                     .rows = records,
+                                     .steps = row + 2,
+                                     .columns = self->columns,
+                                     .deep = &deep};
     ww_theory_compute(&self->member->theory_plan, &inputs,
                       (double *)(void *)(final + final_values));
     return WW_OK;
@@ -471,9 +479,10 @@ ww_status ww_app_replicas_run(const char *path, const ww_app_member *member, con
                      .ending = ending,
                      .progress = progress};
     ww_progress_begin(progress, member->label[0] != '\0' ? member->label : member->config->name, 0);
-    if (data != NULL)
-        ww_conditions_warn(self.config, data, progress);
-    ww_status status = prepare(&self, path, error);
+    ww_status status =
+        data != NULL ? ww_conditions_warn(self.config, data, parallel, progress, error) : WW_OK;
+    if (status == WW_OK)
+        status = prepare(&self, path, error);
     if (status == WW_OK)
         status = run_rounds(&self, error);
     if (status == WW_OK)

@@ -15,6 +15,7 @@ typedef struct collected {
     const double **columns; // [fields of the trajectory]: those that predictions are made from
     double *numbers;        // [columns in use, rows]
     double *values;         // of the predictions
+    ww_zou_gu_data deep;    // where the run has predictions of deep networks
 } collected;
 
 static void collected_free(collected *self)
@@ -90,6 +91,14 @@ static ww_status collect(const ww_app_results *results, collected *self, ww_erro
                                  .columns = self->columns};
     WW_TRY(ww_store_read_steps(results->store, self->steps, error));
     WW_TRY(read_columns(results, self, error));
+    if (ww_theory_is_deep(&member->theory_plan)) {
+        if (results->before != NULL)
+            WW_TRY(results->before(results->context, error));
+        WW_TRY(ww_zou_gu_measure(member->config, inputs->data, results->parallel,
+                                 ww_theory_takes_kernels(&member->theory_plan), &self->deep,
+                                 error));
+        inputs->deep = &self->deep;
+    }
     if (member->gram == NULL)
         return WW_OK;
     self->course.rows = inputs->rows;
@@ -129,9 +138,9 @@ static ww_status write_final(const ww_app_results *results, collected *self, ww_
     double *values = ww_allocate((size_t)count, sizeof *values, "the results", error);
     ww_status status = ww_agree(results->parallel, values != NULL ? WW_OK : WW_FAILED, error);
     if (status == WW_OK)
-        status = ww_measure_finish(member->plan, &results->course->problem, results->course->engine,
-                                   results->course->carry, results->before, results->context,
-                                   values, error);
+        status = ww_measure_finish(member->plan, &results->course->problem, results->course->origin,
+                                   results->course->engine, results->course->carry, results->before,
+                                   results->context, values, error);
     if (status == WW_OK && ww_app_has_gram_at_snapshots(member))
         status = ww_app_gram_at_snapshots(results, &self->work, values + own, error);
     const double *position = values;

@@ -120,16 +120,20 @@ static ww_status print_model(const char *path, const ww_member_summary *summary,
                              const ww_config *config, ww_error *error)
 {
     const ww_parallel alone = {.communicator = MPI_COMM_NULL, .rank = 0, .size = 1};
-    ww_dataset shape = {.outputs = 1};
+    ww_dataset shape = {0};
     ww_problem problem;
     char engine[64];
     WW_TRY(ww_store_read_fact(path, summary->index, "dimension", &shape.dimension, error));
     WW_TRY(ww_store_read_fact(path, summary->index, "train_samples", &shape.train.count, error));
+    WW_TRY(ww_store_read_fact(path, summary->index, "outputs", &shape.outputs, error));
     ww_problem_describe(config, &shape, &alone, &problem);
     ww_engine_describe(&problem, engine, sizeof engine);
-    printf("\n    model         %s on %s, m = %lld, eta = %.6g, %s", ww_model_name(config->model),
-           ww_source_name(config->data.source), (long long)config->network.width,
-           ww_config_learning_rate(config),
+    printf("\n    model         %s on %s, ", ww_model_name(config->model),
+           ww_source_name(config->data.source));
+    if (config->network.depth > 1)
+        printf("L = %lld, ", (long long)config->network.depth);
+    printf("m = %lld, eta = %.6g, %s", (long long)config->network.width,
+           ww_config_learning_rate(config, shape.outputs),
            config->training.method == WW_METHOD_GD ? "full batch" : "batches of ");
     if (config->training.method == WW_METHOD_SGD)
         printf("%lld", (long long)config->training.batch);

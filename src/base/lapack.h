@@ -33,6 +33,13 @@ void dsyev_(const char *job, const char *upper, const int *n, double *a, const i
 void dstev_(const char *job, const int *n, double *d, double *e, double *z, const int *ldz,
             double *work, int *info, size_t job_length);
 
+/// Cholesky factor of a symmetric matrix [n, n] without negative eigenvalues, with the largest of
+/// what is left brought forward at each step: a(pivot, pivot) = L L^T, L [n, rank] in the lower
+/// triangle (upper "L"), pivot counted from 1. Diagonals below `tolerance`, or for a negative one
+/// below n times the rounding of the largest, end it. work [2 n].
+void dpstrf_(const char *upper, const int *n, double *a, const int *lda, int *pivot, int *rank,
+             const double *tolerance, double *work, int *info, size_t upper_length);
+
 /// QR factorisation of a [m, n]: R in its upper triangle, reflectors below.
 void dgeqrf_(const int *m, const int *n, double *a, const int *lda, double *tau, double *work,
              const int *work_size, int *info);

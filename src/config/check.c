@@ -61,189 +61,6 @@ static ww_status check_required(const ww_config *config, const ww_given *given, 
     return WW_OK;
 }
 
-// Number of samples in words.
-static const char *count_in_words(int64_t count, char *buffer, size_t size)
-{
-    if (count == WW_ALL_SAMPLES)
-        return "all";
-    (void)snprintf(buffer, size, "%lld", (long long)count);
-    return buffer;
-}
-
-static ww_status check_samples(const ww_config *config, const char *key, int64_t count,
-                               ww_error *error)
-{
-    char words[32];
-    const ww_source source = config->data.source;
-    if (source == WW_SOURCE_POINTS) {
-        const int64_t points = config->data.points.classes * config->data.points.components;
-        if (count != points)
-            return ww_config_refuse(config, key, error,
-                                    "is %s, but source points has data.points.classes x "
-                                    "data.points.components = %lld samples; leave the key out",
-                                    count_in_words(count, words, sizeof words), (long long)points);
-    }
-    if (source == WW_SOURCE_ORTHONORMAL && count != config->data.orthonormal.dimension)
-        return ww_config_refuse(
-            config, key, error,
-            "is %s, but source orthonormal has data.orthonormal.dimension = %lld "
-            "samples; leave the key out",
-            count_in_words(count, words, sizeof words),
-            (long long)config->data.orthonormal.dimension);
-    if (count == WW_ALL_SAMPLES && !ww_source_reads_files(source))
-        return ww_config_refuse(config, key, error,
-                                "is all, but source %s has no end; give a number of samples",
-                                ww_source_name(source));
-    return WW_OK;
-}
-
-static ww_status check_probabilities(const ww_config *config, ww_error *error)
-{
-    const ww_real_list *list = &config->data.mixture.probabilities;
-    const char *key = "data.mixture.probabilities";
-    int64_t wanted = 0;
-    if (ww_multiply(config->data.mixture.classes, config->data.mixture.components,
-                    "classes x components", &wanted, NULL) != WW_OK)
-        return ww_config_refuse(
-            config, "data.mixture.classes", error,
-            "times data.mixture.components is more than 64 bits can count; choose fewer");
-    if (list->count == 0)
-        return WW_OK;
-    if ((int64_t)list->count != wanted)
-        return ww_config_refuse(config, key, error,
-                                "has %zu entries, but there are data.mixture.classes x "
-                                "data.mixture.components = %lld; give one for each component",
-                                list->count, (long long)wanted);
-    double sum = 0.0;
-    for (size_t i = 0; i < list->count; i++)
-        sum += list->values[i];
-    if (fabs(sum - 1.0) > 1e-9)
-        return ww_config_refuse(config, key, error,
-                                "has the sum %.12g; probabilities must have the sum 1", sum);
-    return WW_OK;
-}
-
-// Labels of images that are kept.
-static ww_status check_classes(const ww_config *config, const char *key,
-                               const ww_integer_list *list, ww_error *error)
-{
-    if (list->count == 1)
-        return ww_config_refuse(config, key, error,
-                                "has one class; name at least two, or none for all");
-    for (size_t i = 0; i < list->count; i++)
-        for (size_t j = 0; j < i; j++)
-            if (list->values[i] == list->values[j])
-                return ww_config_refuse(config, key, error, "has %lld twice; name every class once",
-                                        (long long)list->values[i]);
-    return WW_OK;
-}
-
-// Worst-case labels are real numbers, one a sample, that belong to one train set.
-static ww_status check_worst_case(const ww_config *config, ww_error *error)
-{
-    static const char key[] = "data.labels.kind";
-    if (!ww_config_has_targets(config))
-        return ww_config_refuse(
-            config, key, error,
-            "is worst-case, whose labels are real numbers that cross entropy has no use "
-            "for; set loss: squared, or other labels");
-    if (config->replicas > 1)
-        return ww_config_refuse(
-            config, key, error,
-            "is worst-case, which takes a Gram matrix for every run, and replicas is "
-            "%lld; use a sweep over seeds, or other labels",
-            (long long)config->replicas);
-    if (config->data.labels.random_fraction != 0.0)
-        return ww_config_refuse(
-            config, "data.labels.random_fraction", error,
-            "is %g, but data.labels.kind: worst-case replaces every label; leave one of "
-            "them out",
-            config->data.labels.random_fraction);
-    return WW_OK;
-}
-
-static ww_status check_files(const ww_config *config, const char *key, const ww_word_list *list,
-                             ww_error *error)
-{
-    return list->count > 0
-               ? WW_OK
-               : ww_config_refuse(config, key, error,
-                                  "names no file; leave the key out for the usual ones");
-}
-
-static ww_status check_cifar10(const ww_config *config, ww_error *error)
-{
-    WW_TRY(
-        check_files(config, "data.cifar10.train_files", &config->data.cifar10.train_files, error));
-    WW_TRY(check_files(config, "data.cifar10.test_files", &config->data.cifar10.test_files, error));
-    return check_classes(config, "data.cifar10.classes", &config->data.cifar10.classes, error);
-}
-
-static ww_status check_subset(const ww_config *config, ww_error *error)
-{
-    const int64_t candidates = config->data.subset.candidates;
-    if (config->data.subset.kind == WW_SUBSET_NONE)
-        return WW_OK;
-    const ww_source source = config->data.source;
-    if (source == WW_SOURCE_POINTS || source == WW_SOURCE_ORTHONORMAL)
-        return ww_config_refuse(
-            config, "data.subset.kind", error,
-            "is separable, but source %s has exactly the samples that it has; leave one "
-            "of them out",
-            ww_source_name(source));
-    if (config->data.train == WW_ALL_SAMPLES || config->data.test == WW_ALL_SAMPLES)
-        return ww_config_refuse(
-            config, config->data.train == WW_ALL_SAMPLES ? "data.train" : "data.test", error,
-            "is all, but of a separable subset there are as many as are asked for, first "
-            "for training and then for the test; give a number");
-    if (candidates == WW_ALL_SAMPLES && !ww_source_reads_files(source))
-        return ww_config_refuse(config, "data.subset.candidates", error,
-                                "is all, but source %s has no end; give a number of samples",
-                                ww_source_name(source));
-    if (candidates != WW_ALL_SAMPLES && candidates - config->data.train < config->data.test)
-        return ww_config_refuse(
-            config, "data.subset.candidates", error,
-            "is %lld, fewer than the %lld samples of data.train and the %lld of "
-            "data.test; raise it",
-            (long long)candidates, (long long)config->data.train, (long long)config->data.test);
-    return WW_OK;
-}
-
-static ww_status check_data(const ww_config *config, ww_error *error)
-{
-    WW_TRY(check_samples(config, "data.train", config->data.train, error));
-    WW_TRY(check_samples(config, "data.test", config->data.test, error));
-    if (config->data.source == WW_SOURCE_MIXTURE) {
-        WW_TRY(check_probabilities(config, error));
-        if (config->data.mixture.spread == 0.0 && config->data.mixture.separation == 0.0)
-            return ww_config_refuse(
-                config, "data.mixture.spread", error,
-                "and data.mixture.separation are both 0, so that every input would be 0; "
-                "raise one");
-    }
-    if (config->data.source == WW_SOURCE_IDX)
-        WW_TRY(check_classes(config, "data.idx.classes", &config->data.idx.classes, error));
-    if (config->data.source == WW_SOURCE_CIFAR10)
-        WW_TRY(check_cifar10(config, error));
-    if (config->data.source == WW_SOURCE_FUNCTION &&
-        config->data.function.kind == WW_FUNCTION_QUADRATIC &&
-        config->data.function.terms > config->data.function.dimension)
-        return ww_config_refuse(
-            config, "data.function.terms", error,
-            "is %lld, but only data.function.dimension = %lld directions are orthogonal; "
-            "choose fewer terms",
-            (long long)config->data.function.terms, (long long)config->data.function.dimension);
-    if (config->data.labels.kind == WW_LABELS_RANDOM && config->data.labels.random_fraction != 1.0)
-        return ww_config_refuse(
-            config, "data.labels.random_fraction", error,
-            "is %g, but data.labels.kind: random draws every label anew; leave one of "
-            "them out",
-            config->data.labels.random_fraction);
-    if (config->data.labels.kind == WW_LABELS_WORST_CASE)
-        WW_TRY(check_worst_case(config, error));
-    return check_subset(config, error);
-}
-
 // Checks that the bytes of an array [rows, columns] of doubles can be counted.
 static ww_status check_bytes(const ww_config *config, const char *key, int64_t rows,
                              const char *columns_name, int64_t columns, ww_error *error)
@@ -258,8 +75,8 @@ static ww_status check_bytes(const ww_config *config, const char *key, int64_t r
     return WW_OK;
 }
 
-// Input dimension where the configuration alone fixes it, else 1.
-static int64_t known_dimension(const ww_config *config)
+// Input dimension of the source where the configuration alone fixes it, else 1.
+static int64_t known_source_dimension(const ww_config *config)
 {
     switch (config->data.source) {
     case WW_SOURCE_MIXTURE:
@@ -274,6 +91,8 @@ static int64_t known_dimension(const ww_config *config)
         return config->data.separable.dimension;
     case WW_SOURCE_ORTHONORMAL:
         return config->data.orthonormal.dimension;
+    case WW_SOURCE_SPHERE:
+        return config->data.sphere.dimension;
     case WW_SOURCE_CIFAR10:
         return 3072;
     case WW_SOURCE_IDX:
@@ -281,6 +100,14 @@ static int64_t known_dimension(const ww_config *config)
         break;
     }
     return 1;
+}
+
+static int64_t known_dimension(const ww_config *config)
+{
+    const bool has_more =
+        config->data.last_coordinate > 0.0 && config->data.source != WW_SOURCE_SPHERE;
+    const int64_t dimension = known_source_dimension(config);
+    return has_more && dimension < INT64_MAX ? dimension + 1 : dimension;
 }
 
 static ww_status check_sizes(const ww_config *config, ww_error *error)
@@ -298,6 +125,14 @@ static ww_status check_sizes(const ww_config *config, ww_error *error)
     if (config->data.source == WW_SOURCE_POINTS)
         WW_TRY(check_bytes(config, "network.width", config->network.width, "the number of classes",
                            config->data.points.classes, error));
+    if (config->data.source == WW_SOURCE_SPHERE) {
+        WW_TRY(check_bytes(config, "network.width", config->network.width, "the number of outputs",
+                           config->data.sphere.outputs, error));
+        WW_TRY(check_bytes(config, "data.train", train, "the number of outputs",
+                           config->data.sphere.outputs, error));
+        WW_TRY(check_bytes(config, "data.test", test, "the number of outputs",
+                           config->data.sphere.outputs, error));
+    }
     return WW_OK;
 }
 
@@ -305,6 +140,60 @@ static bool has_halves(const ww_config *config)
 {
     return config->network.start != WW_START_FILE &&
            config->network.output.kind == WW_OUTPUT_HALVES;
+}
+
+// What has a meaning, or was built, for one hidden layer only.
+static ww_status check_depth(const ww_config *config, ww_error *error)
+{
+    const long long depth = (long long)config->network.depth;
+    if (depth == 1)
+        return WW_OK;
+    if (config->network.hidden.pairs == WW_PAIRS_ANTISYMMETRIC)
+        return ww_config_refuse(
+            config, "network.hidden.pairs", error,
+            "is antisymmetric, but network.depth is %lld, and pairs cancel in one hidden layer "
+            "only; choose none",
+            depth);
+    if (config->network.start != WW_START_DRAWN)
+        return ww_config_refuse(
+            config, "network.start", error,
+            "is %s, but network.depth is %lld, and only weights of one hidden layer can be taken "
+            "or built; choose drawn, or network.depth: 1",
+            choice_of(ww_key_at(ww_key_find("network.start")), config), depth);
+    if (config->network.hidden.kind != WW_HIDDEN_GAUSSIAN)
+        return ww_config_refuse(
+            config, "network.hidden.kind", error,
+            "is %s, but network.depth is %lld, and only gaussian is drawn for several hidden "
+            "layers; choose gaussian",
+            choice_of(ww_key_at(ww_key_find("network.hidden.kind")), config), depth);
+    if (config->gram.network)
+        return ww_config_refuse(
+            config, "gram.network", error,
+            "is true, but network.depth is %lld; leave it out, and name network_kernel in "
+            "measure.final for the kernel of the finite network",
+            depth);
+    return WW_OK;
+}
+
+static ww_status check_engine(const ww_config *config, ww_error *error)
+{
+    static const char key[] = "training.engine";
+    const ww_engine_kind engine = config->training.engine;
+    if (engine == WW_ENGINE_AUTO || engine == WW_ENGINE_LAYERS)
+        return WW_OK;
+    const char *name = choice_of(ww_key_at(ww_key_find(key)), config);
+    if (config->network.depth > 1)
+        return ww_config_refuse(
+            config, key, error,
+            "is %s, which is of one hidden layer, but network.depth is %lld; choose layers or auto",
+            name, (long long)config->network.depth);
+    if (config->precision == WW_PRECISION_SINGLE)
+        return ww_config_refuse(
+            config, key, error,
+            "is %s, which works in double precision, but precision is single; choose layers or "
+            "auto",
+            name);
+    return WW_OK;
 }
 
 static ww_status check_network(const ww_config *config, ww_error *error)
@@ -348,11 +237,12 @@ static ww_status check_loss(const ww_config *config, ww_error *error)
 {
     if (config->loss != WW_LOSS_HINGE)
         return WW_OK;
-    if (config->data.source == WW_SOURCE_FUNCTION)
+    if (config->data.source == WW_SOURCE_FUNCTION || config->data.source == WW_SOURCE_SPHERE)
         return ww_config_refuse(
             config, "loss", error,
-            "is hinge, which is of two classes, but source function has real numbers; "
-            "choose loss: squared or another source");
+            "is hinge, which is of two classes, but source %s has real numbers; "
+            "choose loss: squared or another source",
+            ww_source_name(config->data.source));
     if (config->data.labels.kind == WW_LABELS_WORST_CASE)
         return ww_config_refuse(
             config, "data.labels.kind", error,
@@ -473,9 +363,11 @@ static ww_status check_gram(const ww_config *config, ww_error *error)
 ww_status ww_config_check(const ww_config *config, const ww_given *given, ww_error *error)
 {
     WW_TRY(check_required(config, given, error));
-    WW_TRY(check_data(config, error));
+    WW_TRY(ww_config_check_data(config, error));
     WW_TRY(check_sizes(config, error));
+    WW_TRY(check_depth(config, error)); // first: what it refuses need not be put right
     WW_TRY(check_network(config, error));
+    WW_TRY(check_engine(config, error));
     WW_TRY(check_loss(config, error));
     WW_TRY(check_training(config, given, error));
     WW_TRY(check_replicas(config, error));

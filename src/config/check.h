@@ -11,6 +11,9 @@ ww_status ww_config_derive(ww_config *config, const ww_given *given, ww_error *e
 /// Checks what keys require of each other in one complete configuration.
 ww_status ww_config_check(const ww_config *config, const ww_given *given, ww_error *error);
 
+/// The part of it that is about the data set. check_data.c
+ww_status ww_config_check_data(const ww_config *config, ww_error *error);
+
 /// Checks that no two members have replicas that are the same run: statistics over them would count
 /// it twice.
 ww_status ww_experiment_check_overlap(const ww_experiment *experiment, const char *origin,

@@ -28,11 +28,11 @@ bool ww_is_given(const ww_given *given, const char *key)
     return given[index].node != NULL;
 }
 
-// Sources that lie in the unit ball, and are where they are meant to be.
+// Sources that lie in the unit ball or on the sphere, and are where they are meant to be.
 static bool is_placed(ww_source source)
 {
     return source == WW_SOURCE_XOR_BALLS || source == WW_SOURCE_SEPARABLE ||
-           source == WW_SOURCE_ORTHONORMAL;
+           source == WW_SOURCE_ORTHONORMAL || source == WW_SOURCE_SPHERE;
 }
 
 bool ww_source_reads_files(ww_source source)
@@ -45,6 +45,14 @@ static ww_normalize usual_normalize(const ww_config *config)
     if (is_placed(config->data.source))
         return WW_NORMALIZE_NONE;
     return config->model == WW_MODEL_BRUTZKUS ? WW_NORMALIZE_BALL : WW_NORMALIZE_SPHERE;
+}
+
+static double usual_last_coordinate(const ww_config *config)
+{
+    static const double USUAL = 0.3;
+    const bool is_on_sphere =
+        config->data.source == WW_SOURCE_SPHERE || config->data.normalize == WW_NORMALIZE_SPHERE;
+    return config->model == WW_MODEL_ZOU_GU && is_on_sphere ? USUAL : 0.0;
 }
 
 static int64_t usual_candidates(const ww_config *config)
@@ -154,13 +162,15 @@ ww_status ww_config_derive(ww_config *config, const ww_given *given, ww_error *e
         config->data.test = samples;
     if (!ww_is_given(given, "data.normalize"))
         config->data.normalize = usual_normalize(config);
+    if (!ww_is_given(given, "data.last_coordinate"))
+        config->data.last_coordinate = usual_last_coordinate(config);
     if (!ww_is_given(given, "data.subset.candidates"))
         config->data.subset.candidates = usual_candidates(config);
     WW_TRY(derive_steps(config, given, error));
     if (!ww_is_given(given, "gram.depth"))
         config->gram.depth = config->network.depth;
     if (!ww_is_given(given, "gram.network"))
-        config->gram.network = ww_config_has_one_magnitude(config);
+        config->gram.network = ww_config_has_one_magnitude(config) && config->network.depth == 1;
     if (!ww_is_given(given, "data.labels.random_fraction"))
         config->data.labels.random_fraction =
             config->data.labels.kind == WW_LABELS_RANDOM ? 1.0 : 0.0;

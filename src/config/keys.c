@@ -6,9 +6,12 @@
 #include <string.h>
 
 // The order of words is the order of the enumerations in config.h.
-static const char *const models[] = {"li-liang", "arora", "brutzkus", NULL};
-static const char *const sources[] = {"mixture", "xor-balls", "points",    "idx",         "cifar10",
-                                      "hdf5",    "function",  "separable", "orthonormal", NULL};
+static const char *const models[] = {"li-liang", "arora", "brutzkus", "zou-gu", NULL};
+static const char *const precisions[] = {"double", "single", NULL};
+static const char *const sources[] = {"mixture",     "xor-balls", "points",   "idx",
+                                      "cifar10",     "hdf5",      "function", "separable",
+                                      "orthonormal", "sphere",    NULL};
+static const char *const sphere_targets[] = {"gaussian", "signs", NULL};
 static const char *const subsets[] = {"none", "separable", NULL};
 static const char *const starts[] = {"drawn", "file", "fit", "bad-fit", "local-minimum", NULL};
 static const char *const hidden[] = {"gaussian", "ball", "cube", "opposed", NULL};
@@ -18,14 +21,16 @@ static const char *const label_kinds[] = {"true", "random", "worst-case", NULL};
 static const char *const worst_case_norms[] = {"sqrt-samples", "one", NULL};
 static const char *const activations[] = {"relu", "leaky-relu", NULL};
 static const char *const scalings[] = {"none", "inverse-sqrt-width", NULL};
+static const char *const output_scalings[] = {"none", "inverse-sqrt-width", "inverse-sqrt-outputs",
+                                              NULL};
 static const char *const pairs[] = {"none", "antisymmetric", NULL};
 static const char *const outputs[] = {"gaussian", "signs", "halves", NULL};
 static const char *const losses[] = {"cross-entropy", "squared", "hinge", NULL};
 static const char *const reductions[] = {"mean", "sum", NULL};
 static const char *const methods[] = {"sgd", "gd", NULL};
-static const char *const rate_scalings[] = {"none", "inverse-width", NULL};
+static const char *const rate_scalings[] = {"none", "inverse-width", "inverse-curvature", NULL};
 static const char *const samplings[] = {"permutation", "replacement", "sequential", NULL};
-static const char *const engines[] = {"auto", "dense", "window", NULL};
+static const char *const engines[] = {"auto", "dense", "window", "layers", NULL};
 static const char *const gradients[] = {"last-layer", "all-layers", NULL};
 static const char *const gram_labels[] = {"true", "random", "worst-case", NULL};
 static const char *const gram_spectra[] = {"none", "values", "full", NULL};
@@ -65,6 +70,9 @@ static const ww_key keys[] = {
     KEY(seeds.batches, INTEGER, "Seed of the choice of batches.", AT_LEAST(0), DERIVED("seed")),
     KEY(model, CHOICE, "Preset that sets every default of one paper; any key may override it.",
         .choices = models, FROM("li-liang")),
+    KEY(precision, CHOICE,
+        "Precision that training works with; sums over units, and all that is stored, are double.",
+        .choices = precisions, FROM("double")),
     KEY(data.source, CHOICE, "Where the samples come from.", .choices = sources, FROM_MODEL),
     KEY(data.train, SAMPLES, "Number n of training samples; all: every sample of the files.",
         AT_LEAST(1),
@@ -76,7 +84,8 @@ static const ww_key keys[] = {
     KEY(data.normalize, CHOICE,
         "sphere: every input has norm 1; ball: the largest input has norm 1.",
         .choices = normalizations,
-        DERIVED("sphere (model brutzkus: ball; sources xor-balls, separable, orthonormal: none)")),
+        DERIVED("sphere (model brutzkus: ball; sources xor-balls, separable, orthonormal, sphere: "
+                "none)")),
     KEY(data.mixture.dimension, INTEGER, "Input dimension d.", AT_LEAST(1), FROM("1000"),
         .unit = "coordinates", ONLY_SOURCE(MIXTURE)),
     KEY(data.mixture.classes, INTEGER, "Number of classes.", AT_LEAST(2), FROM_MODEL,
@@ -176,6 +185,25 @@ static const ww_key keys[] = {
     KEY(data.orthonormal.dimension, INTEGER,
         "Input dimension d; the samples are e_1 to e_d, all with the first label.", AT_LEAST(1),
         FROM("10"), .unit = "coordinates", ONLY_SOURCE(ORTHONORMAL)),
+    KEY(data.sphere.dimension, INTEGER,
+        "Input dimension d, the last coordinate (data.last_coordinate) included.", AT_LEAST(2),
+        FROM("10"), .unit = "coordinates", ONLY_SOURCE(SPHERE)),
+    KEY(data.sphere.outputs, INTEGER, "Number k of outputs, whose targets are drawn.", AT_LEAST(1),
+        FROM("1"), .unit = "outputs", ONLY_SOURCE(SPHERE)),
+    KEY(data.sphere.separation, REAL,
+        "Smallest distance phi between two train samples, which one pair has; 0: any.",
+        NUMBERS(0, 2), .below = true, FROM("0"), ONLY_SOURCE(SPHERE)),
+    KEY(data.sphere.arcs, INTEGER,
+        "Great circles that the train samples lie on, one beside the other at the separation; 0: "
+        "they lie anywhere.",
+        AT_LEAST(0), FROM("0"), .unit = "arcs", ONLY_SOURCE(SPHERE)),
+    KEY(data.sphere.targets, CHOICE,
+        "gaussian: every target is N(0, 1/k); signs: +k^-1/2 or -k^-1/2 with equal chance.",
+        .choices = sphere_targets, FROM("gaussian"), ONLY_SOURCE(SPHERE)),
+    KEY(data.last_coordinate, REAL,
+        "mu: inputs on the sphere get one more coordinate, mu, and are shortened so that they stay "
+        "there (ZG assumption 3.1); 0: they stay as they are.",
+        NUMBERS(0, 1), .below = true, DERIVED("0 (model zou-gu with inputs on the sphere: 0.3)")),
     KEY(data.subset.kind, CHOICE,
         "separable: of two classes, only samples that one hyperplane separates are kept; train and "
         "test samples are the first of them.",
@@ -203,8 +231,8 @@ static const ww_key keys[] = {
         FROM("sqrt-samples"), ONLY("data.labels.kind", WW_LABELS_WORST_CASE)),
     KEY(network.width, INTEGER, "Number m of hidden units.", AT_LEAST(1), FROM("1000"),
         .unit = "hidden units"),
-    KEY(network.depth, INTEGER, "Number L of hidden layers.", INTEGERS(1, 1), FROM("1"),
-        .unit = "hidden layers"),
+    KEY(network.depth, INTEGER, "Number L of hidden layers, each of network.width units.",
+        INTEGERS(1, 1000), FROM("1"), .unit = "hidden layers"),
     KEY(network.activation.kind, CHOICE, "Activation of the hidden units.", .choices = activations,
         FROM_MODEL),
     KEY(network.activation.slope, REAL, "Slope of the activation left of zero.", NUMBERS(0, 1),
@@ -245,8 +273,10 @@ static const ww_key keys[] = {
     KEY(network.output.scale, REAL, "Standard deviation of an output weight, before scaling.",
         POSITIVE, FROM_MODEL, EXCEPT("network.start", WW_START_FILE)),
     KEY(network.output.scaling, CHOICE,
-        "inverse-sqrt-width: output weights are divided by sqrt(width).", .choices = scalings,
-        FROM_MODEL, EXCEPT("network.start", WW_START_FILE)),
+        "inverse-sqrt-width: output weights are divided by sqrt(width); inverse-sqrt-outputs: by "
+        "the "
+        "square root of the number of outputs.",
+        .choices = output_scalings, FROM_MODEL, EXCEPT("network.start", WW_START_FILE)),
     KEY(network.train_output, BOOLEAN, "The output weights are trained too.", FROM("false")),
     KEY(loss, CHOICE,
         "Loss that is minimised; squared: half the squared distance of the outputs from the "
@@ -265,7 +295,9 @@ static const ww_key keys[] = {
         DERIVED("400 (with training.epochs: so many times the batches of an epoch)"),
         .unit = "steps", .restart = true),
     KEY(training.rate, REAL, "Learning rate, before scaling.", POSITIVE, FROM_MODEL),
-    KEY(training.rate_scaling, CHOICE, "inverse-width: the learning rate is divided by the width.",
+    KEY(training.rate_scaling, CHOICE,
+        "inverse-width: the learning rate is divided by the width m; inverse-curvature: it is "
+        "multiplied by k / (L^2 m), with k outputs and L hidden layers.",
         .choices = rate_scalings, FROM_MODEL),
     KEY(training.sampling, CHOICE,
         "permutation: epochs, reshuffled, what does not fill a batch is dropped; "
@@ -274,7 +306,9 @@ static const ww_key keys[] = {
         .choices = samplings, FROM("permutation"), ONLY("training.method", WW_METHOD_SGD)),
     KEY(training.engine, CHOICE,
         "How a step is computed; dense: one by one; window: the products of many coming steps "
-        "at once; auto: window for the hinge loss where there are 64 inputs and 64 units (4096 "
+        "at once; layers: any number of hidden layers, in either precision; auto: layers with "
+        "several of them, single precision or model zou-gu, window for the hinge loss where there "
+        "are 64 inputs and 64 units (4096 "
         "where a batch has up to 16 samples) or more, else dense.",
         .choices = engines, FROM("auto")),
     KEY(training.stop, STOP_RULES,
@@ -300,12 +334,14 @@ static const ww_key keys[] = {
         .above = true, FROM("0.98")),
     KEY(measure.pseudo_gradient_threshold, REAL,
         "Norm above which a unit counts in pseudo_gradient_large.", NOT_NEGATIVE, FROM("0.01")),
+    KEY(measure.spectral_tolerance, REAL, "Relative error that spectral norms of weights may have.",
+        NUMBERS(1e-14, 1), .below = true, FROM("1e-6")),
     KEY(gram.depth, INTEGER, "Number L of hidden layers of the kernel.", INTEGERS(1, 1000),
         DERIVED("network.depth"), .unit = "hidden layers", .restart = true),
     KEY(gram.gradient, CHOICE,
         "Gradients that the kernel of several layers is made of: by the last hidden layer or by "
         "all.",
-        .choices = gradients, FROM("last-layer"), .restart = true),
+        .choices = gradients, FROM_MODEL, .restart = true),
     KEY(gram.labels, CHOICE_LIST,
         "Labels that are projected and solved for beside those trained on.", .choices = gram_labels,
         FROM("[true, random, worst-case]"), .restart = true),
@@ -316,8 +352,8 @@ static const ww_key keys[] = {
     KEY(gram.eigenvectors, BOOLEAN, "Eigenvectors are kept in the file, n x n.", FROM("false"),
         .restart = true),
     KEY(gram.network, BOOLEAN, "H(0) of the finite network is looked at too.",
-        DERIVED(
-            "whether all output weights have one magnitude (network.output.kind: signs, halves)"),
+        DERIVED("whether there is one hidden layer, and all output weights have one magnitude "
+                "(network.output.kind: signs, halves)"),
         .restart = true),
     KEY(gram.solver, CHOICE, "Library that finds the eigenvalues.", .choices = solvers,
         FROM("scalapack"), .restart = true),
@@ -329,6 +365,8 @@ static const ww_key keys[] = {
         INTEGERS(1, 1 << 20), FROM("[]"), .unit = "ranks", .restart = true),
     KEY(theory.failure_probability, REAL, "Probability delta that a theorem may fail with.",
         NUMBERS(0, 1), .above = true, .below = true, FROM("0.01"), .restart = true),
+    KEY(theory.target_loss, REAL, "Train loss epsilon that predicted iterations are counted to.",
+        POSITIVE, FROM("0.001"), .restart = true),
     KEY(output.checkpoint_every, INTEGER,
         "Steps between two checkpoints; 0: only by time and at the end.", AT_LEAST(0), FROM_MODEL,
         .unit = "steps", .restart = true),

@@ -60,7 +60,7 @@ typedef struct ww_key {
 } ww_key;
 
 /// Room for a value of every key; the table is never longer.
-enum { WW_KEY_LIMIT = 128, WW_PATH_LIMIT = 120 };
+enum { WW_KEY_LIMIT = 160, WW_PATH_LIMIT = 120 };
 
 size_t ww_key_count(void);
 const ww_key *ww_key_at(size_t index);
@@ -93,7 +93,7 @@ typedef struct ww_preset {
     const ww_preset_value *values; ///< ends with a NULL path
 } ww_preset;
 
-enum { WW_MODEL_COUNT = 3 };
+enum { WW_MODEL_COUNT = 4 };
 const ww_preset *ww_preset_of(ww_model model);
 
 #endif

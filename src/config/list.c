@@ -89,6 +89,11 @@ static const char *choice_name(const char *path, unsigned choice)
     return key->choices[choice];
 }
 
+const char *ww_precision_name(ww_precision precision)
+{
+    return choice_name("precision", (unsigned)precision);
+}
+
 const char *ww_model_name(ww_model model)
 {
     return choice_name("model", (unsigned)model);

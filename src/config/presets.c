@@ -21,6 +21,7 @@ static const ww_preset_value li_liang[] = {
     {"training.rate_scaling", "inverse-width"},
     {"measure.quantities", "[loss, train_accuracy, test_accuracy, coupling, distance]"},
     {"measure.final", "[update_spectrum, weight_spectrum]"},
+    {"gram.gradient", "last-layer"},
     {"output.checkpoint_every", "100"},
     {"output.checkpoint_minutes", "0.0"},
     {NULL, NULL},
@@ -48,6 +49,7 @@ static const ww_preset_value arora[] = {
     {"training.rate_scaling", "none"},
     {"measure.quantities", "[loss, train_accuracy, test_accuracy, coupling, distance]"},
     {"measure.final", "[update_spectrum, weight_spectrum]"},
+    {"gram.gradient", "last-layer"},
     {"output.checkpoint_every", "100"},
     {"output.checkpoint_minutes", "0.0"},
     {NULL, NULL},
@@ -77,8 +79,39 @@ static const ww_preset_value brutzkus[] = {
     {"training.rate_scaling", "none"},
     {"measure.quantities", "[loss, train_accuracy, test_accuracy, updates, distance]"},
     {"measure.final", "[]"},
+    {"gram.gradient", "last-layer"},
     {"output.checkpoint_every", "0"}, // steps are too short for that
     {"output.checkpoint_minutes", "5.0"},
+    {NULL, NULL},
+};
+
+// Zou & Gu 2019, section 2 and algorithm 1: f(x) = V relu(W_L ... relu(W_1 x)), hidden weights
+// N(0, 2/m), output weights N(0, 1/k), half the mean of squares, gradient descent with eta = c k /
+// (L^2 m) (theorem 3.3), on samples of the unit sphere with last coordinate mu. The paper names
+// neither c nor mu.
+static const ww_preset_value zou_gu[] = {
+    {"data.source", "sphere"},
+    {"data.mixture.classes", "2"},
+    {"network.activation.kind", "relu"},
+    {"network.hidden.kind", "gaussian"},
+    {"network.hidden.std", "1.4142135623730951"}, // sqrt(2)
+    {"network.hidden.scaling", "inverse-sqrt-width"},
+    {"network.output.kind", "gaussian"},
+    {"network.output.scale", "1.0"},
+    {"network.output.scaling", "inverse-sqrt-outputs"},
+    {"loss", "squared"},
+    {"loss_reduction", "mean"},
+    {"training.method", "gd"},
+    {"training.batch", "16"},
+    {"training.epochs", "0"},
+    {"training.rate", "1.0"},
+    {"training.rate_scaling", "inverse-curvature"},
+    {"measure.quantities", "[loss, test_loss, contraction, distance, layer_gradient_norm, "
+                           "gradient_ratio, trajectory_length]"},
+    {"measure.final", "[]"},
+    {"gram.gradient", "all-layers"},
+    {"output.checkpoint_every", "100"},
+    {"output.checkpoint_minutes", "0.0"},
     {NULL, NULL},
 };
 
@@ -94,6 +127,9 @@ static const ww_preset presets[WW_MODEL_COUNT] = {
                            "sqrt(m) for the first half of the units and -1 / sqrt(m) for the rest, "
                            "hinge loss, one sample a step",
                            brutzkus},
+    [WW_MODEL_ZOU_GU] = {"Zou & Gu 2019: f(x) = V relu(W_L ... relu(W_1 x)), L hidden layers are "
+                         "trained, half the mean of squares, gradient descent",
+                         zou_gu},
 };
 
 const ww_preset *ww_preset_of(ww_model model)

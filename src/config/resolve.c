@@ -73,17 +73,32 @@ void ww_config_where(const ww_config *config, const char *key, char *buffer, siz
         (void)snprintf(buffer, size, "%s", key);
 }
 
-double ww_config_learning_rate(const ww_config *config)
+double ww_config_learning_rate(const ww_config *config, int64_t outputs)
 {
-    return config->training.rate_scaling == WW_RATE_INVERSE_WIDTH
-               ? config->training.rate / (double)config->network.width
-               : config->training.rate;
+    const double width = (double)config->network.width;
+    const double depth = (double)config->network.depth;
+    switch (config->training.rate_scaling) {
+    case WW_RATE_INVERSE_WIDTH:
+        return config->training.rate / width;
+    case WW_RATE_INVERSE_CURVATURE:
+        return config->training.rate * (double)outputs / (depth * depth * width);
+    case WW_RATE_NONE:
+        break;
+    }
+    return config->training.rate;
 }
 
-static double scaled(const ww_config *config, ww_scaling scaling, double value)
+static double scaled(const ww_config *config, ww_scaling scaling, int64_t outputs, double value)
 {
-    return scaling == WW_SCALING_INVERSE_SQRT_WIDTH ? value / sqrt((double)config->network.width)
-                                                    : value;
+    switch (scaling) {
+    case WW_SCALING_INVERSE_SQRT_WIDTH:
+        return value / sqrt((double)config->network.width);
+    case WW_SCALING_INVERSE_SQRT_OUTPUTS:
+        return value / sqrt((double)outputs);
+    case WW_SCALING_NONE:
+        break;
+    }
+    return value;
 }
 
 static bool is_gaussian(const ww_config *config)
@@ -94,7 +109,7 @@ static bool is_gaussian(const ww_config *config)
 double ww_config_hidden_std(const ww_config *config)
 {
     return is_gaussian(config)
-               ? scaled(config, config->network.hidden.scaling, config->network.hidden.std)
+               ? scaled(config, config->network.hidden.scaling, 1, config->network.hidden.std)
                : 0.0;
 }
 
@@ -102,19 +117,29 @@ double ww_config_hidden_radius(const ww_config *config)
 {
     return is_gaussian(config)
                ? 0.0
-               : scaled(config, config->network.hidden.scaling, config->network.hidden.radius);
+               : scaled(config, config->network.hidden.scaling, 1, config->network.hidden.radius);
 }
 
-double ww_config_output_std(const ww_config *config)
+double ww_config_output_std(const ww_config *config, int64_t outputs)
 {
-    return scaled(config, config->network.output.scaling, config->network.output.scale);
+    return scaled(config, config->network.output.scaling, outputs, config->network.output.scale);
 }
 
 int64_t ww_config_outputs(const ww_config *config, int64_t classes)
 {
     if (!ww_config_has_targets(config))
         return classes;
+    if (config->data.source == WW_SOURCE_SPHERE)
+        return config->data.sphere.outputs;
     return config->data.source == WW_SOURCE_FUNCTION || classes == 2 ? 1 : classes;
+}
+
+bool ww_config_has_layers(const ww_config *config)
+{
+    if (config->training.engine != WW_ENGINE_AUTO)
+        return config->training.engine == WW_ENGINE_LAYERS;
+    return config->network.depth > 1 || config->precision == WW_PRECISION_SINGLE ||
+           config->model == WW_MODEL_ZOU_GU;
 }
 
 bool ww_config_has_targets(const ww_config *config)
@@ -123,6 +148,14 @@ bool ww_config_has_targets(const ww_config *config)
 }
 
 static const char gram_word[] = "gram";
+
+// Quantities of what steps do to each hidden layer.
+static const char *const tracking[] = {"all",
+                                       "trajectory_length",
+                                       "layer_trajectory_length",
+                                       "trajectory_ratio",
+                                       "semismoothness",
+                                       "semismoothness_ratio"};
 
 static bool has_word(const ww_word_list *list, const char *word)
 {
@@ -145,6 +178,17 @@ static ww_status add_word(ww_word_list *list, const char *word, ww_error *error)
         return WW_FAILED;
     list->count++;
     return WW_OK;
+}
+
+bool ww_config_tracks_layers(const ww_config *config)
+{
+    bool tracks = false;
+    for (size_t i = 0; i < sizeof tracking / sizeof tracking[0]; i++) {
+        tracks = tracks || has_word(&config->measure.quantities, tracking[i]);
+        for (size_t rule = 0; rule < config->training.stop.count; rule++)
+            tracks = tracks || strcmp(config->training.stop.rules[rule].quantity, tracking[i]) == 0;
+    }
+    return tracks && ww_config_has_layers(config);
 }
 
 bool ww_config_wants_gram(const ww_config *config)

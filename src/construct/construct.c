@@ -68,7 +68,7 @@ long double ww_construction_output(const ww_config *config, const ww_constructio
 {
     const int64_t d = made->dimension;
     const long double slope = (long double)ww_negative_slope(config);
-    const double weight = ww_config_output_std(config);
+    const double weight = ww_config_output_std(config, 1);
     const ww_tiling tiling = ww_tiling_make(config->network.width, 0, 1);
     const int64_t half = config->network.width / 2;
     const double times = made->repeats ? (double)half : 1.0;

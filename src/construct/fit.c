@@ -88,12 +88,13 @@ static ww_status fit_create(const ww_wanted *wanted, ww_construction *made, fit 
                             ww_error *error)
 {
     const ww_config *config = wanted->config;
-    *self = (fit){.wanted = wanted,
-                  .made = made,
-                  .count = wanted->chosen_count,
-                  .rank = wanted->rank,
-                  .least = ww_fit_groups(wanted),
-                  .unit_share = ww_config_output_std(config) * (1.0 - ww_negative_slope(config))};
+    *self =
+        (fit){.wanted = wanted,
+              .made = made,
+              .count = wanted->chosen_count,
+              .rank = wanted->rank,
+              .least = ww_fit_groups(wanted),
+              .unit_share = ww_config_output_std(config, 1) * (1.0 - ww_negative_slope(config))};
     self->most = (self->count + self->least - 1) / self->least;
     const size_t n = (size_t)self->count;
     const size_t r = (size_t)self->rank;

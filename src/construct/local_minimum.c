@@ -93,7 +93,8 @@ static bool look(const ww_config *config, const ww_dataset *data, ww_constructio
         const double places[2] = {product(made->positive, input, d),
                                   product(made->negative, input, d)};
         // The bound is one of the whole output, of which a pre-activation is a part.
-        const double share = bound / (ww_config_output_std(config) * (double)config->network.width);
+        const double share =
+            bound / (ww_config_output_std(config, 1) * (double)config->network.width);
         if (places[0] < 0.0 && places[1] < 0.0) {
             holds = holds && -places[0] > 2.0 * share && -places[1] > 2.0 * share;
             made->silent++;

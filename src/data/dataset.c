@@ -17,32 +17,35 @@ enum { WHERE_SIZE = 4096 };
 static const ww_source_entry sources[] = {
     [WW_SOURCE_MIXTURE] = {"k classes of l Gaussians with random means; train and test share the "
                            "means (Li & Liang, sections 3 and 7).",
-                           ww_source_mixture, NULL},
+                           ww_source_mixture, NULL, NULL},
     [WW_SOURCE_XOR_BALLS] = {"Two classes of two discs each, placed like exclusive or: not "
                              "linearly separable (Li & Liang, figure 3).",
-                             ww_source_xor_balls, NULL},
+                             ww_source_xor_balls, NULL, NULL},
     [WW_SOURCE_POINTS] = {"One random point a component, k l in all; the test set is the train set "
                           "(Li & Liang, section 5.1, assumption S).",
-                          ww_source_points, NULL},
+                          ww_source_points, NULL, NULL},
     [WW_SOURCE_IDX] = {"Images and labels in IDX files, the format of MNIST and Fashion-MNIST, "
                        "plain or gzip, all classes or a choice.",
-                       ww_source_idx, NULL},
+                       ww_source_idx, NULL, NULL},
     [WW_SOURCE_CIFAR10] = {"Images and labels of CIFAR-10 in its binary version (data_batch_1.bin "
                            "and so on), plain or gzip, all classes or a choice.",
-                           ww_source_cifar10, NULL},
+                           ww_source_cifar10, NULL, NULL},
     [WW_SOURCE_HDF5] = {"Inputs [n, ...] and labels [n] of any numeric type, each a dataset of one "
                         "HDF5 file.",
-                        ww_source_hdf5, NULL},
+                        ww_source_hdf5, NULL, NULL},
     [WW_SOURCE_FUNCTION] = {"Inputs with Gaussian directions and real y = g(x): linear, quadratic, "
                             "power, cosine, arctan, and sums of such terms (Arora et al., section "
                             "6).",
-                            ww_source_real_function, ww_function_values},
+                            ww_source_real_function, ww_function_values, NULL},
     [WW_SOURCE_SEPARABLE] = {"Two classes in the unit ball on either side of a hidden hyperplane, "
                              "with a chosen margin (Brutzkus et al., section 2).",
-                             ww_source_separable, NULL},
+                             ww_source_separable, NULL, NULL},
     [WW_SOURCE_ORTHONORMAL] = {"The unit vectors e_1 to e_d, all of one class; the test set is the "
                                "train set (Brutzkus et al., sections 7.2 and 9.1.4).",
-                               ww_source_orthonormal, NULL},
+                               ww_source_orthonormal, NULL, NULL},
+    [WW_SOURCE_SPHERE] = {"Points of the unit sphere, anywhere or side by side on arcs, with a "
+                          "chosen separation, and targets that are drawn (Zou & Gu, section 3).",
+                          ww_source_sphere, ww_sphere_values, ww_sphere_redraw},
 };
 
 enum { SOURCE_COUNT = sizeof sources / sizeof sources[0] };
@@ -88,7 +91,7 @@ ww_status ww_samples_allocate(ww_samples *samples, int64_t count, int64_t dimens
                               const char *what, ww_error *error)
 {
     int64_t values = 0, bytes = 0;
-    WW_TRY(ww_multiply(count, dimension, what, &values, error));
+    WW_TRY(ww_multiply(count, dimension + samples->spare, what, &values, error));
     WW_TRY(ww_multiply(values, (int64_t)sizeof(double), what, &bytes, error));
     samples->count = count;
     WW_TRY(ww_shared_allocate(samples->sharers, (size_t)values, sizeof *samples->inputs, what,
@@ -184,9 +187,11 @@ static ww_status check_sizes(const ww_config *config, const ww_dataset *dataset,
     if (config->data.labels.kind == WW_LABELS_WORST_CASE && dataset->outputs != 1)
         return ww_data_fail(config, "data.labels.kind", error,
                             "is worst-case, which is one number a sample, but the data have %lld "
-                            "classes and a network for them %lld outputs; choose two classes or "
-                            "other labels",
-                            (long long)dataset->classes, (long long)dataset->outputs);
+                            "classes and a network for them %lld outputs; choose %s or other "
+                            "labels",
+                            (long long)dataset->classes, (long long)dataset->outputs,
+                            config->data.source == WW_SOURCE_SPHERE ? "data.sphere.outputs: 1"
+                                                                    : "two classes");
     if (config->loss == WW_LOSS_HINGE && dataset->classes != 2)
         return ww_data_fail(config, "loss", error,
                             "is hinge, which is of two classes, but the data have %lld; choose two "
@@ -236,6 +241,8 @@ static ww_status load_source(const ww_config *config, bool samples, ww_dataset *
     dataset->separator.sought = config->loss == WW_LOSS_HINGE;
     if (samples)
         check_source(dataset);
+    else
+        dataset->dimension += ww_last_coordinate_columns(config);
     if (ww_is_subset(config))
         WW_TRY(ww_subset_check(config, dataset, error));
     return check_sizes(config, dataset, error);
@@ -262,20 +269,22 @@ static ww_status choose_subset(const ww_config *config, int sharers, ww_dataset 
     return fill_values(config, dataset, error);
 }
 
-/// All that rank 0 does alone: source, normalisation, subset, labels, targets, checks, the
-/// separating hyperplane, hash.
+/// All that rank 0 does alone: source, normalisation, last coordinate, subset, labels, targets,
+/// checks, the separating hyperplane, hash.
 static ww_status prepare(const ww_config *config, int sharers, ww_dataset *dataset, ww_error *error)
 {
     // Nobody shares candidates.
     dataset->train.sharers = dataset->test.sharers = ww_is_subset(config) ? 0 : sharers;
+    dataset->train.spare = dataset->test.spare = ww_last_coordinate_columns(config);
     WW_TRY(load_source(config, true, dataset, error));
     WW_TRY(check_finite(config, dataset, "", error));
     WW_TRY(ww_normalize_inputs(config, dataset, error));
     WW_TRY(check_finite(config, dataset, " after data.normalize", error));
+    ww_append_last_coordinate(config, dataset);
     WW_TRY(fill_values(config, dataset, error));
     if (ww_is_subset(config))
         WW_TRY(choose_subset(config, sharers, dataset, error));
-    ww_draw_labels(config, dataset);
+    ww_draw_labels(config, &sources[config->data.source], dataset);
     WW_TRY(ww_make_targets(dataset, error));
     if (dataset->separator.sought)
         WW_TRY(ww_separator_find(&dataset->train, dataset->dimension, &dataset->separator, error));
@@ -308,7 +317,7 @@ static ww_status relabel(const ww_config *config, const ww_samples *train, ww_da
         samples->components[s] = train->components[s];
         samples->labels[s] = train->components[s] / other->components;
     }
-    ww_draw_labels(config, other);
+    ww_draw_labels(config, source, other);
     return ww_make_targets(other, error);
 }
 

@@ -116,7 +116,10 @@ static double term_of(const ww_config *config, double z)
 ww_status ww_function_values(const ww_config *config, const ww_dataset *dataset,
                              ww_samples *samples, ww_error *error)
 {
-    const int64_t d = dataset->dimension, terms = config->data.function.terms;
+    // Inputs may have a last coordinate by now, which is no part of x.
+    const int64_t d = config->data.function.dimension, terms = config->data.function.terms;
+    const int64_t columns = dataset->dimension;
+    const double shortened = ww_last_coordinate_scale(config);
     int64_t values = 0;
     WW_TRY(ww_multiply(terms, d, "data.function.terms x data.function.dimension", &values, error));
     if (dataset->has_targets)
@@ -130,7 +133,8 @@ ww_status ww_function_values(const ww_config *config, const ww_dataset *dataset,
         double y = 0.0;
         for (int64_t j = 0; j < terms; j++)
             y += factors[j] *
-                 term_of(config, product_of(directions + j * d, samples->inputs + s * d, d));
+                 term_of(config, product_of(directions + j * d, samples->inputs + s * columns, d) /
+                                     shortened);
         if (!isfinite(y))
             status =
                 ww_data_fail(config, "data.function.alpha", error,

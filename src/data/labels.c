@@ -26,9 +26,10 @@ void ww_targets_of_labels(const ww_samples *samples, int64_t columns, double *ta
 
 /// Number 2 s of the stream decides whether the label of sample s is drawn anew, number 2 s + 1 is
 /// the new one. A label drawn anew is uniform over all classes, so some stay right.
-static void draw(const ww_config *config, ww_purpose purpose, double fraction, int64_t classes,
-                 ww_samples *samples)
+static void draw(const ww_config *config, const ww_source_entry *source, const ww_dataset *dataset,
+                 ww_purpose purpose, double fraction, ww_samples *samples)
 {
+    const int64_t classes = dataset->classes;
     const ww_stream stream = {.seed = (uint64_t)config->seeds.data, .purpose = (uint32_t)purpose};
     for (int64_t s = 0; s < samples->count; s++) {
         double numbers[2] = {0.0};
@@ -37,18 +38,20 @@ static void draw(const ww_config *config, ww_purpose purpose, double fraction, i
             continue;
         const int64_t label = (int64_t)(numbers[1] * (double)classes);
         samples->labels[s] = label < classes ? label : classes - 1; // the product may round up
-        if (samples->targets != NULL)
+        if (samples->targets != NULL && source->redraw != NULL)
+            source->redraw(config, dataset, samples, s);
+        else if (samples->targets != NULL)
             samples->targets[s] = ww_target_of_label(samples->labels[s], 1, 0);
     }
 }
 
-void ww_draw_labels(const ww_config *config, ww_dataset *dataset)
+void ww_draw_labels(const ww_config *config, const ww_source_entry *source, ww_dataset *dataset)
 {
     const bool random = config->data.labels.kind == WW_LABELS_RANDOM;
     const double fraction = random ? 1.0 : config->data.labels.random_fraction;
-    draw(config, WW_DRAW_TRAIN_LABELS, fraction, dataset->classes, &dataset->train);
+    draw(config, source, dataset, WW_DRAW_TRAIN_LABELS, fraction, &dataset->train);
     if (config->data.labels.noisy_test)
-        draw(config, WW_DRAW_TEST_LABELS, fraction, dataset->classes, &dataset->test);
+        draw(config, source, dataset, WW_DRAW_TEST_LABELS, fraction, &dataset->test);
 }
 
 ww_status ww_targets_allocate(ww_samples *samples, int64_t outputs, ww_error *error)

@@ -1,5 +1,6 @@
-#include "widthwise/data.h"
+#include "data/distance.h"
 
+#include "widthwise/data.h"
 #include "widthwise/memory.h"
 
 #include <cblas.h>
@@ -7,13 +8,10 @@
 #include <math.h>
 #include <stdlib.h>
 
-// All pairs are looked at in blocks. One matrix product gives the squared distances of a block,
-// each with an error bound that is proved below; only pairs that could still change a result are
-// measured again as a plain sum of squared differences. So the results are the smallest and largest
-// of *directly* measured distances over all pairs, whatever the product rounds: close pairs lose no
-// digits, and the bits depend neither on the number of ranks nor on the BLAS.
+// All pairs are looked at in blocks (distance.h): the results are the smallest and largest of
+// directly measured distances over all pairs.
 
-enum { BLOCK = 128, LANES = 8 };
+enum { BLOCK = 128 };
 
 /// Squares of the extremes so far, of inputs scaled to magnitude at most 1.
 typedef struct extremes {
@@ -38,26 +36,6 @@ typedef struct pair_scan {
     double *products; ///< [BLOCK, BLOCK]
     extremes best;
 } pair_scan;
-
-/// Sum of squared differences, in lanes so that the compiler may use vectors; always in this order.
-static double squared_distance(const double *x, const double *y, int64_t dimension)
-{
-    double lanes[LANES] = {0.0};
-    int64_t j = 0;
-    for (; j + LANES <= dimension; j += LANES)
-        for (int l = 0; l < LANES; l++) {
-            const double difference = x[j + l] - y[j + l];
-            lanes[l] += difference * difference;
-        }
-    for (int l = 0; j < dimension; j++, l++) {
-        const double difference = x[j] - y[j];
-        lanes[l] += difference * difference;
-    }
-    double sum = 0.0;
-    for (int l = 0; l < LANES; l++)
-        sum += lanes[l];
-    return sum;
-}
 
 static void load_rows(const pair_scan *scan, int64_t block, row_block *rows)
 {
@@ -92,8 +70,8 @@ static void look_at_pair(pair_scan *scan, int i, int j, double squared, double b
     if (!open)
         return;
     const double exact =
-        squared_distance(scan->left.inputs + i * scan->dimension,
-                         scan->right.inputs + j * scan->dimension, scan->dimension);
+        ww_squared_distance(scan->left.inputs + i * scan->dimension,
+                            scan->right.inputs + j * scan->dimension, scan->dimension);
     if (exact < best->nearest)
         best->nearest = exact;
     if (classes_differ && exact < best->delta)
@@ -108,12 +86,7 @@ static void scan_blocks(pair_scan *scan)
     const int d = ww_int(scan->dimension);
     cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, left->rows, right->rows, d, 1.0,
                 left->inputs, d, right->inputs, d, 0.0, scan->products, BLOCK);
-    // With u = eps / 2 a sum of d products is off by at most d u / (1 - d u) times the sum of their
-    // magnitudes, in any order (Higham, section 3.1), and |x| |y| <= (|x|^2 + |y|^2) / 2. That
-    // makes at most (d + 3) u (|x|^2 + |y|^2) for the norms and their sum, the same for twice the
-    // product, and twice that for the direct sum, |x - y|^2 being at most 2 (|x|^2 + |y|^2): 4 (d +
-    // 3) u in all. Taken twice over, for the higher orders.
-    const double factor = 4.0 * ((double)d + 3.0) * DBL_EPSILON;
+    const double factor = ww_distance_bound(d);
     for (int i = 0; i < left->rows; i++) {
         const int begin = left->first == right->first ? i + 1 : 0;
         for (int j = begin; j < right->rows; j++) {

@@ -1,10 +1,10 @@
 /// What the sources of data share. Private to src/data.
 ///
-/// A source runs on rank 0 alone. It gets a data set that is zero but for `sharers` and fills
-/// dimension, classes, components, and both samples with raw inputs, *true* labels and components.
-/// Normalisation, labels drawn anew, targets, checks and the copy to other ranks come after it and
-/// are the same for all sources. Whatever it has allocated in the data set when it fails is freed
-/// by the caller.
+/// A source runs on rank 0 alone. It gets a data set that is zero but for `sharers` and `spare` and
+/// fills dimension, classes, components, and both samples with raw inputs, *true* labels and
+/// components. Normalisation, labels drawn anew, targets, checks and the copy to other ranks come
+/// after it and are the same for all sources. Whatever it has allocated in the data set when it
+/// fails is freed by the caller.
 #ifndef WIDTHWISE_DATA_SOURCE_H
 #define WIDTHWISE_DATA_SOURCE_H
 
@@ -22,10 +22,15 @@ typedef ww_status (*ww_source_function)(const ww_config *config, bool samples, w
 typedef struct ww_source_entry {
     const char *description;
     ww_source_function load;
-    /// Where labels follow from inputs: fills labels, components and (where the data set has them)
-    /// targets of a train or test set whose inputs are as they will stay. NULL for other sources.
+    /// Where labels follow from inputs, or from targets that are drawn: fills labels, components
+    /// and (where the data set has them) targets of a train or test set whose inputs are as they
+    /// will stay. NULL for other sources.
     ww_status (*values)(const ww_config *config, const ww_dataset *dataset, ww_samples *samples,
                         ww_error *error);
+    /// Where targets are numbers of their own kind: draws those of one sample anew, and its label.
+    /// NULL: a target drawn anew is that of a label.
+    void (*redraw)(const ww_config *config, const ww_dataset *dataset, ww_samples *samples,
+                   int64_t sample);
 } ww_source_entry;
 
 /// k classes of l Gaussians each (LL 3 and 7). mixture.c
@@ -59,14 +64,24 @@ ww_status ww_source_real_function(const ww_config *config, bool samples, ww_data
 ww_status ww_function_values(const ww_config *config, const ww_dataset *dataset,
                              ww_samples *samples, ww_error *error);
 
+/// Points of the unit sphere, anywhere or on arcs, with a chosen separation (ZG section 3).
+/// sphere.c
+ww_status ww_source_sphere(const ww_config *config, bool samples, ww_dataset *dataset,
+                           ww_error *error);
+ww_status ww_sphere_values(const ww_config *config, const ww_dataset *dataset, ww_samples *samples,
+                           ww_error *error);
+void ww_sphere_redraw(const ww_config *config, const ww_dataset *dataset, ww_samples *samples,
+                      int64_t sample);
+
 /// The centres of `count` components: N(0, separation^2/d I), into means [count, dimension]. The
 /// same for every source that has such centres. mixture.c
 void ww_draw_means(const ww_config *config, int64_t count, int64_t dimension, double separation,
                    double *means);
 
 /// Draws some labels anew as data.labels has it; components keep the true class. Where samples
-/// already have targets, those of a function, one drawn anew is +1 or -1. labels.c
-void ww_draw_labels(const ww_config *config, ww_dataset *dataset);
+/// already have targets, one drawn anew is that of its label, +1 or -1, or what the source's
+/// `redraw` makes of it. labels.c
+void ww_draw_labels(const ww_config *config, const ww_source_entry *source, ww_dataset *dataset);
 
 /// Targets of classes by their labels, for a data set that is to have targets and has none yet.
 /// labels.c
@@ -77,6 +92,16 @@ ww_status ww_targets_allocate(ww_samples *samples, int64_t outputs, ww_error *er
 
 /// Brings inputs to the sphere or into the ball as data.normalize has it. normalize.c
 ww_status ww_normalize_inputs(const ww_config *config, ww_dataset *dataset, ww_error *error);
+
+/// Columns that ww_append_last_coordinate adds to those of the source: one, or none. Pure.
+/// last_coordinate.c
+int ww_last_coordinate_columns(const ww_config *config);
+/// What it multiplies inputs by: sqrt(1 - mu^2), or 1 where it adds none. Pure. last_coordinate.c
+double ww_last_coordinate_scale(const ww_config *config);
+/// Makes (sqrt(1 - mu^2) x, mu) of all inputs x, in the room that they have for it, and the
+/// dimension one more (ZG assumption 3.1); nothing where no column is to be added.
+/// last_coordinate.c
+void ww_append_last_coordinate(const ww_config *config, ww_dataset *dataset);
 
 /// Whether a separable subset of the source is wanted. subset.c
 bool ww_is_subset(const ww_config *config);
@@ -99,7 +124,8 @@ ww_status ww_separator_allocate(int64_t count, int64_t dimension, ww_separator *
 /// Sets the numbers of samples of a shape. dataset.c
 void ww_dataset_set_counts(ww_dataset *dataset, int64_t train, int64_t test);
 
-/// Arrays for `count` samples of `dimension` inputs; `what` names them in messages. dataset.c
+/// Arrays for `count` samples of `dimension` inputs, with room for as many more columns as `spare`
+/// says; `what` names them in messages. dataset.c
 ww_status ww_samples_allocate(ww_samples *samples, int64_t count, int64_t dimension,
                               const char *what, ww_error *error);
 void ww_samples_free(ww_samples *samples);

@@ -49,17 +49,19 @@ const ww_quantity ww_quantities_gradient[] = {
     {WW_SCALAR_FIELD("equal_gradient", "1", "LL lemmas 5.1 and A.1",
                      "Share of units whose gradient on the batch of the coming step equals the "
                      "pseudo gradient."),
-     "#{r: dL/dw_r = pseudo dL/dw_r} / m", WW_NEED_GRADIENTS, WW_FALLS, .value = equal_gradient},
+     "#{r: dL/dw_r = pseudo dL/dw_r} / m", WW_NEED_GRADIENTS, WW_FALLS, .value = equal_gradient,
+     .of_one_layer = true},
     {WW_SCALAR_FIELD("gradient_norm", "1", "LL equation (1)",
                      "Frobenius norm of the gradient on the batch of the coming step."),
      "||dL/dW||_F", WW_NEED_GRADIENTS, WW_FALLS, .value = gradient_norm},
     {WW_SCALAR_FIELD("pseudo_gradient_norm", "1", "LL section 5.1",
                      "Frobenius norm of the pseudo gradient on the batch of the coming step."),
-     "||pseudo dL/dW||_F", WW_NEED_GRADIENTS, WW_FALLS, .value = pseudo_gradient_norm},
+     "||pseudo dL/dW||_F", WW_NEED_GRADIENTS, WW_FALLS, .value = pseudo_gradient_norm,
+     .of_one_layer = true},
     {WW_SCALAR_FIELD("pseudo_gradient_large", "1", "LL lemma 5.2",
                      "Share of units whose pseudo gradient on the batch of the coming step is "
                      "above measure.pseudo_gradient_threshold in norm."),
      "#{r: ||pseudo dL/dw_r|| > threshold} / m", WW_NEED_GRADIENTS, WW_FALLS,
-     .value = pseudo_gradient_large},
+     .value = pseudo_gradient_large, .of_one_layer = true},
     {.formula = NULL},
 };

@@ -144,12 +144,13 @@ static double output_ratio_max(const ww_survey *survey, double *carry)
 const ww_quantity ww_quantities_margin[] = {
     {WW_SCALAR_FIELD("updates", "updates", "BR section 2, theorem 2",
                      "Steps so far that changed a weight, the non-zero updates."),
-     "#{t: dL_batch/dW(t) != 0}", 0, WW_RISES, .value = updates, .needs_hinge = true},
+     "#{t: dL_batch/dW(t) != 0}", 0, WW_RISES, .value = updates, .needs_hinge = true,
+     .of_one_layer = true},
     {WW_SCALAR_FIELD("support", "samples", "BR section 6.1",
                      "Train samples that had a part in some update so far: the network depends on "
                      "no other."),
      "#{s: s in some batch with y_s N(x_s) < 1 and a gradient other than 0}", 0, WW_RISES,
-     .value = support, .needs_hinge = true},
+     .value = support, .needs_hinge = true, .of_one_layer = true},
     {WW_SCALAR_FIELD("violations", "samples", "BR section 2",
                      "Train samples with a margin below 1, on which the loss is above 0."),
      "#{s: y_s N(x_s) < 1}", WW_NEED_TRAIN_OUTPUTS, WW_FALLS, .value = violations,
@@ -159,7 +160,7 @@ const ww_quantity ww_quantities_margin[] = {
                      "0: their loss is above 0 and their gradient is 0."),
      "#{s: y_s N(x_s) < 1, and dL_s/dW = 0 (and dL_s/dv = 0 where v is trained)}",
      WW_NEED_TRAIN_OUTPUTS | WW_NEED_TRAIN_MOVERS, WW_RISES, .value = dead_samples,
-     .needs_hinge = true},
+     .needs_hinge = true, .of_one_layer = true},
     {WW_SCALAR_FIELD("smallest_margin", "1", "BR section 2",
                      "Smallest margin of a train sample; the loss is 0 where it is 1 or more."),
      "min_s y_s N(x_s)", WW_NEED_TRAIN_OUTPUTS, WW_RISES, .value = smallest_margin,
@@ -176,7 +177,7 @@ const ww_quantity ww_quantities_margin[] = {
                      "Share of errors among the train samples without a part in any update so far, "
                      "L_V; NaN where there are none."),
      "#{s unused: y_s N(x_s) <= 0} / #{s unused}", WW_NEED_TRAIN_OUTPUTS, WW_FALLS,
-     .value = unused_error, .needs_hinge = true, .may_lack = true},
+     .value = unused_error, .needs_hinge = true, .may_lack = true, .of_one_layer = true},
     {WW_SCALAR_FIELD("weight_norm", "1", "BR section 5.1",
                      "Frobenius norm G of the hidden weights."),
      "G = ||W(t)||_F", WW_NEED_WEIGHTS, WW_RISES, .value = weight_norm, .is_of_margins = true},
@@ -184,12 +185,12 @@ const ww_quantity ww_quantities_margin[] = {
                      "Product F of the hidden weights with those of a network that is as good as "
                      "the separator; NaN where no separator of the train set was found."),
      "F = <W(t), W*>, rows of W*: w* where v_r(0) >= 0, -w* elsewhere", WW_NEED_WEIGHTS, WW_RISES,
-     .value = alignment, .needs_hinge = true, .may_lack = true},
+     .value = alignment, .needs_hinge = true, .may_lack = true, .of_one_layer = true},
     {WW_SCALAR_FIELD("cosine", "1", "BR equation (9)",
                      "Cosine of the angle between the hidden weights and that network's; NaN where "
                      "no separator of the train set was found."),
      "F / (G ||W*||_F), ||W*||_F = sqrt(m) ||w*||", WW_NEED_WEIGHTS, WW_RISES, .value = cosine,
-     .needs_hinge = true, .may_lack = true},
+     .needs_hinge = true, .may_lack = true, .of_one_layer = true},
     {WW_SCALAR_FIELD(
          "descent", "1", "BR proposition 1",
          "Largest product of the gradient of an update so far with W*, rows by the signs "
@@ -197,7 +198,7 @@ const ww_quantity ww_quantities_margin[] = {
          "NaN where no separator of the train "
          "set was found."),
      "max over updates t' < t of <dL_batch/dW(t'), W*>", 0, WW_RISES, .value = descent,
-     .needs_hinge = true, .may_lack = true},
+     .needs_hinge = true, .may_lack = true, .of_one_layer = true},
     {WW_SCALAR_FIELD("output_ratio_min", "1", "BR figure 3, equation (8)",
                      "Smallest ratio of an output weight to what it began as; 1 where they are not "
                      "trained."),

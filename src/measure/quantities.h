@@ -32,7 +32,8 @@ enum {
     WW_EXTENT_SINGULAR = -1, ///< min(m, d)
     WW_EXTENT_TRAIN = -2,    ///< train samples
     WW_EXTENT_TEST = -3,     ///< test samples
-    WW_EXTENT_OUTPUTS = -4   ///< k; the axis is left out where k is 1
+    WW_EXTENT_OUTPUTS = -4,  ///< k; the axis is left out where k is 1
+    WW_EXTENT_LAYERS = -5    ///< L
 };
 
 /// One quantity of a record: a number, or an array, which `all` leaves out.
@@ -46,10 +47,14 @@ typedef struct ww_quantity {
     double (*value)(const ww_survey *survey, double *carry);
     /// The values of an array.
     void (*fill)(const ww_survey *survey, double *values);
-    bool needs_targets; ///< a loss with targets
-    bool needs_hinge;   ///< the hinge loss
-    bool is_of_margins; ///< `all` has it with the hinge loss only
-    bool may_lack;      ///< NaN or infinite where there is nothing to tell: no divergence
+    bool needs_targets;   ///< a loss with targets
+    bool needs_hinge;     ///< the hinge loss
+    bool is_of_margins;   ///< `all` has it with the hinge loss only
+    bool may_lack;        ///< NaN or infinite where there is nothing to tell: no divergence
+    bool of_one_layer;    ///< has no meaning for several hidden layers
+    bool needs_layers;    ///< the engine `layers`
+    bool needs_descent;   ///< gradient descent on the whole train set, of hidden weights alone
+    const char *requires; ///< a quantity that is measured with it, later in the registry; or NULL
 } ww_quantity;
 
 /// Families of quantities, one file each; ended by an entry without a name.
@@ -57,10 +62,11 @@ extern const ww_quantity ww_quantities_outputs[];
 extern const ww_quantity ww_quantities_coupling[];
 extern const ww_quantity ww_quantities_movement[];
 extern const ww_quantity ww_quantities_gradient[];
+extern const ww_quantity ww_quantities_layers[];
 extern const ww_quantity ww_quantities_residual[];
 extern const ww_quantity ww_quantities_margin[];
 
-enum { WW_RESULT_FIELDS = 5 };
+enum { WW_RESULT_FIELDS = 8 };
 
 /// One result of the end, of one or several fields.
 typedef struct ww_result {
@@ -70,6 +76,9 @@ typedef struct ww_result {
         *requires; ///< quantities that must be measured for it, ended by NULL; or NULL
     size_t field_count;
     ww_field fields[WW_RESULT_FIELDS]; ///< WW_EXTENT_SINGULAR alone
+    bool of_one_layer;                 ///< has no meaning for several hidden layers
+    bool of_layers;                    ///< `all` has it with the engine `layers` only
+    bool needs_gaussian;               ///< hidden weights that are drawn from a normal distribution
     /// Bytes it allocates and additions and multiplications it makes on this rank; NULL: next to
     /// none. Not collective.
     ww_status (*cost)(const ww_problem *problem, int64_t *bytes, double *flops, ww_error *error);

@@ -1,6 +1,8 @@
 // Results at the end of a run.
 
+#include "measure/gradient_regions.h"
 #include "measure/neighbourhood.h"
+#include "measure/network_kernel.h"
 #include "measure/quantities.h"
 #include "measure/spectrum.h"
 #include "widthwise/memory.h"
@@ -133,7 +135,8 @@ const ww_result ww_results[] = {
                 WW_SCALAR_FIELD("update_gap", "1", "LL section 7, figure 1d",
                                 "That largest ratio of two neighbouring singular values.")},
      .cost = spectrum_cost,
-     .compute = update_spectrum},
+     .compute = update_spectrum,
+     .of_one_layer = true},
     {.name = "weight_spectrum",
      .description = "singular values of W(T)",
      .field_count = 1,
@@ -144,7 +147,8 @@ const ww_result ww_results[] = {
                  .rank = 1,
                  .extent = {WW_EXTENT_SINGULAR}}},
      .cost = spectrum_cost,
-     .compute = weight_spectrum},
+     .compute = weight_spectrum,
+     .of_one_layer = true},
     {.name = "accuracy_target",
      .description = "steps to measure.accuracy_target on the test set, and the distance there",
      .requires = accuracy_target_requires,
@@ -193,6 +197,75 @@ const ww_result ww_results[] = {
                                 "and, where the gradient is not 0, one along it downwards; not "
                                 "below 0 at a local minimum.")},
      .cost = ww_neighbourhood_cost,
-     .compute = ww_neighbourhood},
+     .compute = ww_neighbourhood,
+     .of_one_layer = true},
+    {.name = "network_kernel",
+     .description = "both ends of the spectrum of the network's own kernel at t = 0, and of its "
+                    "limit at infinite width, with the step sizes that they allow",
+     .field_count = WW_KERNEL_VALUES,
+     .fields =
+         {[WW_KERNEL_LEAST] = WW_SCALAR_FIELD(
+              "network_kernel_least", "1", "ZG section 4.2; AR section 3.4",
+              "Smallest eigenvalue of the kernel K of the network at t = 0, over train samples and "
+              "outputs: products of their gradients by all hidden layers."),
+          [WW_KERNEL_GREATEST] =
+              WW_SCALAR_FIELD("network_kernel_greatest", "1", "ZG section 4.2; AR section 3.4",
+                              "Largest eigenvalue of that kernel."),
+          [WW_KERNEL_EDGE] = WW_SCALAR_FIELD(
+              "network_kernel_edge", "1", "ZG theorem 3.3",
+              "Largest stable step size by that eigenvalue, 2 n / lambda_max (2 / lambda_max where "
+              "losses are sums), for the squared loss; other losses are flatter by their largest "
+              "curvature."),
+          [WW_KERNEL_RATE] = WW_SCALAR_FIELD("network_kernel_rate", "1", "ZG theorem 3.3",
+                                             "Step size over that one: stable below 1."),
+          [WW_KERNEL_LIMIT_LEAST] = WW_SCALAR_FIELD(
+              "limit_kernel_least", "1", "ZG proposition 3.6",
+              "Smallest eigenvalue of what K tends to as the width grows; NaN where hidden weights "
+              "are not drawn alike in all directions."),
+          [WW_KERNEL_LIMIT_GREATEST] = WW_SCALAR_FIELD(
+              "limit_kernel_greatest", "1", "ZG proposition 3.6", "Its largest eigenvalue."),
+          [WW_KERNEL_LIMIT_EDGE] =
+              WW_SCALAR_FIELD("limit_kernel_edge", "1", "ZG theorem 3.3",
+                              "Largest stable step size by that eigenvalue, as network_kernel_edge "
+                              "has it.")},
+     .cost = ww_network_kernel_cost,
+     .compute = ww_network_kernel_result,
+     .of_layers = true},
+    {.name = "gradient_regions",
+     .description = "units of the last hidden layer at t = 0 whose gradient one train sample alone "
+                    "decides",
+     .field_count = WW_REGION_VALUES,
+     .fields =
+         {[WW_REGION_SEPARATION] = WW_SCALAR_FIELD(
+              "region_separation", "1", "ZG section 4.1",
+              "Smallest distance phi, up to the sign, between the directions z_i of two train "
+              "samples in front of the last hidden layer; NaN, as all that follows from it, where "
+              "no "
+              "two have one."),
+          [WW_REGION_WIDTH] =
+              WW_SCALAR_FIELD("region_width", "1", "ZG section 4.1",
+                              "g = sqrt(pi) phi / (8 n): the region of sample i has the units w, "
+                              "scaled to variance 1, with |<w, z_i>| <= g and |<w, z_j>| >= 2 g "
+                              "for all others."),
+          [WW_REGION_SINGLE] = WW_SCALAR_FIELD("region_single", "1", "ZG figure 1(b)",
+                                               "Mean over samples of the share of units in one "
+                                               "region."),
+          [WW_REGION_UNION] = WW_SCALAR_FIELD("region_union", "1", "ZG figure 1(a)",
+                                              "Share of units in any region."),
+          [WW_REGION_OVERLAP] = WW_SCALAR_FIELD("region_overlap", "units", "ZG section 4.1",
+                                                "Units in more than one region: they are disjoint "
+                                                "where it is 0."),
+          [WW_REGION_GAIN] =
+              WW_SCALAR_FIELD("region_gain", "1", "ZG section 4.1",
+                              "Union over single region, n where regions are disjoint; NaN where "
+                              "no unit is in any."),
+          [WW_REGION_SHARE] = WW_SCALAR_FIELD(
+              "region_gradient_share", "1", "ZG section 4.1",
+              "Share that units in any region have in the squared gradient of the train loss by "
+              "the last hidden layer.")},
+     .cost = ww_gradient_regions_cost,
+     .compute = ww_gradient_regions,
+     .of_layers = true,
+     .needs_gaussian = true},
 };
 const size_t ww_result_count = sizeof ww_results / sizeof ww_results[0];

@@ -1,5 +1,6 @@
 #include "measure/gathering.h"
-
+#include "measure/origin.h"
+#include "measure/survey_layers.h"
 #include "widthwise/memory.h"
 #include "widthwise/norm.h"
 
@@ -228,9 +229,9 @@ static unsigned looked_at(const ww_problem *problem, unsigned needs)
     return needs;
 }
 
-void ww_survey_cost(const ww_problem *problem, unsigned all_needs, int64_t *bytes, double *flops)
+// Cost of a survey of one hidden layer.
+static void unit_cost(const ww_problem *problem, unsigned needs, int64_t *bytes, double *flops)
 {
-    const unsigned needs = looked_at(problem, all_needs);
     const ww_samples *sets[2] = {&problem->data->train, &problem->data->test};
     const ww_gathering room = {
         .problem = problem, .needs = needs, .needs_initial = needs_initial(needs)};
@@ -256,20 +257,37 @@ void ww_survey_cost(const ww_problem *problem, unsigned all_needs, int64_t *byte
     *bytes = ww_gathering_bytes(&room) + (later > most ? later : most);
 }
 
-ww_status ww_survey_make(const ww_problem *problem, ww_engine *engine, ww_batches *batches,
-                         unsigned all_needs, ww_survey *survey, ww_error *error)
+// What of `needs` the network of the engine `layers` is asked for.
+static unsigned needs_of_layers(const ww_problem *problem, unsigned needs)
+{
+    return problem->depth > 1 ? needs
+                              : needs & (unsigned)(WW_NEED_LAYER_GRADIENTS | WW_NEED_SPECTRAL);
+}
+
+void ww_survey_cost(const ww_problem *problem, unsigned all_needs, int64_t *bytes, double *flops)
 {
     const unsigned needs = looked_at(problem, all_needs);
-    *survey = (ww_survey){
-        .problem = problem,
-        .step = ww_engine_steps(engine),
-        .train = {.samples = &problem->data->train},
-        .test = {.samples = &problem->data->test},
-        .alignment = NAN,
-        .least_ratio = 1.0,
-        .largest_ratio = 1.0,
-        .tally = ww_engine_tally(engine),
-    };
+    const unsigned of_layers = needs_of_layers(problem, needs);
+    int64_t layer_bytes = 0;
+    double layer_flops = 0.0;
+    *bytes = 0;
+    *flops = 0.0;
+    if (problem->depth == 1)
+        unit_cost(problem, needs, bytes, flops);
+    if (of_layers != 0)
+        ww_survey_layers_cost(problem, of_layers, &layer_bytes, &layer_flops);
+    if (problem->depth == 1 && of_layers != 0) // beside the outputs that are there already
+        layer_bytes += set_output_bytes(problem, wants_of(needs, true), &problem->data->train) +
+                       set_output_bytes(problem, wants_of(needs, false), &problem->data->test);
+    *bytes = (layer_bytes > *bytes ? layer_bytes : *bytes) +
+             problem->depth * (int64_t)sizeof(ww_surveyed_layer);
+    *flops += layer_flops;
+}
+
+// Survey of one hidden layer, whatever the engine.
+static ww_status survey_one_layer(const ww_problem *problem, ww_engine *engine, ww_batches *batches,
+                                  unsigned needs, ww_survey *survey, ww_error *error)
+{
     ww_gathering self = {
         .problem = problem,
         .engine = engine,
@@ -284,6 +302,38 @@ ww_status ww_survey_make(const ww_problem *problem, ww_engine *engine, ww_batche
     if (status == WW_OK && needs & WW_NEED_GRADIENTS)
         status = ww_survey_gradients(&self, batches, survey, error);
     ww_gathering_free(&self);
+    survey->layers[0] = (ww_surveyed_layer){.movement_squared = survey->movement_squared,
+                                            .train_changes = survey->train.changed_pairs,
+                                            .test_changes = survey->test.changed_pairs};
+    return status;
+}
+
+ww_status ww_survey_make(const ww_problem *problem, const ww_origin *origin, ww_engine *engine,
+                         ww_batches *batches, unsigned all_needs, ww_survey *survey,
+                         ww_error *error)
+{
+    const unsigned needs = looked_at(problem, all_needs);
+    const unsigned of_layers = needs_of_layers(problem, needs);
+    *survey = (ww_survey){
+        .problem = problem,
+        .step = ww_engine_steps(engine),
+        .train = {.samples = &problem->data->train},
+        .test = {.samples = &problem->data->test},
+        .alignment = NAN,
+        .least_ratio = 1.0,
+        .largest_ratio = 1.0,
+        .tally = ww_engine_tally(engine),
+        .layers = ww_allocate((size_t)problem->depth, sizeof *survey->layers,
+                              "what is surveyed of layers", error),
+        .track = ww_engine_track(engine),
+        .nearest = ww_origin_nearest(origin),
+    };
+    ww_status status =
+        ww_agree(problem->parallel, survey->layers != NULL ? WW_OK : WW_FAILED, error);
+    if (status == WW_OK && problem->depth == 1)
+        status = survey_one_layer(problem, engine, batches, needs, survey, error);
+    if (status == WW_OK && of_layers != 0)
+        status = ww_survey_layers(problem, origin, engine, batches, of_layers, survey, error);
     if (status != WW_OK)
         ww_survey_free(survey);
     return status;
@@ -295,6 +345,8 @@ void ww_survey_free(ww_survey *survey)
     free(survey->test.outputs);
     free(survey->test.pseudo_outputs);
     free(survey->train.movers);
+    free(survey->layers);
     survey->train.outputs = survey->test.outputs = survey->test.pseudo_outputs = NULL;
     survey->train.movers = NULL;
+    survey->layers = NULL;
 }

@@ -91,7 +91,7 @@ static void draw_hidden(const ww_config *config, int64_t dimension, int64_t firs
 static void draw_output(const ww_config *config, int64_t outputs, int64_t first_unit, int64_t units,
                         double *out)
 {
-    const double size = ww_config_output_std(config);
+    const double size = ww_config_output_std(config, outputs);
     switch (config->network.output.kind) {
     case WW_OUTPUT_GAUSSIAN:
         draw_normals(config, WW_DRAW_OUTPUT_WEIGHTS, size, first_unit * outputs, units * outputs,
@@ -133,6 +133,15 @@ static bool has_pairs(const ww_config *config)
     return config->network.hidden.pairs == WW_PAIRS_ANTISYMMETRIC;
 }
 
+// Weights as the precision of training has them: what is compared with W(0) later began there.
+static void round_weights(const ww_config *config, int64_t count, double *weights)
+{
+    if (config->precision == WW_PRECISION_DOUBLE)
+        return;
+    for (int64_t i = 0; i < count; i++)
+        weights[i] = (double)(float)weights[i];
+}
+
 void ww_drawn_hidden_weights(const ww_config *config, int64_t dimension, int64_t first_unit,
                              int64_t units, double *out)
 {
@@ -140,6 +149,24 @@ void ww_drawn_hidden_weights(const ww_config *config, int64_t dimension, int64_t
         draw_pairs(config, draw_hidden, dimension, first_unit, units, 1.0, out);
     else
         draw_hidden(config, dimension, first_unit, units, out);
+    round_weights(config, units * dimension, out);
+}
+
+void ww_drawn_layer_weights(const ww_config *config, int64_t layer, int64_t columns,
+                            int64_t first_unit, int64_t units, double *out)
+{
+    if (layer == 1) {
+        ww_drawn_hidden_weights(config, columns, first_unit, units, out);
+        return;
+    }
+    WW_ASSERT(config->network.hidden.kind == WW_HIDDEN_GAUSSIAN && !has_pairs(config));
+    ww_stream stream = stream_of(config, WW_DRAW_HIDDEN_WEIGHTS);
+    stream.substream = (uint32_t)(layer - 1);
+    ww_normals(stream, (uint64_t)(first_unit * columns), (size_t)(units * columns), out);
+    const double deviation = ww_config_hidden_std(config);
+    for (int64_t i = 0; i < units * columns; i++)
+        out[i] *= deviation;
+    round_weights(config, units * columns, out);
 }
 
 void ww_drawn_output_weights(const ww_config *config, int64_t outputs, int64_t first_unit,
@@ -149,6 +176,7 @@ void ww_drawn_output_weights(const ww_config *config, int64_t outputs, int64_t f
         draw_pairs(config, draw_output, outputs, first_unit, units, -1.0, out);
     else
         draw_output(config, outputs, first_unit, units, out);
+    round_weights(config, units * outputs, out);
 }
 
 void ww_initial_hidden_weights(const ww_initial *initial, int64_t first_unit, int64_t units,
@@ -160,6 +188,7 @@ void ww_initial_hidden_weights(const ww_initial *initial, int64_t first_unit, in
     else
         memcpy(out, initial->hidden + (first_unit - initial->first_unit) * d,
                (size_t)(units * d) * sizeof *out);
+    round_weights(initial->config, units * d, out);
 }
 
 void ww_initial_output_weights(const ww_initial *initial, int64_t first_unit, int64_t units,
@@ -171,4 +200,14 @@ void ww_initial_output_weights(const ww_initial *initial, int64_t first_unit, in
     else
         memcpy(out, initial->output + (first_unit - initial->first_unit) * k,
                (size_t)(units * k) * sizeof *out);
+    round_weights(initial->config, units * k, out);
+}
+
+void ww_initial_layer_weights(const ww_initial *initial, int64_t layer, int64_t columns,
+                              int64_t first_unit, int64_t units, double *out)
+{
+    if (layer == 1)
+        ww_initial_hidden_weights(initial, first_unit, units, out);
+    else
+        ww_drawn_layer_weights(initial->config, layer, columns, first_unit, units, out);
 }

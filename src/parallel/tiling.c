@@ -1,9 +1,11 @@
 #include "widthwise/parallel.h"
 
 // 128 units reach the full GEMM rate for a few hundred inputs and more, and leave enough tiles to
-// divide a width of 1000 over 7 ranks. From 2^21 units on tiles grow, so that their number stays
-// below 2^14: then order-independent sums keep 48 bits a word.
-enum { SMALLEST_TILE = 128, MOST_TILES = 1 << 14 };
+// divide a width of 1000 over 7 ranks. From 2^13 units on there are enough tiles of 256, and what
+// several hidden layers do once for each tile, packing matrices and adding integers, halves: a
+// tenth of a step. From 2^21 units on tiles grow, so that their number stays below 2^14: then
+// order-independent sums keep 48 bits a word.
+enum { SMALLEST_TILE = 128, LARGER_TILE = 256, LARGER_FROM = 1 << 13, MOST_TILES = 1 << 14 };
 
 static int64_t first_tile_of(int64_t tile_count, int rank, int size)
 {
@@ -15,7 +17,8 @@ static int64_t first_tile_of(int64_t tile_count, int rank, int size)
 ww_tiling ww_tiling_make(int64_t width, int rank, int size)
 {
     WW_ASSERT(width >= 1 && size >= 1 && rank >= 0 && rank < size);
-    ww_tiling tiling = {.width = width, .tile_units = SMALLEST_TILE};
+    ww_tiling tiling = {.width = width,
+                        .tile_units = width < LARGER_FROM ? SMALLEST_TILE : LARGER_TILE};
     while ((width - 1) / tiling.tile_units >= MOST_TILES)
         tiling.tile_units *= 2;
     tiling.tile_count = (width + tiling.tile_units - 1) / tiling.tile_units;

@@ -29,15 +29,13 @@ static ww_status write_carry(const ww_store *store, const ww_array *carry, const
 static ww_status write_slot(const ww_store *store, const ww_slot_arrays *slot,
                             const ww_weights_source *source, uint64_t *hash, ww_error *error)
 {
-    WW_TRY(ww_weights_write_hidden(&slot->hidden_weights, 0, &store->tiling, source,
+    WW_TRY(ww_weights_write_layers(&slot->hidden_weights, 0, &store->tiling, source,
                                    store->descriptor, hash, error));
     WW_TRY(ww_weights_write_output(&slot->output_weights, 0, &store->tiling, source->output_weights,
                                    hash, error));
-    if (ww_array_exists(&slot->engine_state)) {
-        const ww_weights_source state = {.tile = source->state_tile, .context = source->context};
-        WW_TRY(ww_weights_write_hidden(&slot->engine_state, 0, &store->tiling, &state,
-                                       store->descriptor, hash, error));
-    }
+    if (ww_array_exists(&slot->engine_state))
+        WW_TRY(ww_weights_write_state(&slot->engine_state, &store->tiling, source,
+                                      store->descriptor, hash, error));
     if (store->parallel.rank != 0)
         return WW_OK;
     return write_carry(store, &slot->carry, source->carry, hash, error);
@@ -77,7 +75,7 @@ static ww_status write_snapshot(const ww_store *store, int64_t index,
                                 const ww_weights_source *source, uint64_t *hash, ww_error *error)
 {
     const ww_array *steps = &store->member.snapshot_step;
-    WW_TRY(ww_weights_write_hidden(&store->member.snapshot_weights, index, &store->tiling, source,
+    WW_TRY(ww_weights_write_layers(&store->member.snapshot_weights, index, &store->tiling, source,
                                    store->descriptor, hash, error));
     if (ww_array_exists(&store->member.snapshot_output_weights))
         WW_TRY(ww_weights_write_output(&store->member.snapshot_output_weights, index,

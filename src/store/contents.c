@@ -6,8 +6,8 @@
 
 ww_share ww_share_make(const ww_member *member, int rank, int size)
 {
-    const int64_t width = member->has_replicas ? 1 : ww_array_rows(&member->slot[0].hidden_weights);
-    return (ww_share){.tiling = ww_tiling_make(width, rank, size), .rank = rank, .size = size};
+    return (ww_share){
+        .tiling = ww_tiling_make(ww_member_width(member), rank, size), .rank = rank, .size = size};
 }
 
 ww_status ww_contents_hash_rows(const ww_member *member, int64_t rows, const ww_share *share,
@@ -47,15 +47,13 @@ ww_status ww_contents_hash_record(const ww_member *member, const ww_share *share
         const ww_array *array = &member->recorded[i];
         if (!ww_array_exists(array))
             continue;
-        if (i == WW_RECORDED_HIDDEN_WEIGHTS)
-            WW_TRY(ww_weights_hash_hidden(array, 0, &share->tiling, hash, error));
-        else if (i == WW_RECORDED_OUTPUT_WEIGHTS)
+        if (i == WW_RECORDED_OUTPUT_WEIGHTS)
             WW_TRY(ww_weights_read_output(array, 0, &share->tiling, NULL, hash, error));
         else
             WW_TRY(ww_array_hash(array, ww_array_rows(array), ww_recorded_block(i), share->rank,
                                  share->size, hash, error));
     }
-    return WW_OK;
+    return ww_weights_hash_layers(&member->recorded_weights, 0, &share->tiling, hash, error);
 }
 
 ww_status ww_contents_hash_snapshots(const ww_member *member, int64_t count, const ww_share *share,
@@ -63,7 +61,7 @@ ww_status ww_contents_hash_snapshots(const ww_member *member, int64_t count, con
 {
     WW_TRY(ww_array_hash(&member->snapshot_step, count, 1, share->rank, share->size, hash, error));
     for (int64_t i = 0; i < count; i++) {
-        WW_TRY(ww_weights_hash_hidden(&member->snapshot_weights, i, &share->tiling, hash, error));
+        WW_TRY(ww_weights_hash_layers(&member->snapshot_weights, i, &share->tiling, hash, error));
         if (ww_array_exists(&member->snapshot_output_weights))
             WW_TRY(ww_weights_read_output(&member->snapshot_output_weights, i, &share->tiling, NULL,
                                           hash, error));
@@ -132,10 +130,10 @@ ww_status ww_contents_hash_part(const ww_member *member, const ww_page *page, ww
 ww_status ww_contents_hash_slot(const ww_slot_arrays *slot, const ww_share *share, uint64_t *hash,
                                 ww_error *error)
 {
-    WW_TRY(ww_weights_hash_hidden(&slot->hidden_weights, 0, &share->tiling, hash, error));
+    WW_TRY(ww_weights_hash_layers(&slot->hidden_weights, 0, &share->tiling, hash, error));
     WW_TRY(ww_weights_read_output(&slot->output_weights, 0, &share->tiling, NULL, hash, error));
     if (ww_array_exists(&slot->engine_state))
-        WW_TRY(ww_weights_hash_hidden(&slot->engine_state, 0, &share->tiling, hash, error));
+        WW_TRY(ww_weights_hash_units(&slot->engine_state, 0, &share->tiling, hash, error));
     const int64_t rows = ww_array_rows(&slot->carry);
     return ww_array_hash(&slot->carry, rows, rows, share->rank, share->size, hash, error);
 }

@@ -33,6 +33,22 @@ int64_t ww_store_common_bytes(void)
            (COMMON_DATASETS - TEXTS - NUMBERS) * bytes_in_file(0);
 }
 
+int64_t ww_store_unit_values(const ww_member_layout *layout)
+{
+    return layout->dimension + (layout->depth - 1) * layout->width + layout->outputs +
+           layout->state_columns;
+}
+
+/// Weights on their way to the file and back: one of these at a time.
+static int64_t weights_room(const ww_member_layout *layout, const ww_tiling *tiling)
+{
+    const int64_t columns =
+        layout->depth > 1 && layout->width > layout->dimension ? layout->width : layout->dimension;
+    const int64_t hidden = ww_weights_layer_room_bytes(columns, tiling);
+    const int64_t output = ww_weights_room_bytes(layout->outputs, tiling);
+    return hidden > output ? hidden : output;
+}
+
 ww_status ww_store_cost_of(const ww_member_layout *layout, const ww_tiling *tiling,
                            int64_t pending_rows, ww_store_cost *cost, ww_error *error)
 {
@@ -51,11 +67,10 @@ ww_status ww_store_cost_of(const ww_member_layout *layout, const ww_tiling *tili
             cost->results += bytes;
     }
     ww_plan_free(&plan);
+    WW_TRY(status);
     const bool has_replicas = layout->replicas > 1;
     if (!has_replicas)
-        cost->checkpoint = layout->width *
-                           (layout->dimension + layout->outputs + layout->state_columns) *
-                           (int64_t)WW_VALUE_BYTES;
+        cost->checkpoint = ww_store_unit_values(layout) * layout->width * (int64_t)WW_VALUE_BYTES;
     int64_t row_values = 1; // the step
     for (size_t i = 0; i < layout->trajectory_count; i++)
         row_values += ww_field_size(&layout->trajectory[i]);
@@ -63,6 +78,6 @@ ww_status ww_store_cost_of(const ww_member_layout *layout, const ww_tiling *tili
         row_values = ww_store_replica_words(layout);
     // Rows are kept twice while their room grows and while they are put in order to be written.
     const int64_t rows = 2 * pending_rows * row_values * (int64_t)WW_VALUE_BYTES;
-    cost->memory = rows + (has_replicas ? 0 : ww_weights_room_bytes(layout->outputs, tiling));
-    return status;
+    cost->memory = rows + (has_replicas ? 0 : weights_room(layout, tiling));
+    return WW_OK;
 }

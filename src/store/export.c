@@ -3,6 +3,7 @@
 #include "store/contents.h"
 #include "store/disk.h"
 #include "store/hdf5_tools.h"
+#include "store/layers.h"
 #include "store/member.h"
 #include "store/members.h"
 #include "store/place.h"
@@ -296,6 +297,23 @@ static ww_status choose_slot(export *self, const exported *at, int *slot, const 
                  error);
 }
 
+/// Hidden weights of a checkpoint.
+static ww_status copy_layers(export *self, const ww_array_list *layers, int64_t index,
+                             ww_error *error)
+{
+    char *group = ww_format(error, "/weights/run%04" PRId64, index);
+    ww_status status = group != NULL ? WW_OK : WW_FAILED;
+    for (size_t i = 0; i < layers->count && status == WW_OK; i++)
+        status = copy_array(self, &layers->arrays[i], ww_array_rows(&layers->arrays[i]),
+                            ww_layer_path(group, "hidden_weights", (int64_t)i + 1, error),
+                            i == 0 ? "Hidden weights W, axes [hidden unit, input]"
+                                   : "Hidden weights W_l of the layer l that the name ends with, "
+                                     "axes [hidden unit, hidden unit of the layer before]",
+                            error);
+    free(group);
+    return status;
+}
+
 static ww_status copy_checkpoint(export *self, const exported *at, ww_error *error)
 {
     const int64_t index = at->member.index;
@@ -316,9 +334,7 @@ static ww_status copy_checkpoint(export *self, const exported *at, ww_error *err
     const ww_slot_arrays *arrays = &at->member.slot[slot];
     WW_TRY(add_integer(self, ww_format(error, "/weights/run%04" PRId64 "/step", index), said->step,
                        "Step of these weights", "steps", error));
-    WW_TRY(copy_array(self, &arrays->hidden_weights, ww_array_rows(&arrays->hidden_weights),
-                      ww_format(error, "/weights/run%04" PRId64 "/hidden_weights", index),
-                      "Hidden weights W, axes [hidden unit, input]", error));
+    WW_TRY(copy_layers(self, &arrays->hidden_weights, index, error));
     WW_TRY(copy_array(self, &arrays->output_weights, ww_array_rows(&arrays->output_weights),
                       ww_format(error, "/weights/run%04" PRId64 "/output_weights", index),
                       "Output weights a, axes [output, hidden unit]", error));
@@ -337,7 +353,8 @@ static ww_status copy_snapshots(export *self, const exported *at, ww_error *erro
     if (page->snapshots == 0)
         return WW_OK;
     WW_TRY(copy_as_it_is(self, &at->member.snapshot_step, page->snapshots, error));
-    WW_TRY(copy_as_it_is(self, &at->member.snapshot_weights, page->snapshots, error));
+    for (size_t i = 0; i < at->member.snapshot_weights.count; i++)
+        WW_TRY(copy_as_it_is(self, &at->member.snapshot_weights.arrays[i], page->snapshots, error));
     if (ww_array_exists(&at->member.snapshot_output_weights))
         WW_TRY(copy_as_it_is(self, &at->member.snapshot_output_weights, page->snapshots, error));
     uint64_t hash = 0;
@@ -357,6 +374,9 @@ static ww_status copy_record(export *self, const exported *at, ww_error *error)
         if (ww_array_exists(array))
             WW_TRY(copy_as_it_is(self, array, ww_array_rows(array), error));
     }
+    const ww_array_list *weights = &at->member.recorded_weights;
+    for (size_t i = 0; i < weights->count; i++)
+        WW_TRY(copy_as_it_is(self, &weights->arrays[i], ww_array_rows(&weights->arrays[i]), error));
     uint64_t hash = 0;
     ww_status readable = WW_OK;
     if (self->target >= 0)

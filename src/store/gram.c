@@ -205,6 +205,6 @@ ww_status ww_store_read_snapshot(const ww_store *store, size_t index, int64_t ti
 {
     WW_ASSERT(ww_store_has_snapshot(store, index));
     const ww_tiling *tiling = &store->tiling;
-    return ww_array_read(&store->member.snapshot_weights, (int64_t)index, tile * tiling->tile_units,
-                         ww_tile_size(tiling, tile), weights, error);
+    return ww_array_read(&store->member.snapshot_weights.arrays[0], (int64_t)index,
+                         tile * tiling->tile_units, ww_tile_size(tiling, tile), weights, error);
 }

@@ -1,4 +1,4 @@
-#include "store/member.h"
+#include "store/layers.h"
 
 #include "widthwise/memory.h"
 
@@ -13,11 +13,12 @@ static const char *const recorded_names[WW_RECORDED_COUNT] = {
     [WW_RECORDED_TEST_INPUTS] = "test_inputs",
     [WW_RECORDED_TEST_LABELS] = "test_labels",
     [WW_RECORDED_TEST_COMPONENTS] = "test_components",
-    [WW_RECORDED_HIDDEN_WEIGHTS] = "initial_hidden_weights",
     [WW_RECORDED_OUTPUT_WEIGHTS] = "initial_output_weights",
     [WW_RECORDED_BATCHES] = "batches",
     [WW_RECORDED_TRAIN_TARGETS] = "train_targets",
     [WW_RECORDED_TEST_TARGETS] = "test_targets"};
+
+static const char recorded_weights_name[] = "initial_hidden_weights";
 
 int64_t ww_recorded_block(int which)
 {
@@ -92,7 +93,7 @@ static ww_status open_gram(hid_t file, const char *file_name, ww_member *member,
                          "train_targets", 2, 0, &member->train_targets, error);
 }
 
-static void close_list(ww_array_list *list)
+void ww_array_list_close(ww_array_list *list)
 {
     for (size_t i = 0; i < list->count; i++)
         ww_array_close(&list->arrays[i]);
@@ -114,41 +115,77 @@ ww_status ww_pages_open(hid_t file, const char *file_name, int64_t index, ww_arr
     return status;
 }
 
+int64_t ww_member_width(const ww_member *member)
+{
+    return member->has_replicas ? 1 : ww_array_rows(&member->slot[0].hidden_weights.arrays[0]);
+}
+
+/// One checkpoint slot, of the group `group`.
+static ww_status open_slot(hid_t file, const char *file_name, const char *group,
+                           const ww_member *member, ww_slot_arrays *slot, ww_error *error)
+{
+    WW_TRY(
+        ww_layers_open(file, file_name, group, "hidden_weights", 0, &slot->hidden_weights, error));
+    WW_TRY(
+        ww_layers_match(file_name, &slot->hidden_weights, &member->slot[0].hidden_weights, error));
+    const struct {
+        const char *name;
+        ww_array *array;
+        int rank;
+    } parts[] = {{"output_weights", &slot->output_weights, 2}, {"carry", &slot->carry, 1}};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        WW_TRY(ww_array_open(file, file_name, ww_format(error, "%s/%s", group, parts[i].name), 0,
+                             parts[i].array, error));
+        if (parts[i].array->integer || parts[i].array->rank != parts[i].rank)
+            return fail_structure(file_name, parts[i].array->path,
+                                  "has another type or rank than weights", error);
+    }
+    if (slot->output_weights.extent[1] != ww_member_width(member))
+        return fail_structure(file_name, slot->output_weights.path,
+                              "has not as many units as the hidden weights", error);
+    WW_TRY(open_optional(file, file_name, ww_copy_text(group, error), "engine_state", 2, 0,
+                         &slot->engine_state, error));
+    if (ww_array_exists(&slot->engine_state) &&
+        slot->engine_state.extent[0] != ww_member_width(member))
+        return fail_structure(file_name, slot->engine_state.path,
+                              "has not as many units as the hidden weights", error);
+    return WW_OK;
+}
+
 static ww_status open_state(hid_t file, const char *file_name, ww_member *member, ww_error *error)
 {
     const int64_t index = member->index;
     WW_TRY(ww_pages_open(file, file_name, index, &member->commit, error));
     for (int s = 0; s < WW_SLOTS && !member->has_replicas; s++) {
-        const struct {
-            const char *name;
-            ww_array *array;
-            int rank;
-        } parts[] = {{"hidden_weights", &member->slot[s].hidden_weights, 2},
-                     {"output_weights", &member->slot[s].output_weights, 2},
-                     {"carry", &member->slot[s].carry, 1}};
-        for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-            WW_TRY(ww_array_open(file, file_name,
-                                 ww_format(error, "/state/run%04" PRId64 "/checkpoint%d/%s", index,
-                                           s, parts[i].name),
-                                 0, parts[i].array, error));
-            if (parts[i].array->integer || parts[i].array->rank != parts[i].rank)
-                return fail_structure(file_name, parts[i].array->path,
-                                      "has another type or rank than weights", error);
-        }
-        if (member->slot[s].output_weights.extent[1] != member->slot[0].hidden_weights.extent[0] ||
-            member->slot[s].hidden_weights.extent[0] != member->slot[0].hidden_weights.extent[0] ||
-            member->slot[s].hidden_weights.extent[0] < 1)
-            return fail_structure(file_name, member->slot[s].output_weights.path,
-                                  "has not as many units as the hidden weights", error);
-        ww_array *engine_state = &member->slot[s].engine_state;
-        WW_TRY(open_optional(file, file_name,
-                             ww_format(error, "/state/run%04" PRId64 "/checkpoint%d", index, s),
-                             "engine_state", 2, 0, engine_state, error));
-        if (ww_array_exists(engine_state) &&
-            engine_state->extent[0] != member->slot[0].hidden_weights.extent[0])
-            return fail_structure(file_name, engine_state->path,
-                                  "has not as many units as the hidden weights", error);
+        char *group = ww_format(error, "/state/run%04" PRId64 "/checkpoint%d", index, s);
+        if (group == NULL)
+            return WW_FAILED;
+        const ww_status status = open_slot(file, file_name, group, member, &member->slot[s], error);
+        free(group);
+        WW_TRY(status);
     }
+    return WW_OK;
+}
+
+/// Snapshots, of the group `group`.
+static ww_status open_snapshot_arrays(hid_t file, const char *file_name, const char *group,
+                                      ww_member *member, ww_error *error)
+{
+    static const char mismatch[] = "does not match its steps or the hidden weights";
+    ww_array *step = &member->snapshot_step;
+    ww_array_list *weights = &member->snapshot_weights;
+    ww_array *output = &member->snapshot_output_weights;
+    WW_TRY(ww_array_open(file, file_name, ww_format(error, "%s/step", group), 0, step, error));
+    WW_TRY(ww_layers_open(file, file_name, group, "hidden_weights", 1, weights, error));
+    WW_TRY(ww_layers_match(file_name, weights, &member->slot[0].hidden_weights, error));
+    if (!step->integer || step->rank != 1 ||
+        ww_array_planes(&weights->arrays[0]) != step->extent[0])
+        return fail_structure(file_name, weights->arrays[0].path, mismatch, error);
+    WW_TRY(open_optional(file, file_name, ww_copy_text(group, error), "output_weights", 3, 1,
+                         output, error));
+    if (ww_array_exists(output) &&
+        (output->extent[0] != step->extent[0] || output->extent[2] != ww_member_width(member)))
+        return fail_structure(file_name, output->path, mismatch, error);
     return WW_OK;
 }
 
@@ -160,33 +197,31 @@ static ww_status open_snapshots(hid_t file, const char *file_name, ww_member *me
         return WW_FAILED;
     ww_names names = {0};
     ww_status status = ww_names_read(file, file_name, group, &names, error);
-    if (status == WW_OK && names.count > 0) {
-        status = ww_array_open(file, file_name, ww_format(error, "%s/step", group), 0,
-                               &member->snapshot_step, error);
-        if (status == WW_OK)
-            status = ww_array_open(file, file_name, ww_format(error, "%s/hidden_weights", group), 1,
-                                   &member->snapshot_weights, error);
-        const ww_array *step = &member->snapshot_step;
-        const ww_array *weights = &member->snapshot_weights;
-        const ww_array *hidden = &member->slot[0].hidden_weights;
-        if (status == WW_OK &&
-            (!step->integer || step->rank != 1 || weights->integer ||
-             weights->extent[0] != step->extent[0] || weights->extent[1] != hidden->extent[0] ||
-             weights->extent[2] != hidden->extent[1]))
-            status = fail_structure(file_name, weights->path,
-                                    "does not match its steps or the hidden weights", error);
-        ww_array *output = &member->snapshot_output_weights;
-        if (status == WW_OK)
-            status = open_optional(file, file_name, ww_copy_text(group, error), "output_weights", 3,
-                                   1, output, error);
-        if (status == WW_OK && ww_array_exists(output) &&
-            (output->extent[0] != step->extent[0] || output->extent[2] != hidden->extent[0]))
-            status = fail_structure(file_name, output->path,
-                                    "does not match its steps or the hidden weights", error);
-    }
+    if (status == WW_OK && names.count > 0)
+        status = open_snapshot_arrays(file, file_name, group, member, error);
     ww_names_free(&names);
     free(group);
     return status;
+}
+
+/// One dataset `name` of the record in `group`, which is not of hidden weights.
+static ww_status open_recorded_array(hid_t file, const char *file_name, const char *group,
+                                     const char *name, ww_member *member, ww_error *error)
+{
+    int which = 0;
+    while (which < WW_RECORDED_COUNT && strcmp(name, recorded_names[which]) != 0)
+        which++;
+    if (which == WW_RECORDED_COUNT)
+        return fail_structure(file_name, group, "holds a dataset that is not known", error);
+    ww_array *array = &member->recorded[which];
+    WW_TRY(ww_array_open(file, file_name, ww_format(error, "%s/%s", group, name), 0, array, error));
+    const bool weights = which == WW_RECORDED_OUTPUT_WEIGHTS;
+    if (array->rank == 0 || (weights && (array->integer || array->rank != 2)))
+        return fail_structure(file_name, array->path, "has a wrong type or rank", error);
+    if (weights && array->extent[1] != ww_member_width(member))
+        return fail_structure(file_name, array->path, "has not as many units as the hidden weights",
+                              error);
+    return WW_OK;
 }
 
 static ww_status open_recorded(hid_t file, const char *file_name, ww_member *member,
@@ -197,28 +232,19 @@ static ww_status open_recorded(hid_t file, const char *file_name, ww_member *mem
         return WW_FAILED;
     ww_names names = {0};
     ww_status status = ww_names_read(file, file_name, group, &names, error);
+    bool has_weights = false;
     for (size_t i = 0; i < names.count && status == WW_OK; i++) {
-        int which = 0;
-        while (which < WW_RECORDED_COUNT && strcmp(names.names[i], recorded_names[which]) != 0)
-            which++;
-        if (which == WW_RECORDED_COUNT) {
-            status = fail_structure(file_name, group, "holds a dataset that is not known", error);
-            break;
-        }
-        ww_array *array = &member->recorded[which];
-        status = ww_array_open(file, file_name, ww_format(error, "%s/%s", group, names.names[i]), 0,
-                               array, error);
-        const bool matrix =
-            which == WW_RECORDED_HIDDEN_WEIGHTS || which == WW_RECORDED_OUTPUT_WEIGHTS;
-        const int unit_axis = which == WW_RECORDED_HIDDEN_WEIGHTS ? 0 : 1;
-        if (status == WW_OK &&
-            (array->rank == 0 || (matrix && (array->integer || array->rank != 2))))
-            status = fail_structure(file_name, array->path, "has a wrong type or rank", error);
-        if (status == WW_OK && matrix &&
-            array->extent[unit_axis] != member->slot[0].hidden_weights.extent[0])
-            status = fail_structure(file_name, array->path,
-                                    "has not as many units as the hidden weights", error);
+        if (ww_is_layer_name(names.names[i], recorded_weights_name))
+            has_weights = true;
+        else
+            status = open_recorded_array(file, file_name, group, names.names[i], member, error);
     }
+    if (status == WW_OK && has_weights)
+        status = ww_layers_open(file, file_name, group, recorded_weights_name, 0,
+                                &member->recorded_weights, error);
+    if (status == WW_OK && has_weights)
+        status = ww_layers_match(file_name, &member->recorded_weights,
+                                 &member->slot[0].hidden_weights, error);
     ww_names_free(&names);
     free(group);
     return status;
@@ -320,11 +346,11 @@ ww_member ww_member_none(int64_t index)
                         .eigenvectors = ww_array_none(),
                         .train_targets = ww_array_none(),
                         .snapshot_step = ww_array_none(),
-                        .snapshot_weights = ww_array_none(),
                         .snapshot_output_weights = ww_array_none()};
     for (int s = 0; s < WW_SLOTS; s++)
-        member.slot[s] =
-            (ww_slot_arrays){ww_array_none(), ww_array_none(), ww_array_none(), ww_array_none()};
+        member.slot[s] = (ww_slot_arrays){.output_weights = ww_array_none(),
+                                          .carry = ww_array_none(),
+                                          .engine_state = ww_array_none()};
     for (int i = 0; i < WW_RECORDED_COUNT; i++)
         member.recorded[i] = ww_array_none();
     return member;
@@ -351,23 +377,24 @@ void ww_member_close(ww_member *member)
     ww_array_close(&member->replica_state);
     ww_array_close(&member->replica_steps);
     ww_array_close(&member->step);
-    close_list(&member->trajectory);
-    close_list(&member->final);
-    close_list(&member->theory);
-    close_list(&member->gram);
+    ww_array_list_close(&member->trajectory);
+    ww_array_list_close(&member->final);
+    ww_array_list_close(&member->theory);
+    ww_array_list_close(&member->gram);
     ww_array_close(&member->eigenvectors);
     ww_array_close(&member->train_targets);
     for (int s = 0; s < WW_SLOTS; s++) {
-        ww_array_close(&member->slot[s].hidden_weights);
+        ww_array_list_close(&member->slot[s].hidden_weights);
         ww_array_close(&member->slot[s].output_weights);
         ww_array_close(&member->slot[s].carry);
         ww_array_close(&member->slot[s].engine_state);
     }
     ww_array_close(&member->snapshot_step);
-    ww_array_close(&member->snapshot_weights);
+    ww_array_list_close(&member->snapshot_weights);
     ww_array_close(&member->snapshot_output_weights);
     for (int i = 0; i < WW_RECORDED_COUNT; i++)
         ww_array_close(&member->recorded[i]);
+    ww_array_list_close(&member->recorded_weights);
 }
 
 ww_status ww_array_list_order(ww_array_list *list, const ww_field *fields, size_t count,

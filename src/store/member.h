@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// Datasets of /record/runNNNN, in the order of their hashes.
+/// Datasets of /record/runNNNN but for hidden weights.
 enum {
     WW_RECORDED_TRAIN_INPUTS,
     WW_RECORDED_TRAIN_LABELS,
@@ -20,7 +20,6 @@ enum {
     WW_RECORDED_TEST_INPUTS,
     WW_RECORDED_TEST_LABELS,
     WW_RECORDED_TEST_COMPONENTS,
-    WW_RECORDED_HIDDEN_WEIGHTS,
     WW_RECORDED_OUTPUT_WEIGHTS,
     WW_RECORDED_BATCHES,
     WW_RECORDED_TRAIN_TARGETS,
@@ -37,9 +36,13 @@ typedef struct ww_array_list {
     size_t count;
 } ww_array_list;
 
+/// Closes all of them. An empty list is allowed.
+void ww_array_list_close(ww_array_list *list);
+
 /// Weights and carry of one checkpoint slot, and where the engine keeps something what it keeps.
 typedef struct ww_slot_arrays {
-    ww_array hidden_weights, output_weights, carry, engine_state;
+    ww_array_list hidden_weights; ///< of each layer: layers.h
+    ww_array output_weights, carry, engine_state;
 } ww_slot_arrays;
 
 /// Arrays that a member does not have are ww_array_none(). A member with replicas has no slots,
@@ -56,9 +59,11 @@ typedef struct ww_member {
     ww_array eigenvectors;  ///< of it, [n, n], a row each
     ww_array train_targets; ///< that were computed, [n, outputs]
     ww_slot_arrays slot[WW_SLOTS];
-    ww_array snapshot_step, snapshot_weights;
+    ww_array snapshot_step;
+    ww_array_list snapshot_weights;   ///< hidden, of each layer
     ww_array snapshot_output_weights; ///< where they are trained
     ww_array recorded[WW_RECORDED_COUNT];
+    ww_array_list recorded_weights; ///< hidden ones at t = 0, of each layer; without, none
 } ww_member;
 
 /// A member of which nothing is open.
@@ -71,6 +76,9 @@ ww_member ww_member_none(int64_t index);
 ww_status ww_member_open(hid_t file, const char *file_name, int64_t index, ww_member *member,
                          ww_error *error);
 void ww_member_close(ww_member *member);
+
+/// Hidden units m of a layer; 1 of a member with replicas, which keeps no weights.
+int64_t ww_member_width(const ww_member *member);
 
 /// Arrays that make one row together, which pages count and hash: records of the trajectory, or
 /// replicas with all that is known of them. `number` counts from 0.

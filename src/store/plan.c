@@ -2,6 +2,7 @@
 
 #include "store/gram.h"
 #include "store/hdf5_tools.h"
+#include "store/layers.h"
 #include "store/page.h"
 #include "widthwise/config.h"
 #include "widthwise/field.h"
@@ -186,6 +187,30 @@ static ww_status add_results(ww_plan *plan, const ww_member_layout *layout, ww_e
     return add_fields(plan, layout, "gram", layout->gram, layout->gram_count, -1, error);
 }
 
+/// Hidden weights of all layers under `group`, which is taken over, with an axis of `planes` in
+/// front where there are any.
+static ww_status add_layers(ww_plan *plan, const ww_member_layout *layout, char *group,
+                            const char *name, int64_t planes, const char *first_description,
+                            const char *deep_description, ww_error *error)
+{
+    WW_ASSERT(layout->depth >= 1);
+    ww_status status = group != NULL ? WW_OK : WW_FAILED;
+    for (int64_t layer = 1; layer <= layout->depth && status == WW_OK; layer++) {
+        ww_plan_item item = {.type = WW_PLAN_REAL,
+                             .description = layer == 1 ? first_description : deep_description,
+                             .units = "1"};
+        if (planes > 0)
+            item.extent[item.rank++] = planes;
+        item.extent[item.rank++] = layout->width;
+        item.extent[item.rank++] = layer == 1 ? layout->dimension : layout->width;
+        status = ww_plan_add(plan, item, ww_layer_path(group, name, layer, error), error);
+    }
+    free(group);
+    return status;
+}
+
+#define DEEP_AXES "axes [hidden unit, hidden unit of the layer before]"
+
 static ww_status add_state(ww_plan *plan, const ww_member_layout *layout,
                            const int64_t *first_pages, ww_error *error)
 {
@@ -207,10 +232,7 @@ static ww_status add_state(ww_plan *plan, const ww_member_layout *layout,
     const struct {
         const char *name, *description;
         ww_plan_item shape;
-    } weights[] = {{"hidden_weights",
-                    "Hidden weights W of this checkpoint, axes [hidden unit, input]",
-                    {.rank = 2, .extent = {layout->width, layout->dimension}}},
-                   {"output_weights",
+    } weights[] = {{"output_weights",
                     "Output weights a of this checkpoint, axes [output, hidden unit]",
                     {.rank = 2, .extent = {layout->outputs, layout->width}}},
                    {"carry",
@@ -221,6 +243,12 @@ static ww_status add_state(ww_plan *plan, const ww_member_layout *layout,
                     "[hidden unit, column], for a restart only",
                     {.rank = 2, .extent = {layout->width, layout->state_columns}}}};
     for (int slot = 0; slot < WW_SLOTS; slot++) {
+        WW_TRY(add_layers(
+            plan, layout, ww_format(error, "/state/run%04" PRId64 "/checkpoint%d", index, slot),
+            "hidden_weights", 0, "Hidden weights W of this checkpoint, axes [hidden unit, input]",
+            "Hidden weights W_l of this checkpoint, of the layer l that the name ends "
+            "with, " DEEP_AXES,
+            error));
         for (size_t i = 0; i < sizeof weights / sizeof weights[0]; i++) {
             ww_plan_item item = weights[i].shape;
             if (item.rank == 2 && item.extent[1] == 0) // an engine without a state
@@ -278,12 +306,6 @@ static ww_status add_snapshots(ww_plan *plan, const ww_member_layout *layout, ww
         .description = "Step of each snapshot, axis [snapshot]; -1 where it was not taken",
         .units = "steps",
         .fill = WW_PLAN_BLANK};
-    const ww_plan_item weights = {
-        .type = WW_PLAN_REAL,
-        .rank = 3,
-        .extent = {count, layout->width, layout->dimension},
-        .description = "Hidden weights W at chosen steps, axes [snapshot, hidden unit, input]",
-        .units = "1"};
     const ww_plan_item output_weights = {
         .type = WW_PLAN_REAL,
         .rank = 3,
@@ -292,9 +314,12 @@ static ww_status add_snapshots(ww_plan *plan, const ww_member_layout *layout, ww
         .units = "1"};
     WW_TRY(ww_plan_add(plan, step,
                        ww_format(error, "/snapshots/run%04" PRId64 "/step", layout->index), error));
-    WW_TRY(ww_plan_add(
-        plan, weights,
-        ww_format(error, "/snapshots/run%04" PRId64 "/hidden_weights", layout->index), error));
+    WW_TRY(add_layers(plan, layout, ww_format(error, "/snapshots/run%04" PRId64, layout->index),
+                      "hidden_weights", count,
+                      "Hidden weights W at chosen steps, axes [snapshot, hidden unit, input]",
+                      "Hidden weights W_l at chosen steps, of the layer l that the name ends with, "
+                      "axes [snapshot, hidden unit, hidden unit of the layer before]",
+                      error));
     if (!layout->trains_output)
         return WW_OK;
     return ww_plan_add(
@@ -362,12 +387,6 @@ static ww_status add_record(ww_plan *plan, const ww_member_layout *layout, ww_er
           .extent = {layout->test, layout->outputs},
           .description = "Outputs wanted of the test samples, axes [sample, output]"}},
         {WW_RECORD_INITIAL_WEIGHTS,
-         "initial_hidden_weights",
-         {.type = WW_PLAN_REAL,
-          .rank = 2,
-          .extent = {layout->width, layout->dimension},
-          .description = "Hidden weights W(0) before the first step, axes [hidden unit, input]"}},
-        {WW_RECORD_INITIAL_WEIGHTS,
          "initial_output_weights",
          {.type = WW_PLAN_REAL,
           .rank = 2,
@@ -389,7 +408,14 @@ static ww_status add_record(ww_plan *plan, const ww_member_layout *layout, ww_er
             plan, item,
             ww_format(error, "/record/run%04" PRId64 "/%s", layout->index, table[i].name), error));
     }
-    return WW_OK;
+    if ((layout->record & WW_RECORD_INITIAL_WEIGHTS) == 0)
+        return WW_OK;
+    return add_layers(plan, layout, ww_format(error, "/record/run%04" PRId64, layout->index),
+                      "initial_hidden_weights", 0,
+                      "Hidden weights W(0) before the first step, axes [hidden unit, input]",
+                      "Hidden weights W_l(0) before the first step, of the layer l that the name "
+                      "ends with, " DEEP_AXES,
+                      error);
 }
 
 ww_status ww_plan_add_member(ww_plan *plan, const ww_member_layout *layout,

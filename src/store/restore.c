@@ -64,13 +64,12 @@ static ww_status read_carry(const ww_store *store, const ww_array *carry, double
 static ww_status read_slot(const ww_store *store, const ww_slot_arrays *slot,
                            const ww_weights_target *target, uint64_t *hash, ww_error *error)
 {
-    WW_TRY(ww_weights_read_hidden(&slot->hidden_weights, &store->tiling, target->hidden_weights,
-                                  hash, error));
+    WW_TRY(ww_weights_read_layers(&slot->hidden_weights, &store->tiling, target, hash, error));
     WW_TRY(ww_weights_read_output(&slot->output_weights, 0, &store->tiling, target->output_weights,
                                   hash, error));
     if (ww_array_exists(&slot->engine_state))
-        WW_TRY(ww_weights_read_hidden(&slot->engine_state, &store->tiling, target->engine_state,
-                                      hash, error));
+        WW_TRY(ww_weights_read_units(&slot->engine_state, &store->tiling, target->engine_state,
+                                     hash, error));
     return read_carry(store, &slot->carry, target->carry, hash, error);
 }
 

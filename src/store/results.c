@@ -88,13 +88,13 @@ static ww_status write_part(const ww_store *store, int which, const void *values
 static ww_status write_initial_weights(const ww_store *store, const ww_weights_source *source,
                                        uint64_t *hash, ww_error *error)
 {
-    const ww_array *hidden = &store->member.recorded[WW_RECORDED_HIDDEN_WEIGHTS];
+    const ww_array_list *hidden = &store->member.recorded_weights;
     const ww_array *output = &store->member.recorded[WW_RECORDED_OUTPUT_WEIGHTS];
-    if (!ww_array_exists(hidden))
+    if (hidden->count == 0)
         return WW_OK;
     WW_ASSERT(source != NULL);
     WW_TRY(
-        ww_weights_write_hidden(hidden, 0, &store->tiling, source, store->descriptor, hash, error));
+        ww_weights_write_layers(hidden, 0, &store->tiling, source, store->descriptor, hash, error));
     return ww_weights_write_output(output, 0, &store->tiling, source->output_weights, hash, error);
 }
 

@@ -52,8 +52,14 @@ static ww_status check_shape(const reading *self, ww_error *error)
                        " of %s has replicas, which keep no weights; name a run without, or train "
                        "one replica alone, with the seeds raised by its number",
                        source->index, source->path);
-    const ww_array *hidden = &self->member.slot[0].hidden_weights;
+    const ww_array_list *layers = &self->member.slot[0].hidden_weights;
+    const ww_array *hidden = &layers->arrays[0];
     const ww_array *output = &self->member.slot[0].output_weights;
+    if (layers->count > 1)
+        return ww_fail(error, WW_USAGE,
+                       "run%04" PRId64
+                       " of %s has %zu hidden layers; weights can begin a run of one only",
+                       source->index, source->path, layers->count);
     const int64_t found[3] = {ww_array_rows(hidden), ww_array_row_values(hidden),
                               ww_array_rows(output)};
     const int64_t wanted[3] = {source->width, source->dimension, source->outputs};
@@ -120,7 +126,7 @@ static ww_status read_weights(const ww_array *hidden, const ww_array *output,
                               const ww_start_target *target, ww_error *error)
 {
     uint64_t ignored = 0;
-    WW_TRY(ww_weights_read_hidden(hidden, target->tiling, target->hidden_weights, &ignored, error));
+    WW_TRY(ww_weights_read_units(hidden, target->tiling, target->hidden_weights, &ignored, error));
     return ww_weights_read_output(output, 0, target->tiling, target->output_weights, &ignored,
                                   error);
 }
@@ -135,8 +141,8 @@ static ww_status try_slot(const reading *self, int slot, uint64_t expected,
     ww_error unreadable = {0};
     uint64_t hash = 0;
     bool readable = false;
-    ww_status read =
-        read_weights(&arrays->hidden_weights, &arrays->output_weights, target, &unreadable);
+    ww_status read = read_weights(&arrays->hidden_weights.arrays[0], &arrays->output_weights,
+                                  target, &unreadable);
     if (read == WW_OK)
         read = ww_contents_hash_slot(arrays, &share, &hash, &unreadable);
     WW_TRY(ww_hashes_sum(self->parallel, &read, 1, &hash, &readable, error));
@@ -192,16 +198,16 @@ static ww_status read_recorded(const reading *self, const ww_start_target *targe
                                ww_start_found *found, ww_error *error)
 {
     const ww_page *page = &self->pages[self->newest];
-    const ww_array *hidden = &self->member.recorded[WW_RECORDED_HIDDEN_WEIGHTS];
+    const ww_array_list *hidden = &self->member.recorded_weights;
     const ww_array *output = &self->member.recorded[WW_RECORDED_OUTPUT_WEIGHTS];
     *found = WW_START_NONE;
-    if (!page->record_valid || !ww_array_exists(hidden) || !ww_array_exists(output))
+    if (!page->record_valid || hidden->count == 0 || !ww_array_exists(output))
         return WW_OK;
     const ww_share share = ww_share_make(&self->member, self->parallel->rank, self->parallel->size);
     ww_error unreadable = {0};
     uint64_t hash = 0;
     bool readable = false;
-    ww_status read = read_weights(hidden, output, target, &unreadable);
+    ww_status read = read_weights(&hidden->arrays[0], output, target, &unreadable);
     if (read == WW_OK)
         read = ww_contents_hash_record(&self->member, &share, &hash, &unreadable);
     WW_TRY(ww_hashes_sum(self->parallel, &read, 1, &hash, &readable, error));

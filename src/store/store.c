@@ -14,6 +14,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/// A plan tells of every layer that is missing, but not of one too many.
+static ww_status check_depth(const ww_store *store, const ww_member_layout *layout, ww_error *error)
+{
+    const size_t found = store->member.slot[0].hidden_weights.count;
+    if (store->member.has_replicas || found == (size_t)layout->depth)
+        return WW_OK;
+    return ww_fail(error, WW_FAILED,
+                   "%s: run%04" PRId64 " has %zu hidden layers where the configuration asks for "
+                   "%" PRId64
+                   "; the file belongs to another configuration, start anew with another "
+                   "output file",
+                   store->path, layout->index, found, layout->depth);
+}
+
 /// Checks the open file against the layout and opens the member.
 static ww_status open_member(ww_store *store, const ww_member_layout *layout, ww_error *error)
 {
@@ -25,6 +39,7 @@ static ww_status open_member(ww_store *store, const ww_member_layout *layout, ww
     WW_TRY(status);
     ww_member *member = &store->member;
     WW_TRY(ww_member_open(store->file, store->path, layout->index, member, error));
+    WW_TRY(check_depth(store, layout, error));
     WW_TRY(ww_array_list_order(&member->trajectory, layout->trajectory, layout->trajectory_count,
                                store->path, "trajectory", error));
     WW_TRY(ww_array_list_order(&member->final, layout->final, layout->final_count, store->path,

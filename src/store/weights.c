@@ -7,6 +7,7 @@
 
 enum { SYNC_BYTES = 32 << 20 };  // hidden weights whose way to the disk begins at once
 enum { COLUMN_BYTES = 8 << 20 }; // output weights that are turned round at once
+enum { GROUP_BYTES = 2 << 20 };  // hidden weights that are read at once
 
 /// Key of a block of weights: planes one after the other.
 static uint64_t block_index(int64_t plane, const ww_tiling *tiling, int64_t tile)
@@ -14,65 +15,160 @@ static uint64_t block_index(int64_t plane, const ww_tiling *tiling, int64_t tile
     return (uint64_t)(plane * tiling->tile_count + tile);
 }
 
-static uint64_t hash_tile(const ww_array *hidden, int64_t plane, const ww_tiling *tiling,
+static uint64_t hash_tile(const ww_array *matrix, int64_t plane, const ww_tiling *tiling,
                           int64_t tile, const double *values)
 {
-    const int64_t count = ww_tile_size(tiling, tile) * ww_array_row_values(hidden);
-    return ww_hash_block(values, (size_t)count * sizeof *values, hidden->key,
+    const int64_t count = ww_tile_size(tiling, tile) * ww_array_row_values(matrix);
+    return ww_hash_block(values, (size_t)count * sizeof *values, matrix->key,
                          block_index(plane, tiling, tile));
 }
 
-ww_status ww_weights_write_hidden(const ww_array *hidden, int64_t plane, const ww_tiling *tiling,
-                                  const ww_weights_source *source, int descriptor, uint64_t *hash,
-                                  ww_error *error)
+/// Tiles of one matrix, wherever they come from.
+typedef const double *(*tile_maker)(void *context, int64_t layer, int64_t tile);
+
+static ww_status write_tiles(const ww_array *matrix, int64_t plane, const ww_tiling *tiling,
+                             tile_maker make, void *context, int64_t layer, int descriptor,
+                             uint64_t *hash, ww_error *error)
 {
     const int64_t end = tiling->first_tile + tiling->local_tiles;
-    const int64_t row_bytes = ww_array_row_values(hidden) * WW_VALUE_BYTES;
+    const int64_t row_bytes = ww_array_row_values(matrix) * WW_VALUE_BYTES;
     int64_t begun = tiling->first_unit; // rows before it are on their way to the disk
     for (int64_t tile = tiling->first_tile; tile < end; tile++) {
-        const double *values = source->tile(source->context, tile);
+        const double *values = make(context, layer, tile);
         const int64_t first = tile * tiling->tile_units;
         const int64_t next = first + ww_tile_size(tiling, tile);
-        WW_TRY(ww_array_write(hidden, plane, first, next - first, values, error));
-        *hash += hash_tile(hidden, plane, tiling, tile, values);
+        WW_TRY(ww_array_write(matrix, plane, first, next - first, values, error));
+        *hash += hash_tile(matrix, plane, tiling, tile, values);
         if ((next - begun) * row_bytes < SYNC_BYTES)
             continue;
-        ww_array_begin_sync(hidden, descriptor, plane, begun, next - begun);
+        ww_array_begin_sync(matrix, descriptor, plane, begun, next - begun);
         begun = next;
     }
     return WW_OK;
 }
 
-ww_status ww_weights_read_hidden(const ww_array *hidden, const ww_tiling *tiling, double *values,
-                                 uint64_t *hash, ww_error *error)
+ww_status ww_weights_write_layers(const ww_array_list *layers, int64_t plane,
+                                  const ww_tiling *tiling, const ww_weights_source *source,
+                                  int descriptor, uint64_t *hash, ww_error *error)
 {
-    WW_TRY(ww_array_read(hidden, 0, tiling->first_unit, tiling->local_units, values, error));
-    const int64_t tile_values = tiling->tile_units * ww_array_row_values(hidden);
-    for (int64_t i = 0; i < tiling->local_tiles; i++)
-        *hash += hash_tile(hidden, 0, tiling, tiling->first_tile + i, values + i * tile_values);
+    for (size_t i = 0; i < layers->count; i++)
+        WW_TRY(write_tiles(&layers->arrays[i], plane, tiling, source->tile, source->context,
+                           (int64_t)i + 1, descriptor, hash, error));
     return WW_OK;
 }
 
-ww_status ww_weights_hash_hidden(const ww_array *hidden, int64_t plane, const ww_tiling *tiling,
-                                 uint64_t *hash, ww_error *error)
+static const double *state_tile(void *context, int64_t layer, int64_t tile)
+{
+    const ww_weights_source *source = context;
+    (void)layer;
+    return source->state_tile(source->context, tile);
+}
+
+ww_status ww_weights_write_state(const ww_array *state, const ww_tiling *tiling,
+                                 const ww_weights_source *source, int descriptor, uint64_t *hash,
+                                 ww_error *error)
+{
+    ww_weights_source copy = *source; // to be handed on
+    return write_tiles(state, 0, tiling, state_tile, &copy, 1, descriptor, hash, error);
+}
+
+/// Tiles of a matrix of so many columns that are read at once: as many as fit into the buffer, at
+/// least one, at most all.
+static int64_t tiles_at_once(int64_t columns, const ww_tiling *tiling)
+{
+    const int64_t tile_bytes = tiling->tile_units * columns * WW_VALUE_BYTES;
+    const int64_t tiles = tile_bytes == 0 ? 1 : GROUP_BYTES / tile_bytes;
+    const int64_t least = tiles < 1 ? 1 : tiles;
+    return least < tiling->local_tiles ? least : tiling->local_tiles;
+}
+
+int64_t ww_weights_layer_room_bytes(int64_t columns, const ww_tiling *tiling)
+{
+    return tiles_at_once(columns, tiling) * tiling->tile_units * columns * WW_VALUE_BYTES;
+}
+
+/// Reads one layer with `room` for the tiles of a group.
+static ww_status read_layer(const ww_array *matrix, int64_t layer, const ww_tiling *tiling,
+                            const ww_weights_target *target, double *room, uint64_t *hash,
+                            ww_error *error)
+{
+    const int64_t columns = ww_array_row_values(matrix);
+    const int64_t group = tiles_at_once(columns, tiling);
+    const int64_t end = tiling->first_tile + tiling->local_tiles;
+    for (int64_t first = tiling->first_tile; first < end; first += group) {
+        const int64_t next = first + group < end ? first + group : end;
+        const int64_t unit = first * tiling->tile_units;
+        const int64_t units =
+            (next - 1) * tiling->tile_units + ww_tile_size(tiling, next - 1) - unit;
+        WW_TRY(ww_array_read(matrix, 0, unit, units, room, error));
+        for (int64_t tile = first; tile < next; tile++) {
+            const double *values = room + (tile * tiling->tile_units - unit) * columns;
+            *hash += hash_tile(matrix, 0, tiling, tile, values);
+            target->put(target->context, layer, tile, values);
+        }
+    }
+    return WW_OK;
+}
+
+ww_status ww_weights_read_layers(const ww_array_list *layers, const ww_tiling *tiling,
+                                 const ww_weights_target *target, uint64_t *hash, ww_error *error)
+{
+    if (tiling->local_tiles == 0)
+        return WW_OK;
+    int64_t bytes = 0;
+    for (size_t i = 0; i < layers->count; i++) {
+        const int64_t needed =
+            ww_weights_layer_room_bytes(ww_array_row_values(&layers->arrays[i]), tiling);
+        bytes = needed > bytes ? needed : bytes;
+    }
+    double *room = ww_allocate(1, (size_t)bytes, "hidden weights on their way", error);
+    if (room == NULL)
+        return WW_FAILED;
+    ww_status status = WW_OK;
+    for (size_t i = 0; i < layers->count && status == WW_OK; i++)
+        status = read_layer(&layers->arrays[i], (int64_t)i + 1, tiling, target, room, hash, error);
+    free(room);
+    return status;
+}
+
+ww_status ww_weights_read_units(const ww_array *matrix, const ww_tiling *tiling, double *values,
+                                uint64_t *hash, ww_error *error)
+{
+    WW_TRY(ww_array_read(matrix, 0, tiling->first_unit, tiling->local_units, values, error));
+    const int64_t tile_values = tiling->tile_units * ww_array_row_values(matrix);
+    for (int64_t i = 0; i < tiling->local_tiles; i++)
+        *hash += hash_tile(matrix, 0, tiling, tiling->first_tile + i, values + i * tile_values);
+    return WW_OK;
+}
+
+ww_status ww_weights_hash_units(const ww_array *matrix, int64_t plane, const ww_tiling *tiling,
+                                uint64_t *hash, ww_error *error)
 {
     if (tiling->local_tiles == 0)
         return WW_OK;
     double *values = ww_allocate((size_t)tiling->tile_units,
-                                 (size_t)ww_array_row_values(hidden) * sizeof *values,
+                                 (size_t)ww_array_row_values(matrix) * sizeof *values,
                                  "a tile of hidden weights to check", error);
     if (values == NULL)
         return WW_FAILED;
     ww_status status = WW_OK;
     const int64_t end = tiling->first_tile + tiling->local_tiles;
     for (int64_t tile = tiling->first_tile; tile < end && status == WW_OK; tile++) {
-        status = ww_array_read(hidden, plane, tile * tiling->tile_units, ww_tile_size(tiling, tile),
+        status = ww_array_read(matrix, plane, tile * tiling->tile_units, ww_tile_size(tiling, tile),
                                values, error);
         if (status == WW_OK)
-            *hash += hash_tile(hidden, plane, tiling, tile, values);
+            *hash += hash_tile(matrix, plane, tiling, tile, values);
     }
     free(values);
     return status;
+}
+
+ww_status ww_weights_hash_layers(const ww_array_list *layers, int64_t plane,
+                                 const ww_tiling *tiling, uint64_t *hash, ww_error *error)
+{
+    for (size_t i = 0; i < layers->count; i++)
+        WW_TRY(ww_weights_hash_units(&layers->arrays[i], plane, tiling, hash, error));
+    return WW_OK;
 }
 
 /// Output weights of a few neighbouring tiles, turned round between [units, k] and [k, units].

@@ -40,7 +40,11 @@ double ww_function_bound(const ww_config *config)
     // The proof expands the kernel of ReLU: that of a leaky one has next to no even powers.
     if (ww_negative_slope(config) != 0.0 || config->network.depth != 1 || config->gram.depth != 1)
         return INFINITY;
-    const double norm = config->data.function.norm;
+    // With a last coordinate mu inputs are (sqrt(1 - mu^2) x, mu): beta stands for one that is
+    // longer by the inverse.
+    const double mu = config->data.last_coordinate;
+    const double longer = 1.0 / sqrt((1.0 - mu) * (1.0 + mu));
+    const double norm = config->data.function.norm * longer;
     const double exponent = (double)config->data.function.exponent;
     const bool covered =
         config->data.function.exponent == 1 || config->data.function.exponent % 2 == 0;
@@ -50,7 +54,7 @@ double ww_function_bound(const ww_config *config)
     case WW_FUNCTION_LINEAR:
         return CONSTANT * all * norm;
     case WW_FUNCTION_QUADRATIC: // alpha is the sum over all terms, whose beta_j have norm 1
-        return CONSTANT * 2.0 * alpha;
+        return CONSTANT * 2.0 * alpha * longer * longer;
     case WW_FUNCTION_POWER:
         return covered ? CONSTANT * all * exponent * pow(norm, exponent) : INFINITY;
     case WW_FUNCTION_COSINE:

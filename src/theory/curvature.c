@@ -5,6 +5,7 @@
 #include "widthwise/memory.h"
 #include "widthwise/theory.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,7 +37,9 @@ ww_status ww_theory_curvature(const ww_config *config, const ww_dataset *data, i
     const int64_t all = data->train.count;
     const int64_t n = all < most ? all : most;
     const int64_t d = data->dimension;
-    const ww_kernel kernel = {.depth = 1, .negative_slope = ww_negative_slope(config)};
+    const double slope = ww_negative_slope(config);
+    const ww_kernel kernel = {
+        .depth = config->network.depth, .negative_slope = slope, .all_layers = true};
     if (ww_loss_of(config)->curvature == 0.0) { // of pieces that are flat or straight
         *curvature = 0.0;
         return WW_OK;
@@ -49,9 +52,14 @@ ww_status ww_theory_curvature(const ww_config *config, const ww_dataset *data, i
     double largest = 0.0;
     const ww_status status = largest_eigenvalue(&kernel, rows, n, d, &largest, error);
     free(rows);
-    const double scale = ww_config_output_std(config);
+    const double scale = ww_config_output_std(config, data->outputs);
+    const double sigma = ww_config_hidden_std(config);
+    const double growth =
+        (double)config->network.width * sigma * sigma * (1.0 + slope * slope) / 2.0;
     *curvature = ww_loss_of(config)->curvature * (double)config->network.width * scale * scale *
                  largest / (double)n;
+    if (config->network.depth > 1)
+        *curvature *= pow(growth, (double)(config->network.depth - 1));
     if (config->loss_reduction == WW_REDUCTION_SUM)
         *curvature *= (double)all;
     return status;

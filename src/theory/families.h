@@ -18,6 +18,7 @@ extern const ww_theory_family ww_theory_li_liang;
 extern const ww_theory_family ww_theory_coupling;
 extern const ww_theory_family ww_theory_arora;
 extern const ww_theory_family ww_theory_brutzkus;
+extern const ww_theory_family ww_theory_zou_gu;
 
 /// The column of quantity `name` [rows]; NULL where it is not measured.
 const double *ww_theory_column(const ww_theory_plan *plan, const ww_theory_inputs *inputs,

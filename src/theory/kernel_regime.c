@@ -76,25 +76,26 @@ bool ww_theory_has_descent(const ww_theory_plan *plan)
 }
 
 // S, the sum of the squared output weights, as expected.
-static double output_square(const ww_config *config)
+static double output_square(const ww_config *config, int64_t outputs)
 {
-    const double weight = ww_config_output_std(config);
+    const double weight = ww_config_output_std(config, outputs);
     return (double)config->network.width * weight * weight;
 }
 
 // What a step of training is as one of descent on H: training.rate times this.
-static double rate_gain(const ww_config *config, int64_t samples)
+static double rate_gain(const ww_config *config, int64_t samples, int64_t outputs)
 {
     const double share = config->loss_reduction == WW_REDUCTION_MEAN ? 1.0 / (double)samples : 1.0;
-    const double scaling = config->training.rate_scaling == WW_RATE_INVERSE_WIDTH
-                               ? 1.0 / (double)config->network.width
-                               : 1.0;
-    return scaling * output_square(config) * share;
+    const ww_rate_scaling kind = config->training.rate_scaling;
+    double scaling = kind == WW_RATE_NONE ? 1.0 : 1.0 / (double)config->network.width;
+    if (kind == WW_RATE_INVERSE_CURVATURE) // of one layer
+        scaling *= (double)outputs;
+    return scaling * output_square(config, outputs) * share;
 }
 
-double ww_theory_descent_rate(const ww_config *config, int64_t samples)
+double ww_theory_descent_rate(const ww_config *config, int64_t samples, int64_t outputs)
 {
-    return config->training.rate * rate_gain(config, samples);
+    return config->training.rate * rate_gain(config, samples, outputs);
 }
 
 // What is predicted, in the order of the file.
@@ -323,7 +324,7 @@ static ww_arora_setting setting_of(const ww_theory_plan *plan, const ww_theory_i
         .slope = ww_negative_slope(config),
         .input_norm =
             ww_largest_norm(inputs->data->train.inputs, plan->samples, inputs->data->dimension),
-        .output_square = output_square(config),
+        .output_square = output_square(config, plan->outputs),
         .failure_probability = config->theory.failure_probability};
     // An output at the start has variance S kappa^2 ||x||^2 (1 + slope^2) / 2.
     const double label = ww_largest_norm(labels, plan->samples, plan->outputs);
@@ -343,7 +344,7 @@ static double scalar(const ww_theory_plan *plan, const ww_theory_inputs *inputs,
     // What is rounding is 0, so that bounds are what they are for a singular H.
     const double least = found <= ww_spectrum_rounding(plan->samples, greatest) ? 0.0 : found;
     const double form = gram_value(plan, inputs, WW_GRAM_QUADRATIC_FORM + WW_LABEL_SET_TRAIN);
-    const double gain = rate_gain(config, plan->samples);
+    const double gain = rate_gain(config, plan->samples, plan->outputs);
     const double square = setting->input_norm * setting->input_norm;
     switch (which) {
     case DISTANCE_BOUND:
@@ -388,7 +389,7 @@ static ww_descent descent_of(const ww_theory_plan *plan, const ww_theory_inputs 
                                                       is_initial ? WW_GRAM_INITIAL_EIGENVALUES
                                                                  : WW_GRAM_EIGENVALUES),
                         .projections = ww_gram_values(plan->gram, inputs->gram, projections),
-                        .rate = ww_theory_descent_rate(plan->config, plan->samples)};
+                        .rate = ww_theory_descent_rate(plan->config, plan->samples, plan->outputs)};
 }
 
 static double at_record(const ww_theory_plan *plan, const ww_theory_inputs *inputs,

@@ -143,7 +143,7 @@ static bool is_of_equation_6(const ww_config *config)
     const double size = 1.0 / sqrt((double)config->network.width);
     return (starts_as(config, WW_HIDDEN_BALL) || starts_as(config, WW_HIDDEN_OPPOSED)) &&
            fabs(ww_config_hidden_radius(config) - size) <= ROUNDING * size &&
-           fabs(ww_config_output_std(config) - size) <= ROUNDING * size;
+           fabs(ww_config_output_std(config, 1) - size) <= ROUNDING * size;
 }
 
 static bool is_of_theorem_10(const ww_config *config)
@@ -250,9 +250,9 @@ static ww_brutzkus_setting setting_of(const ww_theory_plan *plan, const ww_theor
     const ww_samples *train = &inputs->data->train;
     const double norm = ww_largest_norm(train->inputs, train->count, inputs->data->dimension);
     return (ww_brutzkus_setting){.half_width = 0.5 * (double)config->network.width,
-                                 .output_size = ww_config_output_std(config),
+                                 .output_size = ww_config_output_std(config, 1),
                                  .slope = ww_negative_slope(config),
-                                 .rate = ww_config_learning_rate(config),
+                                 .rate = ww_config_learning_rate(config, 1),
                                  .radius = radius_of(plan, inputs),
                                  .input_norm = norm > 1.0 ? norm : 1.0,
                                  .least_ratio = 1.0,

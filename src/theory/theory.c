@@ -4,10 +4,8 @@
 #include <string.h>
 
 static const ww_theory_family *const families[] = {
-    &ww_theory_li_liang,
-    &ww_theory_coupling,
-    &ww_theory_arora,
-    &ww_theory_brutzkus,
+    &ww_theory_li_liang, &ww_theory_coupling, &ww_theory_arora,
+    &ww_theory_brutzkus, &ww_theory_zou_gu,
 };
 
 // Number of the measured field of that name, or how many there are.

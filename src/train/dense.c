@@ -118,9 +118,10 @@ static ww_engine_cost dense_cost(const ww_problem *problem)
     };
 }
 
-static ww_status dense_create(const ww_problem *problem, ww_tally *tally, void **state,
-                              ww_error *error)
+static ww_status dense_create(const ww_problem *problem, ww_tally *tally, ww_track *track,
+                              void **state, ww_error *error)
 {
+    (void)track;
     dense *self = ww_allocate(1, sizeof *self, "the engine", error);
     if (self == NULL)
         return WW_FAILED;

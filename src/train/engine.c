@@ -1,10 +1,12 @@
 #include "train/engine.h"
 
 #include "train/rest.h"
+#include "train/track.h"
 #include "widthwise/memory.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct ww_engine {
     const ww_problem *problem;
@@ -12,6 +14,7 @@ struct ww_engine {
     void *state;
     ww_tally *tally;        // NULL: every step changes all weights
     ww_rest_finder *finder; // with a tally
+    ww_track *track;        // NULL: nobody asks for it
     int64_t steps;
 };
 
@@ -35,12 +38,15 @@ static bool suits_window(const ww_problem *problem)
 
 static const ww_engine_methods *choose(const ww_problem *problem)
 {
+    if (ww_config_has_layers(problem->config))
+        return &ww_engine_layers;
     switch (problem->config->training.engine) {
     case WW_ENGINE_WINDOW:
         return &ww_engine_window;
     case WW_ENGINE_AUTO:
         return suits_window(problem) ? &ww_engine_window : &ww_engine_dense;
     case WW_ENGINE_DENSE:
+    case WW_ENGINE_LAYERS: // chosen already
         break;
     }
     return &ww_engine_dense;
@@ -57,6 +63,13 @@ ww_engine_cost ww_engine_cost_of(const ww_problem *problem)
     ww_engine_cost cost = methods->cost(problem);
     if (has_tally(problem))
         cost.work += ww_tally_bytes(problem) + ww_rest_finder_bytes(problem, methods);
+    if (problem->tracks_layers) {
+        int64_t bytes = 0;
+        double flops = 0.0;
+        ww_track_cost(problem, &bytes, &flops);
+        cost.work += bytes;
+        cost.step_flops += flops;
+    }
     return cost;
 }
 
@@ -68,7 +81,9 @@ bool ww_engine_is_special(const ww_problem *problem)
 void ww_engine_describe(const ww_problem *problem, char *text, size_t size)
 {
     const bool is_auto = problem->config->training.engine == WW_ENGINE_AUTO;
-    (void)snprintf(text, size, "engine %s%s", choose(problem)->name, is_auto ? " (auto)" : "");
+    const bool is_single = problem->config->precision == WW_PRECISION_SINGLE;
+    (void)snprintf(text, size, "engine %s%s%s", choose(problem)->name, is_auto ? " (auto)" : "",
+                   is_single ? " in single precision" : "");
 }
 
 static ww_status create(const ww_problem *problem, ww_engine *engine, ww_error *error)
@@ -78,7 +93,9 @@ static ww_status create(const ww_problem *problem, ww_engine *engine, ww_error *
     WW_TRY(ww_tally_create(problem, &engine->tally, error));
     if (engine->tally != NULL)
         WW_TRY(ww_rest_finder_create(problem, engine->methods, &engine->finder, error));
-    return engine->methods->create(problem, engine->tally, &engine->state, error);
+    if (problem->tracks_layers)
+        WW_TRY(ww_track_create(problem, &engine->track, error));
+    return engine->methods->create(problem, engine->tally, engine->track, &engine->state, error);
 }
 
 ww_status ww_engine_create(const ww_problem *problem, ww_engine **engine, ww_error *error)
@@ -102,6 +119,7 @@ void ww_engine_free(ww_engine *engine)
         engine->methods->destroy(engine->state);
     ww_rest_finder_free(engine->finder);
     ww_tally_free(engine->tally);
+    ww_track_free(engine->track);
     free(engine);
 }
 
@@ -128,6 +146,45 @@ const double *ww_engine_tile(void *engine, int64_t tile)
     return self->methods->tile(self->state, tile);
 }
 
+const double *ww_engine_layer_tile(void *engine, int64_t layer, int64_t tile)
+{
+    const ww_engine *self = engine;
+    ww_layered *network = ww_engine_network(self);
+    if (network != NULL)
+        return ww_layered_tile(network, layer, tile);
+    WW_ASSERT(layer == 1);
+    return ww_engine_tile(engine, tile);
+}
+
+void ww_engine_put_layer_tile(void *engine, int64_t layer, int64_t tile, const double *values)
+{
+    const ww_engine *self = engine;
+    const ww_tiling *tiling = &self->problem->tiling;
+    const int64_t d = self->problem->dimension;
+    ww_layered *network = ww_engine_network(self);
+    double *hidden = NULL;
+    double *output = NULL;
+    double *state = NULL;
+    if (network != NULL) {
+        ww_layered_put_tile(network, layer, tile, values);
+        return;
+    }
+    WW_ASSERT(layer == 1);
+    self->methods->storage(self->state, &hidden, &output, &state);
+    memcpy(hidden + (tile - tiling->first_tile) * tiling->tile_units * d, values,
+           (size_t)(ww_tile_size(tiling, tile) * d) * sizeof *hidden);
+}
+
+const ww_track *ww_engine_track(const ww_engine *engine)
+{
+    return engine->track;
+}
+
+ww_layered *ww_engine_network(const ww_engine *engine)
+{
+    return engine->methods->network != NULL ? engine->methods->network(engine->state) : NULL;
+}
+
 const double *ww_engine_output_weights(const ww_engine *engine)
 {
     return engine->methods->output_weights(engine->state);
@@ -138,16 +195,25 @@ const ww_tally *ww_engine_tally(const ww_engine *engine)
     return engine->tally;
 }
 
-void ww_engine_tally_save(const ww_engine *engine, double *words)
+size_t ww_engine_carry_words(const ww_problem *problem)
+{
+    return ww_tally_words(problem) + (problem->tracks_layers ? ww_track_words(problem) : 0);
+}
+
+void ww_engine_carry_save(const ww_engine *engine, double *words)
 {
     if (engine->tally != NULL)
         ww_tally_save(engine->tally, engine->problem, words);
+    if (engine->track != NULL)
+        ww_track_save(engine->track, engine->problem, words + ww_tally_words(engine->problem));
 }
 
-void ww_engine_tally_load(ww_engine *engine, const double *words)
+void ww_engine_carry_load(ww_engine *engine, const double *words)
 {
     if (engine->tally != NULL)
         ww_tally_load(engine->tally, engine->problem, words);
+    if (engine->track != NULL)
+        ww_track_load(engine->track, engine->problem, words + ww_tally_words(engine->problem));
 }
 
 // What is kept beside the weights is made anew: weights stay, whatever the step they are said to be
@@ -187,10 +253,10 @@ const double *ww_engine_state_tile(void *engine, int64_t tile)
     return self->methods->kept_tile(self->state, self->steps, tile);
 }
 
-void ww_engine_storage(ww_engine *engine, double **hidden_weights, double **output_weights,
-                       double **state)
+void ww_engine_storage(ww_engine *engine, double **output_weights, double **state)
 {
-    engine->methods->storage(engine->state, hidden_weights, output_weights, state);
+    double *hidden = NULL;
+    engine->methods->storage(engine->state, &hidden, output_weights, state);
 }
 
 void ww_engine_restored(ww_engine *engine, int64_t step)

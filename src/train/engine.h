@@ -2,6 +2,7 @@
 #ifndef WIDTHWISE_TRAIN_ENGINE_H
 #define WIDTHWISE_TRAIN_ENGINE_H
 
+#include "train/layered.h"
 #include "train/output_sum.h"
 #include "train/tally.h"
 
@@ -9,8 +10,9 @@
 typedef struct ww_engine_methods {
     const char *name;
     ww_engine_cost (*cost)(const ww_problem *problem);
-    /// `tally` is borrowed; NULL without.
-    ww_status (*create)(const ww_problem *problem, ww_tally *tally, void **state, ww_error *error);
+    /// `tally` and `track` are borrowed; NULL without.
+    ww_status (*create)(const ww_problem *problem, ww_tally *tally, ww_track *track, void **state,
+                        ww_error *error);
     void (*destroy)(void *state);
     ww_status (*step)(void *state, int64_t step, int64_t request, int64_t *requests,
                       double *batch_loss, ww_error *error);
@@ -25,6 +27,9 @@ typedef struct ww_engine_methods {
     int64_t (*kept_columns)(const ww_problem *problem);
     /// What it keeps of one tile, after `step` steps; NULL where it has no columns.
     const double *(*kept_tile)(void *state, int64_t step, int64_t tile);
+    /// The network that is trained; NULL where an engine is of one hidden layer: then it has hidden
+    /// weights in its storage.
+    ww_layered *(*network)(void *state);
     void (*storage)(void *state, double **hidden_weights, double **output_weights, double **kept);
     /// The storage holds the weights of `step`, and what was kept beside them unless `has_kept` is
     /// false: then it is made anew from the weights.
@@ -33,5 +38,6 @@ typedef struct ww_engine_methods {
 
 extern const ww_engine_methods ww_engine_dense;
 extern const ww_engine_methods ww_engine_window;
+extern const ww_engine_methods ww_engine_layers;
 
 #endif

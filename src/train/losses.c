@@ -24,16 +24,22 @@ double ww_loss_over(const ww_problem *problem, const ww_samples *samples, const 
     return sum / ww_loss_divisor(problem, samples->count);
 }
 
-double ww_batch_loss(const ww_problem *problem, const double *outputs, const ww_samples *batch,
-                     double *gradients)
+void ww_batch_gradients(const ww_problem *problem, const double *outputs, const ww_samples *batch,
+                        int64_t start, int64_t count, double *gradients)
 {
     const int64_t k = problem->outputs;
     const double divisor = ww_loss_divisor(problem, batch->count);
-    for (int64_t i = 0; i < batch->count; i++) {
-        problem->loss->gradient(outputs + i * k, k, ww_target_of(problem, batch, i),
+    for (int64_t i = 0; i < count; i++) {
+        problem->loss->gradient(outputs + i * k, k, ww_target_of(problem, batch, start + i),
                                 gradients + i * k);
         for (int64_t j = 0; j < k; j++)
             gradients[i * k + j] /= divisor;
     }
+}
+
+double ww_batch_loss(const ww_problem *problem, const double *outputs, const ww_samples *batch,
+                     double *gradients)
+{
+    ww_batch_gradients(problem, outputs, batch, 0, batch->count, gradients);
     return ww_loss_over(problem, batch, outputs);
 }

@@ -72,6 +72,15 @@ void ww_output_sum_add(ww_output_sum *sum, int64_t start, int64_t count, const d
                    output_words(sum, start));
 }
 
+void ww_output_sum_append(ww_output_sum *sum, int64_t start, const ww_output_sum *part)
+{
+    WW_ASSERT(start % WW_SAMPLE_BLOCK == 0 && start + part->samples <= sum->samples);
+    int64_t *words = output_words(sum, start);
+    for (size_t i = 0; i < part->word_count - 2; i++)
+        words[i] += part->words[i];
+    sum->words[sum->word_count - 2] += part->words[part->word_count - 2];
+}
+
 void ww_output_sum_add_extras(ww_output_sum *sum, int64_t start, int64_t count,
                               const double *extras)
 {

@@ -32,6 +32,10 @@ void ww_output_sum_restart(ww_output_sum *sum, int64_t samples);
 /// Adds one tile's outputs [count, k] of the block of samples that begins at `start`.
 void ww_output_sum_add(ww_output_sum *sum, int64_t start, int64_t count, const double *outputs);
 
+/// Adds what another sum has, of samples that begin at `start` here: whole blocks. Before either is
+/// finished.
+void ww_output_sum_append(ww_output_sum *sum, int64_t start, const ww_output_sum *part);
+
 /// Adds one tile's extras [count, extras] of that block.
 void ww_output_sum_add_extras(ww_output_sum *sum, int64_t start, int64_t count,
                               const double *extras);

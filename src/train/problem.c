@@ -23,16 +23,23 @@ void ww_problem_describe(const ww_config *config, const ww_dataset *data,
         .outputs = data->outputs,
         .batch =
             config->training.method == WW_METHOD_GD ? data->train.count : config->training.batch,
-        .learning_rate = ww_config_learning_rate(config),
+        .learning_rate = ww_config_learning_rate(config, data->outputs),
         .negative_slope = ww_negative_slope(config),
         .pairs = config->network.hidden.pairs == WW_PAIRS_ANTISYMMETRIC,
         .loss = ww_loss_of(config),
+        .depth = config->network.depth,
+        .tracks_layers = ww_config_tracks_layers(config),
     };
     problem->initial = (ww_initial){.config = config,
                                     .dimension = data->dimension,
                                     .outputs = data->outputs,
                                     .first_unit = problem->tiling.first_unit};
     problem->output_format = ww_sum_format_make(problem->tiling.tile_count, OUTPUT_RANGE);
+}
+
+int64_t ww_layer_columns(const ww_problem *problem, int64_t layer)
+{
+    return layer == 1 ? problem->dimension : problem->tiling.width;
 }
 
 ww_status ww_problem_make(const ww_config *config, const ww_dataset *data,
@@ -45,6 +52,8 @@ ww_status ww_problem_make(const ww_config *config, const ww_dataset *data,
     ww_status status = ww_to_int(data->dimension, "the dimension of the data", &checked, error);
     if (status == WW_OK)
         status = ww_to_int(data->outputs, "the number of outputs", &checked, error);
+    if (status == WW_OK && ww_config_has_layers(config)) // whose inputs are units, and rows of MPI
+        status = ww_to_int(config->network.width, "network.width", &checked, error);
     if (status == WW_OK && problem->pairs) // whose kernels take every second row
         status = ww_to_int(2 * data->dimension, "twice the dimension of the data", &checked, error);
     if (status == WW_OK && problem->pairs)

@@ -6,9 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+// With several layers it takes more than one of them to tell whether a sample moves a weight.
 static bool has_tally(const ww_problem *problem)
 {
-    return problem->config->loss == WW_LOSS_HINGE;
+    return problem->config->loss == WW_LOSS_HINGE && problem->depth == 1;
 }
 
 int64_t ww_tally_extras(const ww_problem *problem)
@@ -115,7 +116,7 @@ bool ww_tally_step(ww_tally *tally, const ww_problem *problem, int64_t step, con
 // For a checkpoint: numbers first, then flags, as many in a double as are exact in any.
 enum { WORD_UPDATES, WORD_LAST_CHANGE, WORD_DESCENT, WORD_SUPPORT, FIRST_FLAGS, FLAGS = 32 };
 
-size_t ww_engine_tally_words(const ww_problem *problem)
+size_t ww_tally_words(const ww_problem *problem)
 {
     if (!has_tally(problem))
         return 0;

@@ -44,7 +44,9 @@ bool ww_tally_moves(const ww_problem *problem, int64_t sample, double gradient,
 bool ww_tally_step(ww_tally *tally, const ww_problem *problem, int64_t step, const int64_t *indices,
                    const double *gradients, const double *extras);
 
-/// As ww_engine_tally_save and ww_engine_tally_load.
+/// As ww_engine_carry_words, ww_engine_carry_save and ww_engine_carry_load; 0 words without a
+/// tally.
+size_t ww_tally_words(const ww_problem *problem);
 void ww_tally_save(const ww_tally *tally, const ww_problem *problem, double *words);
 void ww_tally_load(ww_tally *tally, const ww_problem *problem, const double *words);
 

@@ -51,9 +51,10 @@ static void stop_on(ww_status status, const ww_error *error)
     stop_unless(status == WW_OK, error->message);
 }
 
-static const double *tile_of(void *context, int64_t tile)
+static const double *tile_of(void *context, int64_t layer, int64_t tile)
 {
     const bench *self = context;
+    (void)layer;
     return self->hidden + (tile - self->tiling.first_tile) * self->tiling.tile_units * DIMENSION;
 }
 
@@ -166,6 +167,7 @@ static void open_store(bench *self, const char *path, int64_t width)
     const ww_member_layout layout = {.config_text = "name: bench\n",
                                      .label = "",
                                      .width = width,
+                                     .depth = 1,
                                      .dimension = DIMENSION,
                                      .outputs = OUTPUTS,
                                      .train = 1,

@@ -176,6 +176,23 @@ class UsageTest(ProgramTest):
         self.refuse("run", "--focre", said=("--focre", "--force"))
         self.refuse("list", "quantites", said=("quantites", "quantities"))
 
+    def test_theory_of_nothing(self) -> None:
+        self.refuse("theory", "nowhere.yaml", said=("nowhere.yaml", os.strerror(2)))
+        self.refuse("theory", "--member", "1", said=("--member 1", "1 member"))
+        self.refuse("theory", "--grm", said=("--grm", "--gram"))
+        self.refuse("theory", "--set", "theory.target_los=1", said=("theory.target_loss",))
+
+    def test_samples_that_find_no_place(self) -> None:
+        sphere = ("--set", "model=zou-gu", "--set", "data.train=30", "--set")
+        for setting, said in (
+            ("data.sphere.separation=1.5", ("data.sphere.separation", "1.5", "30 are wanted")),
+            ("data.sphere.separation=1.99", ("data.sphere.separation", "more than 1.9")),
+            ("data.sphere.dimension=2", ("data.sphere.dimension", "at least 3")),
+            ("data.subset.kind=separable", ("data.subset.kind", "sphere")),
+        ):
+            for command in ("run", "theory"):
+                self.refuse(command, *sphere, setting, said=said)
+
     def test_output_that_exists(self) -> None:
         folder = self.folder / "work"
         folder.mkdir()
@@ -324,7 +341,7 @@ class HelpTest(ProgramTest):
     def test_help(self) -> None:
         """Every command has its help, on the standard output."""
         listed = self.succeed("--help").output
-        for command in ("run", "resume", "show", "verify", "list"):
+        for command in ("run", "resume", "theory", "show", "verify", "list"):
             self.assertIn(f"  {command} ", listed)
             told = self.succeed(command, "--help")
             self.assertIn(f"usage: widthwise {command}", told.output)
@@ -338,7 +355,7 @@ class HelpTest(ProgramTest):
             ("keys", ("network.width", "training.stop", "output.record", "measure.snapshots")),
             ("models", ("li-liang", "arora")),
             ("sources", ("mixture", "xor-balls", "points", "idx", "cifar10", "hdf5", "function",
-                         "separable", "orthonormal")),
+                         "separable", "orthonormal", "sphere")),
         ):
             told = self.succeed("list", what).output
             for name in known:

@@ -56,6 +56,26 @@ GRAM_KINDS = {
     "large blocks": (("gram.block=4096", "data.train=90"), (1,)),
 }
 
+# Weights of several hidden layers, in either precision, and what is beside them.
+DEEP = """
+name: deep
+model: zou-gu
+data: {train: 300, test: 100, sphere: {dimension: 200, outputs: 5}}
+network: {width: 2000, depth: 3}
+training: {method: sgd, batch: 32, steps: 2}
+measure: {every: 2, quantities: [loss], final: []}
+output: {checkpoint_every: 2}
+"""
+
+DEEP_KINDS = {
+    "double": ((), (1, 3)),
+    "single": (("precision=single", "network.width=3000"), (1, 3)),
+    "spectral norms": (("measure.quantities=[loss, layer_spectral_distance]",), (1,)),
+    "large batch": (("training.batch=3000", "data.train=3000", "network.width=600"), (3,)),
+    "deep": (("network.depth=12", "network.width=700"), (1,)),
+    "recorded": (("output.record=[initial-weights]", "measure.snapshots=[1]"), (3,)),
+}
+
 UNITS = {"B": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
 
 
@@ -130,6 +150,12 @@ class PlanTest(ProgramTest):
     def test_memory_and_file(self) -> None:
         """Each kind of large thing, on one rank and on three."""
         self.check_all(KINDS)
+        self.assertEqual(list(self.folder.glob(".widthwise*")), [])
+
+    def test_memory_of_deep_networks(self) -> None:
+        """All layers, activations, and copies of W(0)."""
+        self.config.write_text(DEEP, encoding="utf-8")
+        self.check_all(DEEP_KINDS)
         self.assertEqual(list(self.folder.glob(".widthwise*")), [])
 
     def test_time_is_an_upper_bound_where_runs_can_end_early(self) -> None:
@@ -213,6 +239,17 @@ class PlanTest(ProgramTest):
             self.assertIn(f"takes {least} ranks or more", result.errors)
             self.assertEqual(result.errors.count("widthwise: "), 1)
         self.assertFalse((self.folder / "none.h5").exists())
+
+    def test_more_than_the_machine_has(self) -> None:
+        """Of a plan for the ranks that there are it is told; other machines are not this one."""
+        self.config.write_text(DEEP, encoding="utf-8")
+        wide = ("network.width=20000000",)
+        for ranks in (1, 2):
+            text = self.plan("--no-calibration", settings=wide, ranks=ranks)
+            self.assertRegex(text, r"DOES NOT FIT: this machine has [\d.]+ [kMGT]?B free")
+        for more in (("--ranks", "4"), ("--memory-per-node", "100")):
+            self.assertNotIn("this machine", self.plan("--no-calibration", *more, settings=wide))
+        self.assertNotIn("FIT", self.plan("--no-calibration"))
 
     def test_worst_case_labels(self) -> None:
         """All ranks compute them, whatever the width."""

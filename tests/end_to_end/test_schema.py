@@ -208,7 +208,7 @@ class SchemaTest(ProgramTest):
     def test_patterns_exclude_each_other(self) -> None:
         """No path that a file may have is of two forms."""
         examples = {"run": "run0012", "slot": "1", "fact": "width", "quantity": "loss",
-                    "result": "update_gap", "prediction": "coupling_bound"}
+                    "result": "update_gap", "prediction": "coupling_bound", "layer": "12"}
         for schema in (Schema(SCHEMA_PATH), Schema(EXPORT_PATH)):
             for pattern in schema.patterns:
                 path = re.sub(r"\{([a-z]+)\}", lambda name: examples[name[1]], pattern.path)

@@ -113,18 +113,21 @@ static void read_reference(const char *path, reference *all)
         const int slot = !member->slot_valid[0]   ? 1
                          : !member->slot_valid[1] ? 0
                                                   : member->slot_step[1] > member->slot_step[0];
-        static const char *const parts[] = {"hidden_weights", "output_weights", "carry",
-                                            "engine_state"};
-        for (size_t part = 0; part < sizeof parts / sizeof parts[0]; part++) {
+        char group[128];
+        ww_names parts = {0};
+        (void)snprintf(group, sizeof group, "/state/run%04lld/checkpoint%d",
+                       (long long)member->index, slot);
+        if (ww_names_read(file, path, group, &parts, &error) != WW_OK)
+            give_up("cannot read", error.message);
+        for (size_t part = 0; part < parts.count; part++) {
             char name[256];
             char place[256];
             (void)snprintf(name, sizeof name, "newest checkpoint of run%04lld/%s",
-                           (long long)member->index, parts[part]);
-            (void)snprintf(place, sizeof place, "/state/run%04lld/checkpoint%d/%s",
-                           (long long)member->index, slot, parts[part]);
-            if (H5Lexists(file, place, H5P_DEFAULT) > 0) // not every engine keeps something
-                keep(all, file, place, name);
+                           (long long)member->index, parts.names[part]);
+            (void)snprintf(place, sizeof place, "%s/%s", group, parts.names[part]);
+            keep(all, file, place, name);
         }
+        ww_names_free(&parts);
     }
     ww_file_summary_free(&summary);
     ww_file_close(&file);

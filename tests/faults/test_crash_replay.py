@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
-from crash import LoggedRun, check  # noqa: E402
+from crash import DEEP_CONFIG, LoggedRun, check  # noqa: E402
 
 
 class CrashReplayTest(unittest.TestCase):
@@ -35,6 +35,15 @@ class CrashReplayTest(unittest.TestCase):
         self.assertEqual(findings.total("opened"), with_file)
         self.assertGreater(with_file, 200)
         self.assertGreater(findings.total("without_file"), 20)
+
+    def test_crashes_of_a_deep_network(self) -> None:
+        """Several hidden layers: a few of the states."""
+        with tempfile.TemporaryDirectory(prefix="widthwise-") as scratch:
+            findings = check(LoggedRun(Path(scratch), DEEP_CONFIG), every=41)
+        print(f"\n{findings.table()}")
+        self.assertEqual(findings.failures, [])
+        self.assertEqual(findings.total("lost"), 0)
+        self.assertEqual(findings.total("equal"), findings.total("states"))
 
     def test_the_check_finds_what_syncs_are_for(self) -> None:
         """As if no sync ever came, states must be found that are damaged."""

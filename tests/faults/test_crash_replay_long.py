@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
-from crash import CONFIG, WINDOW_CONFIG, LoggedRun, check  # noqa: E402
+from crash import CONFIG, DEEP_CONFIG, WINDOW_CONFIG, LoggedRun, check  # noqa: E402
 
 
 class EveryCrashTest(unittest.TestCase):
@@ -22,6 +22,10 @@ class EveryCrashTest(unittest.TestCase):
     def test_every_write_of_a_window(self) -> None:
         """The same of an engine whose state is part of the checkpoints."""
         self.check(WINDOW_CONFIG, seeds=2)
+
+    def test_every_write_of_a_deep_network(self) -> None:
+        """The same of several hidden layers."""
+        self.check(DEEP_CONFIG, seeds=2)
 
     def check(self, text: str, seeds: int) -> None:
         """No state of a run of this configuration loses what was acknowledged."""

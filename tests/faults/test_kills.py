@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
-from kills import CONFIG, SWEEP, WINDOW_CONFIG, Chains  # noqa: E402
+from kills import CONFIG, DEEP_CONFIG, SWEEP, WINDOW_CONFIG, Chains  # noqa: E402
 from program import ProgramTest  # noqa: E402
 
 
@@ -26,6 +26,10 @@ class KillsTest(ProgramTest):
     def test_kills_of_a_window(self) -> None:
         """An engine whose state is part of the checkpoints."""
         self.check(kills=6, seed=5, text=WINDOW_CONFIG)
+
+    def test_kills_of_a_deep_network(self) -> None:
+        """Several hidden layers, in single precision."""
+        self.check(kills=6, seed=7, text=DEEP_CONFIG)
 
     def check(self, kills: int, seed: int, text: str = CONFIG) -> None:
         """Chains of kills and restarts end with the bits of a run that was left alone."""

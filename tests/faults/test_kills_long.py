@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import test_kills  # noqa: E402
-from kills import CONFIG, SWEEP, WINDOW_CONFIG  # noqa: E402
+from kills import CONFIG, DEEP_CONFIG, SWEEP, WINDOW_CONFIG  # noqa: E402
 
 
 class ManyKillsTest(test_kills.KillsTest):
@@ -26,6 +26,10 @@ class ManyKillsTest(test_kills.KillsTest):
     def test_kills_of_a_window(self) -> None:
         """At least 100 of an engine whose state is part of the checkpoints."""
         self.check(kills=100, seed=6, text=WINDOW_CONFIG)
+
+    def test_kills_of_a_deep_network(self) -> None:
+        """At least 100 of several hidden layers."""
+        self.check(kills=100, seed=8, text=DEEP_CONFIG)
 
 
 if __name__ == "__main__":

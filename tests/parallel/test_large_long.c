@@ -57,9 +57,10 @@ typedef struct made_weights {
     ww_weights_source source;
 } made_weights;
 
-static const double *make_tile(void *context, int64_t tile)
+static const double *make_tile(void *context, int64_t layer, int64_t tile)
 {
     made_weights *self = context;
+    (void)layer;
     const int64_t units = ww_tile_size(&self->tiling, tile);
     for (int64_t u = 0; u < units; u++)
         for (int64_t j = 0; j < DIMENSION; j++)
@@ -140,6 +141,20 @@ static void verify(const store_fixture *fixture, const char *says)
     CHECK(fixture->world.rank != 0 || strstr(report, says) != NULL);
 }
 
+/// Where a restart puts weights, on one rank.
+typedef struct read_weights {
+    ww_tiling tiling;
+    double *hidden;
+} read_weights;
+
+static void put_tile(void *context, int64_t layer, int64_t tile, const double *values)
+{
+    read_weights *self = context;
+    (void)layer;
+    memcpy(self->hidden + tile * self->tiling.tile_units * DIMENSION, values,
+           (size_t)(ww_tile_size(&self->tiling, tile) * DIMENSION) * sizeof *values);
+}
+
 /// More than 4 GiB on one rank: checkpoint, snapshot, restore, all compared.
 static void weights_of_one_rank(void **state)
 {
@@ -166,7 +181,8 @@ static void weights_of_one_rank(void **state)
     double *hidden = calloc((size_t)width * DIMENSION, sizeof *hidden);
     double *output = calloc((size_t)width * OUTPUTS, sizeof *output);
     double carry = 0.0;
-    const ww_weights_target target = {hidden, output, &carry, NULL};
+    read_weights read = {tiling, hidden};
+    const ww_weights_target target = {put_tile, &read, output, &carry, NULL};
     int64_t step = -1;
     char notice[STORE_PATH];
     CHECK(hidden != NULL && output != NULL);

@@ -48,8 +48,8 @@ static void train(MPI_Comm communicator, const char *const *settings, size_t cou
             int64_t requests = 0;
             assert_int_equal(ww_engine_step(engine, 0, &requests, &loss, &error), WW_OK);
         }
-        assert_int_equal(ww_measure_record(plan, problem, engine, batches, carry, row, &error),
-                         WW_OK);
+        assert_int_equal(
+            ww_measure_record(plan, problem, NULL, engine, batches, carry, row, &error), WW_OK);
         result->updates = ww_measure_value(plan, row, "updates");
         result->dead_samples = ww_measure_value(plan, row, "dead_samples");
         result->largest_ratio = ww_measure_value(plan, row, "output_ratio_max");

@@ -47,7 +47,7 @@ static void train(MPI_Comm communicator, const char *const *settings, size_t cou
     result->weights = calloc(WIDTH * DIMENSION, sizeof(double));
     result->output = calloc(WIDTH * MOST_OUTPUTS, sizeof(double));
     result->rests = false;
-    result->tally_words = ww_engine_tally_words(problem);
+    result->tally_words = ww_engine_carry_words(problem);
     result->tally = calloc(result->tally_words + 1, sizeof(double));
     memset(result->final, 0, sizeof result->final);
     ww_engine *engine = NULL;
@@ -64,12 +64,13 @@ static void train(MPI_Comm communicator, const char *const *settings, size_t cou
             assert_int_equal(ww_engine_step(engine, 1, &requests, &loss, &error), WW_OK);
             assert_int_equal(requests, small.parallel.size);
         }
-        assert_int_equal(ww_measure_record(plan, problem, engine, batches, carry,
+        assert_int_equal(ww_measure_record(plan, problem, NULL, engine, batches, carry,
                                            result->rows + record * result->values, &error),
                          WW_OK);
     }
     assert_true(ww_measure_final_values(plan) <= 256);
-    if (ww_measure_finish(plan, problem, engine, carry, NULL, NULL, result->final, &error) != WW_OK)
+    if (ww_measure_finish(plan, problem, NULL, engine, carry, NULL, NULL, result->final, &error) !=
+        WW_OK)
         fail_msg("%s", error.message);
     for (int64_t i = 0; i < problem->tiling.local_tiles; i++) {
         const int64_t tile = problem->tiling.first_tile + i;
@@ -80,7 +81,7 @@ static void train(MPI_Comm communicator, const char *const *settings, size_t cou
     memcpy(result->output + problem->tiling.first_unit * problem->outputs,
            ww_engine_output_weights(engine),
            (size_t)(problem->tiling.local_units * problem->outputs) * sizeof(double));
-    ww_engine_tally_save(engine, result->tally);
+    ww_engine_carry_save(engine, result->tally);
     if (ww_engine_tally(engine) != NULL) {
         ww_rest rest = {0};
         assert_true(ww_engine_tally(engine)->updates > 0);

@@ -43,6 +43,19 @@ measure:
   snapshots: [0, 20]
 output: {checkpoint_every: 7, commit_seconds: 0, record: [data, initial-weights, batches]}
 """
+# As above, with three hidden layers, whose weights are datasets of their own.
+DEEP_CONFIG = """
+name: crash
+model: zou-gu
+data: {train: 60, test: 30, sphere: {dimension: 12, outputs: 2}}
+network: {width: 140, depth: 3, train_output: true}
+training: {method: sgd, batch: 8, steps: 40, rate: 0.3}
+measure:
+  every: 3
+  quantities: all
+  snapshots: [0, 20]
+output: {checkpoint_every: 7, commit_seconds: 0, record: [data, initial-weights, batches]}
+"""
 LONGER = "training.steps=50"
 
 

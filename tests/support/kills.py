@@ -41,6 +41,20 @@ measure:
   snapshots: [0, 30]
 output: {checkpoint_every: 3, commit_seconds: 0, record: [data, initial-weights, batches]}
 """
+# As above, with three hidden layers, whose weights are datasets of their own.
+DEEP_CONFIG = """
+name: kills
+model: zou-gu
+precision: single
+data: {train: 60, test: 30, sphere: {dimension: 12, outputs: 2}}
+network: {width: 140, depth: 3}
+training: {method: sgd, batch: 8, steps: 90, rate: 0.3}
+measure:
+  every: 4
+  quantities: all
+  snapshots: [0, 30]
+output: {checkpoint_every: 3, commit_seconds: 0, record: [data, initial-weights, batches]}
+"""
 LONGER = "training.steps=125"
 # Members of unlike width, so that crews of one rank and of several write at once.
 SWEEP = "sweep: {network.width: [130, 600], seed: [1, 2]}\n"

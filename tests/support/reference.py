@@ -89,10 +89,14 @@ def loss_over(values: Array, truth: Truth) -> float:
 
 
 def accuracy(values: Array, truth: Truth) -> float:
-    """Share of samples whose label's output is above every other one, or whose only output has the
-    sign of its target."""
+    """Share of samples whose label's output, or the largest one at a largest target, is above every
+    other one, or whose only output has the sign of its target."""
     if truth.targets is not None and values.shape[1] == 1:
         return float((np.sign(values) * np.sign(truth.targets) > 0).mean())
+    if truth.targets is not None:
+        wanted = truth.targets == truth.targets.max(axis=1, keepdims=True)
+        best = np.where(wanted, values, -np.inf).max(axis=1)
+        return float((best > np.where(wanted, -np.inf, values).max(axis=1)).mean())
     labels = truth.labels
     own = values[np.arange(len(labels)), labels]
     others = values.copy()
@@ -147,13 +151,68 @@ def batch_patterns(experiment: Experiment, weights: Array, batch: Array) -> Arra
 
 
 @dataclass
+class Outcomes:
+    """What follows of a record from the outputs alone, with what cumulative quantities carry."""
+
+    experiment: Experiment
+    v_max_squares: list[float] = field(default_factory=list)
+    last: Optional[tuple[int, float]] = None  # step and train loss of the record before
+
+    def measure(self, step: int, train: Array, test: Array) -> dict[str, float | Array]:
+        """Of outputs [n, k] on both sets. To be called for each record in turn."""
+        train_truth, test_truth = self.experiment.truth("train"), self.experiment.truth("test")
+        measured: dict[str, float | Array] = {
+            "loss": loss_over(train, train_truth),
+            "train_accuracy": accuracy(train, train_truth),
+            "test_loss": loss_over(test, test_truth),
+            "test_accuracy": accuracy(test, test_truth),
+            "train_error": 1 - accuracy(train, train_truth),
+            "test_error": 1 - accuracy(test, test_truth),
+        }
+        measured["contraction"] = self._contraction(step, measured["loss"])
+        measured.update(self._errors(train, test))
+        v = v_values(train, train_truth)
+        components = self.experiment.components
+        largest = max(
+            float(np.abs(v[components == component].sum(axis=0)).max()) / len(v)
+            for component in np.unique(components)
+        )
+        self.v_max_squares.append(largest**2)
+        measured["v_max"] = largest
+        measured["v_max_mean_square"] = float(np.mean(self.v_max_squares))
+        return measured
+
+    def _contraction(self, step: int, loss: float) -> float:
+        """What a step since the record before multiplied the loss by, on geometric average."""
+        before, self.last = self.last, (step, loss)
+        if before is None:
+            return 1.0
+        return float((loss / before[1]) ** (1 / (step - before[0])))
+
+    def _errors(self, train: Array, test: Array) -> dict[str, float | Array]:
+        """Distances of outputs from targets, and the outputs themselves: [n] if there is one."""
+        experiment = self.experiment
+        measured: dict[str, float | Array] = {
+            "train_outputs": train[:, 0] if train.shape[1] == 1 else train,
+            "test_outputs": test[:, 0] if test.shape[1] == 1 else test,
+        }
+        if experiment.train_targets is None or experiment.test_targets is None:
+            return measured
+        train_error = train - experiment.train_targets
+        test_error = np.abs(test - experiment.test_targets).sum(axis=1)
+        measured["residual"] = float(np.linalg.norm(train_error))
+        measured["train_absolute_error"] = float(np.abs(train_error).sum(axis=1).mean())
+        measured["test_absolute_error"] = float(test_error.mean())
+        measured["test_clipped_error"] = float(np.minimum(1, test_error).mean())
+        return measured
+
+
+@dataclass
 class Replay:
     """Weights at every step, and what cumulative quantities carry."""
 
     experiment: Experiment
     batches: Array  # [T + 1, B] of indices into the train set; the last is only measured on
-    v_max_squares: list[float] = field(default_factory=list)
-    last: Optional[tuple[int, float]] = None  # step and train loss of the record before
     updates: int = 0  # steps that changed a weight
     last_change: int = 0  # steps made when the weights became what they are
     descent: float = -np.inf  # largest <dL/dW, W*> of these steps
@@ -238,55 +297,12 @@ class Replay:
     def __post_init__(self) -> None:
         # <w_r(0), x> on the train and on the test set.
         self.now = self.experiment
+        self.outcomes = Outcomes(self.experiment)
         self.early = [inputs @ self.experiment.hidden_weights.T for inputs in self._inputs()]
 
-    def _outputs(self, step: int, train_now: Array, test_now: Array) -> dict[str, float]:
-        experiment = self.experiment
+    def _outputs(self, step: int, train_now: Array, test_now: Array) -> dict[str, float | Array]:
         train, test = (outputs(self.now, now, positive(now)) for now in (train_now, test_now))
-        train_truth, test_truth = experiment.truth("train"), experiment.truth("test")
-        measured = {
-            "loss": loss_over(train, train_truth),
-            "train_accuracy": accuracy(train, train_truth),
-            "test_loss": loss_over(test, test_truth),
-            "test_accuracy": accuracy(test, test_truth),
-        }
-        measured["contraction"] = self._contraction(step, measured["loss"])
-        measured["train_error"] = 1 - accuracy(train, train_truth)
-        measured["test_error"] = 1 - accuracy(test, test_truth)
-        measured.update(self._errors(train, test))
-        v = v_values(train, train_truth)
-        largest = max(
-            float(np.abs(v[experiment.components == component].sum(axis=0)).max()) / len(v)
-            for component in np.unique(experiment.components)
-        )
-        self.v_max_squares.append(largest**2)
-        measured["v_max"] = largest
-        measured["v_max_mean_square"] = float(np.mean(self.v_max_squares))
-        return measured
-
-    def _contraction(self, step: int, loss: float) -> float:
-        """What a step since the record before multiplied the loss by, on geometric average."""
-        before, self.last = self.last, (step, loss)
-        if before is None:
-            return 1.0
-        return float((loss / before[1]) ** (1 / (step - before[0])))
-
-    def _errors(self, train: Array, test: Array) -> dict[str, float | Array]:
-        """Distances of outputs from targets, and the outputs themselves: [n] if there is one."""
-        experiment = self.experiment
-        measured: dict[str, float | Array] = {
-            "train_outputs": train[:, 0] if train.shape[1] == 1 else train,
-            "test_outputs": test[:, 0] if test.shape[1] == 1 else test,
-        }
-        if experiment.train_targets is None or experiment.test_targets is None:
-            return measured
-        train_error = train - experiment.train_targets
-        test_error = np.abs(test - experiment.test_targets).sum(axis=1)
-        measured["residual"] = float(np.linalg.norm(train_error))
-        measured["train_absolute_error"] = float(np.abs(train_error).sum(axis=1).mean())
-        measured["test_absolute_error"] = float(test_error.mean())
-        measured["test_clipped_error"] = float(np.minimum(1, test_error).mean())
-        return measured
+        return self.outcomes.measure(step, train, test)
 
     def _movement(self, weights: Array) -> dict[str, float]:
         start = self.experiment.hidden_weights

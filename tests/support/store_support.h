@@ -31,7 +31,8 @@ enum {
     STORE_STEPS = 60,
     STORE_RECORDS = 7,
     STORE_CARRY = 2,
-    STORE_ROW = 8, // doubles of all fields of a row
+    STORE_ROW = 8,    // doubles of all fields of a row
+    STORE_LAYERS = 3, // most of a member
     STORE_PATH = 512
 };
 
@@ -158,6 +159,7 @@ static inline ww_member_layout store_layout(int64_t index, int64_t width)
                               .config_text = "name: test\n",
                               .label = "seed=1",
                               .width = width,
+                              .depth = 1,
                               .dimension = STORE_DIMENSION,
                               .outputs = STORE_OUTPUTS,
                               .train = STORE_TRAIN,
@@ -197,9 +199,14 @@ static inline ww_provenance store_provenance(void)
                            .first_step = 0};
 }
 
+static inline double store_layer(int64_t layer, int64_t unit, int64_t column, int64_t step)
+{
+    return (double)unit + 0.125 * (double)column + 1e6 * (double)step + 1e9 * (double)(layer - 1);
+}
+
 static inline double store_hidden(int64_t unit, int64_t input, int64_t step)
 {
-    return (double)unit + 0.125 * (double)input + 1e6 * (double)step;
+    return store_layer(1, unit, input, step);
 }
 
 static inline double store_output(int64_t unit, int64_t output, int64_t step)
@@ -226,14 +233,20 @@ typedef struct store_weights {
     ww_weights_source source;
 } store_weights;
 
-static inline const double *store_tile(void *context, int64_t tile)
+static inline int64_t store_columns(const ww_tiling *tiling, int64_t layer)
+{
+    return layer == 1 ? STORE_DIMENSION : tiling->width;
+}
+
+static inline const double *store_tile(void *context, int64_t layer, int64_t tile)
 {
     store_weights *weights = context;
     const int64_t units = ww_tile_size(&weights->tiling, tile);
+    const int64_t columns = store_columns(&weights->tiling, layer);
     for (int64_t u = 0; u < units; u++)
-        for (int64_t j = 0; j < STORE_DIMENSION; j++)
-            weights->tile[u * STORE_DIMENSION + j] =
-                store_hidden(tile * weights->tiling.tile_units + u, j, weights->step);
+        for (int64_t j = 0; j < columns; j++)
+            weights->tile[u * columns + j] =
+                store_layer(layer, tile * weights->tiling.tile_units + u, j, weights->step);
     return weights->tile;
 }
 
@@ -253,7 +266,8 @@ static inline void store_weights_begin(store_weights *weights, const ww_tiling *
                                        int64_t step)
 {
     *weights = (store_weights){.tiling = *tiling, .step = step};
-    weights->tile = calloc((size_t)tiling->tile_units * STORE_DIMENSION, sizeof(double));
+    const size_t widest = tiling->width > STORE_DIMENSION ? (size_t)tiling->width : STORE_DIMENSION;
+    weights->tile = calloc((size_t)tiling->tile_units * widest, sizeof(double));
     weights->state = calloc((size_t)tiling->tile_units * STORE_COLUMNS, sizeof(double));
     weights->output = calloc((size_t)tiling->local_units * STORE_OUTPUTS + 1, sizeof(double));
     for (int64_t u = 0; u < tiling->local_units; u++)
@@ -303,22 +317,59 @@ static inline ww_status store_append(ww_store *store, int64_t step, ww_error *er
     return ww_store_append(store, step, values, error);
 }
 
+/// Hidden weights that were read, [local units, columns] of each layer.
+typedef struct store_read {
+    const ww_tiling *tiling;
+    int64_t depth;
+    double *layers[STORE_LAYERS];
+    bool right; ///< no tile that is not this rank's, no layer that is not there
+} store_read;
+
+static inline void store_put(void *context, int64_t layer, int64_t tile, const double *values)
+{
+    store_read *read = context;
+    const ww_tiling *tiling = read->tiling;
+    const int64_t columns = store_columns(tiling, layer);
+    const bool own = layer >= 1 && layer <= read->depth && tile >= tiling->first_tile &&
+                     tile < tiling->first_tile + tiling->local_tiles;
+    read->right = read->right && own;
+    if (own)
+        memcpy(read->layers[layer - 1] + (tile * tiling->tile_units - tiling->first_unit) * columns,
+               values, (size_t)(ww_tile_size(tiling, tile) * columns) * sizeof *values);
+}
+
+static inline bool store_layers_are(const store_read *read, int64_t step)
+{
+    const ww_tiling *tiling = read->tiling;
+    bool right = read->right;
+    for (int64_t layer = 1; layer <= read->depth; layer++) {
+        const int64_t columns = store_columns(tiling, layer);
+        for (int64_t u = 0; u < tiling->local_units; u++)
+            for (int64_t j = 0; j < columns; j++)
+                right = right && read->layers[layer - 1][u * columns + j] ==
+                                     store_layer(layer, tiling->first_unit + u, j, step);
+    }
+    return right;
+}
+
 /// Restores and compares everything with what step `*step` wrote. `*right` is this rank's finding.
-static inline ww_status store_restore(ww_store *store, const ww_tiling *tiling, int64_t *step,
-                                      bool *right, char *notice, ww_error *error)
+static inline ww_status store_restore_layers(ww_store *store, const ww_tiling *tiling,
+                                             int64_t depth, int64_t *step, bool *right,
+                                             char *notice, ww_error *error)
 {
     const size_t units = (size_t)tiling->local_units;
-    double *hidden = calloc(units * STORE_DIMENSION + 1, sizeof *hidden);
+    store_read read = {.tiling = tiling, .depth = depth, .right = true};
+    for (int64_t layer = 1; layer <= depth; layer++)
+        read.layers[layer - 1] =
+            calloc(units * (size_t)store_columns(tiling, layer) + 1, sizeof(double));
     double *output = calloc(units * STORE_OUTPUTS + 1, sizeof *output);
     double carry[STORE_CARRY] = {0};
     double *kept = calloc(units * STORE_COLUMNS + 1, sizeof *kept);
-    const ww_weights_target target = {hidden, output, carry, kept};
+    const ww_weights_target target = {store_put, &read, output, carry, kept};
     const ww_status status = ww_store_restore(store, &target, step, notice, STORE_PATH, error);
-    *right = status == WW_OK;
+    *right = status == WW_OK && (*step < 0 || store_layers_are(&read, *step));
     for (int64_t u = 0; u < tiling->local_units && *step >= 0; u++) {
         const int64_t unit = tiling->first_unit + u;
-        for (int64_t j = 0; j < STORE_DIMENSION; j++)
-            *right = *right && hidden[u * STORE_DIMENSION + j] == store_hidden(unit, j, *step);
         for (int64_t o = 0; o < STORE_OUTPUTS; o++)
             *right = *right && output[u * STORE_OUTPUTS + o] == store_output(unit, o, *step);
         for (int64_t j = 0; j < STORE_COLUMNS; j++)
@@ -326,10 +377,17 @@ static inline ww_status store_restore(ww_store *store, const ww_tiling *tiling, 
     }
     for (int64_t i = 0; i < STORE_CARRY && *step >= 0; i++)
         *right = *right && carry[i] == store_value(*step, 100 + i);
-    free(hidden);
+    for (int64_t layer = 1; layer <= depth; layer++)
+        free(read.layers[layer - 1]);
     free(output);
     free(kept);
     return status;
+}
+
+static inline ww_status store_restore(ww_store *store, const ww_tiling *tiling, int64_t *step,
+                                      bool *right, char *notice, ww_error *error)
+{
+    return store_restore_layers(store, tiling, 1, step, right, notice, error);
 }
 
 /// The record, replicated; its initial weights are those of step 0.

@@ -51,7 +51,7 @@ static void test_default_is_figure_1_of_li_liang(void **state)
     assert_true(config->measure.pseudo_gradient_threshold == 0.01);
     assert_int_equal(config->output.checkpoint_every, 100);
     assert_int_equal(config->output.record, 0);
-    assert_true(fabs(ww_config_learning_rate(config) - 0.01) < 1e-17);
+    assert_true(fabs(ww_config_learning_rate(config, 1) - 0.01) < 1e-17);
     assert_true(fabs(ww_config_hidden_std(config) - 0.0316227766016837933) < 1e-17);
     for (size_t index = 0; index < ww_key_count(); index++)
         assert_int_equal(config->lines[index], 0);
@@ -69,11 +69,11 @@ static void test_preset_of_arora(void **state)
     assert_true(ww_config_hidden_std(config) == 0.01);
     assert_int_equal(config->network.hidden.pairs, WW_PAIRS_NONE);
     assert_int_equal(config->network.output.kind, WW_OUTPUT_SIGNS);
-    assert_true(ww_config_output_std(config) == 1.0 / sqrt(1000.0));
+    assert_true(ww_config_output_std(config, 1) == 1.0 / sqrt(1000.0));
     assert_int_equal(config->loss, WW_LOSS_SQUARED);
     assert_int_equal(config->loss_reduction, WW_REDUCTION_SUM);
     assert_int_equal(config->training.method, WW_METHOD_GD);
-    assert_true(ww_config_learning_rate(config) == 0.001);
+    assert_true(ww_config_learning_rate(config, 1) == 0.001);
     assert_int_equal(config->data.mixture.classes, 2);
     assert_int_equal(ww_config_outputs(config, 2), 1);
     assert_int_equal(ww_config_outputs(config, 3), 3);
@@ -102,7 +102,7 @@ static void test_preset_of_brutzkus(void **state)
     assert_int_equal(config->network.output.kind, WW_OUTPUT_HALVES);
     assert_false(config->network.train_output);
     assert_true(ww_config_hidden_radius(config) == 0.1);
-    assert_true(ww_config_output_std(config) == 0.1);
+    assert_true(ww_config_output_std(config, 1) == 0.1);
     assert_true(ww_config_hidden_std(config) == 0.0);
     assert_int_equal(config->loss, WW_LOSS_HINGE);
     assert_int_equal(config->loss_reduction, WW_REDUCTION_MEAN);
@@ -206,7 +206,7 @@ static void test_values_of_every_form(void **state)
     assert_int_equal(config->network.width, 100000);
     assert_int_equal(config->network.activation.kind, WW_ACTIVATION_LEAKY_RELU);
     assert_true(config->network.activation.slope == 0.01);
-    assert_true(ww_config_learning_rate(config) == 10.0);
+    assert_true(ww_config_learning_rate(config, 1) == 10.0);
     assert_true(ww_config_hidden_std(config) == 1.0);
     assert_int_equal(config->training.stop.count, 2);
     assert_string_equal(config->training.stop.rules[0].quantity, "test_accuracy");

@@ -105,11 +105,13 @@ static void write_value(const ww_key *key, uint64_t *state, FILE *stream)
 // Changes choices that do not go together.
 static void settle_choices(ww_config *choices)
 {
-    const bool fixed_samples =
-        choices->data.source == WW_SOURCE_POINTS || choices->data.source == WW_SOURCE_ORTHONORMAL;
+    const bool fixed_samples = choices->data.source == WW_SOURCE_POINTS ||
+                               choices->data.source == WW_SOURCE_ORTHONORMAL ||
+                               choices->data.source == WW_SOURCE_SPHERE;
     if (fixed_samples)
         choices->data.subset.kind = WW_SUBSET_NONE;
-    if (choices->data.source == WW_SOURCE_FUNCTION && choices->loss == WW_LOSS_HINGE)
+    if ((choices->data.source == WW_SOURCE_FUNCTION || choices->data.source == WW_SOURCE_SPHERE) &&
+        choices->loss == WW_LOSS_HINGE)
         choices->loss = WW_LOSS_SQUARED;
     if (choices->network.start == WW_START_LOCAL_MINIMUM)
         choices->network.activation.kind = WW_ACTIVATION_RELU;
@@ -128,7 +130,7 @@ static char *write_config(uint64_t seed)
     uint64_t state = seed;
     ww_config choices;
     memset(&choices, 0, sizeof choices);
-    choices.data.source = (ww_source)(next_number(&state) % 9);
+    choices.data.source = (ww_source)(next_number(&state) % 10);
     choices.data.subset.kind = (ww_subset)(next_number(&state) % 2);
     choices.network.start = (ww_start)(next_number(&state) % 5);
     choices.network.hidden.kind = (ww_hidden)(next_number(&state) % 4);
@@ -140,10 +142,15 @@ static char *write_config(uint64_t seed)
     choices.training.method = (ww_method)(next_number(&state) % 2);
     choices.network.output.kind = (ww_output)(next_number(&state) % 3);
     choices.gram.spectrum = (ww_gram_spectrum)(next_number(&state) % 3);
+    const bool is_deep = next_number(&state) % 4 == 0;
     bool has_replicas = next_number(&state) % 8 == 0; // which leave no room for much else
     if (choices.data.labels.kind == WW_LABELS_WORST_CASE) {
         choices.loss = WW_LOSS_SQUARED;
         has_replicas = false;
+    }
+    if (is_deep) {
+        choices.network.start = WW_START_DRAWN;
+        choices.network.hidden.kind = WW_HIDDEN_GAUSSIAN;
     }
     settle_choices(&choices);
     if (choices.network.start == WW_START_FILE) // whose weights replicas do not keep
@@ -172,14 +179,21 @@ static char *write_config(uint64_t seed)
         // What fits only some of the choices.
         if ((strcmp(path, "gram.eigenvectors") == 0 &&
              choices.gram.spectrum != WW_GRAM_SPECTRUM_FULL) ||
-            (strcmp(path, "training.engine") == 0 && choices.training.method == WW_METHOD_GD) ||
-            (strcmp(path, "gram.network") == 0 && !ww_config_has_one_magnitude(&choices)) ||
+            ((strcmp(path, "training.engine") == 0 || strcmp(path, "precision") == 0) &&
+             (is_deep || choices.training.method == WW_METHOD_GD)) ||
+            (strcmp(path, "gram.network") == 0 &&
+             (is_deep || !ww_config_has_one_magnitude(&choices))) ||
             (strcmp(path, "network.hidden.pairs") == 0 &&
-             choices.network.output.kind == WW_OUTPUT_HALVES))
+             (is_deep || choices.network.output.kind == WW_OUTPUT_HALVES)) ||
+            (strcmp(path, "data.last_coordinate") == 0 &&
+             choices.data.source != WW_SOURCE_SPHERE) ||
+            (strcmp(path, "network.depth") == 0 && !is_deep))
             continue;
         if (!ww_key_in_use(key, &choices) ||
             (!fixed && strcmp(path, "data.points.components") != 0 &&
              strcmp(path, "data.orthonormal.dimension") != 0 &&
+             strcmp(path, "data.sphere.separation") != 0 && // which arcs need
+
              key->default_from != WW_DEFAULT_NONE && next_number(&state) % 3 == 0))
             continue;
         fprintf(stream, "%s: ", path);
@@ -193,6 +207,13 @@ static char *write_config(uint64_t seed)
             fprintf(stream, "%llu", (unsigned long long)(1000 + next_number(&state) % 100));
         else if (strcmp(path, "data.points.components") == 0)
             fprintf(stream, "%llu", (unsigned long long)(100 + next_number(&state) % 100));
+        else if (strcmp(path, "training.engine") == 0) // in either precision
+            fputs(next_number(&state) % 2 == 0 ? "auto" : "layers", stream);
+        else if (strcmp(path, "data.sphere.arcs") == 0 ||
+                 strcmp(path, "data.sphere.dimension") == 0)
+            fprintf(stream, "%llu", (unsigned long long)(3 + next_number(&state) % 100));
+        else if (strcmp(path, "data.sphere.separation") == 0)
+            fprintf(stream, "%.17g", 0.001 * (double)(1 + next_number(&state) % 1000));
         else if (strcmp(path, "network.width") == 0) // even, for pairs
             fprintf(stream, "%llu", (unsigned long long)(2 + 2 * (next_number(&state) % 5000)));
         else if (strcmp(path, "data.function.terms") == 0) // no more than there are directions
@@ -304,9 +325,10 @@ static void test_yaml_has_the_sections_once(void **state)
     char *yaml = ww_config_to_yaml(experiment.members, NULL);
     assert_non_null(yaml);
     assert_non_null(strstr(yaml, "\ndata:\n  source: xor-balls\n  train: 1000\n"));
-    assert_non_null(strstr(yaml, "\n  xor_balls:\n    diameter: 0.1\n    distance: 2.0\n  "
-                                 "subset:\n    kind: none\n  labels:\n"
-                                 "    kind: \"true\"\n"));
+    assert_non_null(strstr(
+        yaml, "\n  xor_balls:\n    diameter: 0.1\n    distance: 2.0\n  last_coordinate: 0.0\n  "
+              "subset:\n    kind: none\n  labels:\n"
+              "    kind: \"true\"\n"));
     assert_non_null(strstr(yaml, "\n  stop: {loss: 0.001}\n"));
     assert_null(strstr(yaml, "mixture"));
     free(yaml);

@@ -333,7 +333,7 @@ static void test_list(void **state)
     ww_data_print_sources(stream_out);
     assert_int_equal(fclose(stream_out), 0);
     const char *line = text;
-    for (int source = WW_SOURCE_MIXTURE; source <= WW_SOURCE_ORTHONORMAL; source++) {
+    for (int source = WW_SOURCE_MIXTURE; source <= WW_SOURCE_SPHERE; source++) {
         const char *name = ww_source_name((ww_source)source);
         assert_memory_equal(line, name, strlen(name)); // one line each, in this order
         assert_true(strcspn(line, "\n") > strlen(name) + 20);

@@ -187,11 +187,11 @@ static void test_rate(void **state)
                     .output = {.scale = 3.0, .scaling = WW_SCALING_INVERSE_SQRT_WIDTH}},
         .loss_reduction = WW_REDUCTION_SUM,
         .training = {.rate = 0.01}};
-    assert_true(fabs(ww_theory_descent_rate(&config, 50) - 0.09) < 1e-15);
+    assert_true(fabs(ww_theory_descent_rate(&config, 50, 1) - 0.09) < 1e-15);
     config.loss_reduction = WW_REDUCTION_MEAN;
-    assert_true(fabs(ww_theory_descent_rate(&config, 50) - 0.0018) < 1e-16);
+    assert_true(fabs(ww_theory_descent_rate(&config, 50, 1) - 0.0018) < 1e-16);
     config.network.output.scaling = WW_SCALING_NONE;
-    assert_true(fabs(ww_theory_descent_rate(&config, 50) - 0.72) < 1e-14);
+    assert_true(fabs(ww_theory_descent_rate(&config, 50, 1) - 0.72) < 1e-14);
 }
 
 int main(void)

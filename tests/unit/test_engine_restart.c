@@ -44,7 +44,7 @@ static kept_state keep(ww_engine *engine, const ww_problem *problem)
     kept_state kept = {.hidden = zeroes(m * d),
                        .output = zeroes(m * problem->outputs),
                        .engine = zeroes(m * columns + 1),
-                       .tally = zeroes((int64_t)ww_engine_tally_words(problem) + 1)};
+                       .tally = zeroes((int64_t)ww_engine_carry_words(problem) + 1)};
     for (int64_t tile = 0; tile < tiling->tile_count; tile++) {
         const int64_t first = tile * tiling->tile_units, units = ww_tile_size(tiling, tile);
         memcpy(kept.hidden + first * d, ww_engine_tile(engine, tile),
@@ -55,7 +55,7 @@ static kept_state keep(ww_engine *engine, const ww_problem *problem)
     }
     memcpy(kept.output, ww_engine_output_weights(engine),
            (size_t)(m * problem->outputs) * sizeof(double));
-    ww_engine_tally_save(engine, kept.tally);
+    ww_engine_carry_save(engine, kept.tally);
     return kept;
 }
 
@@ -63,13 +63,15 @@ static void put_back(ww_engine *engine, const ww_problem *problem, const kept_st
                      int64_t step)
 {
     const int64_t m = problem->tiling.width, columns = ww_engine_state_columns(problem);
-    double *hidden = NULL, *output = NULL, *state = NULL;
-    ww_engine_storage(engine, &hidden, &output, &state);
-    memcpy(hidden, kept->hidden, (size_t)(m * problem->dimension) * sizeof(double));
+    double *output = NULL, *state = NULL;
+    for (int64_t tile = 0; tile < problem->tiling.tile_count; tile++)
+        ww_engine_put_layer_tile(
+            engine, 1, tile, kept->hidden + tile * problem->tiling.tile_units * problem->dimension);
+    ww_engine_storage(engine, &output, &state);
     memcpy(output, kept->output, (size_t)(m * problem->outputs) * sizeof(double));
     if (columns > 0)
         memcpy(state, kept->engine, (size_t)(m * columns) * sizeof(double));
-    ww_engine_tally_load(engine, kept->tally);
+    ww_engine_carry_load(engine, kept->tally);
     ww_engine_restored(engine, step);
 }
 
@@ -80,7 +82,7 @@ static void assert_same(const kept_state *a, const kept_state *b, const ww_probl
     assert_memory_equal(a->output, b->output, m * (size_t)problem->outputs * sizeof(double));
     assert_memory_equal(a->engine, b->engine,
                         m * (size_t)ww_engine_state_columns(problem) * sizeof(double));
-    assert_memory_equal(a->tally, b->tally, ww_engine_tally_words(problem) * sizeof(double));
+    assert_memory_equal(a->tally, b->tally, ww_engine_carry_words(problem) * sizeof(double));
 }
 
 static void free_kept(kept_state *kept)

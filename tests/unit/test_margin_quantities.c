@@ -214,7 +214,8 @@ static outcome compare(const char *network, const char *training, bool has_separ
     for (int64_t step = 0; step <= 200; step++) {
         look(&self, engine);
         if (step % 20 == 0) {
-            if (ww_measure_record(plan, problem, engine, batches, carry, values, &error) != WW_OK)
+            if (ww_measure_record(plan, problem, NULL, engine, batches, carry, values, &error) !=
+                WW_OK)
                 fail_msg("%s", error.message);
             for (size_t i = 0; i < count; i++) {
                 const double expected = expected_value(&self, fields[i].name);

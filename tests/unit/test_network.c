@@ -146,6 +146,15 @@ static void test_squared_predicts_signs(void **state)
     assert_false(squared->correct(outputs, 3, (ww_target){.label = 1, .values = wanted}));
     const double clear[3] = {1.0, 2.5, 2.0};
     assert_true(squared->correct(clear, 3, (ww_target){.label = 1, .values = wanted}));
+    // Targets that are not of classes, whatever the label: any of the largest ones will do.
+    static const double several[][3] = {{-0.3, 0.7, 2.0}, {-1.0, 1.0, 1.0}, {0.5, 0.5, 0.5}};
+    for (size_t i = 0; i < sizeof several / sizeof several[0]; i++)
+        assert_true(squared->correct(several[i], 3, (ww_target){.values = several[i]}));
+    const double reversed[3] = {2.0, 0.7, -0.3}, nothing[3] = {NAN, 1.0, 1.0};
+    assert_false(squared->correct(several[0], 3, (ww_target){.values = reversed}));
+    assert_true(squared->correct(clear, 3, (ww_target){.values = several[1]}));
+    assert_false(squared->correct(reversed, 3, (ww_target){.values = several[1]}));
+    assert_false(squared->correct(nothing, 3, (ww_target){.values = several[0]}));
 }
 
 static void test_signs(void **state)
@@ -268,13 +277,51 @@ static void test_held_weights(void **state)
     enum { D = 3, K = 2 };
     const double hidden[4 * D] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
     const double output[4 * K] = {1, 2, 3, 4, 5, 6, 7, 8};
-    const ww_initial initial = {
-        .dimension = D, .outputs = K, .first_unit = 128, .hidden = hidden, .output = output};
+    ww_config config = {.precision = WW_PRECISION_DOUBLE};
+    const ww_initial initial = {.config = &config,
+                                .dimension = D,
+                                .outputs = K,
+                                .first_unit = 128,
+                                .hidden = hidden,
+                                .output = output};
     double rows[2 * D], weights[2 * K];
     ww_initial_hidden_weights(&initial, 129, 2, rows);
     ww_initial_output_weights(&initial, 130, 2, weights);
     assert_memory_equal(rows, hidden + D, sizeof rows);
     assert_memory_equal(weights, output + (size_t)2 * K, sizeof weights);
+}
+
+// With single precision all weights at t = 0 are floats, and else those of double precision.
+static void test_single_precision(void **state)
+{
+    (void)state;
+    enum { D = 5, K = 2, UNITS = 9 };
+    ww_config config = {
+        .seeds = {.weights = 3},
+        .network = {.width = 200, .depth = 2, .hidden = {.std = 1.5}, .output = {.scale = 0.7}}};
+    double exact[3][UNITS * 200], rounded[3][UNITS * 200];
+    const double held[UNITS * D] = {0.1, 0.2, 0.3};
+    double row[D];
+    for (int single = 0; single < 2; single++) {
+        double(*out)[UNITS * 200] = single ? rounded : exact;
+        config.precision = single ? WW_PRECISION_SINGLE : WW_PRECISION_DOUBLE;
+        ww_initial initial = {.config = &config, .dimension = D, .outputs = K};
+        ww_initial_layer_weights(&initial, 1, D, 4, UNITS, out[0]);
+        ww_initial_layer_weights(&initial, 2, 200, 4, UNITS, out[1]);
+        ww_initial_output_weights(&initial, 4, UNITS, out[2]);
+        initial.hidden = held;
+        ww_initial_hidden_weights(&initial, 0, 1, row);
+        for (int j = 0; j < 3; j++)
+            assert_true(row[j] == (single ? (double)(float)held[j] : held[j]));
+    }
+    const int counts[3] = {UNITS * D, UNITS * 200, UNITS * K};
+    for (int array = 0; array < 3; array++)
+        for (int i = 0; i < counts[array]; i++) {
+            assert_true(exact[array][i] != 0.0);
+            assert_true(rounded[array][i] == (double)(float)exact[array][i]);
+        }
+    assert_true(rounded[0][0] != exact[0][0] && rounded[1][0] != exact[1][0] &&
+                rounded[2][0] != exact[2][0]);
 }
 
 static void test_activation(void **state)
@@ -308,6 +355,7 @@ int main(void)
         cmocka_unit_test(test_halves),
         cmocka_unit_test(test_bounded_hidden_weights),
         cmocka_unit_test(test_held_weights),
+        cmocka_unit_test(test_single_precision),
         cmocka_unit_test(test_activation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

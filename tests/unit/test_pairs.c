@@ -127,7 +127,8 @@ static void expect_zero_network(const char *width, int64_t dimension, const char
     double carry[8];
     ww_measure_carry_start(plan, carry);
     assert_int_equal(
-        ww_measure_record(plan, &small.problem, engine, batches, carry, values, &error), WW_OK);
+        ww_measure_record(plan, &small.problem, NULL, engine, batches, carry, values, &error),
+        WW_OK);
     assert_true(ww_measure_value(plan, values, "loss") == 350.0);
     assert_true(ww_measure_value(plan, values, "residual") == sqrt(700.0));
     assert_true(ww_measure_value(plan, values, "pseudo_network_deviation") == 0.0);
@@ -140,7 +141,8 @@ static void expect_zero_network(const char *width, int64_t dimension, const char
     assert_true(loss == 350.0);
     // Then the network moves.
     assert_int_equal(
-        ww_measure_record(plan, &small.problem, engine, batches, carry, values, &error), WW_OK);
+        ww_measure_record(plan, &small.problem, NULL, engine, batches, carry, values, &error),
+        WW_OK);
     assert_true(ww_measure_value(plan, values, "loss") != 350.0);
     free(values);
     ww_batches_free(batches);

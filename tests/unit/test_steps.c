@@ -389,7 +389,7 @@ static void test_other_losses_of_both_layers(void **state)
 // is taken for rounding. Batches of two leave one sample out of every epoch.
 static void hold_margins(small_problem *small, double *hidden)
 {
-    const double size = ww_config_output_std(small->problem.config);
+    const double size = ww_config_output_std(small->problem.config, small->problem.outputs);
     const double margins[] = {2.0, 2.0, 1.0 - 1e-10};
     ww_samples *train = &small->data.train;
     for (int64_t s = 0; s < 3; s++) {

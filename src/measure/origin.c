@@ -1,0 +1,301 @@
+#include "measure/origin.h"
+
+#include "measure/plan.h"
+#include "train/kernels.h"
+#include "train/layered.h"
+#include "widthwise/memory.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WORD = 64 };
+
+struct ww_origin {
+    const ww_problem *problem;
+    uint64_t *patterns[WW_ORIGIN_SETS]; // [L, local units, words]: bit s of a row is sample s; the
+                                        // activations of its units on their positive side
+    int64_t words[WW_ORIGIN_SETS];      // of a unit
+    double *doubles;                    // W_l(0) of all layers, [local units, columns] each, one
+    float *floats;                      // after the other, in the precision of training; or NULL
+    double nearest;
+};
+
+static bool keeps_patterns(const ww_problem *problem, unsigned needs, int set)
+{
+    // A single layer's are compared with those of weights that are drawn again.
+    const unsigned asks =
+        set == WW_ORIGIN_TRAIN ? (unsigned)WW_NEED_TRAIN_PATTERNS : (unsigned)WW_NEED_TEST_PATTERNS;
+    return problem->depth > 1 && (needs & asks) != 0;
+}
+
+static bool keeps_weights(unsigned needs)
+{
+    return (needs & WW_NEED_SPECTRAL) != 0;
+}
+
+static bool is_needed(const ww_problem *problem, unsigned needs)
+{
+    return keeps_patterns(problem, needs, WW_ORIGIN_TRAIN) ||
+           keeps_patterns(problem, needs, WW_ORIGIN_TEST) || keeps_weights(needs) ||
+           (needs & WW_NEED_NEAREST) != 0;
+}
+
+static const ww_samples *samples_of(const ww_problem *problem, int set)
+{
+    return set == WW_ORIGIN_TRAIN ? &problem->data->train : &problem->data->test;
+}
+
+static int64_t words_of(const ww_problem *problem, int set)
+{
+    return (samples_of(problem, set)->count + WORD - 1) / WORD;
+}
+
+// Columns of the layers before `layer`, all together.
+static int64_t columns_before(const ww_problem *problem, int64_t layer)
+{
+    return layer == 1 ? 0 : problem->dimension + (layer - 2) * problem->tiling.width;
+}
+
+static bool is_single(const ww_problem *problem)
+{
+    return problem->config->precision == WW_PRECISION_SINGLE;
+}
+
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+void ww_origin_cost(const ww_problem *problem, unsigned needs, int64_t *kept, int64_t *passing)
+{
+    const int64_t units = problem->tiling.local_units;
+    *kept = *passing = 0;
+    if (!is_needed(problem, needs))
+        return;
+    *kept = (int64_t)sizeof(ww_origin);
+    for (int set = 0; set < WW_ORIGIN_SETS; set++) {
+        if (!keeps_patterns(problem, needs, set))
+            continue;
+        const int64_t block = ww_block_size(samples_of(problem, set)->count, 0);
+        *kept += problem->depth * units * words_of(problem, set) * (int64_t)sizeof(uint64_t);
+        *passing = larger(*passing, ww_layered_block_bytes(problem, block, false) +
+                                        ww_output_sum_bytes(problem, block));
+    }
+    if (keeps_weights(needs))
+        *kept += units * columns_before(problem, problem->depth + 1) *
+                 (int64_t)(is_single(problem) ? sizeof(float) : sizeof(double));
+    if (needs & WW_NEED_NEAREST) {
+        int64_t bytes = 0;
+        double flops = 0.0;
+        ww_separation_cost(problem->data->train.count, problem->dimension, problem->parallel->size,
+                           &bytes, &flops);
+        *passing = larger(*passing, bytes);
+    }
+}
+
+static ww_status allocate(ww_origin *origin, unsigned needs, ww_error *error)
+{
+    const ww_problem *problem = origin->problem;
+    const int64_t units = problem->tiling.local_units;
+    for (int set = 0; set < WW_ORIGIN_SETS; set++) {
+        if (!keeps_patterns(problem, needs, set))
+            continue;
+        int64_t rows = 0;
+        int64_t words = 0;
+        origin->words[set] = words_of(problem, set);
+        WW_TRY(ww_multiply(problem->depth, units, "the activation patterns", &rows, error));
+        WW_TRY(ww_multiply(rows, origin->words[set], "the activation patterns", &words, error));
+        origin->patterns[set] = ww_allocate((size_t)words, sizeof *origin->patterns[set],
+                                            "the activation patterns at t = 0", error);
+        if (origin->patterns[set] == NULL)
+            return WW_FAILED;
+    }
+    if (!keeps_weights(needs))
+        return WW_OK;
+    static const char what[] = "the copy of the weights at t = 0, for spectral distances";
+    int64_t weights = 0;
+    WW_TRY(ww_multiply(units, columns_before(problem, problem->depth + 1), what, &weights, error));
+    if (is_single(problem))
+        origin->floats = ww_allocate((size_t)weights, sizeof *origin->floats, what, error);
+    else
+        origin->doubles = ww_allocate((size_t)weights, sizeof *origin->doubles, what, error);
+    return origin->floats != NULL || origin->doubles != NULL ? WW_OK : WW_FAILED;
+}
+
+static void copy_weights(ww_origin *origin, ww_engine *engine)
+{
+    const ww_problem *problem = origin->problem;
+    const ww_tiling *tiling = &problem->tiling;
+    for (int64_t layer = 1; layer <= problem->depth; layer++) {
+        const int64_t columns = ww_layer_columns(problem, layer);
+        for (int64_t tile = 0; tile < tiling->local_tiles; tile++) {
+            const int64_t global = tiling->first_tile + tile;
+            const int64_t count = ww_tile_size(tiling, global) * columns;
+            const int64_t first = columns_before(problem, layer) * tiling->local_units +
+                                  tile * tiling->tile_units * columns;
+            const double *weights = ww_engine_layer_tile(engine, layer, global);
+            if (origin->doubles != NULL)
+                memcpy(origin->doubles + first, weights, (size_t)count * sizeof *weights);
+            for (int64_t i = 0; origin->floats != NULL && i < count; i++)
+                origin->floats[first + i] = (float)weights[i];
+        }
+    }
+}
+
+static uint64_t *row_of(const ww_origin *origin, int set, int64_t layer, int64_t unit)
+{
+    const int64_t row = (layer - 1) * origin->problem->tiling.local_units + unit;
+    return origin->patterns[set] + row * origin->words[set];
+}
+
+// Up to 64 patterns as bits.
+static uint64_t pack(const uint8_t *patterns, int64_t count)
+{
+    uint64_t word = 0;
+    for (int64_t s = 0; s < count; s++)
+        word |= (uint64_t)(patterns[s] != 0) << s;
+    return word;
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+// Blocks of samples begin at whole words.
+static void keep_block(ww_origin *origin, int set, const ww_layered_block *block, int64_t start,
+                       int64_t samples)
+{
+    for (int64_t layer = 1; layer <= origin->problem->depth; layer++) {
+        const uint8_t *patterns = ww_layered_patterns(block, layer);
+        for (int64_t unit = 0; unit < origin->problem->tiling.local_units; unit++) {
+            uint64_t *words = row_of(origin, set, layer, unit) + start / WORD;
+            for (int64_t s = 0; s < samples; s += WORD)
+                words[s / WORD] = pack(patterns + unit * samples + s, least(WORD, samples - s));
+        }
+    }
+}
+
+static ww_status keep_patterns(ww_origin *origin, ww_engine *engine, int set, ww_error *error)
+{
+    const ww_problem *problem = origin->problem;
+    const ww_samples *samples = samples_of(problem, set);
+    const int64_t most = ww_block_size(samples->count, 0);
+    ww_layered_block *block = NULL;
+    ww_output_sum sum = {0}; // outputs are made, but not asked for
+    ww_status status = ww_layered_block_create(problem, most, false, &block, error);
+    if (status == WW_OK)
+        status = ww_output_sum_create(&sum, problem, most, error);
+    status = ww_agree(problem->parallel, status, error);
+    for (int64_t start = 0; status == WW_OK && start < samples->count; start += most) {
+        const int64_t count = ww_block_size(samples->count, start);
+        ww_output_sum_restart(&sum, count);
+        status =
+            ww_layered_forward(ww_engine_network(engine), block,
+                               samples->inputs + start * problem->dimension, count, &sum, 0, error);
+        if (status == WW_OK)
+            keep_block(origin, set, block, start, count);
+    }
+    ww_output_sum_free(&sum);
+    ww_layered_block_free(block);
+    return status;
+}
+
+static ww_status fill(ww_origin *origin, ww_engine *engine, unsigned needs, ww_error *error)
+{
+    const ww_problem *problem = origin->problem;
+    if (needs & WW_NEED_NEAREST) {
+        ww_separation separation;
+        WW_TRY(ww_separation_measure(&problem->data->train, problem->dimension,
+                                     problem->data->components, problem->parallel, &separation,
+                                     error));
+        if (problem->data->train.count > 1)
+            origin->nearest = separation.nearest;
+    }
+    for (int set = 0; set < WW_ORIGIN_SETS; set++)
+        if (keeps_patterns(problem, needs, set))
+            WW_TRY(keep_patterns(origin, engine, set, error));
+    if (keeps_weights(needs))
+        copy_weights(origin, engine);
+    return WW_OK;
+}
+
+ww_status ww_origin_create_for(const ww_problem *problem, ww_engine *engine, unsigned needs,
+                               ww_origin **origin, ww_error *error)
+{
+    *origin = NULL;
+    if (!is_needed(problem, needs))
+        return WW_OK;
+    WW_ASSERT(ww_engine_steps(engine) == 0);
+    ww_origin *made = ww_allocate(1, sizeof *made, "what is kept of t = 0", error);
+    ww_status status = WW_FAILED;
+    if (made != NULL) {
+        made->problem = problem;
+        made->nearest = (double)NAN;
+        status = allocate(made, needs, error);
+    }
+    status = ww_agree(problem->parallel, status, error);
+    if (status == WW_OK)
+        status = fill(made, engine, needs, error);
+    if (status != WW_OK) {
+        ww_origin_free(made);
+        return status;
+    }
+    *origin = made;
+    return WW_OK;
+}
+
+ww_status ww_origin_create(const ww_measure_plan *plan, const ww_problem *problem,
+                           ww_engine *engine, ww_origin **origin, ww_error *error)
+{
+    return ww_origin_create_for(problem, engine, plan->needs, origin, error);
+}
+
+void ww_origin_free(ww_origin *origin)
+{
+    if (origin == NULL)
+        return;
+    for (int set = 0; set < WW_ORIGIN_SETS; set++)
+        free(origin->patterns[set]);
+    free(origin->doubles);
+    free(origin->floats);
+    free(origin);
+}
+
+int64_t ww_origin_changes(const ww_origin *origin, int set, int64_t layer, int64_t unit,
+                          int64_t start, int64_t samples, const uint8_t *patterns)
+{
+    const uint64_t *words = row_of(origin, set, layer, unit) + start / WORD;
+    int64_t changed = 0;
+    for (int64_t s = 0; s < samples; s += WORD) {
+        const uint64_t now = pack(patterns + s, least(WORD, samples - s));
+        changed += __builtin_popcountll(now ^ words[s / WORD]);
+    }
+    return changed;
+}
+
+const double *ww_origin_tile(const ww_origin *origin, const ww_problem *problem, int64_t layer,
+                             int64_t tile, double *room)
+{
+    const ww_tiling *tiling = &problem->tiling;
+    const int64_t columns = ww_layer_columns(problem, layer);
+    const int64_t units = ww_tile_size(tiling, tile);
+    if (origin == NULL || (origin->doubles == NULL && origin->floats == NULL)) {
+        ww_initial_layer_weights(&problem->initial, layer, columns, tile * tiling->tile_units,
+                                 units, room);
+        return room;
+    }
+    const int64_t first = columns_before(problem, layer) * tiling->local_units +
+                          (tile - tiling->first_tile) * tiling->tile_units * columns;
+    if (origin->doubles != NULL)
+        return origin->doubles + first;
+    for (int64_t i = 0; i < units * columns; i++)
+        room[i] = (double)origin->floats[first + i];
+    return room;
+}
+
+double ww_origin_nearest(const ww_origin *origin)
+{
+    return origin != NULL ? origin->nearest : (double)NAN;
+}

@@ -1,0 +1,32 @@
+/// What steps do to each hidden layer (ww_track), found out in the middle of a step.
+///
+/// A step moves W_l by -eta D_l X_{l-1}^T, a matrix of rank B at most. With the inner products
+/// between samples A = D_l^T D_l and C = X_{l-1}^T X_{l-1} its squared spectral norm is eta^2 times
+/// the largest eigenvalue of A C, and its squared Frobenius norm eta^2 times the sum of A_ij C_ij:
+/// a matter of matrices of B x B, whatever the width.
+#ifndef WIDTHWISE_TRAIN_TRACK_H
+#define WIDTHWISE_TRAIN_TRACK_H
+
+#include "train/layered.h"
+
+/// A track of no step. Not collective. Free with ww_track_free.
+ww_status ww_track_create(const ww_problem *problem, ww_track **track, ww_error *error);
+void ww_track_free(ww_track *track);
+/// Bytes that it takes, with room to find out what a step does, and additions and multiplications
+/// of this rank for that in a step. Pure.
+void ww_track_cost(const ww_problem *problem, int64_t *bytes, double *flops);
+
+/// As ww_engine_carry_words, ww_engine_carry_save and ww_engine_carry_load.
+size_t ww_track_words(const ww_problem *problem);
+void ww_track_save(const ww_track *track, const ww_problem *problem, double *words);
+void ww_track_load(ww_track *track, const ww_problem *problem, const double *words);
+
+/// Takes down a step that changes no weight. `loss` is that of the batch. Not collective.
+void ww_track_rest(ww_track *track, const ww_problem *problem, double loss);
+
+/// Takes down a step, after the backward pass of all blocks of its batch, and before weights move.
+/// `loss` is that of the batch. Collective.
+ww_status ww_track_step(ww_track *track, const ww_problem *problem, ww_layered *network,
+                        ww_layered_block *const *blocks, double loss, ww_error *error);
+
+#endif

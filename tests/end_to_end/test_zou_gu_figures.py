@@ -1,0 +1,173 @@
+"""Figures of Zou and Gu (2019), drawn of small runs: none is empty, no text leaves its place."""
+
+from __future__ import annotations
+
+import sys
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
+
+import numpy as np  # noqa: E402
+from program import SOURCE, ProgramTest, execute  # noqa: E402
+
+import style  # noqa: E402  (program.py says where it is)
+import widthwise  # noqa: E402
+import zou_gu  # noqa: E402
+
+DATA = """
+model: zou-gu
+data: {{train: {train}, test: 10, sphere: {{dimension: 10{sphere}}}, last_coordinate: 0.3}}
+"""
+
+
+def data(train: int = 12, sphere: str = "") -> str:
+    """Points of the sphere."""
+    return DATA.format(train=train, sphere=sphere)
+
+
+RATE = data() + """
+network: {width: 128}
+training: {rate: 4.0, steps: 100}
+measure: {every: 10, quantities: [loss, gradient_ratio], final: [network_kernel]}
+sweep: {network.depth: [1, 2, 3], seeds.weights: [1, 2]}
+"""
+
+LENGTH = data() + """
+training: {rate: 4.0, steps: 60}
+measure:
+  every: 20
+  quantities: [loss, trajectory_length, trajectory_ratio, spectral_distance, coupling_train,
+               gradient_ratio]
+sweep: {network.depth: [1, 2], network.width: [64, 128, 256], seeds.weights: [1, 2]}
+"""
+
+DEPTHS = data() + """
+network: {width: 128}
+training: {rate: 4.0, steps: 100}
+measure:
+  every: 10
+  quantities: [loss, gradient_ratio, layer_gradient_share]
+  final: [network_kernel]
+sweep: {network.depth: [1, 2, 3, 4, 6], seeds.weights: [1, 2]}
+"""
+
+SEPARATION = data() + """
+network: {width: 128, depth: 2}
+training: {rate: 8.0, steps: 200}
+measure: {every: 20, quantities: [loss, gradient_ratio], final: [network_kernel, gradient_regions]}
+sweep: {data.train: [6, 12], data.sphere.separation: [0.1, 0.2, 0.4], seeds.weights: [1, 2]}
+"""
+
+ARCS = data(12, ", separation: 0.05, arcs: 3") + """
+network: {depth: 2}
+training: {rate: 8.0, steps: 200}
+measure: {every: 20, quantities: [loss], final: [network_kernel]}
+sweep: {network.width: [32, 128, 256], seeds.weights: [1, 2]}
+"""
+
+SGD = data() + """
+network: {width: 128, depth: 2}
+training: {method: sgd, sampling: replacement, steps: 200}
+measure: {every: 20, quantities: [loss]}
+sweep: {training.batch: [1, 4, 12], seeds.batches: [1, 2]}
+"""
+
+
+class FiguresTest(ProgramTest):
+    """Each figure of analysis/zou_gu.py."""
+
+    def draw(self, config: str, *names: str) -> widthwise.File:
+        """The figures, and no others, are drawn in silence: a layout without room would be said."""
+        path = self.train(config, f"{names[0]}.h5", ranks=2)
+        result = execute(
+            [sys.executable, SOURCE / "analysis" / "figures.py", path, "--out", "out"], self.folder
+        )
+        self.assertEqual(result.code, 0, result.text)
+        self.assertEqual(result.errors, "")
+        expected = [f"out/{names[0]}-{name}.{kind}" for name in names for kind in ("png", "pdf")]
+        self.assertEqual(result.output.split(), expected)
+        for drawn in expected:
+            self.assertGreater((self.folder / drawn).stat().st_size, 8000, drawn)
+        file = widthwise.open(path)
+        self.addCleanup(file.close)
+        return file
+
+    def check_texts(self, figure: style.Figure) -> None:
+        """Legends lie within the figure, and none lies on another or on a panel."""
+        figure.canvas.draw()
+        page = figure.bbox
+        boxes = []
+        for axes in figure.axes:
+            self.assertGreater(axes.bbox.width, 0.25 * page.width)
+            boxes.append(axes.get_legend().get_window_extent())
+            boxes.append(axes.bbox)
+        for number, box in enumerate(boxes):
+            self.assertGreaterEqual(box.x0, page.x0 - 1)
+            self.assertLessEqual(box.x1, page.x1 + 1)
+            self.assertGreaterEqual(box.y0, page.y0 - 1)
+            self.assertFalse(any(box.overlaps(other) for other in boxes[:number]))
+        style.plt.close(figure)
+
+    def setUp(self) -> None:
+        """One style for what is drawn here as for what the program draws."""
+        super().setUp()
+        style.use()
+
+    def test_rate(self) -> None:
+        """Losses of three depths with their lines."""
+        file = self.draw(RATE, "rate")
+        for member in file.members:  # the line is the one of least squares
+            line = zou_gu.line_of(member)
+            steps, loss = member.trajectory["step"], member.trajectory["loss"]
+            half = steps >= 50
+            ones = np.stack([np.ones(half.sum()), steps[half]], axis=1)
+            (start, slope), residual, _, _ = np.linalg.lstsq(ones, np.log(loss[half]), rcond=None)
+            self.assertAlmostEqual(line.rate, -slope, places=12)
+            np.testing.assert_allclose(np.log(line.losses), start + slope * steps[half], atol=1e-10)
+            spread = ((np.log(loss[half]) - np.log(loss[half]).mean()) ** 2).sum()
+            self.assertAlmostEqual(line.fit, 1 - residual[0] / spread, places=8)
+        self.check_texts(zou_gu.rate(file))
+
+    def test_length(self) -> None:
+        """Slopes over widths."""
+        file = self.draw(LENGTH, "length")
+        group = [member for member in file.members if member.parameters["depth"] == 1]
+        lengths = {}
+        for member in group:
+            last = member.trajectory["trajectory_length"][-1]
+            lengths.setdefault(member.parameters["width"], []).append(last)
+        logs = [np.log(np.mean(values)) for values in lengths.values()]
+        slope = zou_gu.slope_over_widths(group, zou_gu.last_value("trajectory_length"))
+        self.assertAlmostEqual(slope, np.polyfit(np.log(list(lengths)), logs, 1)[0], places=12)
+        self.check_texts(zou_gu.length(file))
+
+    def test_depth(self) -> None:
+        """Rates over depths."""
+        self.check_texts(zou_gu.depth(self.draw(DEPTHS, "rate", "depth")))
+
+    def test_separation_and_regions(self) -> None:
+        """Rates over separations, and the regions of two numbers of samples."""
+        file = self.draw(SEPARATION, "separation", "regions")
+        self.check_texts(zou_gu.separation(file))
+        self.check_texts(zou_gu.regions(file))
+
+    def test_arcs(self) -> None:
+        """Runs that fall slower than their kernel at the start tells are told from others."""
+        file = self.draw(ARCS, "arcs")
+        for member in file.members:
+            line = zou_gu.line_of(member)
+            facts, least = member.parameters, float(member.final["network_kernel_least"])
+            told = 2 * facts["learning_rate"] * least / facts["train_samples"]
+            self.assertAlmostEqual(zou_gu.kernel_rate(member) / told, 1.0, delta=0.1)
+            expected = line.fit < 0.99 or line.rate < 0.5 * zou_gu.kernel_rate(member)
+            self.assertEqual(zou_gu.is_too_narrow(member), expected)
+        self.check_texts(zou_gu.arcs(file))
+
+    def test_sgd(self) -> None:
+        """Batches."""
+        self.check_texts(zou_gu.sgd(self.draw(SGD, "sgd")))
+
+
+if __name__ == "__main__":
+    unittest.main()
