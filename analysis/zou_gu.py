@@ -234,7 +234,9 @@ def rate(file: File) -> Figure:
     ratios = all(has_scalar(member, "gradient_ratio") for member in members)
     figure, axes = style.panels(1 + ratios)
     for number, (label, group) in enumerate(groups.items()):
-        look = style.curve(number, len(groups)) | {"linestyle": "-"}
+        # Dashed, for it often lies on the curve without.
+        is_top = settings_of(label).get("network.train_output") == "true"
+        look = style.curve(number, len(groups)) | {"linestyle": "--" if is_top else "-"}
         lines = [line for line in map(line_of, group) if line is not None]
         fit = min(line.fit for line in lines)
         digits = max(2, int(np.ceil(-np.log10(max(1 - fit, 1e-9)))))

@@ -193,6 +193,32 @@ class DeepTest(ProgramTest):
                         found = np.ascontiguousarray(one[name][replica]).tobytes()
                         self.assertEqual(found, bits(dataset), name)
 
+    def test_weights_that_overflow(self) -> None:
+        """A step to weights that are not finite is a divergence even where nothing else shows it,
+        on every rank, and no checkpoint has them."""
+        settings = ("precision=single", "training.rate=1e42", "training.rate_scaling=none",
+                    "output.checkpoint_every=1", "measure.quantities=[trajectory_length]")
+        for ranks in (1, 3):
+            path = self.train(DEEP, f"overflow{ranks}.h5", *options(settings), ranks=ranks, code=3)
+            self.assertIn("a weight is not finite", self.succeed("show", path).output)
+            with h5py.File(path) as file:
+                for slot in file["/state/run0000"].values():
+                    for name in slot if isinstance(slot, h5py.Group) else ():
+                        if "weights" in name:
+                            self.assertTrue(np.isfinite(slot[name][()]).all(), name)
+
+    def test_gram_matrix(self) -> None:
+        """That of the limit; the finite network's own, which is of one layer, is left out."""
+        more = ("--set", "measure.final=[gram]")
+        path = self.train(DEEP, "run.h5", *more, ranks=3)
+        self.succeed("gram", path, "-q")
+        self.assert_sound(path)
+        with h5py.File(path, "r", locking=False) as file:
+            self.assertNotIn("final", file["/runs/run0000"])
+            names = list(file["/runs/run0000/gram"])
+            self.assertIn("lambda_min", names)
+            self.assertEqual([name for name in names if name.startswith("initial")], [])
+
     def test_damaged_layers(self) -> None:
         """A bit in any layer of the newest checkpoint: the older one is used, to the same end."""
         whole = self.train(DEEP, "whole.h5", ranks=2)
