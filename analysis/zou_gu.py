@@ -23,13 +23,16 @@ from li_liang import draw_band, fact
 from widthwise import File, Training, group_members, settings_of
 
 DEPTH = "network.depth"
+TOP_LAYER = "network.train_output"
 SAMPLES = "data.train"
 SEPARATION = "data.sphere.separation"
 ARCS = "data.sphere.arcs"
 BATCH = "training.batch"
 
-# Log loss is said to fall on a line where the line explains this share of its variance.
+# Log loss is said to fall on a line where the line explains this share of its variance; and the width
+# to be sufficient where it falls besides at this share, at least, of the rate of the kernel at the start.
 LINEAR = 0.99
+SUFFICIENT = 0.5
 
 SYMBOLS = {
     DEPTH: "L",
@@ -48,7 +51,7 @@ def described(label: str) -> str:
     """What the legend says of a group of runs: "L = 2, V trained"."""
     parts = []
     for key, value in settings_of(label).items():
-        if key == "network.train_output":
+        if key == TOP_LAYER:
             parts.append("V trained" if value == "true" else "V fixed")
         else:
             parts.append(f"{SYMBOLS.get(key, key)} = {value}")
@@ -220,7 +223,8 @@ def can_draw_rate(file: File) -> bool:
     """Whether there are losses of gradient descent, for not too many depths."""
     groups = group_members(_linear(file))
     keys = {key for label in groups for key in settings_of(label)}
-    return 0 < len(groups) <= len(style.COLOURS) and keys <= {DEPTH, WIDTH, "network.train_output"}
+    known = keys <= {DEPTH, TOP_LAYER} or keys == {WIDTH, TOP_LAYER}
+    return 0 < len(groups) <= len(style.COLOURS) and known
 
 
 def rate(file: File) -> Figure:
@@ -230,7 +234,9 @@ def rate(file: File) -> Figure:
     ratios = all(has_scalar(member, "gradient_ratio") for member in members)
     figure, axes = style.panels(1 + ratios)
     for number, (label, group) in enumerate(groups.items()):
-        look = style.curve(number, len(groups)) | {"linestyle": "-"}
+        # Dashed, for it often lies on the curve without.
+        is_top = settings_of(label).get("network.train_output") == "true"
+        look = style.curve(number, len(groups)) | {"linestyle": "--" if is_top else "-"}
         lines = [line for line in map(line_of, group) if line is not None]
         fit = min(line.fit for line in lines)
         digits = max(2, int(np.ceil(-np.log10(max(1 - fit, 1e-9)))))
@@ -378,6 +384,7 @@ def depth(file: File) -> Figure:
         _curves(axes[1], groups, place, _least("gradient_ratio"))
         axes[1].set_ylim(bottom=0.0)
         _gradient_panel(axes[1])
+        axes[1].set_ylabel("smallest " + axes[1].get_ylabel())
     if shares:
         _curves(axes[-1], groups, place, _least("layer_gradient_share"))
         axes[-1].set_ylim(0.0, 1.05)
@@ -441,9 +448,12 @@ def separation(file: File) -> Figure:
         _curves(axes[-1], groups, place, _least("gradient_ratio"))
         _gradient_panel(axes[-1])
         axes[-1].set_ylabel("smallest " + axes[-1].get_ylabel())
+    places = sorted({place(member) or 0.0 for member in members})
     for panel in axes:
         panel.set_xscale("log")
         panel.set_yscale("log")
+        panel.set_xticks(places, labels=[f"{one:g}" for one in places])
+        panel.tick_params(axis="x", which="minor", bottom=False)
         panel.set_xlabel(r"smallest distance $\phi$ between samples")
     _finish(figure, axes)
     return figure
@@ -453,9 +463,12 @@ def separation(file: File) -> Figure:
 
 
 def is_too_narrow(member: Training) -> bool:
-    """Whether log loss does not fall on a line, as it does where the width is sufficient."""
-    line = line_of(member)
-    return line is not None and line.fit < LINEAR
+    """Whether the width is insufficient: where it is not, the kernel hardly changes, and log loss falls
+    on a line at the rate that the kernel has at the start."""
+    line, told = line_of(member), kernel_rate(member)
+    return line is not None and told is not None and not (
+        line.fit >= LINEAR and line.rate >= SUFFICIENT * told
+    )
 
 
 def _on_arcs(file: File) -> list[Training]:
@@ -472,7 +485,7 @@ def can_draw_arcs(file: File) -> bool:
 
 
 def arcs(file: File) -> Figure:
-    """Losses and rates at several widths; where log loss is no line, the width is insufficient."""
+    """Losses and rates at several widths, with those marked at which the width is insufficient."""
     members = _on_arcs(file)
     groups = group_members(members)
     figure, axes = style.panels(2)
@@ -494,7 +507,7 @@ def arcs(file: File) -> Figure:
         measured, told = rate_of(member), kernel_rate(member)
         return measured / told if measured is not None and told else None
 
-    for narrow, text, fill in ((False, "log loss on a line", "full"), (True, "width insufficient", "none")):
+    for narrow, text, fill in ((False, "width sufficient", "full"), (True, "width insufficient", "none")):
         found = [
             (width_of(run), by_kernel(run)) for run in members if is_too_narrow(run) == narrow
         ]

@@ -33,7 +33,7 @@ void ww_column_format_free(ww_column_format *format);
 int64_t ww_column_format_bytes(int64_t capacity);
 
 /// Sets the ranges: terms of column i stay below `sizes[i] * 2^exponent`, rounded up to a power of
-/// two. A size of 0 is of a column of zeroes. Sizes are finite.
+/// two, within 2^-800 and 2^960. A size of 0 is of a column of zeroes. Sizes are finite.
 void ww_column_format_set(ww_column_format *format, int64_t columns, const double *sizes,
                           int exponent);
 

@@ -37,8 +37,8 @@ typedef struct ww_loss {
     /// Derivative by each output, into gradient [k].
     void (*gradient)(const double *outputs, int64_t k, ww_target target, double *gradient);
     /// Whether the label is predicted: f_y > f_j for every j != y (LL theorem 4.1: ties are
-    /// errors); with the one output of two classes, or of a function, whether it has the sign of
-    /// the target.
+    /// errors), where there are targets with y a largest of them; with the one output of two
+    /// classes, or of a function, whether it has the sign of the target.
     bool (*correct)(const double *outputs, int64_t k, ww_target target);
     /// Largest eigenvalue that the second derivative by the outputs can have.
     double curvature;

@@ -104,6 +104,7 @@ typedef struct ww_track {
     double loss;     ///< on the batch of the last step, before it; NaN before the first
     /// ||dL / dW||_F^2 of that loss over all hidden layers; NaN before the first.
     double gradient_squared;
+    struct ww_track_room *room; ///< what a step is looked at with; private to src/train
 } ww_track;
 
 /// Columns of the weights of hidden layer `layer`, 1 .. L: d, or m from the second on. Pure.
@@ -172,7 +173,8 @@ typedef struct ww_rest {
     bool rests;      ///< no train sample would change a weight any more
     int64_t lacking; ///< if so: samples with a margin below 1 that move no unit
     int64_t rounded; ///< and those whose margin is 1 in a step, but below it by rounding (less than
-                     ///< 1e-9) in a product of large blocks, as records have it
+                     ///< 1e-9, or 1e-4 in single precision) in a product of large blocks, as
+                     ///< records have it
 } ww_rest;
 
 /// Whether no train sample would change a weight any more: each has a margin of at least 1, or no

@@ -25,8 +25,8 @@ typedef struct ww_zou_gu_data {
     double two_layer_least;  ///< lambda_0 of H (ZG proposition 3.6): one hidden layer
     double last_layer_least; ///< of L layers, gradients by the last alone: stands for K^(L) of
                              ///< table 1, which Du et al. define for smooth activations
-    double all_layers_least; ///< of L layers, gradients by all: Theta_L, to which k / m times the
-                             ///< network's own kernel tends
+    double all_layers_least; ///< of L layers, gradients by all: Theta_L, to which the network's own
+                             ///< kernel over kernel_scale tends
     double all_layers_greatest;
 } ww_zou_gu_data;
 
@@ -56,12 +56,18 @@ typedef struct ww_zou_gu_setting {
     double target_loss;   ///< epsilon
     double expected_loss; ///< E L(W(0)), a mean over samples
     double initial_loss;  ///< L(W(0)) as measured, or the expected one; likewise
+    double kernel_scale;  ///< what the network's own kernel is of Theta_L where it is wide
     ww_zou_gu_data data;
 } ww_zou_gu_setting;
 
 /// `initial_loss` is the expected one. Pure.
 ww_zou_gu_setting ww_zou_gu_setting_of(const ww_config *config, const ww_dataset *data,
                                        const ww_zou_gu_data *measured);
+/// What the network's own kernel at t = 0 is of Theta_L where it is wide: m s^2 g^(L - 1), with s
+/// and g as below; m / k for the paper's weights. Of one layer only the signs of pre-activations
+/// matter, in which all directions of a row are as likely. NaN where weights are not drawn alike in
+/// all directions. Pure.
+double ww_zou_gu_kernel_scale(const ww_config *config, int64_t outputs);
 /// Puts the measured `loss` at the start in its place: a sum where the losses of the run are. Pure.
 void ww_zou_gu_set_loss(const ww_config *config, double loss, ww_zou_gu_setting *setting);
 

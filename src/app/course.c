@@ -2,6 +2,7 @@
 
 #include "widthwise/memory.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 ww_status ww_course_create(const char *path, const ww_app_member *member, const ww_config *config,
@@ -137,6 +138,35 @@ ww_status ww_course_record(ww_course *course, ww_error *error)
     course->recorded = ww_course_step(course);
     course->stopped_by = ww_measure_stop(plan, course->config, course->values);
     return WW_OK;
+}
+
+static bool all_finite(const double *values, int64_t count)
+{
+    bool finite = true;
+    for (int64_t i = 0; i < count; i++)
+        finite &= isfinite(values[i]) != 0;
+    return finite;
+}
+
+ww_status ww_course_check_weights(const ww_course *course, ww_error *error)
+{
+    const ww_problem *problem = &course->problem;
+    const ww_tiling *tiling = &problem->tiling;
+    bool finite = all_finite(ww_engine_output_weights(course->engine),
+                             tiling->local_units * problem->outputs);
+    for (int64_t layer = 1; layer <= problem->depth; layer++)
+        for (int64_t i = 0; i < tiling->local_tiles; i++) {
+            const int64_t tile = tiling->first_tile + i;
+            finite &= all_finite(ww_engine_layer_tile(course->engine, layer, tile),
+                                 ww_tile_size(tiling, tile) * ww_layer_columns(problem, layer));
+        }
+    return ww_agree(course->parallel,
+                    finite ? WW_OK
+                           : ww_fail(error, WW_DIVERGED,
+                                     "training diverged at step %lld: a weight is not finite; a "
+                                     "smaller training.rate may help",
+                                     (long long)ww_course_step(course)),
+                    error);
 }
 
 ww_status ww_course_advance(ww_course *course, int64_t wish, int64_t *wished, ww_error *error)

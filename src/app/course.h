@@ -71,6 +71,10 @@ bool ww_course_wants_record(const ww_course *course);
 /// Measures at the step at hand, into `values`. Errors of ww_measure_record. Collective.
 ww_status ww_course_record(ww_course *course, ww_error *error);
 
+/// WW_DIVERGED: a weight is not finite, which the next step would find out, but a checkpoint before
+/// it should not have. Collective.
+ww_status ww_course_check_weights(const ww_course *course, ww_error *error);
+
 /// Makes a step. Errors and wishes of ww_engine_step. Collective.
 ww_status ww_course_advance(ww_course *course, int64_t wish, int64_t *wished, ww_error *error);
 

@@ -207,9 +207,21 @@ static ww_status fail_memory(const crews *self, size_t member, ww_error *error)
     ww_bytes_text((double)self->job.memory, has, sizeof has);
     return ww_fail(
         error, WW_FAILED,
-        "it needs %s on a rank when all %d ranks work on it, and %s is free for each; give "
+        "it needs %s on a rank when %s%d rank%s work%s on it, and %s is free for each; give "
         "the job more nodes, or fewer ranks a node",
-        needs, ranks, has);
+        needs, ranks == 1 ? "" : "all ", ranks, ranks == 1 ? "" : "s", ranks == 1 ? "s" : "", has);
+}
+
+// A run that is the only one is tried even so: what it takes is an upper estimate. Where that was
+// none a system ends it without a word.
+static void warn_of_memory(crews *self, size_t position)
+{
+    const ww_app_member *member = &self->session->members.list[position];
+    ww_error lack = {0};
+    (void)fail_memory(self, position, &lack);
+    ww_progress_begin(&self->progress,
+                      member->label[0] != '\0' ? member->label : member->config->name, 0);
+    ww_progress_warn(&self->progress, "warning: %s", lack.message);
 }
 
 // Runs a task on the crew, and takes down what becomes of it.
@@ -225,6 +237,8 @@ static ww_status run_task(crews *self, const ww_parallel *crew, size_t task, ww_
         ww_overview_begin(&self->overview, self->all_work > 0.0
                                                ? ww_task_work(&self->tasks[task]) / self->all_work
                                                : 0.0);
+    if (leads && self->count == 1 && !self->tasks[task].fits)
+        warn_of_memory(self, self->positions[task]);
     bool advanced = false;
     const ww_status status = self->tasks[task].fits || self->count == 1
                                  ? ww_session_run_member(session, crew, self->positions[task],

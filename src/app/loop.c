@@ -51,6 +51,7 @@ static ww_status checkpoint(member_loop *self, ww_run_state state, ww_error *err
 {
     const ww_weights_source source = weights_of(self);
     const double began = ww_seconds();
+    WW_TRY(ww_course_check_weights(&self->course, error));
     WW_TRY(ww_store_checkpoint(self->store, ww_course_step(&self->course), &source, state, error));
     self->last_checkpoint = self->last_commit = ww_seconds();
     self->checkpoint_step = ww_course_step(&self->course);

@@ -113,30 +113,51 @@ static void print_purposes(const ww_planning *self)
     print_bytes(what, (double)beside);
 }
 
-// Memory of the fullest node and of all ranks. What members on other ranks take meanwhile is not
-// known: then it is told what they take at most.
+// Memory of so many ranks. What members on other ranks take meanwhile is not known: then it is what
+// they take at most.
+static ww_status memory_of(const ww_planning *self, int64_t ranks, double *bytes, ww_error *error)
+{
+    const size_t largest = self->largest;
+    *bytes = (double)ranks * (double)rank_bytes(self, &self->costs[largest]);
+    if (self->experiment.count > 1)
+        return WW_OK;
+    return ww_node_memory(&self->job, largest, self->crew_ranks[largest], ranks,
+                          self->calibration.overhead, bytes, error);
+}
+
+// Memory of the fullest node and of all ranks.
 static ww_status print_sums(const ww_planning *self, ww_error *error)
 {
     char text[64];
-    const size_t largest = self->largest;
-    const double rank = (double)rank_bytes(self, &self->costs[largest]);
-    double node = (double)self->ranks_a_node * rank;
-    double all = (double)self->ranks * rank;
-    const bool is_one = self->experiment.count == 1;
-    if (is_one) {
-        const int crew = self->crew_ranks[largest];
-        const int64_t overhead = self->calibration.overhead;
-        WW_TRY(
-            ww_node_memory(&self->job, largest, crew, self->ranks_a_node, overhead, &node, error));
-        WW_TRY(ww_node_memory(&self->job, largest, crew, self->ranks, overhead, &all, error));
-    }
+    double node = 0.0;
+    double all = 0.0;
+    WW_TRY(memory_of(self, self->ranks_a_node, &node, error));
+    WW_TRY(memory_of(self, self->ranks, &all, error));
     if (self->ranks_a_node > 1 && self->ranks_a_node < self->ranks) {
         (void)snprintf(text, sizeof text, "on a node of %lld ranks", (long long)self->ranks_a_node);
         print_bytes(text, node);
     }
     (void)snprintf(text, sizeof text, "on %lld ranks%s", (long long)self->ranks,
-                   is_one ? "" : ", at most");
+                   self->experiment.count == 1 ? "" : ", at most");
     print_bytes(text, all);
+    return WW_OK;
+}
+
+// Says so where this machine has not the memory for its ranks, of a plan for the ranks that there
+// are; of other machines nothing is known but by --memory-per-node.
+static ww_status print_lack(const ww_planning *self, ww_error *error)
+{
+    double bytes = 0.0;
+    char text[32];
+    const double free_bytes = (double)ww_available_memory();
+    if (!self->is_here || self->node_memory > 0.0)
+        return WW_OK;
+    WW_TRY(memory_of(self, self->ranks_a_node, &bytes, error));
+    if (bytes <= free_bytes)
+        return WW_OK;
+    ww_bytes_text(free_bytes, text, sizeof text);
+    printf("  %s: this machine has %s free; --memory-per-node tells how many nodes it takes\n",
+           self->experiment.count == 1 ? "DOES NOT FIT" : "MAY NOT FIT", text);
     return WW_OK;
 }
 
@@ -150,7 +171,9 @@ static ww_status print_memory(const ww_planning *self, ww_error *error)
         print_bytes("program and libraries, measured here", (double)self->calibration.overhead);
     print_bytes(self->calibrates ? "in all" : "in all, without program and libraries",
                 (double)rank_bytes(self, cost));
-    return self->ranks > 1 ? print_sums(self, error) : WW_OK;
+    if (self->ranks > 1)
+        WW_TRY(print_sums(self, error));
+    return print_lack(self, error);
 }
 
 static void print_file(const ww_planning *self)
@@ -317,7 +340,8 @@ static ww_status print_conditions(const ww_planning *self, ww_error *error)
     const ww_status status = ww_conditions_print(config, &data, stdout, &count, error);
     ww_dataset_free(&data);
     if (status == WW_OK && count == 0)
-        printf("  step size, distinct samples and separation are as the papers ask\n");
+        printf("  step size, distinct samples and separation are as the papers ask%s\n",
+               config->model == WW_MODEL_ZOU_GU ? "; for widths see `widthwise theory`" : "");
     return status;
 }
 
@@ -370,9 +394,9 @@ static ww_status check_ranks(ww_planning *self, int64_t fullest, ww_error *error
 {
     if (self->ranks == 0)
         self->ranks = self->parallel->size;
-    const bool as_here = self->ranks == self->parallel->size && self->ranks_per_node == 0;
+    self->is_here = self->ranks == self->parallel->size && self->ranks_per_node == 0;
     self->ranks_a_node =
-        ww_crews_ranks_a_node(as_here ? fullest : self->ranks_per_node, self->ranks);
+        ww_crews_ranks_a_node(self->is_here ? fullest : self->ranks_per_node, self->ranks);
     int checked = 0;
     return ww_to_int(self->ranks, "--ranks", &checked, error);
 }

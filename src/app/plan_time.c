@@ -11,6 +11,7 @@ ww_duration ww_plan_duration(const ww_planning *plan, size_t i)
                           plan->crew_ranks[i]);
 }
 
+// `name` is of one of them.
 static void print_part(const char *name, double number, double seconds)
 {
     char what[64];
@@ -23,7 +24,7 @@ static void print_part(const char *name, double number, double seconds)
     else
         ww_duration_text(seconds, one, sizeof one);
     ww_duration_text(number * seconds, all, sizeof all);
-    (void)snprintf(what, sizeof what, "%.0f %s", number, name);
+    (void)snprintf(what, sizeof what, "%.0f %s%s", number, name, number == 1.0 ? "" : "s");
     printf("  %-38s %9s  (%s each)\n", what, all, one);
 }
 
@@ -55,10 +56,9 @@ void ww_plan_print_time(const ww_planning *plan)
     printf("\ntime, an estimate from a calibration of %s on %d rank%s of this machine%s%s\n", text,
            plan->parallel->size, plan->parallel->size == 1 ? "" : "s",
            plan->experiment.count > 1 ? ", for " : "", plan->members.list[plan->largest].label);
-    print_part("steps", (double)plan->members.list[plan->largest].config->training.steps,
-               time.step);
-    print_part("records", (double)plan->costs[plan->largest].records, time.record);
-    print_part("checkpoints", time.checkpoints, time.checkpoint);
+    print_part("step", (double)plan->members.list[plan->largest].config->training.steps, time.step);
+    print_part("record", (double)plan->costs[plan->largest].records, time.record);
+    print_part("checkpoint", time.checkpoints, time.checkpoint);
     if (time.results > 0.0) {
         ww_duration_text(time.results, text, sizeof text);
         printf("  %-38s %9s\n", "results at the end", text);

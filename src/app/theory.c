@@ -208,7 +208,7 @@ static void print_row(const ww_zou_gu_prediction *width, const ww_zou_gu_setting
     char first[32];
     char second[32];
     (void)snprintf(name, sizeof name, "%s", width->source + sizeof paper - 1);
-    printf("  %-29s %-11s %-28s %-11s %s\n", name,
+    printf("  %-29s %-11s %-31s %-11s %s\n", name,
            number_text(width->value(setting), first, sizeof first), width->formula,
            number_text(iterations->value(setting), second, sizeof second), iterations->formula);
 }
@@ -224,13 +224,13 @@ static void print_deep(const prophecy *self)
         if (i == 0 || all[i].part != all[i - 1].part) {
             printf("\n%s\n", title_of(all[i].part));
             if (is_table)
-                printf("  %-29s %-40s %s\n", "", "width asked for", "iterations to epsilon");
+                printf("  %-29s %-43s %s\n", "", "width asked for", "iterations to epsilon");
         }
         if (is_table) {
             print_row(&all[i++], &setting);
             continue;
         }
-        printf("  %-31s %-12s %-42s %s\n    %s\n", all[i].name,
+        printf("  %-31s %-12s %-43s %s\n    %s\n", all[i].name,
                number_text(all[i].value(&setting), text, sizeof text), all[i].formula,
                all[i].source, all[i].description + formula_length(all[i].description) + 2);
     }

@@ -24,8 +24,8 @@ void *ww_allocate(size_t count, size_t size, const char *what, ww_error *error)
     void *memory = aligned_alloc(ALIGNMENT, bytes);
     if (memory == NULL) {
         ww_fail(error, WW_FAILED,
-                "out of memory: %s needs %.3f GiB on one rank; use more nodes or a smaller problem",
-                what, (double)bytes / 1073741824.0);
+                "out of memory: %.3f GiB on one rank for %s; use more nodes or a smaller problem",
+                (double)bytes / 1073741824.0, what);
         return NULL;
     }
     memset(memory, 0, bytes);

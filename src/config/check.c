@@ -365,8 +365,8 @@ ww_status ww_config_check(const ww_config *config, const ww_given *given, ww_err
     WW_TRY(check_required(config, given, error));
     WW_TRY(ww_config_check_data(config, error));
     WW_TRY(check_sizes(config, error));
+    WW_TRY(check_depth(config, error)); // first: what it refuses need not be put right
     WW_TRY(check_network(config, error));
-    WW_TRY(check_depth(config, error));
     WW_TRY(check_engine(config, error));
     WW_TRY(check_loss(config, error));
     WW_TRY(check_training(config, given, error));

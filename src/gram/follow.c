@@ -21,14 +21,16 @@ static void judge_test(const ww_gram_work *work, const double *outputs, double *
     int64_t wrong = 0;
     for (int64_t i = 0; i < test->count; i++) {
         const double *u = outputs + i * k;
-        bool is_right = true;
+        const bool has_targets = work->problem->data->has_targets;
+        bool is_right = !has_targets ||
+                        work->problem->loss->correct(u, k, ww_target_of(work->problem, test, i));
         for (int64_t j = 0; j < k; j++) {
-            const double y = work->problem->data->has_targets
-                                 ? test->targets[i * k + j]
-                                 : ww_target_of_label(test->labels[i], k, j);
+            const double y =
+                has_targets ? test->targets[i * k + j] : ww_target_of_label(test->labels[i], k, j);
             sum += fabs(u[j] - y);
-            is_right = is_right && (k == 1 ? u[0] * y > 0.0
-                                           : j == test->labels[i] || u[test->labels[i]] > u[j]);
+            if (!has_targets)
+                is_right = is_right && (k == 1 ? u[0] * y > 0.0
+                                               : j == test->labels[i] || u[test->labels[i]] > u[j]);
         }
         wrong += !is_right;
     }

@@ -51,7 +51,7 @@ static const field_entry table[] = {
      "definite to rounding."},
     {WW_GRAM_SEPARATION, SCALAR, "separation", "1", "ZG assumption 3.2",
      "Smallest distance phi between two training samples."},
-    {WW_GRAM_SEPARATION_CONSTANT, SCALAR, "separation_constant", "1", "ZG section 3.6",
+    {WW_GRAM_SEPARATION_CONSTANT, SCALAR, "separation_constant", "1", "ZG proposition 3.6",
      "C = lambda_min n^2 / phi, for which lambda_min = C phi / n^2; 0 where H is singular, NaN "
      "where "
      "phi is 0."},

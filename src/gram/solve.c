@@ -1,6 +1,6 @@
 // Solves and both ends of the spectrum by Cholesky's factorisation: n^2 / ranks doubles on a rank.
 
-#include "gram/lanczos.h"
+#include "gram/symmetric.h"
 #include "gram/largest.h"
 #include "gram/replicate.h"
 #include "gram/scalapack.h"

@@ -1,6 +1,6 @@
 // Products with the symmetric matrix whose lower triangle lies in blocks, and its norms.
 
-#include "gram/lanczos.h"
+#include "gram/symmetric.h"
 #include "gram/largest.h"
 #include "gram/replicate.h"
 #include "widthwise/block_matrix.h"

@@ -22,6 +22,7 @@ typedef struct region_work {
     double *outputs, *gradients;    // [n, k]
     double *products;               // [n, n], <x_L-1,i , x_L-1,j>
     double *part;                   // [block, block] of them
+    ww_layered_pairs *pairs;        // room for that
     double *coefficients;           // [tile units, n], derivatives by the last pre-activations
     double *images;                 // [tile units, n], their products with `products`
     double *terms;                  // [local tiles, 2]: squared gradients of units in a region, all
@@ -67,6 +68,7 @@ static ww_status work_create(region_work *work, ww_error *error)
     WW_TRY(ww_allocate_all(work, list, ARRAYS, error));
     WW_TRY(ww_output_sum_create(&work->sum, problem, n, error));
     WW_TRY(ww_output_sum_create(&work->ignored, problem, block, error));
+    WW_TRY(ww_layered_pairs_create(problem, block, &work->pairs, error));
     WW_TRY(ww_layered_block_create(problem, block, false, &work->left, error));
     if (n > block)
         WW_TRY(ww_layered_block_create(problem, block, false, &work->right, error));
@@ -79,6 +81,7 @@ static void work_free(region_work *work)
     free(work->gradients);
     free(work->products);
     free(work->part);
+    ww_layered_pairs_free(work->pairs);
     free(work->coefficients);
     free(work->images);
     free(work->terms);
@@ -115,8 +118,8 @@ static ww_status multiply(region_work *work, int64_t left, const ww_layered_bloc
     const int64_t n = work->problem->data->train.count;
     const int64_t rows = ww_block_size(n, left);
     const int64_t columns = ww_block_size(n, right);
-    WW_TRY(ww_layered_products(work->network, left_block, right_block, work->problem->depth, NULL,
-                               work->part, error));
+    WW_TRY(ww_layered_products(work->network, work->pairs, left_block, right_block,
+                               work->problem->depth, NULL, work->part, error));
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < columns; j++) {
             work->products[(left + i) * n + right + j] = work->part[i * columns + j];
@@ -142,19 +145,19 @@ static ww_status multiply_all(region_work *work, ww_error *error)
 }
 
 // phi: smallest distance between two directions up to the sign, from their cosine. Samples that the
-// layers before make 0 have none: they are left out, as they have no gradient either.
+// layers before make 0 have none: they are left out, as they have no gradient either. NaN where no
+// two are left.
 static double smallest_distance(const region_work *work)
 {
     const int64_t n = work->problem->data->train.count;
-    double largest_cosine =
-        0.0; // of two directions that are orthogonal, up to the sign the farthest
+    double largest_cosine = (double)NAN;
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j < i; j++) {
             const double norms = sqrt(work->products[i * n + i] * work->products[j * n + j]);
             if (norms > 0.0)
                 largest_cosine = fmax(largest_cosine, fabs(work->products[i * n + j]) / norms);
         }
-    return sqrt(2.0 - 2.0 * fmin(largest_cosine, 1.0));
+    return sqrt(2.0 - 2.0 * (largest_cosine > 1.0 ? 1.0 : largest_cosine));
 }
 
 // Counts for a tile, on a block of samples, how near its units are to being orthogonal to them.
@@ -240,6 +243,11 @@ static ww_status measure(region_work *work, double *values, ww_error *error)
     WW_TRY(multiply_all(work, error));
     const double separation = smallest_distance(work);
     const double width = sqrt(PI) * separation / (8.0 * n);
+    if (isnan(separation)) { // the same on all ranks
+        for (int64_t i = 0; i < WW_REGION_VALUES; i++)
+            values[i] = (double)NAN;
+        return WW_OK;
+    }
     WW_TRY(look_at_units(work, width, error));
     int64_t counts[3] = {0, 0, 0}; // memberships, units in a region, units in several
     for (int64_t unit = 0; unit < tiling->local_units; unit++) {
@@ -268,7 +276,9 @@ ww_status ww_gradient_regions(const ww_problem *problem, ww_engine *engine, cons
                               double *values, ww_error *error)
 {
     (void)engine, (void)carry;
-    region_work work = {.problem = problem};
+    ww_config config; // in double: in single precision near directions are one
+    const ww_problem precise = ww_layered_in_double(problem, &config);
+    region_work work = {.problem = &precise};
     ww_status status = ww_agree(problem->parallel, work_create(&work, error), error);
     if (status == WW_OK)
         status = measure(&work, values, error);
@@ -276,9 +286,12 @@ ww_status ww_gradient_regions(const ww_problem *problem, ww_engine *engine, cons
     return status;
 }
 
-ww_status ww_gradient_regions_cost(const ww_problem *problem, int64_t *bytes, double *flops,
+ww_status ww_gradient_regions_cost(const ww_problem *trained, int64_t *bytes, double *flops,
                                    ww_error *error)
 {
+    ww_config config;
+    const ww_problem precise = ww_layered_in_double(trained, &config);
+    const ww_problem *problem = &precise;
     const int64_t samples = problem->data->train.count;
     const int64_t block = ww_block_size(samples, 0);
     const int64_t blocks = (samples + WW_SAMPLE_BLOCK - 1) / WW_SAMPLE_BLOCK;
@@ -288,7 +301,7 @@ ww_status ww_gradient_regions_cost(const ww_problem *problem, int64_t *bytes, do
     ww_allocation list[ARRAYS];
     list_room(problem, list);
     *bytes = ww_allocation_bytes(list, ARRAYS) + ww_output_sum_bytes(problem, samples) +
-             ww_output_sum_bytes(problem, block) +
+             ww_output_sum_bytes(problem, block) + ww_layered_pairs_bytes(problem, block) +
              (blocks > 1 ? 2 : 1) * ww_layered_block_bytes(problem, block, false) +
              ww_layered_weight_bytes(problem) + ww_layered_work_bytes(problem);
     const double columns = (double)ww_layer_columns(problem, problem->depth);

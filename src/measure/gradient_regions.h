@@ -4,7 +4,7 @@
 /// disjoint, and a unit of the last hidden layer in W_i has a gradient that sample i decides alone.
 /// Here they are, with z_i = x_L-1,i / ||x_L-1,i|| the directions that the samples have in front of
 /// the last hidden layer, phi the smallest distance between two of them up to the sign, and
-/// g = sqrt(pi) phi / (8 n),
+/// g = sqrt(pi) phi / (8 n), all in double precision whatever that of training,
 ///
 ///   W_i = {w : |<w, z_i>| <= g, and |<w, z_j>| >= 2 g for every j other than i}.
 ///

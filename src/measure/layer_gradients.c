@@ -15,6 +15,7 @@ typedef struct pair_room {
     ww_layered_block *left, *right; // right is NULL where all samples are one block
     ww_output_sum sum;              // outputs are made, but not asked for
     double *derivatives, *products; // [block, block]
+    ww_layered_pairs *pairs;
 } pair_room;
 
 static ww_status room_create(pair_room *self, ww_error *error)
@@ -28,6 +29,7 @@ static ww_status room_create(pair_room *self, ww_error *error)
         {offsetof(pair_room, products), pairs, sizeof(double), what},
     };
     WW_TRY(ww_allocate_all(self, arrays, sizeof arrays / sizeof arrays[0], error));
+    WW_TRY(ww_layered_pairs_create(problem, block, &self->pairs, error));
     WW_TRY(ww_output_sum_create(&self->sum, problem, block, error));
     WW_TRY(ww_layered_block_create(problem, block, true, &self->left, error));
     return self->samples > block
@@ -39,6 +41,7 @@ static void room_free(pair_room *self)
 {
     free(self->derivatives);
     free(self->products);
+    ww_layered_pairs_free(self->pairs);
     ww_output_sum_free(&self->sum);
     ww_layered_block_free(self->left);
     ww_layered_block_free(self->right);
@@ -64,8 +67,8 @@ static ww_status add_pairs(pair_room *self, const ww_layered_block *left,
 {
     const double times = left == right ? 1.0 : 2.0;
     for (int64_t layer = 1; layer <= self->problem->depth; layer++) {
-        WW_TRY(ww_layered_products(self->network, left, right, layer, self->derivatives,
-                                   self->products, error));
+        WW_TRY(ww_layered_products(self->network, self->pairs, left, right, layer,
+                                   self->derivatives, self->products, error));
         double sum = 0.0;
         for (int64_t i = 0; i < count; i++)
             sum += self->derivatives[i] * self->products[i];
@@ -125,7 +128,8 @@ void ww_layer_gradients_cost(const ww_problem *problem, int64_t samples, int64_t
     const int64_t block = ww_block_size(samples, 0);
     const int64_t blocks = (samples + WW_SAMPLE_BLOCK - 1) / WW_SAMPLE_BLOCK;
     const double n = (double)samples;
-    *bytes = 2 * block * block * (int64_t)sizeof(double) + ww_output_sum_bytes(problem, block) +
+    *bytes = 2 * block * block * (int64_t)sizeof(double) + ww_layered_pairs_bytes(problem, block) +
+             ww_output_sum_bytes(problem, block) +
              (blocks > 1 ? 2 : 1) * ww_layered_block_bytes(problem, block, true);
     // Every block is looked at beside each before it; pairs of samples are met once, in derivatives
     // and, all layers but the first, in activations.

@@ -120,7 +120,9 @@ static double contraction_ratio(const ww_survey *survey, double *carry)
 {
     const double now = ww_loss_over(survey->problem, survey->train.samples, survey->train.outputs);
     const double steps = (double)survey->step - carry[WW_CARRY_CONTRACTION_STEP];
-    const double factor = exp(log(now / carry[WW_CARRY_CONTRACTION_LOSS]) / steps);
+    const double before = carry[WW_CARRY_CONTRACTION_LOSS];
+    // As `contraction` has it: nothing is taken off a loss of 0.
+    const double factor = before == 0.0 && !isnan(steps) ? 1.0 : exp(log(now / before) / steps);
     const double rate = survey->problem->learning_rate * samples_of_mean(survey);
     return (1.0 - factor) / (rate * gradient_scale(survey));
 }
@@ -205,9 +207,10 @@ const ww_quantity ww_quantities_layers[] = {
                      "to within measure.spectral_tolerance."),
      "max_l ||W_l(t) - W_l(0)||_2", WW_NEED_SPECTRAL, WW_RISES, .value = spectral_distance,
      .needs_layers = true},
-    {WW_SCALAR_FIELD("region_ratio", "1", "ZG lemmas 4.1 and 4.5",
-                     "That distance over the radius of the region in which the lemmas hold, with "
-                     "constant 1: within it where it is not above 1."),
+    {WW_SCALAR_FIELD(
+         "region_ratio", "1", "ZG lemmas 4.1 and 4.5",
+         "`spectral_distance` over the radius of the region in which the lemmas hold, with "
+         "constant 1: within it where it is not above 1."),
      "max_l ||W_l(t) - W_l(0)||_2 / tau, tau = phi^(3/2) n^-3 L^-6 (log m)^(-3/2)",
      WW_NEED_SPECTRAL | WW_NEED_NEAREST, WW_RISES, .value = region_ratio, .may_lack = true,
      .needs_layers = true},
@@ -220,13 +223,14 @@ const ww_quantity ww_quantities_layers[] = {
                      "Largest length, over hidden layers, of the way so far in the spectral norm."),
      "max_l sum_{t' < t} ||W_l(t' + 1) - W_l(t')||_2", 0, WW_RISES, .value = trajectory_length,
      .needs_layers = true},
-    {WW_SCALAR_FIELD("trajectory_ratio", "1", "ZG lemma 4.2",
-                     "That length over what the lemma bounds the distance by, with constant 1."),
+    {WW_SCALAR_FIELD(
+         "trajectory_ratio", "1", "ZG lemma 4.2",
+         "`trajectory_length` over what the lemma bounds the distance by, with constant 1."),
      "max_l sum_{t' < t} ||W_l(t' + 1) - W_l(t')||_2 / sqrt(k n^2 log n / (m phi))",
      WW_NEED_NEAREST, WW_RISES, .value = trajectory_ratio, .may_lack = true, .needs_layers = true},
     {WW_SCALAR_FIELD("contraction_ratio", "1", "ZG lemma 4.5",
                      "What a step takes off the train loss, as `contraction` has it, over what the "
-                     "lemma says with constant 1; NaN at the first record."),
+                     "lemma says with constant 1; NaN at the first record, 0 after a loss of 0."),
      "(1 - contraction) / (m phi eta / (k n^2))", WW_NEED_TRAIN_OUTPUTS | WW_NEED_NEAREST, WW_FALLS,
      .value = contraction_ratio, .may_lack = true, .needs_layers = true, .requires = "contraction"},
     {WW_SCALAR_FIELD("semismoothness", WW_LOSS_UNITS, "ZG lemma 4.4",
@@ -234,10 +238,10 @@ const ww_quantity ww_quantities_layers[] = {
                      "before the first step."),
      "L(t) - L(t - 1) - <dL/dW(t - 1), W(t) - W(t - 1)>", WW_NEED_TRAIN_OUTPUTS, WW_FALLS,
      .value = semismoothness, .may_lack = true, .needs_layers = true, .needs_descent = true},
-    {WW_SCALAR_FIELD(
-         "semismoothness_ratio", "1", "ZG lemma 4.4",
-         "That excess over the two terms that the lemma bounds it by, with constants 1, tau being "
-         "`spectral_distance`, of the mean loss; NaN before the first step."),
+    {WW_SCALAR_FIELD("semismoothness_ratio", "1", "ZG lemma 4.4",
+                     "`semismoothness` over the two terms that the lemma bounds it by, with "
+                     "constants 1, tau being "
+                     "`spectral_distance`, of the mean loss; NaN before the first step."),
      "semismoothness / (sqrt(L(t - 1)) tau^(1/3) L^2 sqrt(m log m / k) ||dW||_2 + L^2 m / k "
      "||dW||_2^2)",
      WW_NEED_TRAIN_OUTPUTS | WW_NEED_SPECTRAL, WW_FALLS, .value = semismoothness_ratio,

@@ -5,6 +5,7 @@
 #include "train/layered.h"
 #include "widthwise/gram.h"
 #include "widthwise/memory.h"
+#include "widthwise/zou_gu.h"
 
 #include <math.h>
 #include <stddef.h>
@@ -22,13 +23,15 @@ typedef struct kernel_rows {
 
 typedef struct kernel_work {
     const ww_network_kernel *kernel;
-    ww_problem problem; // with blocks of so many rows
+    ww_config config;
+    ww_problem problem; // in double, with blocks of so many rows
     ww_layered *network;
     kernel_rows left, right;
     ww_output_sum sum;   // outputs are made, but not asked for
     double *derivatives; // [block, block]
     double *products;    // [block, block]
     double *values;      // [block, block], of K
+    ww_layered_pairs *pairs;
 } kernel_work;
 
 static int64_t order_of(const ww_network_kernel *kernel)
@@ -42,10 +45,11 @@ static int64_t block_of(const ww_network_kernel *kernel)
 }
 
 // The problem of a network that every row of K is a sample of: there may be more than in any set,
-// and a network has room for blocks of what its problem has.
-static ww_problem problem_of(const ww_network_kernel *kernel)
+// and a network has room for blocks of what its problem has. In double: what single precision adds
+// to K would hide its small eigenvalues.
+static ww_problem problem_of(const ww_network_kernel *kernel, ww_config *config)
 {
-    ww_problem problem = *kernel->problem;
+    ww_problem problem = ww_layered_in_double(kernel->problem, config);
     problem.batch = order_of(kernel);
     return problem;
 }
@@ -81,6 +85,7 @@ static ww_status work_create(kernel_work *work, ww_error *error)
         {offsetof(kernel_work, values), pairs, sizeof(double), what},
     };
     WW_TRY(ww_allocate_all(work, arrays, sizeof arrays / sizeof arrays[0], error));
+    WW_TRY(ww_layered_pairs_create(problem, block, &work->pairs, error));
     WW_TRY(ww_output_sum_create(&work->sum, problem, block, error));
     WW_TRY(rows_create(&work->left, problem, block, error));
     if (order_of(work->kernel) > block)
@@ -93,6 +98,7 @@ static void work_free(kernel_work *work)
     free(work->derivatives);
     free(work->products);
     free(work->values);
+    ww_layered_pairs_free(work->pairs);
     ww_output_sum_free(&work->sum);
     rows_free(&work->left);
     rows_free(&work->right);
@@ -142,7 +148,7 @@ static ww_status add_layers(kernel_work *work, const kernel_rows *upper, const k
     const int64_t pairs = upper->count * lower->count;
     memset(work->values, 0, (size_t)pairs * sizeof(double));
     for (int64_t layer = 1; layer <= work->kernel->problem->depth; layer++) {
-        WW_TRY(ww_layered_products(work->network, upper->block, lower->block, layer,
+        WW_TRY(ww_layered_products(work->network, work->pairs, upper->block, lower->block, layer,
                                    work->derivatives, work->products, error));
         for (int64_t i = 0; i < pairs; i++)
             work->values[i] += work->derivatives[i] * work->products[i];
@@ -168,7 +174,8 @@ static ww_status fill(kernel_work *work, ww_block_matrix *matrix, ww_error *erro
 
 ww_status ww_network_kernel_fill(void *context, ww_block_matrix *matrix, ww_error *error)
 {
-    kernel_work work = {.kernel = context, .problem = problem_of(context)};
+    kernel_work work = {.kernel = context};
+    work.problem = problem_of(context, &work.config);
     const ww_parallel *parallel = work.kernel->problem->parallel;
     WW_ASSERT(matrix->rows == order_of(work.kernel) && matrix->columns == matrix->rows &&
               parallel->size == matrix->grid->parallel.size);
@@ -215,26 +222,6 @@ static double edge_of(const ww_problem *problem, double greatest)
            (problem->loss->curvature * greatest);
 }
 
-// What K is of the kernel of kernel.h where the network is wide, by the variances of its weights;
-// NaN where that is not its limit. Layers whose weights have q times the variance that keeps norms
-// make each of the gradients q^(L - 1) times as large. With one layer only the signs of
-// pre-activations matter, in which all directions of w are as likely.
-static double limit_scale(const ww_problem *problem)
-{
-    const ww_config *config = problem->config;
-    const double m = (double)problem->tiling.width;
-    const double slope = problem->negative_slope;
-    const double output = ww_config_output_std(config, problem->outputs);
-    const double hidden = ww_config_hidden_std(config);
-    const double gain = 0.5 * m * hidden * hidden * (1.0 + slope * slope);
-    const bool is_isotropic = config->network.hidden.kind == WW_HIDDEN_GAUSSIAN ||
-                              config->network.hidden.kind == WW_HIDDEN_BALL;
-    if (config->network.start != WW_START_DRAWN || !is_isotropic)
-        return (double)NAN;
-    return m * output * output *
-           (problem->depth > 1 ? pow(gain, (double)(problem->depth - 1)) : 1.0);
-}
-
 ww_status ww_network_kernel_result(const ww_problem *problem, ww_engine *engine,
                                    const double *carry, double *values, ww_error *error)
 {
@@ -251,7 +238,7 @@ ww_status ww_network_kernel_result(const ww_problem *problem, ww_engine *engine,
                      &values[WW_KERNEL_LEAST], &values[WW_KERNEL_GREATEST], error));
     values[WW_KERNEL_EDGE] = edge_of(problem, values[WW_KERNEL_GREATEST]);
     values[WW_KERNEL_RATE] = problem->learning_rate / values[WW_KERNEL_EDGE];
-    const double scale = limit_scale(problem);
+    const double scale = ww_zou_gu_kernel_scale(problem->config, problem->outputs);
     double least = (double)NAN, greatest = (double)NAN;
     if (!isnan(scale))
         WW_TRY(find_ends(ww_gram_limit_fill, &limit, problem->parallel, train->count, &least,
@@ -294,13 +281,14 @@ ww_status ww_network_kernel_cost(const ww_problem *problem, int64_t *bytes, doub
     WW_TRY(ww_block_matrix_describe(&grid, order, order, WW_BLOCK, &matrix, error));
     ww_spectrum_cost(order, WW_BLOCK, WW_EIGENSOLVER_SCALAPACK, false, &grid, bytes, flops);
     const int64_t blocks = (order + WW_SAMPLE_BLOCK - 1) / WW_SAMPLE_BLOCK;
-    const ww_problem own = problem_of(&kernel);
+    ww_config config;
+    const ww_problem own = problem_of(&kernel, &config);
     const int64_t of_rows =
         block * (problem->dimension + problem->outputs) * (int64_t)sizeof(double) +
         ww_layered_block_bytes(&own, block, true);
     *bytes += ww_layered_weight_bytes(&own) + ww_layered_work_bytes(&own) +
-              3 * block * block * (int64_t)sizeof(double) + ww_output_sum_bytes(problem, block) +
-              (blocks > 1 ? 2 : 1) * of_rows;
+              3 * block * block * (int64_t)sizeof(double) + ww_layered_pairs_bytes(&own, block) +
+              ww_output_sum_bytes(problem, block) + (blocks > 1 ? 2 : 1) * of_rows;
     *flops +=
         2.0 * ww_layered_pass_flops(problem) * rows_of_k * 0.5 * ((double)blocks + 1.0) +
         2.0 * rows_of_k * rows_of_k * (double)problem->depth * (double)problem->tiling.local_units;

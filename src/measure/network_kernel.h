@@ -13,6 +13,7 @@ enum { WW_KERNEL_ONE_RANK = 4096 };
 /// The kernel K of a network at t = 0 on `samples`, of order n k. Row i k + c is output c on sample
 /// i: K[(i,c),(j,c')] = sum_l <D_l,i,c , D_l,j,c'> <x_l-1,i , x_l-1,j>, with D_l,i,c the derivative
 /// of output c on sample i by the pre-activations of layer l, and x_l-1,i the inputs of that layer.
+/// In double precision whatever that of training.
 /// A ww_gram_fill (gram.h); `context` is a const ww_network_kernel.
 typedef struct ww_network_kernel {
     const ww_problem *problem;

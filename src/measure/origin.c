@@ -210,7 +210,8 @@ static ww_status fill(ww_origin *origin, ww_engine *engine, unsigned needs, ww_e
         WW_TRY(ww_separation_measure(&problem->data->train, problem->dimension,
                                      problem->data->components, problem->parallel, &separation,
                                      error));
-        origin->nearest = separation.nearest;
+        if (problem->data->train.count > 1)
+            origin->nearest = separation.nearest;
     }
     for (int set = 0; set < WW_ORIGIN_SETS; set++)
         if (keeps_patterns(problem, needs, set))

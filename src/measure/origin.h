@@ -25,7 +25,8 @@ int64_t ww_origin_changes(const ww_origin *origin, int set, int64_t layer, int64
 const double *ww_origin_tile(const ww_origin *origin, const ww_problem *problem, int64_t layer,
                              int64_t tile, double *room);
 
-/// phi: smallest distance between two train samples; NaN where nothing asked for it. Pure.
+/// phi: smallest distance between two train samples; NaN of one sample, and where nothing asked for
+/// it. Pure.
 double ww_origin_nearest(const ww_origin *origin);
 
 #endif

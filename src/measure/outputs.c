@@ -59,17 +59,19 @@ const ww_quantity ww_quantities_outputs[] = {
                      "Loss over the train set, a mean or a sum as loss_reduction has it."),
      "L(W) = (1/n) sum_s L(W, x_s, y_s), or without 1/n", WW_NEED_TRAIN_OUTPUTS, WW_FALLS,
      .value = loss},
-    {WW_SCALAR_FIELD("train_accuracy", "1", "LL theorem 4.1",
-                     "Share of train samples whose label has the strictly largest output, or whose "
-                     "only output has the sign of its target."),
+    {WW_SCALAR_FIELD(
+         "train_accuracy", "1", "LL theorem 4.1",
+         "Share of train samples whose label, or largest target, has the strictly largest "
+         "output, or whose only output has the sign of its target."),
      "(1/n) #{s: f_y > f_j for all j != y}, or #{s: u y > 0}", WW_NEED_TRAIN_OUTPUTS, WW_RISES,
      .value = train_accuracy},
     {WW_SCALAR_FIELD("test_loss", WW_LOSS_UNITS, "LL section 3",
                      "Loss over the test set, a mean or a sum as loss_reduction has it."),
      "L on the test set", WW_NEED_TEST_OUTPUTS, WW_FALLS, .value = test_loss},
-    {WW_SCALAR_FIELD("test_accuracy", "1", "LL section 7, figure 1a",
-                     "Share of test samples whose label has the strictly largest output, or whose "
-                     "only output has the sign of its target."),
+    {WW_SCALAR_FIELD(
+         "test_accuracy", "1", "LL section 7, figure 1a",
+         "Share of test samples whose label, or largest target, has the strictly largest "
+         "output, or whose only output has the sign of its target."),
      "train_accuracy on the test set", WW_NEED_TEST_OUTPUTS, WW_RISES, .value = test_accuracy},
     {WW_SCALAR_FIELD(
          "v_max", "1", "LL section 5.1, lemma A.4",

@@ -4,6 +4,14 @@
 #include "widthwise/gram_results.h"
 #include "widthwise/measure.h"
 
+// What the papers' short names in a source stand for.
+static void print_papers(FILE *stream)
+{
+    fputs("\nLL: Li & Liang 2018; AR: Arora et al. 2019; BR: Brutzkus et al. 2018; ZG: Zou & Gu "
+          "2019\n",
+          stream);
+}
+
 void ww_measure_print_quantities(FILE *stream)
 {
     const ww_quantity *all[WW_MOST_QUANTITIES];
@@ -30,6 +38,7 @@ void ww_measure_print_quantities(FILE *stream)
             fputs(", training.method: gd and network.train_output: false", stream);
         fputs("\n", stream);
     }
+    print_papers(stream);
 }
 
 void ww_measure_print_results(FILE *stream)
@@ -51,4 +60,5 @@ void ww_measure_print_results(FILE *stream)
         "gram: the Gram matrix of the train set, in a group of its own (also `widthwise gram`), "
         "predictions that follow from it, and H(t) at snapshots\n");
     ww_gram_print_fields(stream);
+    print_papers(stream);
 }

@@ -102,7 +102,7 @@ const ww_quantity ww_quantities_residual[] = {
      "(1/n) sum_s min(1, |u(x_s) - y_s|)", WW_NEED_TEST_OUTPUTS, WW_FALLS,
      .value = test_clipped_error, .needs_targets = true},
     {WW_SCALAR_FIELD(
-         "contraction", "1", "AR theorem 3.1",
+         "contraction", "1", "AR theorem 3.1; ZG lemma 4.5",
          "Geometric mean over the steps since the record before of what each multiplied "
          "the train loss by; 1 at the first record and after a loss of 0."),
      "(L(t) / L(t'))^(1 / (t - t'))", WW_NEED_TRAIN_OUTPUTS, WW_FALLS, .value = contraction},

@@ -239,7 +239,9 @@ const ww_result ww_results[] = {
          {[WW_REGION_SEPARATION] = WW_SCALAR_FIELD(
               "region_separation", "1", "ZG section 4.1",
               "Smallest distance phi, up to the sign, between the directions z_i of two train "
-              "samples in front of the last hidden layer."),
+              "samples in front of the last hidden layer; NaN, as all that follows from it, where "
+              "no "
+              "two have one."),
           [WW_REGION_WIDTH] =
               WW_SCALAR_FIELD("region_width", "1", "ZG section 4.1",
                               "g = sqrt(pi) phi / (8 n): the region of sample i has the units w, "

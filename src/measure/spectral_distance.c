@@ -1,6 +1,6 @@
 #include "measure/spectral_distance.h"
 
-#include "gram/lanczos.h"
+#include "parallel/lanczos.h"
 #include "widthwise/memory.h"
 
 #include <cblas.h>

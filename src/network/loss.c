@@ -69,10 +69,25 @@ static void squared_gradient(const double *outputs, int64_t k, ww_target target,
         gradient[i] = outputs[i] - target.values[i];
 }
 
+// Whether the strictly largest output stands at a largest target: at the label, where targets are
+// of classes.
+static bool largest_is_target(const double *outputs, int64_t k, const double *targets)
+{
+    int64_t best = 0;
+    for (int64_t i = 1; i < k; i++)
+        if (targets[i] > targets[best] ||
+            (targets[i] == targets[best] && !(outputs[i] <= outputs[best])))
+            best = i;
+    for (int64_t i = 0; i < k; i++)
+        if (targets[i] < targets[best] && !(outputs[best] > outputs[i]))
+            return false;
+    return !isnan(outputs[best]);
+}
+
 static bool has_right_sign(const double *outputs, int64_t k, ww_target target)
 {
     if (k > 1)
-        return largest_is_label(outputs, k, target);
+        return largest_is_target(outputs, k, target.values);
     return (outputs[0] > 0.0 && target.values[0] > 0.0) ||
            (outputs[0] < 0.0 && target.values[0] < 0.0);
 }

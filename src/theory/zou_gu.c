@@ -122,8 +122,8 @@ VALUE(smooth_radius_most, 1.0 / (pow(L, 4.5) * pow(log(m), 1.5)))
 VALUE(loss_contraction_bound, 1.0 - m / k * phi * eta / pow(n, 2))
 VALUE(iterations_at_rate, k / m * pow(n, 2) * accuracy / (phi * eta))
 
-VALUE(kernel_contraction, pow(1.0 - m / k * eta * data->all_layers_least / n, 2))
-VALUE(kernel_stable_rate, 2.0 * n * k / (m * data->all_layers_greatest))
+VALUE(kernel_contraction, pow(1.0 - setting->kernel_scale * eta * data->all_layers_least / n, 2))
+VALUE(kernel_stable_rate, 2.0 * n / (setting->kernel_scale * data->all_layers_greatest))
 
 #define PREDICTION(part_, name_, source_, formula_, what_)                                         \
     {                                                                                              \
@@ -150,9 +150,9 @@ static const ww_zou_gu_prediction predictions[] = {
                "stands for K^(L), defined for smooth activations"),
     OF_KERNELS(MEASURED, all_layers_lambda_min, "ZG section 4.1", "lambda_min(Theta_L)",
                "smallest eigenvalue of the depth-L ReLU kernel of all hidden layers, to which k / "
-               "m times the network's own kernel tends"),
+               "m times the network's own kernel tends, with the paper's weights"),
     OF_KERNELS(MEASURED, all_layers_lambda_max, "ZG section 4.1", "lambda_max(Theta_L)",
-               "largest eigenvalue of the same kernel"),
+               "largest eigenvalue of the depth-L ReLU kernel of all hidden layers"),
 
     OF_KERNELS(TABLE, du_width, "ZG table 1, Du et al. [11]", "n^6 / lambda_0^4",
                "width asked for" ONES),
@@ -198,7 +198,7 @@ static const ww_zou_gu_prediction predictions[] = {
     PREDICTION(DESCENT, lambda_min_bound, "ZG proposition 3.6", "phi / n^2",
                "lower bound on lambda_0" ONES),
     OF_KERNELS(DESCENT, lambda_min_constant, "ZG proposition 3.6", "lambda_0 n^2 / phi",
-               "what its constant C could be at most on these data"),
+               "largest constant C of lambda_0 >= C phi / n^2 on these data"),
     PREDICTION(DESCENT, du_width_by_separation, "ZG remark 3.7, Du et al. [11]", "n^14 / phi^4",
                "width asked for where lambda_0 is phi / n^2" ONES),
     PREDICTION(DESCENT, du_iterations_by_separation, "ZG remark 3.7, Du et al. [11]",
@@ -212,7 +212,8 @@ static const ww_zou_gu_prediction predictions[] = {
                "factor by which Oymak & Soltanolkotabi [17] ask for more width than corollary "
                "3.5, with one output" NO_LOGARITHMS),
     PREDICTION(DESCENT, oymak_iterations_gain, "ZG remark 3.7", "||X||_2^2",
-               "factor by which they take more iterations" ONES),
+               "factor by which Oymak & Soltanolkotabi [17] take more iterations than corollary "
+               "3.5" ONES),
 
     PREDICTION(STOCHASTIC, sgd_width, "ZG theorem 3.8, equation (3.2)",
                "m = k n^17 L^12 log^3(m) / (B^4 phi^8)", "width asked for, solved for m" ONES),
@@ -244,18 +245,18 @@ static const ww_zou_gu_prediction predictions[] = {
                "distance from the start, in spectral norm and each layer, up to which the lemmas "
                "hold" ONES),
     PREDICTION(REGION, gradient_bound, "ZG lemma 4.1", "m phi / (k n^2)",
-               "lower bound on ||grad L||_F^2 / L inside it" ONES),
+               "lower bound on ||grad L||_F^2 / L within region_radius of the start" ONES),
     PREDICTION(REGION, gradient_failure, "ZG lemma 4.1", "exp(-m phi / (d n))",
-               "probability with which that bound may fail" ONES),
+               "probability with which the bound on the gradient may fail" ONES),
     PREDICTION(REGION, trajectory_bound, "ZG lemma 4.2", "sqrt(k n^2 log(n) / (m phi))",
                "bound on ||W_l(t) - W_l(0)||_2" ONES),
     PREDICTION(REGION, trajectory_bound_by_loss, "ZG equation (4.1)",
                "sqrt(k n^2 L(W(0)) / (m phi))",
                "bound on the length of the trajectory, with the measured loss at the start where "
                "there is one, else the expected" ONES),
-    PREDICTION(REGION, allen_zhu_trajectory_bound, "ZG section 4.1",
-               "sqrt(k n^6 L(W(0))^2 / (m phi^2))",
-               "bound of Allen-Zhu et al. [2] on it, with the same loss" ONES),
+    PREDICTION(
+        REGION, allen_zhu_trajectory_bound, "ZG section 4.1", "sqrt(k n^6 L(W(0))^2 / (m phi^2))",
+        "bound of Allen-Zhu et al. [2] on the length of the trajectory, with the same loss" ONES),
     PREDICTION(REGION, start_loss_width, "ZG lemma 4.3", "L log(n L)",
                "width from which the loss at the start is bounded" ONES),
     PREDICTION(REGION, start_loss_bound, "ZG lemmas 4.2 and 4.3", "log(n)",
@@ -268,7 +269,7 @@ static const ww_zou_gu_prediction predictions[] = {
                "k^(3/2) / (m^(3/2) L^(3/2) log^(3/2)(m))",
                "least radius tau for which the loss is semi-smooth" ONES),
     PREDICTION(REGION, smooth_radius_most, "ZG lemma 4.4", "1 / (L^4.5 log^(3/2)(m))",
-               "largest such radius" ONES),
+               "largest radius tau for which the loss is semi-smooth" ONES),
     PREDICTION(REGION, loss_contraction_bound, "ZG lemma 4.5", "1 - m phi eta / (k n^2)",
                "what a step multiplies the loss by at most, at the run's step size" ONES),
     PREDICTION(REGION, iterations_at_rate, "ZG equation (4.3)",
@@ -276,10 +277,11 @@ static const ww_zou_gu_prediction predictions[] = {
                "iterations to a loss of epsilon at the run's step size" ONES),
 
     OF_KERNELS(KERNEL, kernel_contraction, "ZG section 4.1",
-               "(1 - eta (m/k) lambda_min(Theta_L) / n)^2",
-               "what a step multiplies the loss by in the end where the network follows its limit"),
-    OF_KERNELS(KERNEL, kernel_stable_rate, "ZG section 4.1", "2 n k / (m lambda_max(Theta_L))",
-               "step size above which descent on the kernel of the limit grows"),
+               "(1 - eta c lambda_min(Theta_L) / n)^2",
+               "what a step multiplies the loss by in the end where the network follows its limit, "
+               "c Theta_L; c is m / k for the paper's weights, and follows from those of the run"),
+    OF_KERNELS(KERNEL, kernel_stable_rate, "ZG section 4.1", "2 n / (c lambda_max(Theta_L))",
+               "step size above which descent on the kernel of the limit, c Theta_L, grows"),
 };
 enum { COUNT = sizeof predictions / sizeof predictions[0] };
 

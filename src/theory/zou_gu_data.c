@@ -2,7 +2,7 @@
 
 #include "widthwise/zou_gu.h"
 
-#include "gram/lanczos.h"
+#include "parallel/lanczos.h"
 #include "widthwise/gram_ranks.h"
 #include "widthwise/memory.h"
 
@@ -203,6 +203,28 @@ static bool has_expectation(const ww_config *config)
            config->network.output.kind != WW_OUTPUT_HALVES;
 }
 
+// Growth g of squared norms from layer to layer.
+static double growth_of(const ww_config *config)
+{
+    const double sigma = ww_config_hidden_std(config);
+    const double slope = ww_negative_slope(config);
+    return (double)config->network.width * sigma * sigma * (1.0 + slope * slope) / 2.0;
+}
+
+// Layers whose weights have q times the variance that keeps norms make each of the gradients
+// q^(L - 1) times as large.
+double ww_zou_gu_kernel_scale(const ww_config *config, int64_t outputs)
+{
+    const double output = ww_config_output_std(config, outputs);
+    const bool is_isotropic = config->network.hidden.kind == WW_HIDDEN_GAUSSIAN ||
+                              config->network.hidden.kind == WW_HIDDEN_BALL;
+    if (config->network.start != WW_START_DRAWN || !is_isotropic)
+        return (double)NAN;
+    const int64_t layers = config->network.depth - 1;
+    return (double)config->network.width * output * output *
+           (layers > 0 ? pow(growth_of(config), (double)layers) : 1.0);
+}
+
 static double sum_of_squares(const double *values, int64_t count)
 {
     double sum = 0.0;
@@ -216,13 +238,9 @@ double ww_zou_gu_expected_loss(const ww_config *config, const ww_dataset *data)
     if (!has_expectation(config) || data->train.targets == NULL)
         return (double)NAN;
     const ww_samples *train = &data->train;
-    const double sigma = ww_config_hidden_std(config);
-    const double slope = ww_negative_slope(config);
     const double weight = ww_config_output_std(config, data->outputs);
-    const double growth =
-        (double)config->network.width * sigma * sigma * (1.0 + slope * slope) / 2.0;
     const double outputs = (double)data->outputs * weight * weight *
-                           pow(growth, (double)config->network.depth) *
+                           pow(growth_of(config), (double)config->network.depth) *
                            sum_of_squares(train->inputs, train->count * data->dimension);
     const double targets = sum_of_squares(train->targets, train->count * data->outputs);
     return 0.5 * (outputs + targets) / (double)train->count;
@@ -246,6 +264,7 @@ ww_zou_gu_setting ww_zou_gu_setting_of(const ww_config *config, const ww_dataset
                                .target_loss = config->theory.target_loss,
                                .expected_loss = expected,
                                .initial_loss = expected,
+                               .kernel_scale = ww_zou_gu_kernel_scale(config, data->outputs),
                                .data = *measured};
 }
 

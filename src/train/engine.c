@@ -63,8 +63,13 @@ ww_engine_cost ww_engine_cost_of(const ww_problem *problem)
     ww_engine_cost cost = methods->cost(problem);
     if (has_tally(problem))
         cost.work += ww_tally_bytes(problem) + ww_rest_finder_bytes(problem, methods);
-    if (problem->tracks_layers)
-        cost.work += ww_track_bytes(problem);
+    if (problem->tracks_layers) {
+        int64_t bytes = 0;
+        double flops = 0.0;
+        ww_track_cost(problem, &bytes, &flops);
+        cost.work += bytes;
+        cost.step_flops += flops;
+    }
     return cost;
 }
 

@@ -173,7 +173,7 @@ int64_t ww_layered_work_bytes(const ww_problem *problem)
     return ww_allocation_bytes(list, ARRAYS) + ww_column_format_bytes(block_room(problem));
 }
 
-// Weights at t = 0, tile by tile, as they are drawn in double.
+// Weights at t = 0, tile by tile.
 static void draw(ww_layered *network)
 {
     const ww_problem *problem = network->problem;
@@ -181,12 +181,8 @@ static void draw(ww_layered *network)
     for (int64_t layer = 1; layer <= problem->depth; layer++)
         for (int64_t tile = 0; tile < tiling->local_tiles; tile++) {
             const ww_layered_rows rows = ww_layered_tile_rows(problem, tile);
-            const int64_t first = tiling->first_unit + rows.first;
-            if (layer == 1)
-                ww_initial_hidden_weights(&problem->initial, first, rows.units, network->tile);
-            else
-                ww_drawn_layer_weights(problem->config, layer, ww_layer_columns(problem, layer),
-                                       first, rows.units, network->tile);
+            ww_initial_layer_weights(&problem->initial, layer, ww_layer_columns(problem, layer),
+                                     tiling->first_unit + rows.first, rows.units, network->tile);
             ww_layered_put_tile(network, layer, tiling->first_tile + tile, network->tile);
         }
     ww_initial_output_weights(&problem->initial, tiling->first_unit, tiling->local_units,
@@ -213,6 +209,15 @@ static ww_status make(const ww_problem *problem, ww_layered *network, ww_error *
     }
     draw(network);
     return WW_OK;
+}
+
+ww_problem ww_layered_in_double(const ww_problem *problem, ww_config *config)
+{
+    ww_problem precise = *problem; // whose initial weights are those of the run: rounded as there
+    *config = *problem->config;
+    config->precision = WW_PRECISION_DOUBLE;
+    precise.config = config;
+    return precise;
 }
 
 ww_status ww_layered_create(const ww_problem *problem, ww_layered **network, ww_error *error)

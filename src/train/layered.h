@@ -22,6 +22,11 @@
 /// Weights of all hidden layers and the output layer, of this rank's units.
 typedef struct ww_layered ww_layered;
 
+/// `problem` as it is in double precision, with the very weights at t = 0 that it has in its own:
+/// for what is lost in single precision, such as a smallest eigenvalue. It borrows what `problem`
+/// borrows, and `config`, where its configuration is put. Pure.
+ww_problem ww_layered_in_double(const ww_problem *problem, ww_config *config);
+
 /// A network at t = 0. Not collective.
 ww_status ww_layered_create(const ww_problem *problem, ww_layered **network, ww_error *error);
 void ww_layered_free(ww_layered *network);
@@ -67,14 +72,22 @@ const double *ww_layered_preactivations(ww_layered *network, const ww_layered_bl
 ww_status ww_layered_backward(ww_layered *network, ww_layered_block *block, const double *gradients,
                               ww_error *error);
 
-/// After that, inner products between samples of two blocks (which may be one): of derivatives by
-/// the pre-activations of layer `layer`, over all units, `derivatives` [left samples, right
-/// samples]; and of the layer's inputs, `inputs` of the same shape (either may be NULL). Their
-/// element-wise product is what the samples' gradients by W_l have for inner products. The same on
-/// all ranks. Collective.
-ww_status ww_layered_products(ww_layered *network, const ww_layered_block *left,
-                              const ww_layered_block *right, int64_t layer, double *derivatives,
-                              double *inputs, ww_error *error);
+/// Room for inner products between samples of two blocks of at most `samples` each. Not collective.
+typedef struct ww_layered_pairs ww_layered_pairs;
+ww_status ww_layered_pairs_create(const ww_problem *problem, int64_t samples,
+                                  ww_layered_pairs **pairs, ww_error *error);
+void ww_layered_pairs_free(ww_layered_pairs *pairs);
+/// Bytes that it takes. Pure.
+int64_t ww_layered_pairs_bytes(const ww_problem *problem, int64_t samples);
+
+/// After a pass back, inner products between samples of two blocks (which may be one): of
+/// derivatives by the pre-activations of layer `layer`, over all units, `derivatives` [left
+/// samples, right samples]; and of the layer's inputs, `inputs` of the same shape (either may be
+/// NULL). Their element-wise product is what the samples' gradients by W_l have for inner products.
+/// The same on all ranks. WW_DIVERGED: one is not finite. Collective.
+ww_status ww_layered_products(ww_layered *network, ww_layered_pairs *pairs,
+                              const ww_layered_block *left, const ww_layered_block *right,
+                              int64_t layer, double *derivatives, double *inputs, ww_error *error);
 
 /// The network that engine `layers` trains, as it is now; NULL of any other engine.
 ww_layered *ww_engine_network(const ww_engine *engine);

@@ -1,11 +1,10 @@
-// The way back, and inner products between samples.
+// The way back.
 
 #include "train/layered_inside.h"
 
 #include "widthwise/memory.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 ww_status ww_layered_largest(const ww_layered *network, const void *values, int64_t rows,
@@ -163,134 +162,4 @@ ww_status ww_layered_backward(ww_layered *network, ww_layered_block *block, cons
                        "a derivative by a hidden unit is not finite or grows too fast from layer "
                        "to layer; a smaller training.rate may help");
     return WW_OK;
-}
-
-// ---- inner products -----------------------------------------------------------------------------
-
-// Two arrays [rows, samples] of this rank, of the same units, tiles one after the other.
-typedef struct factors {
-    const void *left, *right;
-    int64_t left_samples, right_samples;
-} factors;
-
-typedef struct product_room {
-    void *product;  // [left samples, right samples], of one tile
-    double *values; // the same, widened
-    int64_t *words; // of their sums, and the terms left out
-    double *sizes;  // [left samples], largest of each
-    ww_column_format format;
-} product_room;
-
-static ww_status make_room(const ww_layered *network, int64_t left, int64_t right,
-                           product_room *room, ww_error *error)
-{
-    enum { WORDS = 2 };
-    static const char what[] = "inner products between samples";
-    const size_t count = (size_t)(left * right);
-    *room = (product_room){.product = ww_allocate(count, network->methods->size, what, error),
-                           .values = ww_allocate(count, sizeof(double), what, error),
-                           .words = ww_allocate(WORDS * count + 1, sizeof(int64_t), what, error),
-                           .sizes = ww_allocate((size_t)left, sizeof(double), what, error)};
-    if (room->product == NULL || room->values == NULL || room->words == NULL || room->sizes == NULL)
-        return WW_FAILED;
-    return ww_column_format_create(&room->format, right, network->problem->tiling.tile_count, WORDS,
-                                   error);
-}
-
-static void free_room(product_room *room)
-{
-    free(room->product);
-    free(room->values);
-    free(room->words);
-    free(room->sizes);
-    ww_column_format_free(&room->format);
-}
-
-// Multiplies row i by 2^(sign e_i) with e_i the exponent of sizes[i]: exact, and then all rows are
-// in one range.
-static void scale_rows(const double *sizes, int64_t rows, int64_t columns, int sign, double *values)
-{
-    for (int64_t row = 0; row < rows; row++) {
-        int exponent = 0;
-        (void)frexp(sizes[row], &exponent);
-        const double factor = ldexp(1.0, sign * exponent);
-        for (int64_t i = 0; i < columns; i++)
-            values[row * columns + i] *= factor;
-    }
-}
-
-// products = sum over all units left^T right. A term is one tile's part, so below the number of its
-// units times the largest of both samples.
-static ww_status sum_products(ww_layered *network, const factors *both, product_room *room,
-                              double *products, ww_error *error)
-{
-    const ww_problem *problem = network->problem;
-    const int64_t units = problem->tiling.local_units;
-    const int64_t left = both->left_samples, right = both->right_samples;
-    const int64_t count = left * right;
-    WW_TRY(ww_layered_largest(network, both->left, units, left, room->sizes, error));
-    WW_TRY(ww_layered_largest(network, both->right, units, right, network->largest, error));
-    int exponent = 0;
-    (void)frexp((double)problem->tiling.tile_units, &exponent);
-    // One more, since rounding may lift a term above the product of its factors.
-    ww_column_format_set(&room->format, right, network->largest, exponent + 1);
-    const size_t words = (size_t)(room->format.words * count);
-    memset(room->words, 0, (words + 1) * sizeof *room->words);
-    int64_t *rejected = room->words + words; // summed along with the rest
-    for (int64_t tile = 0; tile < problem->tiling.local_tiles; tile++) {
-        const ww_layered_rows rows = ww_layered_tile_rows(problem, tile);
-        network->methods->multiply(ww_layered_at(network->methods, both->left, rows.first * left),
-                                   left,
-                                   ww_layered_at(network->methods, both->right, rows.first * right),
-                                   right, rows.units, room->product, room->values);
-        scale_rows(room->sizes, left, right, -1, room->values);
-        *rejected += ww_column_sum_add(&room->format, room->values, left, room->words);
-    }
-    WW_TRY(ww_sum_words(problem->parallel, room->words, words + 1, error));
-    if (*rejected > 0)
-        return ww_fail(error, WW_DIVERGED,
-                       "an inner product of derivatives or activations of two samples is not "
-                       "finite; a smaller training.rate may help");
-    ww_column_sum_values(&room->format, room->words, left, products);
-    scale_rows(room->sizes, left, right, 1, products);
-    return WW_OK;
-}
-
-static ww_status find_products(ww_layered *network, const ww_layered_block *left,
-                               const ww_layered_block *right, int64_t layer, product_room *room,
-                               double *derivatives, double *inputs, ww_error *error)
-{
-    const ww_problem *problem = network->problem;
-    factors both = {.left_samples = left->samples, .right_samples = right->samples};
-    if (derivatives != NULL) {
-        both.left = left->derivatives[layer - 1];
-        both.right = right->derivatives[layer - 1];
-        WW_TRY(sum_products(network, &both, room, derivatives, error));
-    }
-    if (inputs == NULL)
-        return WW_OK;
-    if (layer == 1) { // which every rank has in full
-        network->methods->multiply_inputs(left, right, room->product, inputs);
-        return WW_OK;
-    }
-    const int64_t own = ww_layered_first_row(problem, layer - 1);
-    both.left = ww_layered_at(network->methods, left->activations[layer - 2], own * left->samples);
-    both.right =
-        ww_layered_at(network->methods, right->activations[layer - 2], own * right->samples);
-    return sum_products(network, &both, room, inputs, error);
-}
-
-ww_status ww_layered_products(ww_layered *network, const ww_layered_block *left,
-                              const ww_layered_block *right, int64_t layer, double *derivatives,
-                              double *inputs, ww_error *error)
-{
-    WW_ASSERT(layer >= 1 && layer <= network->problem->depth);
-    WW_ASSERT(derivatives == NULL || (left->derivatives != NULL && right->derivatives != NULL));
-    product_room room;
-    ww_status status = make_room(network, left->samples, right->samples, &room, error);
-    status = ww_agree(network->problem->parallel, status, error);
-    if (status == WW_OK)
-        status = find_products(network, left, right, layer, &room, derivatives, inputs, error);
-    free_room(&room);
-    return status;
 }

@@ -104,10 +104,9 @@ extern const ww_layered_methods ww_layered_single;
 const ww_layered_methods *ww_layered_methods_of(const ww_problem *problem);
 
 /// Place of number `index` in an array of the network's precision.
-static inline void *ww_layered_at(const ww_layered_methods *methods, const void *array,
-                                  int64_t index)
+static inline void *ww_layered_at(const ww_layered_methods *methods, void *array, int64_t index)
 {
-    return (char *)(uintptr_t)array + (size_t)index * methods->size;
+    return (char *)array + (size_t)index * methods->size;
 }
 
 /// Rows of a tile of this rank, counted from 0.

@@ -243,6 +243,8 @@ static ww_status step_at_once(layers *self, const occasion *now, ww_error *error
     }
     bool changes = false;
     WW_TRY(finish(self, now, &changes, error));
+    if (!changes && self->track != NULL)
+        ww_track_rest(self->track, problem, *now->batch_loss);
     if (!changes)
         return WW_OK;
     for (int64_t i = 0; i < blocks; i++)

@@ -16,6 +16,7 @@
 
 // Far more than rounding makes of margins, far less than an update does.
 static const double NEAR = 1e-9;
+static const double NEAR_IN_SINGLE = 1e-4;
 
 struct ww_rest_finder {
     const ww_problem *problem;
@@ -40,10 +41,21 @@ static int64_t extras_of(const ww_problem *problem)
     return ww_tally_extras(problem);
 }
 
-// The batch of gd is the train set itself, whose blocks have the shape of its steps.
+static bool is_single(const ww_problem *problem)
+{
+    return problem->config->precision == WW_PRECISION_SINGLE;
+}
+
+// The batch of gd is the train set itself, whose blocks have the shape of its steps, and in double
+// their precision.
 static bool probes(const ww_problem *problem)
 {
-    return problem->config->training.method == WW_METHOD_SGD;
+    return problem->config->training.method == WW_METHOD_SGD || is_single(problem);
+}
+
+static double nearness(const ww_problem *problem)
+{
+    return is_single(problem) ? NEAR_IN_SINGLE : NEAR;
 }
 
 static int64_t probe_samples(const ww_problem *problem, const ww_engine_methods *methods)
@@ -149,7 +161,7 @@ static verdict judge(const ww_problem *problem, int64_t sample, const double *ou
 {
     const bool does_move = moves(problem, sample, output, extras);
     const double margin = ww_target_of(problem, &problem->data->train, sample).values[0] * *output;
-    if (!probes(problem) || fabs(margin - 1.0) > NEAR)
+    if (!probes(problem) || fabs(margin - 1.0) > nearness(problem))
         return does_move ? MOVES : AT_REST;
     return NEAR_ONE;
 }

@@ -5,10 +5,72 @@
 #include "widthwise/memory.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 // Relative, of the squared norms.
 static const double TOLERANCE = 1e-12;
+
+// Inner products of all samples of a batch, and what is made of them. Kept from step to step, since
+// what is large takes its time to be given, and ranks to agree on whether all got it.
+typedef struct ww_track_room {
+    double *derivatives, *inputs;             // A and C, [B, B]
+    double *block_derivatives, *block_inputs; // those of two blocks
+    ww_layered_pairs *pairs;
+    ww_product_norm *norm;
+} ww_track_room;
+
+enum { ARRAYS = 4 };
+
+static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
+{
+    static const char what[] = "inner products between the samples of a batch";
+    const size_t batch = (size_t)problem->batch;
+    const size_t block = (size_t)ww_block_size(problem->batch, 0);
+    const ww_allocation arrays[ARRAYS] = {
+        {offsetof(ww_track_room, derivatives), batch * batch, sizeof(double), what},
+        {offsetof(ww_track_room, inputs), batch * batch, sizeof(double), what},
+        {offsetof(ww_track_room, block_derivatives), block * block, sizeof(double), what},
+        {offsetof(ww_track_room, block_inputs), block * block, sizeof(double), what},
+    };
+    memcpy(list, arrays, sizeof arrays);
+}
+
+static void free_room(ww_track_room *room)
+{
+    if (room == NULL)
+        return;
+    free(room->derivatives);
+    free(room->inputs);
+    free(room->block_derivatives);
+    free(room->block_inputs);
+    ww_layered_pairs_free(room->pairs);
+    ww_product_norm_free(room->norm);
+    free(room);
+}
+
+static ww_status make_room(const ww_problem *problem, ww_track_room *room, ww_error *error)
+{
+    ww_allocation list[ARRAYS];
+    list_arrays(problem, list);
+    WW_TRY(ww_allocate_all(room, list, ARRAYS, error));
+    WW_TRY(ww_layered_pairs_create(problem, ww_block_size(problem->batch, 0), &room->pairs, error));
+    return ww_product_norm_create(problem->batch, &room->norm, error);
+}
+
+static ww_status make(const ww_problem *problem, ww_track *track, ww_error *error)
+{
+    const size_t depth = (size_t)problem->depth;
+    track->lengths = ww_allocate(depth, sizeof(double), "the track of steps", error);
+    track->moves = ww_allocate(depth, sizeof(double), "the track of steps", error);
+    track->room = ww_allocate(1, sizeof *track->room, "the track of steps", error);
+    if (track->lengths == NULL || track->moves == NULL || track->room == NULL)
+        return WW_FAILED;
+    for (size_t i = 0; i < depth; i++)
+        track->moves[i] = (double)NAN;
+    return make_room(problem, track->room, error);
+}
 
 ww_status ww_track_create(const ww_problem *problem, ww_track **track, ww_error *error)
 {
@@ -18,15 +80,10 @@ ww_status ww_track_create(const ww_problem *problem, ww_track **track, ww_error 
         return WW_FAILED;
     made->loss = (double)NAN;
     made->gradient_squared = (double)NAN;
-    made->lengths =
-        ww_allocate((size_t)problem->depth, sizeof(double), "the track of steps", error);
-    made->moves = ww_allocate((size_t)problem->depth, sizeof(double), "the track of steps", error);
-    if (made->lengths == NULL || made->moves == NULL) {
+    if (make(problem, made, error) != WW_OK) {
         ww_track_free(made);
         return WW_FAILED;
     }
-    for (int64_t i = 0; i < problem->depth; i++)
-        made->moves[i] = (double)NAN;
     *track = made;
     return WW_OK;
 }
@@ -37,17 +94,22 @@ void ww_track_free(ww_track *track)
         return;
     free(track->lengths);
     free(track->moves);
+    free_room(track->room);
     free(track);
 }
 
-int64_t ww_track_bytes(const ww_problem *problem)
+void ww_track_cost(const ww_problem *problem, int64_t *bytes, double *flops)
 {
-    // A and C; inner products of two blocks, of which six numbers are kept at a time, and two go
-    // out.
-    const int64_t size = (int64_t)sizeof(double);
-    const int64_t block = ww_block_size(problem->batch, 0);
-    return size * (2 * problem->depth + 2 * problem->batch * problem->batch + 6 * block * block) +
-           ww_largest_of_product_bytes(problem->batch);
+    ww_allocation list[ARRAYS];
+    list_arrays(problem, list);
+    *bytes = 2 * problem->depth * (int64_t)sizeof(double) + ww_allocation_bytes(list, ARRAYS) +
+             ww_layered_pairs_bytes(problem, ww_block_size(problem->batch, 0)) +
+             ww_product_norm_bytes(problem->batch);
+    // Each pair of blocks once: derivatives of every layer, and activations of all but the last.
+    double pairs = 0.0;
+    for (int64_t first = 0; first < problem->batch; first += WW_SAMPLE_BLOCK)
+        pairs += (double)ww_block_size(problem->batch, first) * (double)(problem->batch - first);
+    *flops = 2.0 * pairs * (double)(2 * problem->depth - 1) * (double)problem->tiling.local_units;
 }
 
 // For a checkpoint: two numbers, then those of each layer.
@@ -78,36 +140,6 @@ void ww_track_load(ww_track *track, const ww_problem *problem, const double *wor
     }
 }
 
-// Inner products of all samples of a batch.
-typedef struct gram {
-    double *derivatives, *inputs;             // A and C, [B, B]
-    double *block_derivatives, *block_inputs; // those of two blocks
-} gram;
-
-static void free_gram(gram *self)
-{
-    free(self->derivatives);
-    free(self->inputs);
-    free(self->block_derivatives);
-    free(self->block_inputs);
-}
-
-static ww_status make_gram(const ww_problem *problem, gram *self, ww_error *error)
-{
-    static const char what[] = "inner products between the samples of a batch";
-    const size_t batch = (size_t)(problem->batch * problem->batch);
-    const int64_t most = ww_block_size(problem->batch, 0);
-    const size_t block = (size_t)(most * most);
-    *self = (gram){.derivatives = ww_allocate(batch, sizeof(double), what, error),
-                   .inputs = ww_allocate(batch, sizeof(double), what, error),
-                   .block_derivatives = ww_allocate(block, sizeof(double), what, error),
-                   .block_inputs = ww_allocate(block, sizeof(double), what, error)};
-    return self->derivatives != NULL && self->inputs != NULL && self->block_derivatives != NULL &&
-                   self->block_inputs != NULL
-               ? WW_OK
-               : WW_FAILED;
-}
-
 // Puts the products of two blocks where they belong, on both sides of the diagonal. Of a block with
 // itself one half is taken, for the two may differ in their last bits.
 static void place(const ww_problem *problem, int64_t first, int64_t second, const double *products,
@@ -122,12 +154,12 @@ static void place(const ww_problem *problem, int64_t first, int64_t second, cons
         }
 }
 
-static ww_status fill_gram(gram *self, ww_layered *network, const ww_problem *problem,
+static ww_status fill_room(ww_track_room *self, ww_layered *network, const ww_problem *problem,
                            ww_layered_block *const *blocks, int64_t layer, ww_error *error)
 {
     for (int64_t first = 0; first < problem->batch; first += WW_SAMPLE_BLOCK)
         for (int64_t second = first; second < problem->batch; second += WW_SAMPLE_BLOCK) {
-            WW_TRY(ww_layered_products(network, blocks[first / WW_SAMPLE_BLOCK],
+            WW_TRY(ww_layered_products(network, self->pairs, blocks[first / WW_SAMPLE_BLOCK],
                                        blocks[second / WW_SAMPLE_BLOCK], layer,
                                        self->block_derivatives, self->block_inputs, error));
             place(problem, first, second, self->block_derivatives, self->derivatives);
@@ -136,36 +168,47 @@ static ww_status fill_gram(gram *self, ww_layered *network, const ww_problem *pr
     return WW_OK;
 }
 
-static ww_status look(gram *self, ww_layered *network, const ww_problem *problem,
+// What a step does to one layer, once inner products are there.
+static ww_status look_at_layer(ww_track_room *self, const ww_problem *problem, double *move,
+                               double *gradient_squared, ww_error *error)
+{
+    double largest = 0.0;
+    const ww_status status = ww_product_norm_find(self->norm, self->derivatives, self->inputs,
+                                                  TOLERANCE, &largest, error);
+    *move = problem->learning_rate * sqrt(largest);
+    for (int64_t i = 0; i < problem->batch * problem->batch; i++)
+        *gradient_squared += self->derivatives[i] * self->inputs[i];
+    return status;
+}
+
+static ww_status look(ww_track_room *self, ww_layered *network, const ww_problem *problem,
                       ww_layered_block *const *blocks, double *moves, double *gradient_squared,
                       ww_error *error)
 {
+    // The same on all ranks, up to memory for it: so all go through all layers, and agree once.
+    ww_status status = WW_OK;
     *gradient_squared = 0.0;
     for (int64_t layer = 1; layer <= problem->depth; layer++) {
-        double largest = 0.0;
-        WW_TRY(fill_gram(self, network, problem, blocks, layer, error));
-        // The same on all ranks, up to memory for it.
-        WW_TRY(ww_agree(problem->parallel,
-                        ww_largest_of_product(problem->batch, self->derivatives, self->inputs,
-                                              TOLERANCE, &largest, error),
-                        error));
-        moves[layer - 1] = problem->learning_rate * sqrt(largest);
-        for (int64_t i = 0; i < problem->batch * problem->batch; i++)
-            *gradient_squared += self->derivatives[i] * self->inputs[i];
+        WW_TRY(fill_room(self, network, problem, blocks, layer, error));
+        if (status == WW_OK)
+            status = look_at_layer(self, problem, &moves[layer - 1], gradient_squared, error);
     }
-    return WW_OK;
+    return ww_agree(problem->parallel, status, error);
+}
+
+void ww_track_rest(ww_track *track, const ww_problem *problem, double loss)
+{
+    track->loss = loss;
+    track->gradient_squared = 0.0;
+    for (int64_t i = 0; i < problem->depth; i++)
+        track->moves[i] = 0.0;
 }
 
 ww_status ww_track_step(ww_track *track, const ww_problem *problem, ww_layered *network,
                         ww_layered_block *const *blocks, double loss, ww_error *error)
 {
-    gram self;
-    ww_status status = ww_agree(problem->parallel, make_gram(problem, &self, error), error);
-    if (status == WW_OK)
-        status =
-            look(&self, network, problem, blocks, track->moves, &track->gradient_squared, error);
-    free_gram(&self);
-    WW_TRY(status);
+    WW_TRY(
+        look(track->room, network, problem, blocks, track->moves, &track->gradient_squared, error));
     track->loss = loss;
     for (int64_t i = 0; i < problem->depth; i++)
         track->lengths[i] += track->moves[i];

@@ -10,8 +10,9 @@ kept and set to 0; and by hand, derivatives written down and weights changed in 
 which needs no memory for gradients. The time of a round is that of its fastest step, on either side.
 Reported are seconds of a step, median (lowest to highest) over the rounds, ratios within each
 round, the same of the program on 2 ranks, and the share of the rate at which this machine
-multiplies square matrices of that precision on one thread (NumPy, the same OpenBLAS). PyTorch is
-Debian's python3-torch.
+multiplies square matrices of that precision on one thread (NumPy, the same OpenBLAS). Processor
+time leaves out when others had the processor: on a machine that is not idle it tells more. PyTorch
+is Debian's python3-torch.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import re
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
@@ -42,15 +44,15 @@ def flops(width: int, depth: int, batch: int) -> float:
 
 
 def peak(precision: str, size: int = 4096) -> float:
-    """Rate of square products on one thread, in flops a second: best of five."""
+    """Rate of square products on one thread, in flops a second of processor time: best of five."""
     kind = np.float32 if precision == "single" else np.float64
     left, right = (np.random.default_rng(0).random((size, size)).astype(kind) for _ in range(2))
     out = np.empty((size, size), dtype=kind)
     best = np.inf
     for _ in range(5):
-        began = time.perf_counter()
+        began = time.process_time()
         np.matmul(left, right, out=out)
-        best = min(best, time.perf_counter() - began)
+        best = min(best, time.process_time() - began)
     return 2.0 * size**3 / best
 
 
@@ -121,7 +123,7 @@ class TorchSteps:
         return step
 
     def measure(self, steps: int) -> None:
-        """Prints the seconds of the fastest step of each way."""
+        """Prints the seconds of the fastest step of each way, and its least processor time."""
         ways = {
             "autograd, gradients made anew": lambda: self.autograd(True),
             "autograd, gradients kept": lambda: self.autograd(False),
@@ -131,12 +133,13 @@ class TorchSteps:
             for name, way in ways.items():
                 step = way()
                 step()
-                best = np.inf
+                best, least = np.inf, np.inf
                 for _ in range(steps):
-                    began = time.perf_counter()
+                    began, used = time.perf_counter(), time.process_time()
                     step()
                     best = min(best, time.perf_counter() - began)
-                print(f"{name}: {best:.6f}", flush=True)
+                    least = min(least, time.process_time() - used)
+                print(f"{name}: {best:.6f} {least:.6f}", flush=True)
 
 
 def sizes(options: argparse.Namespace) -> list[str]:
@@ -147,28 +150,36 @@ def sizes(options: argparse.Namespace) -> list[str]:
     ]
 
 
-def torch_seconds(options: argparse.Namespace) -> dict[str, float]:
-    """Seconds of a step in PyTorch by each way, in a process of its own."""
+@dataclass(frozen=True)
+class Step:
+    """Seconds of a step, and those of the processor."""
+
+    wall: float
+    processor: float
+
+
+def torch_steps(options: argparse.Namespace) -> dict[str, Step]:
+    """A step in PyTorch by each way, in a process of its own."""
     done = subprocess.run(
         [sys.executable, __file__, options.program, *sizes(options), "--torch"],
         env=environment(), capture_output=True, text=True, check=True,
     )
     pairs = (line.rsplit(": ", 1) for line in done.stdout.splitlines())
-    return {name: float(value) for name, value in pairs}
+    return {name: Step(*map(float, values.split())) for name, values in pairs}
 
 
-def program_seconds(options: argparse.Namespace, ranks: int) -> float:
-    """Seconds of a step of the program."""
+def program_step(options: argparse.Namespace, ranks: int) -> Step:
+    """A step of the program."""
     words = [str(n) for n in (options.width, options.depth, options.batch)]
     done = subprocess.run(
         ["mpirun", "-n", str(ranks), options.program, *words, options.precision,
          str(options.steps)],
         env=environment(), capture_output=True, text=True, check=True,
     )
-    found = re.search(r"^ +step +([\d.]+) s", done.stdout, re.MULTILINE)
-    if found is None:
-        raise SystemExit(f"{options.program} told no time:\n{done.stdout}")
-    return float(found[1])
+    found = re.findall(r"^ +step\b.*? ([\d.]+) s", done.stdout, re.MULTILINE)
+    if len(found) != 2:
+        raise SystemExit(f"{options.program} told no times:\n{done.stdout}")
+    return Step(float(found[0]), float(found[1]))
 
 
 def compare(options: argparse.Namespace) -> None:
@@ -179,32 +190,41 @@ def compare(options: argparse.Namespace) -> None:
         f"L = {options.depth}, m = {options.width}, B = {options.batch}, {options.precision}: "
         f"{work / 1e9:.1f} Gflop a step; square products at {rate / 1e9:.1f} Gflop/s a thread"
     )
-    one, two, best = [], [], []
-    ways: dict[str, list[float]] = {}
+    one, two = [], []
+    ways: dict[str, list[Step]] = {}
     for _ in range(options.rounds):
-        one.append(program_seconds(options, 1))
-        theirs = torch_seconds(options)
-        two.append(program_seconds(options, 2))
-        best.append(min(theirs.values()))
+        one.append(program_step(options, 1))
+        for name, step in torch_steps(options).items():
+            ways.setdefault(name, []).append(step)
+        two.append(program_step(options, 2))
+    for kind in ("wall", "processor"):
+        ours = [getattr(step, kind) for step in one]
+        theirs = {name: [getattr(step, kind) for step in steps] for name, steps in ways.items()}
+        print(f"\n{kind} time of a step, median (lowest to highest) of {options.rounds} rounds:")
+        say("program, 1 rank, seconds", ours, "{:.3f}")
         for name, seconds in theirs.items():
-            ways.setdefault(name, []).append(seconds)
-    print(f"seconds of a step, median (lowest to highest) of {options.rounds} rounds:")
-    print(f"  program, 1 rank                          {spread(one, '{:.3f}')}")
-    print(f"  program, 2 ranks                         {spread(two, '{:.3f}')}")
-    for name, seconds in ways.items():
-        print(f"  PyTorch, {name:31s} {spread(seconds, '{:.3f}')}")
-    print("ratios within a round:")
-    fastest = [theirs / ours for theirs, ours in zip(best, one)]
-    print(f"  PyTorch's fastest / program              {spread(fastest, '{:.2f}')}")
-    for name, seconds in ways.items():
-        ratios = [theirs / ours for theirs, ours in zip(seconds, one)]
-        print(f"  PyTorch, {name:31s} {spread(ratios, '{:.2f}')}")
-    print(
-        "  program, 1 rank / 2 ranks                "
-        f"{spread([a / b for a, b in zip(one, two)], '{:.2f}')}"
-    )
-    shares = [100.0 * work / seconds / rate for seconds in one]
-    print(f"share of the rate of products, 1 rank, %   {spread(shares)}")
+            say(f"PyTorch, {name}, seconds", seconds, "{:.3f}")
+        fastest = [min(times) for times in zip(*theirs.values())]
+        say("PyTorch's fastest / program", ratios(fastest, ours))
+        for name, seconds in theirs.items():
+            say(f"PyTorch, {name} / program", ratios(seconds, ours))
+        if kind == "wall":
+            pairs = [step.wall for step in two]
+            say("program, 2 ranks, seconds", pairs, "{:.3f}")
+            say("program, 1 rank / 2 ranks", ratios(ours, pairs))
+        else:
+            shares = [100.0 * work / seconds / rate for seconds in ours]
+            say("program, share of the rate of products, %", shares, "{:.1f}")
+
+
+def ratios(above: list[float], below: list[float]) -> list[float]:
+    """Round by round."""
+    return [left / right for left, right in zip(above, below)]
+
+
+def say(what: str, values: list[float], form: str = "{:.2f}") -> None:
+    """A line of the report."""
+    print(f"  {what:50s} {spread(values, form)}", flush=True)
 
 
 def main() -> None:

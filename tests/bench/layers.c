@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum { DIMENSION = 64, OUTPUTS = 10, SETTINGS = 6, SETTING_SIZE = 96 };
 
@@ -89,20 +90,29 @@ static double now(const bench *self)
     return ww_seconds();
 }
 
+// Of this process, without the time that others had the processor for.
+static double processor_time(void)
+{
+    return (double)clock() / (double)CLOCKS_PER_SEC;
+}
+
 static void time_steps(const bench *self)
 {
     ww_engine *engine = NULL;
     ww_error error = {0};
-    double best = HUGE_VAL;
+    double best = HUGE_VAL, least = HUGE_VAL;
     stop_at(ww_engine_create(&self->problem, &engine, &error), &error);
     for (int64_t i = 0; i <= self->steps; i++) { // the first one brings memory in
         double loss = 0.0;
-        const double began = now(self);
+        const double began = now(self), used = processor_time();
         stop_at(ww_engine_step(engine, 0, NULL, &loss, &error), &error);
-        const double seconds = now(self) - began;
+        const double spent = processor_time() - used, seconds = now(self) - began;
         best = i > 0 && seconds < best ? seconds : best;
+        least = i > 0 && spent < least ? spent : least;
     }
-    say(self, "step", best, ww_engine_cost_of(&self->problem).step_flops);
+    const double flops = ww_engine_cost_of(&self->problem).step_flops;
+    say(self, "step", best, flops);
+    say(self, "step, time of the processor", least, flops);
     ww_engine_free(engine);
 }
 

@@ -193,6 +193,20 @@ class DeepTest(ProgramTest):
                         found = np.ascontiguousarray(one[name][replica]).tobytes()
                         self.assertEqual(found, bits(dataset), name)
 
+    def test_weights_that_overflow(self) -> None:
+        """A step to weights that are not finite is a divergence even where nothing else shows it,
+        on every rank, and no checkpoint has them."""
+        settings = ("precision=single", "training.rate=1e42", "training.rate_scaling=none",
+                    "output.checkpoint_every=1", "measure.quantities=[trajectory_length]")
+        for ranks in (1, 3):
+            path = self.train(DEEP, f"overflow{ranks}.h5", *options(settings), ranks=ranks, code=3)
+            self.assertIn("a weight is not finite", self.succeed("show", path).output)
+            with h5py.File(path) as file:
+                for slot in file["/state/run0000"].values():
+                    for name in slot if isinstance(slot, h5py.Group) else ():
+                        if "weights" in name:
+                            self.assertTrue(np.isfinite(slot[name][()]).all(), name)
+
     def test_gram_matrix(self) -> None:
         """That of the limit; the finite network's own, which is of one layer, is left out."""
         more = ("--set", "measure.final=[gram]")

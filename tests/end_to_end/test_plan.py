@@ -240,6 +240,17 @@ class PlanTest(ProgramTest):
             self.assertEqual(result.errors.count("widthwise: "), 1)
         self.assertFalse((self.folder / "none.h5").exists())
 
+    def test_more_than_the_machine_has(self) -> None:
+        """Of a plan for the ranks that there are it is told; other machines are not this one."""
+        self.config.write_text(DEEP, encoding="utf-8")
+        wide = ("network.width=20000000",)
+        for ranks in (1, 2):
+            text = self.plan("--no-calibration", settings=wide, ranks=ranks)
+            self.assertRegex(text, r"DOES NOT FIT: this machine has [\d.]+ [kMGT]?B free")
+        for more in (("--ranks", "4"), ("--memory-per-node", "100")):
+            self.assertNotIn("this machine", self.plan("--no-calibration", *more, settings=wide))
+        self.assertNotIn("FIT", self.plan("--no-calibration"))
+
     def test_worst_case_labels(self) -> None:
         """All ranks compute them, whatever the width."""
         self.config.write_text(GRAM, encoding="utf-8")

@@ -153,11 +153,15 @@ class FiguresTest(ProgramTest):
         self.check_texts(zou_gu.regions(file))
 
     def test_arcs(self) -> None:
-        """Runs whose loss does not fall on a line are told from others."""
+        """Runs that fall slower than their kernel at the start tells are told from others."""
         file = self.draw(ARCS, "arcs")
         for member in file.members:
             line = zou_gu.line_of(member)
-            self.assertEqual(zou_gu.is_too_narrow(member), line.fit < 0.99)
+            facts, least = member.parameters, float(member.final["network_kernel_least"])
+            told = 2 * facts["learning_rate"] * least / facts["train_samples"]
+            self.assertAlmostEqual(zou_gu.kernel_rate(member) / told, 1.0, delta=0.1)
+            expected = line.fit < 0.99 or line.rate < 0.5 * zou_gu.kernel_rate(member)
+            self.assertEqual(zou_gu.is_too_narrow(member), expected)
         self.check_texts(zou_gu.arcs(file))
 
     def test_sgd(self) -> None:

@@ -1,7 +1,7 @@
 /// Solves, ends of the spectrum and norms of Gram matrices, against dense LAPACK.
 #include "gram_spectrum.h"
 
-#include "gram/lanczos.h"
+#include "parallel/lanczos.h"
 #include "gram/largest.h"
 
 static const ww_kernel relu = {1, 0.0, false};

@@ -68,13 +68,17 @@ static void multiply(ww_engine *engine, const ww_problem *problem, outcome *resu
         assert_int_equal(ww_layered_backward(network, blocks[i], gradients, &error), WW_OK);
         ww_output_sum_free(&sum);
     }
+    ww_layered_pairs *pairs = NULL;
+    assert_int_equal(ww_layered_pairs_create(problem, LEFT > RIGHT ? LEFT : RIGHT, &pairs, &error),
+                     WW_OK);
     result->derivatives = zeroes(LEFT * RIGHT * problem->depth);
     result->inputs = zeroes(LEFT * RIGHT * problem->depth);
     for (int64_t layer = 1; layer <= problem->depth; layer++)
-        assert_int_equal(ww_layered_products(network, blocks[0], blocks[1], layer,
+        assert_int_equal(ww_layered_products(network, pairs, blocks[0], blocks[1], layer,
                                              result->derivatives + (layer - 1) * LEFT * RIGHT,
                                              result->inputs + (layer - 1) * LEFT * RIGHT, &error),
                          WW_OK);
+    ww_layered_pairs_free(pairs);
     ww_layered_block_free(blocks[0]);
     ww_layered_block_free(blocks[1]);
 }

@@ -89,10 +89,14 @@ def loss_over(values: Array, truth: Truth) -> float:
 
 
 def accuracy(values: Array, truth: Truth) -> float:
-    """Share of samples whose label's output is above every other one, or whose only output has the
-    sign of its target."""
+    """Share of samples whose label's output, or the largest one at a largest target, is above every
+    other one, or whose only output has the sign of its target."""
     if truth.targets is not None and values.shape[1] == 1:
         return float((np.sign(values) * np.sign(truth.targets) > 0).mean())
+    if truth.targets is not None:
+        wanted = truth.targets == truth.targets.max(axis=1, keepdims=True)
+        best = np.where(wanted, values, -np.inf).max(axis=1)
+        return float((best > np.where(wanted, -np.inf, values).max(axis=1)).mean())
     labels = truth.labels
     own = values[np.arange(len(labels)), labels]
     others = values.copy()

@@ -404,6 +404,85 @@ static void test_other_losses(void **state)
     follow(hinge, 6, 2, 1);
 }
 
+// Ratios that take phi have no value for one sample, so that no stop rule on them fires.
+static void test_ratios_of_one_sample(void **state)
+{
+    (void)state;
+    static const char *const ratios[] = {"gradient_ratio", "contraction_ratio", "trajectory_ratio",
+                                         "region_ratio"};
+    const char *const settings[] = {
+        "model=zou-gu", "data.source=mixture", "network={width: 40, depth: 2}",
+        "training={rate: 2.0, stop: {gradient_ratio: 1e300, contraction_ratio: 1e300, "
+        "trajectory_ratio: 0, region_ratio: 0}}"};
+    small_problem small;
+    ww_error error = {0};
+    if (!small_problem_make(&small, MPI_COMM_WORLD, settings, 4, 1, 5, DIMENSION, 2, &error))
+        fail_msg("%s", error.message);
+    const ww_problem *problem = &small.problem;
+    ww_measure_plan *plan = NULL;
+    ww_engine *engine = NULL;
+    ww_origin *origin = NULL;
+    double carry[16], loss = 0.0;
+    assert_int_equal(ww_measure_plan_make(problem->config, problem->data, &plan, &error), WW_OK);
+    assert_int_equal(ww_engine_create(problem, &engine, &error), WW_OK);
+    assert_int_equal(ww_origin_create(plan, problem, engine, &origin, &error), WW_OK);
+    double *values = calloc((size_t)ww_measure_values(plan), sizeof(double));
+    ww_measure_carry_start(plan, carry);
+    for (int record = 0; record < 3; record++) {
+        assert_int_equal(
+            ww_measure_record(plan, problem, origin, engine, NULL, carry, values, &error), WW_OK);
+        for (size_t i = 0; i < sizeof ratios / sizeof ratios[0]; i++)
+            expect_one(plan, values, ratios[i], (double)NAN, CLOSE);
+        assert_null(ww_measure_stop(plan, problem->config, values));
+        assert_int_equal(ww_engine_step(engine, 0, NULL, &loss, &error), WW_OK);
+    }
+    free(values);
+    ww_origin_free(origin);
+    ww_engine_free(engine);
+    ww_measure_plan_free(plan);
+    small_problem_free(&small);
+}
+
+// After a loss of 0 nothing is taken off it.
+static void test_nothing_left_to_contract(void **state)
+{
+    (void)state;
+    const char *const settings[] = {
+        "model=zou-gu", "data.source=mixture", "network={width: 140, depth: 2}",
+        "loss=hinge",   "training.rate=10",    "measure.quantities=[loss, contraction_ratio]"};
+    small_problem small;
+    ww_error error = {0};
+    if (!small_problem_make(&small, MPI_COMM_WORLD, settings, 6, 4, 5, DIMENSION, 2, &error))
+        fail_msg("%s", error.message);
+    const ww_problem *problem = &small.problem;
+    ww_measure_plan *plan = NULL;
+    ww_engine *engine = NULL;
+    ww_origin *origin = NULL;
+    double carry[16], loss = 1.0;
+    assert_int_equal(ww_measure_plan_make(problem->config, problem->data, &plan, &error), WW_OK);
+    assert_int_equal(ww_engine_create(problem, &engine, &error), WW_OK);
+    assert_int_equal(ww_origin_create(plan, problem, engine, &origin, &error), WW_OK);
+    double *values = calloc((size_t)ww_measure_values(plan), sizeof(double));
+    ww_measure_carry_start(plan, carry);
+    for (int step = 0; step < 500 && loss > 0.0; step++) {
+        assert_int_equal(
+            ww_measure_record(plan, problem, origin, engine, NULL, carry, values, &error), WW_OK);
+        assert_int_equal(ww_engine_step(engine, 0, NULL, &loss, &error), WW_OK);
+        if (step == 0)
+            expect_one(plan, values, "contraction_ratio", (double)NAN, CLOSE);
+    }
+    assert_true(loss == 0.0); // of the last record
+    assert_int_equal(ww_measure_record(plan, problem, origin, engine, NULL, carry, values, &error),
+                     WW_OK);
+    expect_one(plan, values, "loss", 0.0, CLOSE);
+    expect_one(plan, values, "contraction_ratio", 0.0, CLOSE);
+    free(values);
+    ww_origin_free(origin);
+    ww_engine_free(engine);
+    ww_measure_plan_free(plan);
+    small_problem_free(&small);
+}
+
 // More samples than go through the network together.
 static void test_gradients_of_several_blocks(void **state)
 {
@@ -455,10 +534,13 @@ static void test_gradients_of_several_blocks(void **state)
 int main(int argc, char **argv)
 {
     MPI_Init(&argc, &argv);
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_layer), cmocka_unit_test(test_two_layers),
-        cmocka_unit_test(test_three_layers_on_batches), cmocka_unit_test(test_other_losses),
-        cmocka_unit_test(test_gradients_of_several_blocks)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_one_layer),
+                                       cmocka_unit_test(test_two_layers),
+                                       cmocka_unit_test(test_three_layers_on_batches),
+                                       cmocka_unit_test(test_other_losses),
+                                       cmocka_unit_test(test_ratios_of_one_sample),
+                                       cmocka_unit_test(test_nothing_left_to_contract),
+                                       cmocka_unit_test(test_gradients_of_several_blocks)};
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     MPI_Finalize();
     return failed;

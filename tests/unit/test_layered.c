@@ -206,6 +206,8 @@ static void compare_products(const char *precision, double tolerance)
     assert_int_equal(ww_layered_create(problem, &network, &error), WW_OK);
     assert_int_equal(ww_layered_block_create(problem, LEFT, true, &left, &error), WW_OK);
     assert_int_equal(ww_layered_block_create(problem, RIGHT, true, &right, &error), WW_OK);
+    ww_layered_pairs *pairs = NULL;
+    assert_int_equal(ww_layered_pairs_create(problem, RIGHT, &pairs, &error), WW_OK);
     // Samples whose gradients differ by many orders of magnitude, and one that has none.
     double gradients[(LEFT + RIGHT) * 3] = {0.0};
     for (int64_t s = 0; s < LEFT + RIGHT; s++)
@@ -239,7 +241,8 @@ static void compare_products(const char *precision, double tolerance)
     for (int64_t layer = 1; layer <= DEPTH; layer++) {
         double derivatives[LEFT * RIGHT], inputs[LEFT * RIGHT];
         assert_int_equal(
-            ww_layered_products(network, left, right, layer, derivatives, inputs, &error), WW_OK);
+            ww_layered_products(network, pairs, left, right, layer, derivatives, inputs, &error),
+            WW_OK);
         for (int64_t i = 0; i < LEFT; i++)
             for (int64_t j = 0; j < RIGHT; j++) {
                 long double product = 0.0L, norms[2] = {0.0L, 0.0L}, input = 0.0L;
@@ -274,6 +277,7 @@ static void compare_products(const char *precision, double tolerance)
             free(kept[s].inputs[i]);
         }
     plain_free(&plain);
+    ww_layered_pairs_free(pairs);
     ww_layered_block_free(left);
     ww_layered_block_free(right);
     ww_layered_free(network);
@@ -285,6 +289,40 @@ static void test_products_between_samples(void **state)
     (void)state;
     compare_products("precision=double", 1e-13);
     compare_products("precision=single", 1e-5);
+}
+
+// A pre-activation of 0 counts as positive: of every unit, for a sample that is 0.
+static void test_patterns_of_zero(void **state)
+{
+    (void)state;
+    const char *const precisions[] = {"precision=double", "precision=single"};
+    for (int which = 0; which < 2; which++) {
+        enum { DEPTH = 2, SAMPLES = 3 };
+        small_problem small;
+        start(&small, DEPTH, "squared", &precisions[which], 1);
+        const ww_problem *problem = &small.problem;
+        double *zero = small.data.train.inputs + (ptrdiff_t)DIMENSION; // the second sample
+        memset(zero, 0, DIMENSION * sizeof *zero);
+        ww_error error = {0};
+        ww_layered *network = NULL;
+        ww_layered_block *block = NULL;
+        const double gradients[SAMPLES * 3] = {1.0};
+        assert_int_equal(ww_layered_create(problem, &network, &error), WW_OK);
+        assert_int_equal(ww_layered_block_create(problem, SAMPLES, true, &block, &error), WW_OK);
+        forward_and_back(network, block, problem, 0, SAMPLES, gradients);
+        for (int64_t layer = 1; layer <= DEPTH; layer++) {
+            const uint8_t *patterns = ww_layered_patterns(block, layer);
+            int64_t active = 0;
+            for (int64_t unit = 0; unit < WIDTH; unit++) {
+                assert_int_equal(patterns[unit * SAMPLES + 1], 1);
+                active += patterns[unit * SAMPLES];
+            }
+            assert_in_range(active, 1, WIDTH - 1); // of another sample some are not
+        }
+        ww_layered_block_free(block);
+        ww_layered_free(network);
+        small_problem_free(&small);
+    }
 }
 
 // ---- blocks -------------------------------------------------------------------------------------
@@ -401,6 +439,7 @@ int main(int count, char **words)
         cmocka_unit_test(test_steps_against_plain_loops),
         cmocka_unit_test(test_gradients_against_differences),
         cmocka_unit_test(test_products_between_samples),
+        cmocka_unit_test(test_patterns_of_zero),
         cmocka_unit_test(test_blocks_one_at_a_time),
         cmocka_unit_test(test_restoring),
         cmocka_unit_test(test_divergence),

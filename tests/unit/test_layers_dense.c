@@ -194,6 +194,51 @@ static void test_hinge_with_its_tally(void **state)
                                     "training={batch: 6, rate: 0.05}"}});
 }
 
+// In single precision the hinge loss comes to rest too: every margin is 1 up to rounding, and steps
+// change nothing more. Weights are those of double precision up to rounding at first.
+static void rest_in_single(const char *training)
+{
+    const example self = {.train = 50,
+                          .dimension = 11,
+                          .classes = 2,
+                          .separates = true,
+                          .settings = {"model=brutzkus", "data.source=mixture", "data.train=50",
+                                       "network.width=140", "precision=single", training}};
+    small_problem small;
+    ww_engine *engine = NULL;
+    ww_error error = {0};
+    ww_rest rest = {0};
+    start(&self, "training.engine=layers", &small, &engine);
+    int64_t steps = 0;
+    for (; steps < 100000 && !rest.rests; steps++) {
+        double loss = 0.0;
+        if (ww_engine_step(engine, 0, NULL, &loss, &error) != WW_OK)
+            fail_msg("%s", error.message);
+        if (steps % 100 == 0)
+            assert_int_equal(ww_engine_rest(engine, steps, &rest, &error), WW_OK);
+    }
+    assert_true(rest.rests);
+    const int64_t updates = ww_engine_tally(engine)->updates;
+    assert_true(updates > 0);
+    double before[140 * 11], loss = 0.0;
+    const size_t tile = 128 * 11;
+    memcpy(before, ww_engine_tile(engine, 0), tile * sizeof(double));
+    for (int64_t step = 0; step < 200; step++)
+        assert_int_equal(ww_engine_step(engine, 0, NULL, &loss, &error), WW_OK);
+    assert_int_equal(ww_engine_tally(engine)->updates, updates);
+    assert_memory_equal(before, ww_engine_tile(engine, 0), tile * sizeof(double));
+    ww_engine_free(engine);
+    small_problem_free(&small);
+}
+
+static void test_rest_in_single_precision(void **state)
+{
+    (void)state;
+    rest_in_single("training={rate: 0.1}");
+    rest_in_single("training={rate: 0.1, batch: 7}");
+    rest_in_single("training={rate: 0.5, method: gd}");
+}
+
 int main(int count, char **words)
 {
     MPI_Init(&count, &words);
@@ -203,6 +248,7 @@ int main(int count, char **words)
         cmocka_unit_test(test_full_batches),
         cmocka_unit_test(test_pairs),
         cmocka_unit_test(test_hinge_with_its_tally),
+        cmocka_unit_test(test_rest_in_single_precision),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     MPI_Finalize();

@@ -146,6 +146,15 @@ static void test_squared_predicts_signs(void **state)
     assert_false(squared->correct(outputs, 3, (ww_target){.label = 1, .values = wanted}));
     const double clear[3] = {1.0, 2.5, 2.0};
     assert_true(squared->correct(clear, 3, (ww_target){.label = 1, .values = wanted}));
+    // Targets that are not of classes, whatever the label: any of the largest ones will do.
+    static const double several[][3] = {{-0.3, 0.7, 2.0}, {-1.0, 1.0, 1.0}, {0.5, 0.5, 0.5}};
+    for (size_t i = 0; i < sizeof several / sizeof several[0]; i++)
+        assert_true(squared->correct(several[i], 3, (ww_target){.values = several[i]}));
+    const double reversed[3] = {2.0, 0.7, -0.3}, nothing[3] = {NAN, 1.0, 1.0};
+    assert_false(squared->correct(several[0], 3, (ww_target){.values = reversed}));
+    assert_true(squared->correct(clear, 3, (ww_target){.values = several[1]}));
+    assert_false(squared->correct(reversed, 3, (ww_target){.values = several[1]}));
+    assert_false(squared->correct(nothing, 3, (ww_target){.values = several[0]}));
 }
 
 static void test_signs(void **state)

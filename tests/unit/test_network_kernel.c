@@ -163,6 +163,17 @@ static void test_kernel(void **state)
     compare_kernel(other_engine, 3, 9, 2);
 }
 
+// Results are as precise as in double: K, whose small eigenvalues single precision hides, and
+// regions of directions that it cannot tell apart.
+static void test_kernel_of_single_precision(void **state)
+{
+    (void)state;
+    const char *const settings[] = {"model=zou-gu", "data.source=mixture", "precision=single",
+                                    "network={width: 150, depth: 3}",
+                                    "measure.final=[network_kernel]"};
+    compare_kernel(settings, 5, 9, 3);
+}
+
 static void test_kernel_of_several_blocks(void **state)
 {
     (void)state;
@@ -311,6 +322,24 @@ static void test_regions(void **state)
     const char *const few[] = {"model=zou-gu", "data.source=mixture", "network.width=2",
                                "measure.final=[gradient_regions]"};
     compare_regions(few, 4, 6, 2, false);
+    const char *const single[] = {"model=zou-gu", "data.source=mixture", "precision=single",
+                                  "network={width: 400, depth: 2}",
+                                  "measure.final=[gradient_regions]"};
+    compare_regions(single, 5, 6, 2, true);
+}
+
+// One sample has no other to be apart from, and so no region.
+static void test_no_regions_of_one_sample(void **state)
+{
+    (void)state;
+    const char *const settings[] = {"model=zou-gu", "data.source=mixture",
+                                    "network={width: 40, depth: 2}",
+                                    "measure.final=[gradient_regions]"};
+    setting self;
+    begin(&self, settings, 4, 1, 2);
+    for (int i = 0; i < WW_REGION_VALUES; i++)
+        assert_true(isnan(self.values[i]));
+    end(&self);
 }
 
 // A region is nearly as large as its slab, at least half of it, and the union n times a region.
@@ -338,7 +367,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_kernel),
         cmocka_unit_test(test_kernel_of_several_blocks),
         cmocka_unit_test(test_wide_networks_come_near_the_limit),
+        cmocka_unit_test(test_kernel_of_single_precision),
         cmocka_unit_test(test_regions),
+        cmocka_unit_test(test_no_regions_of_one_sample),
         cmocka_unit_test(test_regions_are_large),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -80,6 +80,7 @@ static const ww_zou_gu_setting settings[] = {
      .target_loss = 1e-3,
      .expected_loss = 0.9,
      .initial_loss = 1.1,
+     .kernel_scale = 4096,
      .data = {0.31, 2.7, 0.04, 0.03, 0.07, 9.0}},
     {.samples = 10000,
      .dimension = 784,
@@ -91,6 +92,7 @@ static const ww_zou_gu_setting settings[] = {
      .target_loss = 0.2,
      .expected_loss = 1.0,
      .initial_loss = 0.8,
+     .kernel_scale = 3e4, // not m / k
      .data = {1.3e-3, 71.0, 1e-5, 2e-5, 3e-4, 4000.0}},
     {.samples = 2,
      .dimension = 3,
@@ -102,6 +104,7 @@ static const ww_zou_gu_setting settings[] = {
      .target_loss = 0.5,
      .expected_loss = 1.0,
      .initial_loss = 1.0,
+     .kernel_scale = 12.5,
      .data = {1.9, 1.1, 0.4, 0.4, 0.4, 0.6}},
 };
 enum { SETTINGS = sizeof settings / sizeof settings[0] };
@@ -168,12 +171,11 @@ static void test_other_formulas(void **state)
                     1e-16L);
         close_to("gradient_failure", ww_zou_gu_predict(s, "gradient_failure"),
                  -(long double)s->width * s->data.separation / (s->dimension * n));
-        const long double kernel = (long double)s->rate * s->width / s->outputs / n;
+        const long double kernel = (long double)s->rate * s->kernel_scale / n;
         close_to("kernel_contraction", ww_zou_gu_predict(s, "kernel_contraction"),
                  2.0L * log1pl(-kernel * s->data.all_layers_least));
-        close_to(
-            "kernel_stable_rate", ww_zou_gu_predict(s, "kernel_stable_rate"),
-            logl(2.0L * n * s->outputs / ((long double)s->width * s->data.all_layers_greatest)));
+        close_to("kernel_stable_rate", ww_zou_gu_predict(s, "kernel_stable_rate"),
+                 logl(2.0L * n / ((long double)s->kernel_scale * s->data.all_layers_greatest)));
         assert_true(ww_zou_gu_predict(s, "start_loss_expected") == s->expected_loss);
         assert_true(ww_zou_gu_predict(s, "separation") == s->data.separation);
         assert_true(ww_zou_gu_predict(s, "data_spectral_norm") == s->data.spectral_norm);
@@ -237,6 +239,40 @@ static void test_ends_of_range(void **state)
 }
 
 // ---- what they are made from --------------------------------------------------------------------
+
+// The scale of the network's own kernel for weights of other sizes than the paper's.
+static void test_kernel_scale(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *network;
+        double scale; // 0: there is none
+    } cases[] = {
+        {"{width: 90, depth: 1}", 90.0 / 3.0},
+        {"{width: 90, depth: 4}", 90.0 / 3.0},
+        {"{width: 90, depth: 1, hidden: {std: 5.0}}", 90.0 / 3.0},
+        {"{width: 90, depth: 4, hidden: {std: 1.0}}", 90.0 / 3.0 / 8.0},
+        {"{width: 90, depth: 3, activation: {kind: leaky-relu, slope: 0.5}}",
+         90.0 / 3.0 * 1.25 * 1.25},
+        {"{width: 90, depth: 2, output: {kind: signs, scaling: none, scale: 2.0}}", 90.0 * 4.0},
+        {"{width: 90, depth: 1, hidden: {kind: cube, radius: 1.0}}", 0.0},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char network[128];
+        (void)snprintf(network, sizeof network, "network=%s", cases[i].network);
+        const char *const words[] = {"model=zou-gu", "data.source=mixture", network};
+        small_problem small;
+        ww_error error = {0};
+        if (!small_problem_make(&small, MPI_COMM_WORLD, words, 3, 5, 5, 6, 3, &error))
+            fail_msg("%s", error.message);
+        const ww_zou_gu_data none = {.separation = 1.0};
+        const double scale =
+            ww_zou_gu_setting_of(small.problem.config, &small.data, &none).kernel_scale;
+        if (cases[i].scale == 0.0 ? !isnan(scale) : !(fabs(scale / cases[i].scale - 1.0) < 1e-12))
+            fail_msg("%s: %.17g", cases[i].network, scale);
+        small_problem_free(&small);
+    }
+}
 
 // Largest eigenvalue of X'X by as many squarings of it as leave nothing else.
 static double slow_spectral_norm(const ww_dataset *data)
@@ -518,6 +554,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_other_formulas),
         cmocka_unit_test(test_every_prediction_is_tested),
         cmocka_unit_test(test_ends_of_range),
+        cmocka_unit_test(test_kernel_scale),
         cmocka_unit_test(test_measured),
         cmocka_unit_test(test_limit_of_networks),
         cmocka_unit_test(test_expected_loss),

@@ -112,6 +112,36 @@ static void test_steps_against_singular_values(void **state)
 }
 
 // Products of so many samples that they take several blocks.
+// Steps that change nothing, after the last margin is reached, are tracked as such.
+static void test_rest(void **state)
+{
+    (void)state;
+    const char *settings[] = {"model=zou-gu",
+                              "data.source=mixture",
+                              "data.train=20",
+                              "network.width=150",
+                              "training={engine: layers, rate: 30.0}",
+                              "loss=hinge",
+                              "measure.quantities=[loss, trajectory_length, semismoothness]"};
+    small_problem small;
+    ww_error error = {0};
+    if (!small_problem_make(&small, MPI_COMM_SELF, settings, 7, TRAIN, 5, DIMENSION, 2, &error))
+        fail_msg("%s", error.message);
+    ww_engine *engine = NULL;
+    assert_int_equal(ww_engine_create(&small.problem, &engine, &error), WW_OK);
+    const ww_track *track = ww_engine_track(engine);
+    double loss = 1.0, length = 0.0;
+    for (int64_t step = 0; step < 500 && loss > 0.0; step++) {
+        length = track->lengths[0];
+        assert_int_equal(ww_engine_step(engine, 0, NULL, &loss, &error), WW_OK);
+    }
+    assert_true(loss == 0.0 && length > 0.0);
+    assert_true(track->loss == 0.0 && track->gradient_squared == 0.0);
+    assert_true(track->moves[0] == 0.0 && track->lengths[0] == length);
+    ww_engine_free(engine);
+    small_problem_free(&small);
+}
+
 static void test_several_blocks(void **state)
 {
     (void)state;
@@ -171,8 +201,15 @@ static double largest_of(int64_t order, const double *a, const double *c, double
     for (int64_t i = 0; i < order; i++)
         *expected = fmax(*expected, a[i] * c[i]);
     ww_error error = {0};
-    assert_int_equal(ww_largest_of_product(order, matrices[0], matrices[1], 1e-12, &value, &error),
+    ww_product_norm *search = NULL;
+    assert_int_equal(ww_product_norm_create(order, &search, &error), WW_OK);
+    // Twice: what one search leaves behind is no part of the next.
+    double before = 0.0;
+    assert_int_equal(ww_product_norm_find(search, matrices[1], matrices[1], 1e-12, &before, &error),
                      WW_OK);
+    assert_int_equal(ww_product_norm_find(search, matrices[0], matrices[1], 1e-12, &value, &error),
+                     WW_OK);
+    ww_product_norm_free(search);
     free(matrices[0]);
     free(matrices[1]);
     free(vector);
@@ -212,6 +249,7 @@ int main(int count, char **words)
     MPI_Init(&count, &words);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_steps_against_singular_values),
+        cmocka_unit_test(test_rest),
         cmocka_unit_test(test_several_blocks),
         cmocka_unit_test(test_products_of_matrices),
     };

@@ -1,8 +1,7 @@
 /// Lanczos' method for the eigenvalue of largest magnitude of a symmetric operator.
-#ifndef WIDTHWISE_GRAM_LANCZOS_H
-#define WIDTHWISE_GRAM_LANCZOS_H
+#ifndef WIDTHWISE_PARALLEL_LANCZOS_H
+#define WIDTHWISE_PARALLEL_LANCZOS_H
 
-#include "widthwise/block_matrix.h"
 #include "widthwise/parallel.h"
 
 #include <stdint.h>
@@ -22,13 +21,10 @@ void ww_extreme_free(ww_extreme *extreme);
 /// Finds the eigenvalue of largest magnitude and its eigenvector. The basis is kept orthogonal to
 /// working accuracy, replicated; when it is full, the search begins anew from the best vector. It
 /// ends when the residual is below `tolerance` times the eigenvalue, or after a great many
-/// products: `residual` tells. The first vector is always the same. Collective.
+/// products: `residual` tells. The first vector is always the same. Collective over `parallel`,
+/// which may be this rank alone.
 ww_status ww_lanczos(int64_t order, ww_operator apply, void *context, const ww_parallel *parallel,
                      double tolerance, ww_extreme *extreme, ww_error *error);
-
-/// The same for the symmetric matrix whose lower triangle is given.
-ww_status ww_lanczos_symmetric(const ww_block_matrix *matrix, double tolerance, ww_extreme *extreme,
-                               ww_error *error);
 
 /// Bytes that ww_lanczos allocates. Pure.
 int64_t ww_lanczos_bytes(int64_t order);

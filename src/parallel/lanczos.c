@@ -1,4 +1,4 @@
-#include "gram/lanczos.h"
+#include "parallel/lanczos.h"
 
 #include "base/lapack.h"
 #include "widthwise/memory.h"
