@@ -1,9 +1,9 @@
 // Solves and both ends of the spectrum by Cholesky's factorisation: n^2 / ranks doubles on a rank.
 
-#include "gram/symmetric.h"
 #include "gram/largest.h"
 #include "gram/replicate.h"
 #include "gram/scalapack.h"
+#include "gram/symmetric.h"
 #include "widthwise/descent.h"
 #include "widthwise/gram.h"
 #include "widthwise/memory.h"

@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 import numpy as np  # noqa: E402
-from program import SOURCE, ProgramTest, execute  # noqa: E402
+from drawings import DrawingsTest  # noqa: E402
 
 import brutzkus  # noqa: E402  (program.py says where it is)
 import style  # noqa: E402
@@ -62,43 +62,13 @@ sweep: {data.orthonormal.dimension: [4, 16], network.width: [2, 20]}
 """
 
 
-class FiguresTest(ProgramTest):
+class FiguresTest(DrawingsTest):
     """Each figure of analysis/brutzkus.py."""
-
-    def draw(self, config: str, name: str) -> Path:
-        """The figure, and no other, is drawn in silence: a layout without room would be said."""
-        path = self.train(config, f"{name}.h5", ranks=2)
-        result = execute(
-            [sys.executable, SOURCE / "analysis" / "figures.py", path, "--out", "out"], self.folder
-        )
-        self.assertEqual(result.code, 0, result.text)
-        self.assertEqual(result.errors, "")
-        expected = [f"out/{name}-{name}.{kind}" for kind in ("png", "pdf")]
-        self.assertEqual(result.output.split(), expected)
-        for drawn in expected:
-            self.assertGreater((self.folder / drawn).stat().st_size, 8000, drawn)
-        return path
-
-    def check_texts(self, figure: style.Figure) -> None:
-        """Legends lie within the figure, and none lies on another or on a panel."""
-        figure.canvas.draw()
-        page = figure.bbox
-        boxes = []
-        for axes in figure.axes:
-            self.assertGreater(axes.bbox.width, 0.25 * page.width)
-            boxes.append(axes.get_legend().get_window_extent())
-            boxes.append(axes.bbox)
-        for number, box in enumerate(boxes):
-            self.assertGreaterEqual(box.x0, page.x0 - 1)
-            self.assertLessEqual(box.x1, page.x1 + 1)
-            self.assertGreaterEqual(box.y0, page.y0 - 1)
-            self.assertFalse(any(box.overlaps(other) for other in boxes[:number]))
-        style.plt.close(figure)
 
     def test_errors(self) -> None:
         """Figures 1 to 3, with captions as long as those of widths and rates together."""
         style.use()
-        with widthwise.open(self.draw(SEPARABLE, "separable")) as file:
+        with self.draw(SEPARABLE, "separable") as file:
             self.check_texts(brutzkus.separable(file))
 
     def test_errors_that_are_gone_at_once(self) -> None:
@@ -132,12 +102,12 @@ class FiguresTest(ProgramTest):
     def test_rates(self) -> None:
         """Corollary 3."""
         style.use()
-        with widthwise.open(self.draw(RATES, "rates")) as file:
+        with self.draw(RATES, "rates") as file:
             self.check_texts(brutzkus.rates(file))
 
     def test_successes(self) -> None:
         """Theorem 9: a share of the starts for each number of units, at whole numbers."""
-        with widthwise.open(self.draw(SUCCESSES, "successes")) as file:
+        with self.draw(SUCCESSES, "successes") as file:
             figure = brutzkus.successes(file)
             figure.canvas.draw()
             for label in figure.axes[0].get_xticklabels():

@@ -58,32 +58,9 @@ class Replayed:
     def __init__(self, test: unittest.TestCase, member: widthwise.Member) -> None:
         self.test = test
         self.member = member
-        record, facts = member.record, member.parameters
-        labels = record["train_labels"]
-        slope = member.setting("network.activation.slope")
-        self.experiment = reference.Experiment(
-            train_inputs=record["train_inputs"],
-            train_labels=labels,
-            test_inputs=record["test_inputs"],
-            test_labels=record["test_labels"],
-            hidden_weights=record["initial_hidden_weights"],
-            output_weights=record["initial_output_weights"],
-            rate=float(facts["learning_rate"]),
-            slope=float(slope) if slope is not None else 0.0,
-            components=record["train_components"],
-            train_targets=record.get("train_targets"),
-            test_targets=record.get("test_targets"),
-            total=member.setting("loss_reduction") == "sum",
-            threshold=float(member.setting("measure.pseudo_gradient_threshold") or 0.0),
-            hinge=member.setting("loss") == "hinge",
-            train_output=member.setting("network.train_output") == "true",
-            separator=member.theory.get("separator"),
-        )
-        steps = int(member.trajectory["step"][-1])  # fewer than asked for where a run is at rest
-        if "batches" in record:
-            batches = record["batches"][: steps + 1]
-        else:  # gradient descent
-            batches = np.tile(np.arange(len(labels)), (steps + 1, 1))
+        self.experiment = reference.Experiment.of(member)
+        batches = self.experiment.batches(member)
+        self.steps_made = len(batches) - 1
         self.replay = reference.Replay(self.experiment, batches)
         self.rows: list[dict[str, float]] = []
         self.steps: list[int] = []
@@ -93,10 +70,9 @@ class Replayed:
             if step in recorded:
                 self.steps.append(step)
                 self.rows.append(self.replay.measure(step, weights))
-            if step in (steps, *member.snapshots.steps):
+            if step in (self.steps_made, *member.snapshots.steps):
                 self.weights[step] = weights
-        self.last = self.weights[steps]
-        self.steps_made = steps
+        self.last = self.weights[self.steps_made]
 
     def check(self) -> None:
         """Everything that the file holds."""

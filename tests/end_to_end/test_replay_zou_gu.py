@@ -67,32 +67,13 @@ class DeepReplayed:
 
     def __init__(self, test: unittest.TestCase, member: widthwise.Member) -> None:
         self.test, self.member = test, member
-        record, facts = member.record, member.parameters
-        slope = member.setting("network.activation.slope")
+        record = member.record
         self.single = member.setting("precision") == "single"
-        experiment = Experiment(
-            train_inputs=record["train_inputs"],
-            train_labels=record["train_labels"],
-            test_inputs=record["test_inputs"],
-            test_labels=record["test_labels"],
-            hidden_weights=record["initial_hidden_weights"],
-            output_weights=record["initial_output_weights"],
-            rate=float(facts["learning_rate"]),
-            slope=float(slope) if slope is not None else 0.0,
-            components=record["train_components"],
-            train_targets=record.get("train_targets"),
-            test_targets=record.get("test_targets"),
-            total=member.setting("loss_reduction") == "sum",
-            hinge=member.setting("loss") == "hinge",
-            train_output=member.setting("network.train_output") == "true",
-        )
-        depth = int(facts["depth"])
+        experiment = Experiment.of(member)
+        batches = experiment.batches(member)
+        self.last_step = len(batches) - 1
+        depth = int(member.parameters["depth"])
         deeper = [record[f"initial_hidden_weights_{layer}"] for layer in range(2, depth + 1)]
-        steps = int(member.trajectory["step"][-1])
-        if "batches" in record:
-            batches = record["batches"][: steps + 1]
-        else:
-            batches = np.tile(np.arange(len(experiment.train_labels)), (steps + 1, 1))
         self.replay = DeepReplay(experiment, deeper, batches, self.single)
         self.rows: list[dict] = []
         self.networks = {}
@@ -104,9 +85,8 @@ class DeepReplayed:
                 self.rows.append(self.replay.measure(step))
                 if shallow is not None:  # has what is known of one hidden layer only
                     self.rows[-1] = shallow.measure(step, weights) | self.rows[-1]
-            if step in (steps, *member.snapshots.steps):
+            if step in (self.last_step, *member.snapshots.steps):
                 self.networks[step] = self.replay.now
-        self.last_step = steps
 
     def check(self) -> None:
         """Everything that the file holds."""

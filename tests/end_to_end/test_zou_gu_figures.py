@@ -9,10 +9,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 import numpy as np  # noqa: E402
-from program import SOURCE, ProgramTest, execute  # noqa: E402
+from drawings import DrawingsTest  # noqa: E402
 
 import style  # noqa: E402  (program.py says where it is)
-import widthwise  # noqa: E402
 import zou_gu  # noqa: E402
 
 DATA = """
@@ -74,40 +73,8 @@ sweep: {training.batch: [1, 4, 12], seeds.batches: [1, 2]}
 """
 
 
-class FiguresTest(ProgramTest):
+class FiguresTest(DrawingsTest):
     """Each figure of analysis/zou_gu.py."""
-
-    def draw(self, config: str, *names: str) -> widthwise.File:
-        """The figures, and no others, are drawn in silence: a layout without room would be said."""
-        path = self.train(config, f"{names[0]}.h5", ranks=2)
-        result = execute(
-            [sys.executable, SOURCE / "analysis" / "figures.py", path, "--out", "out"], self.folder
-        )
-        self.assertEqual(result.code, 0, result.text)
-        self.assertEqual(result.errors, "")
-        expected = [f"out/{names[0]}-{name}.{kind}" for name in names for kind in ("png", "pdf")]
-        self.assertEqual(result.output.split(), expected)
-        for drawn in expected:
-            self.assertGreater((self.folder / drawn).stat().st_size, 8000, drawn)
-        file = widthwise.open(path)
-        self.addCleanup(file.close)
-        return file
-
-    def check_texts(self, figure: style.Figure) -> None:
-        """Legends lie within the figure, and none lies on another or on a panel."""
-        figure.canvas.draw()
-        page = figure.bbox
-        boxes = []
-        for axes in figure.axes:
-            self.assertGreater(axes.bbox.width, 0.25 * page.width)
-            boxes.append(axes.get_legend().get_window_extent())
-            boxes.append(axes.bbox)
-        for number, box in enumerate(boxes):
-            self.assertGreaterEqual(box.x0, page.x0 - 1)
-            self.assertLessEqual(box.x1, page.x1 + 1)
-            self.assertGreaterEqual(box.y0, page.y0 - 1)
-            self.assertFalse(any(box.overlaps(other) for other in boxes[:number]))
-        style.plt.close(figure)
 
     def setUp(self) -> None:
         """One style for what is drawn here as for what the program draws."""

@@ -1,8 +1,8 @@
 /// Solves, ends of the spectrum and norms of Gram matrices, against dense LAPACK.
 #include "gram_spectrum.h"
 
-#include "parallel/lanczos.h"
 #include "gram/largest.h"
+#include "parallel/lanczos.h"
 
 static const ww_kernel relu = {1, 0.0, false};
 

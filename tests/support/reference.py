@@ -9,7 +9,7 @@ Everything is whole arrays, slow and plain.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Iterator, Optional
+from typing import Any, Iterator, Optional
 
 import numpy as np
 
@@ -51,6 +51,36 @@ class Experiment:
     hinge: bool = False
     train_output: bool = False  # a is trained too
     separator: Optional[Array] = None  # w* [d], of the hinge loss
+
+    @classmethod
+    def of(cls, member: Any) -> Experiment:
+        """What a run (a member of widthwise.open) recorded of its data and its start."""
+        record, slope = member.record, member.setting("network.activation.slope")
+        return cls(
+            train_inputs=record["train_inputs"],
+            train_labels=record["train_labels"],
+            test_inputs=record["test_inputs"],
+            test_labels=record["test_labels"],
+            hidden_weights=record["initial_hidden_weights"],
+            output_weights=record["initial_output_weights"],
+            rate=float(member.parameters["learning_rate"]),
+            slope=float(slope) if slope is not None else 0.0,
+            components=record["train_components"],
+            train_targets=record.get("train_targets"),
+            test_targets=record.get("test_targets"),
+            total=member.setting("loss_reduction") == "sum",
+            threshold=float(member.setting("measure.pseudo_gradient_threshold") or 0.0),
+            hinge=member.setting("loss") == "hinge",
+            train_output=member.setting("network.train_output") == "true",
+            separator=member.theory.get("separator"),
+        )
+
+    def batches(self, member: Any) -> Array:
+        """Train samples of the batch of each of its steps, and of the one after the last."""
+        steps = int(member.trajectory["step"][-1])  # fewer than asked for where a run is at rest
+        if "batches" in member.record:
+            return member.record["batches"][: steps + 1]
+        return np.tile(np.arange(len(self.train_labels)), (steps + 1, 1))  # gradient descent
 
     def truth(self, part: str, batch: Optional[Array] = None) -> Truth:
         """What outputs on the train or test set, or on a batch of it, are compared with."""
