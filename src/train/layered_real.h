@@ -15,7 +15,7 @@
 #include <string.h>
 
 // Of a row of a piece of a layer.
-enum { PIECE_BYTES = 2048 };
+enum { PIECE_BYTES = 4096 };
 
 static void narrow(const double *from, int64_t count, void *to)
 {
