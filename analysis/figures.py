@@ -22,6 +22,7 @@ import brutzkus
 import li_liang
 import style
 import zou_gu
+import zou_gu_data
 from averages import trajectory_band
 from widthwise import File, FormatError, group_members
 from widthwise import open as open_file
@@ -178,22 +179,22 @@ DRAWINGS = (
     Drawing(
         "separation",
         "Zou & Gu proposition 3.6: rates over the separation of samples",
-        zou_gu.can_draw_separation,
-        zou_gu.separation,
+        zou_gu_data.can_draw_separation,
+        zou_gu_data.separation,
         "zou-gu",
     ),
     Drawing(
         "arcs",
         "Zou & Gu: samples in nearly parallel directions, over widths",
-        zou_gu.can_draw_arcs,
-        zou_gu.arcs,
+        zou_gu_data.can_draw_arcs,
+        zou_gu_data.arcs,
         "zou-gu",
     ),
     Drawing(
         "regions",
         "Zou & Gu section 4.1: gradient regions, one and all",
-        zou_gu.can_draw_regions,
-        zou_gu.regions,
+        zou_gu_data.can_draw_regions,
+        zou_gu_data.regions,
         "zou-gu",
     ),
     Drawing(

@@ -18,6 +18,8 @@ from program import ProgramTest  # noqa: E402
 
 import widthwise  # noqa: E402  (program.py says where it is)
 import zou_gu  # noqa: E402
+import zou_gu_runs  # noqa: E402
+from arora import last_value  # noqa: E402
 
 COMMON = """
 model: zou-gu
@@ -53,14 +55,14 @@ sweep: {network.depth: [1, 2, 3]}
         )
         self.assertEqual(len(members), 3)
         for member in members:
-            line = zou_gu.line_of(member)
+            line = zou_gu_runs.line_of(member)
             self.assertGreater(line.fit, 0.99, member.label)
             loss = member.trajectory["loss"]
             self.assertLess(loss[-1], 1e-2 * loss[0])
             self.assertTrue((np.diff(loss) < 0).all())
             # The rate ends at that of the network's own kernel, which hardly changes: above it, since
             # less slow directions still have their part, and not by much.
-            told = zou_gu.kernel_rate(member)
+            told = zou_gu_runs.kernel_rate(member)
             self.assertTrue(0.5 * told < line.rate < 3 * told, f"{line.rate} {told}")
             # Lemma 4.1: no less at any time than a bound of the size that it has at the start.
             ratio = member.trajectory["gradient_ratio"]
@@ -85,10 +87,10 @@ sweep:
         for depth in (1, 2):
             group = [member for member in members if member.parameters["depth"] == depth]
             for name in ("trajectory_length", "spectral_distance"):
-                slope = zou_gu.slope_over_widths(group, zou_gu.last_value(name))
+                slope = zou_gu.slope_over_widths(group, last_value(name))
                 print(f"L = {depth}: {name} falls like m^{slope:.3f}")
                 self.assertTrue(-0.65 < slope < -0.4, f"{name} at depth {depth}: {slope}")
-            coupling = zou_gu.slope_over_widths(group, zou_gu.last_value("coupling_train"))
+            coupling = zou_gu.slope_over_widths(group, last_value("coupling_train"))
             self.assertLess(coupling, -0.2)
         for member in members:
             trajectory = member.trajectory

@@ -13,6 +13,9 @@ from drawings import DrawingsTest  # noqa: E402
 
 import style  # noqa: E402  (program.py says where it is)
 import zou_gu  # noqa: E402
+import zou_gu_data  # noqa: E402
+import zou_gu_runs  # noqa: E402
+from arora import last_value  # noqa: E402
 
 DATA = """
 model: zou-gu
@@ -74,7 +77,7 @@ sweep: {training.batch: [1, 4, 12], seeds.batches: [1, 2]}
 
 
 class FiguresTest(DrawingsTest):
-    """Each figure of analysis/zou_gu.py."""
+    """Each figure of analysis/zou_gu.py and zou_gu_data.py."""
 
     def setUp(self) -> None:
         """One style for what is drawn here as for what the program draws."""
@@ -85,7 +88,7 @@ class FiguresTest(DrawingsTest):
         """Losses of three depths with their lines."""
         file = self.draw(RATE, "rate")
         for member in file.members:  # the line is the one of least squares
-            line = zou_gu.line_of(member)
+            line = zou_gu_runs.line_of(member)
             steps, loss = member.trajectory["step"], member.trajectory["loss"]
             half = steps >= 50
             ones = np.stack([np.ones(half.sum()), steps[half]], axis=1)
@@ -105,7 +108,7 @@ class FiguresTest(DrawingsTest):
             last = member.trajectory["trajectory_length"][-1]
             lengths.setdefault(member.parameters["width"], []).append(last)
         logs = [np.log(np.mean(values)) for values in lengths.values()]
-        slope = zou_gu.slope_over_widths(group, zou_gu.last_value("trajectory_length"))
+        slope = zou_gu.slope_over_widths(group, last_value("trajectory_length"))
         self.assertAlmostEqual(slope, np.polyfit(np.log(list(lengths)), logs, 1)[0], places=12)
         self.check_texts(zou_gu.length(file))
 
@@ -116,20 +119,20 @@ class FiguresTest(DrawingsTest):
     def test_separation_and_regions(self) -> None:
         """Rates over separations, and the regions of two numbers of samples."""
         file = self.draw(SEPARATION, "separation", "regions")
-        self.check_texts(zou_gu.separation(file))
-        self.check_texts(zou_gu.regions(file))
+        self.check_texts(zou_gu_data.separation(file))
+        self.check_texts(zou_gu_data.regions(file))
 
     def test_arcs(self) -> None:
         """Runs that fall slower than their kernel at the start tells are told from others."""
         file = self.draw(ARCS, "arcs")
         for member in file.members:
-            line = zou_gu.line_of(member)
+            line = zou_gu_runs.line_of(member)
             facts, least = member.parameters, float(member.final["network_kernel_least"])
             told = 2 * facts["learning_rate"] * least / facts["train_samples"]
-            self.assertAlmostEqual(zou_gu.kernel_rate(member) / told, 1.0, delta=0.1)
-            expected = line.fit < 0.99 or line.rate < 0.5 * zou_gu.kernel_rate(member)
-            self.assertEqual(zou_gu.is_too_narrow(member), expected)
-        self.check_texts(zou_gu.arcs(file))
+            self.assertAlmostEqual(zou_gu_runs.kernel_rate(member) / told, 1.0, delta=0.1)
+            expected = line.fit < 0.99 or line.rate < 0.5 * zou_gu_runs.kernel_rate(member)
+            self.assertEqual(zou_gu_data.is_too_narrow(member), expected)
+        self.check_texts(zou_gu_data.arcs(file))
 
     def test_sgd(self) -> None:
         """Batches."""

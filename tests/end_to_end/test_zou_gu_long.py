@@ -16,6 +16,9 @@ from program import FASHION  # noqa: E402
 from shipped_jobs import ShippedJobTest  # noqa: E402
 
 import zou_gu  # noqa: E402  (program.py says where it is)
+import zou_gu_data  # noqa: E402
+import zou_gu_runs  # noqa: E402
+from arora import last_value  # noqa: E402
 
 
 class ZouGuJobsTest(ShippedJobTest):
@@ -26,10 +29,10 @@ class ZouGuJobsTest(ShippedJobTest):
     def test_rate(self) -> None:
         """Theorem 3.3 and lemma 4.1 at m = 1024."""
         for member in self.members("rate"):
-            line = zou_gu.line_of(member)
+            line = zou_gu_runs.line_of(member)
             self.expect(f"{member.label}: R^2", line.fit, 0.99, 1)
             self.expect(f"{member.label}: rate by the kernel's",
-                        line.rate / zou_gu.kernel_rate(member), 0.7, 1.5)
+                        line.rate / zou_gu_runs.kernel_rate(member), 0.7, 1.5)
             ratio = member.trajectory["gradient_ratio"]
             self.expect(f"{member.label}: smallest gradient ratio", float(ratio.min()), 3, 1e3)
 
@@ -39,7 +42,7 @@ class ZouGuJobsTest(ShippedJobTest):
         for depth in (1, 2, 3):
             group = [member for member in members if member.parameters["depth"] == depth]
             for name in ("trajectory_length", "spectral_distance"):
-                slope = zou_gu.slope_over_widths(group, zou_gu.last_value(name))
+                slope = zou_gu.slope_over_widths(group, last_value(name))
                 self.expect(f"L = {depth}: slope of {name}", slope, -0.65, -0.4)
         for member in members:
             # The proof asks for iterates within tau, by far too narrow; the gradient is bounded
@@ -55,7 +58,7 @@ class ZouGuJobsTest(ShippedJobTest):
         for member in self.members("top-layer"):
             trained = member.setting("network.train_output") == "true"
             rates.setdefault((member.parameters["width"], trained), []).append(
-                zou_gu.line_of(member).rate
+                zou_gu_runs.line_of(member).rate
             )
         gains = {
             width: float(np.mean(np.divide(rates[width, True], rates[width, False]) - 1))
@@ -77,7 +80,7 @@ class ZouGuJobsTest(ShippedJobTest):
                 what = f"n = {samples}: slope of the {kernel}'s lambda_min against phi"
                 self.expect(what, float(slope), 1 - spread, 1 + spread)
                 self.assertTrue((least * samples**2 / phi > 1).all())  # C phi / n^2 with C = 1
-            shares = np.array([zou_gu.rate_of(run) / zou_gu.kernel_rate(run) for run in group])
+            shares = np.array([zou_gu_runs.rate_of(run) / zou_gu_runs.kernel_rate(run) for run in group])
             what = f"n = {samples}: rate over that of the kernel"
             self.expect(what + ", phi = 0.5", float(shares[phi == 0.5].mean()), 0.3, 1)
             self.expect(what + ", phi = 0.02", float(shares[phi == 0.02].mean()), 0, 0.2)
@@ -88,8 +91,8 @@ class ZouGuJobsTest(ShippedJobTest):
         narrow: dict[int, int] = {}
         for member in self.members("arcs"):
             width = member.parameters["width"]
-            shares.setdefault(width, []).append(zou_gu.rate_of(member) / zou_gu.kernel_rate(member))
-            narrow[width] = narrow.get(width, 0) + zou_gu.is_too_narrow(member)
+            shares.setdefault(width, []).append(zou_gu_runs.rate_of(member) / zou_gu_runs.kernel_rate(member))
+            narrow[width] = narrow.get(width, 0) + zou_gu_data.is_too_narrow(member)
         self.expect("m = 256: rate over that of the kernel", float(np.mean(shares[256])), 0, 0.3)
         self.expect("m = 65536: the same", float(np.mean(shares[65536])), 0.5, 1.2)
         self.assertEqual((narrow[256], narrow[65536]), (3, 0))
