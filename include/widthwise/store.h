@@ -112,28 +112,9 @@ ww_status ww_store_create(const char *path, bool force, const ww_provenance *pro
                           const ww_member_layout *members, size_t member_count,
                           const ww_parallel *parallel, ww_error *error);
 
-/// What storing a member needs. Sizes in the file leave out some kilobytes of HDF5's own for each
-/// run.
-typedef struct ww_store_cost {
-    int64_t memory;      ///< bytes that writing allocates on a rank, at most
-    int64_t checkpoint;  ///< bytes that one checkpoint writes, on all ranks together
-    int64_t checkpoints; ///< bytes in the file of both checkpoint slots
-    int64_t snapshots;   ///< of snapshots
-    int64_t record;      ///< of what is recorded for an outside check
-    int64_t results;     ///< of trajectory, results, predictions and everything else
-} ww_store_cost;
-
-/// The cost of a member. `tiling` is that of the rank in question; `pending_rows` are the most rows
-/// between two commits. WW_USAGE: more than a file can hold. Not collective.
-ww_status ww_store_cost_of(const ww_member_layout *layout, const ww_tiling *tiling,
-                           int64_t pending_rows, ww_store_cost *cost, ww_error *error);
-
 /// Values of a checkpoint that belong to one unit: its row of the hidden weights of each layer, its
 /// output weights, and what the engine keeps of it. Pure.
 int64_t ww_store_unit_values(const ww_member_layout *layout);
-
-/// Bytes in a file beside its members. Not collective.
-int64_t ww_store_common_bytes(void);
 
 /// What a file says of one member without reading its weights.
 typedef struct ww_member_summary {

@@ -5,7 +5,7 @@
 
 #include "app/member.h"
 #include "widthwise/data.h"
-#include "widthwise/store.h"
+#include "widthwise/store_cost.h"
 
 #include <stdint.h>
 

@@ -196,8 +196,17 @@ static void print_file(const ww_planning *self)
     if (sum.record > 0)
         print_bytes("record for an outside check", (double)sum.record);
     print_bytes("trajectories, results, provenance", (double)(sum.results + common));
-    print_bytes("in all",
-                (double)(sum.checkpoints + sum.snapshots + sum.record + sum.results + common));
+    const int64_t all = sum.checkpoints + sum.snapshots + sum.record + sum.results + common;
+    print_bytes("in all", (double)all);
+    const int64_t free_bytes = ww_store_free_bytes(".");
+    if (all <= free_bytes)
+        return;
+    char text[32];
+    ww_bytes_text((double)free_bytes, text, sizeof text);
+    printf(
+        "  DOES NOT FIT into this folder, whose file system has %s free; `run` takes another one "
+        "with -o\n",
+        text);
 }
 
 static ww_status print_work(const ww_planning *self, ww_error *error)

@@ -2,7 +2,7 @@
 
 #include "store/plan.h"
 #include "store/weights.h"
-#include "widthwise/store.h"
+#include "widthwise/store_cost.h"
 
 #include <string.h>
 

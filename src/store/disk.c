@@ -1,6 +1,7 @@
 #include "store/disk.h"
 
 #include "widthwise/memory.h"
+#include "widthwise/store_cost.h"
 #include "widthwise/text.h"
 
 #include <errno.h>
@@ -11,6 +12,17 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+static double free_bytes(const struct statvfs *system)
+{
+    return (double)system->f_bavail * (double)system->f_frsize;
+}
+
+int64_t ww_store_free_bytes(const char *folder)
+{
+    struct statvfs system;
+    return statvfs(folder, &system) == 0 ? (int64_t)free_bytes(&system) : INT64_MAX;
+}
+
 ww_status ww_check_space(const char *path, int descriptor, int64_t bytes, int64_t freed,
                          ww_error *error)
 {
@@ -18,7 +30,7 @@ ww_status ww_check_space(const char *path, int descriptor, int64_t bytes, int64_
     if (fstatvfs(descriptor, &system) != 0)
         return WW_OK; // unknown: writing will tell
     const double gibibyte = 1024.0 * 1024.0 * 1024.0;
-    const double available = (double)system.f_bavail * (double)system.f_frsize + (double)freed;
+    const double available = free_bytes(&system) + (double)freed;
     if ((double)bytes <= available)
         return WW_OK;
     return ww_fail(error, WW_FAILED,

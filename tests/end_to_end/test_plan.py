@@ -247,6 +247,7 @@ class PlanTest(ProgramTest):
         for ranks in (1, 2):
             text = self.plan("--no-calibration", settings=wide, ranks=ranks)
             self.assertRegex(text, r"DOES NOT FIT: this machine has [\d.]+ [kMGT]?B free")
+            self.assertRegex(text, r"DOES NOT FIT into this folder, whose .* [kMGT]?B free")
         for more in (("--ranks", "4"), ("--memory-per-node", "100")):
             self.assertNotIn("this machine", self.plan("--no-calibration", *more, settings=wide))
         self.assertNotIn("FIT", self.plan("--no-calibration"))
