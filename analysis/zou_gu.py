@@ -70,7 +70,6 @@ def rate(file: File) -> Figure:
         if ratios:
             band = trajectory_band(group, "gradient_ratio")
             assert band is not None
-            axes[1].set_yscale("log")
             draw_band(axes[1], band, look, described(label))
     say(axes[0], "lines of the second half", ":")
     axes[0].set_yscale("log")
@@ -78,6 +77,7 @@ def rate(file: File) -> Figure:
     axes[0].set_ylabel(r"$L(W_t)$")
     if ratios:
         gradient_panel(axes[1])
+        logarithmic_values(axes[1])
     for panel in axes:
         panel.set_xlabel("step t")
     finish(figure, axes)

@@ -95,9 +95,9 @@ def separation(file: File) -> Figure:
     places = sorted({place(member) or 0.0 for member in members})
     for panel in axes:
         panel.set_xscale("log")
-        panel.set_yscale("log")
+        logarithmic_values(panel)
         panel.set_xticks(places, labels=[f"{one:g}" for one in places])
-        panel.tick_params(axis="x", which="minor", bottom=False)
+        panel.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
         panel.set_xlabel(r"smallest distance $\phi$ between samples")
     finish(figure, axes)
     return figure
@@ -200,7 +200,7 @@ def regions(file: File) -> Figure:
         )
     left.set_title("Units of the last layer in regions")
     left.set_ylabel("share of units")
-    left.set_yscale("log")
+    logarithmic_values(left)
 
     def gain(member: Training) -> Optional[float]:
         single, union = result("region_single")(member), result("region_union")(member)
