@@ -212,7 +212,7 @@ static ww_status check_result(const ww_config *config, const ww_result *result, 
         ww_config_where(config, "data.hdf5.kind", key, sizeof key);
         return ww_fail(error, WW_USAGE,
                        "%s: `%s` waits for `%s`, which is of classes, but the samples have real "
-                       "targets (%s: targets); take it out, or use training.stop: {test_loss: ...}",
+                       "targets (%s: targets); take it out",
                        where, result->name, *name, key);
     }
     return WW_OK;
