@@ -204,7 +204,9 @@ static ww_status read_label_block(const hdf5_array *array, int64_t first, int64_
         if (!(value >= 0.0 && value < INT_MAX) || value != floor(value))
             return ww_data_fail(array->config, array->key, error,
                                 "label %lld of dataset '%s' of '%s' is %.17g; labels must be the "
-                                "integers 0, 1, ... up to the number of classes less one",
+                                "integers 0, 1, ... up to the number of classes less one (real "
+                                "numbers for regression are named by data.hdf5.train_targets and "
+                                "data.hdf5.test_targets)",
                                 (long long)first + (long long)i, array->name, file, value);
         labels[i] = (int64_t)value;
     }
