@@ -45,6 +45,12 @@ typedef enum ww_normalize {
     WW_NORMALIZE_SPHERE,
     WW_NORMALIZE_BALL
 } ww_normalize;
+/// What a file of source hdf5 says of its samples.
+typedef enum ww_hdf5_kind {
+    WW_HDF5_LABELS, ///< integers that tell classes
+    WW_HDF5_TARGETS ///< real numbers, the outputs wanted
+} ww_hdf5_kind;
+
 typedef enum ww_labels { WW_LABELS_TRUE, WW_LABELS_RANDOM, WW_LABELS_WORST_CASE } ww_labels;
 typedef enum ww_worst_case_norm {
     WW_WORST_CASE_SQRT_SAMPLES,
@@ -195,8 +201,10 @@ typedef struct ww_config {
             bool balanced;
         } cifar10;
         struct {
-            char *file;                                                    ///< absolute path
+            char *file; ///< absolute path
+            ww_hdf5_kind kind;
             char *train_inputs, *train_labels, *test_inputs, *test_labels; ///< datasets in it
+            char *train_targets, *test_targets;                            ///< likewise
         } hdf5;
         struct {
             int64_t dimension; ///< d
@@ -388,7 +396,8 @@ double ww_config_hidden_radius(const ww_config *config);
 double ww_config_output_std(const ww_config *config, int64_t outputs);
 /// Outputs k that a network has for data of so many classes: one each for cross entropy; for the
 /// squared and the hinge loss one for two classes, or for a function, whose targets are real
-/// numbers.
+/// numbers. Targets of a file have as many as the file has (ww_dataset.outputs), which is not known
+/// here.
 int64_t ww_config_outputs(const ww_config *config, int64_t classes);
 /// Whether training is by the engine `layers`: where it is asked for, and with `auto` where there
 /// are several hidden layers, single precision, or the preset of deep networks.
@@ -397,6 +406,8 @@ bool ww_config_has_layers(const ww_config *config);
 bool ww_config_tracks_layers(const ww_config *config);
 /// Whether the loss compares outputs with targets rather than with a label.
 bool ww_config_has_targets(const ww_config *config);
+/// Whether the samples have classes: all but those with targets of a file.
+bool ww_config_has_classes(const ww_config *config);
 /// Whether all output weights have the same magnitude, at all times.
 bool ww_config_has_one_magnitude(const ww_config *config);
 /// True where the data sets of both have the same source, shape and kind of targets; other seeds

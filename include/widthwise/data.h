@@ -17,10 +17,12 @@
 
 /// Samples of one kind (train or test).
 typedef struct ww_samples {
-    int64_t count;   ///< n
-    double *inputs;  ///< [n, d], row-major; not to be written to once loaded
-    int64_t *labels; ///< [n], 0 .. classes - 1: what is trained on (random ones included)
-    double *targets; ///< [n, k], the outputs wanted; NULL where the loss has no use for them
+    int64_t count;        ///< n
+    double *inputs;       ///< [n, d], row-major; not to be written to once loaded
+    int64_t *labels;      ///< [n], 0 .. classes - 1: what is trained on (random ones included)
+    double *targets;      ///< [n, k], the outputs wanted; NULL where the loss has no use for them
+    double *true_targets; ///< [n, k], on rank 0: those of a file where others stand in their place;
+                          ///< else NULL
     int64_t
         *components;  ///< [n], class * components + component of the distribution it was drawn
                       ///< from, by its *true* class; for sources without components the true class
@@ -48,10 +50,12 @@ typedef struct ww_separator {
 /// A data set. The same on all ranks.
 typedef struct ww_dataset {
     int64_t dimension;  ///< d
-    int64_t classes;    ///< by labels; of a function two: y > 0 is class 0, else class 1
+    int64_t classes;    ///< by labels; of a function two: y > 0 is class 0, else class 1; one, all
+                        ///< labels being 0, where the data have targets in place of classes
     int64_t outputs;    ///< k, of a network for these data (ww_config_outputs)
     int64_t components; ///< l, components of a class; 1 where the source has none
     bool has_targets;   ///< samples have targets
+    bool keeps_truth;   ///< the train set has true_targets on rank 0
     ww_samples train, test;
     ww_separator separator; ///< of the train set, by the labels trained on
     int64_t candidates; ///< samples that a separable subset was chosen from; 0: there is no subset
@@ -67,7 +71,8 @@ typedef struct ww_dataset {
 /// With data.last_coordinate mu > 0 inputs are (sqrt(1 - mu^2) x, mu) of the x that the source and
 /// its normalisation give, and the dimension is one more (source sphere has it among its own).
 ///
-/// Targets, for the squared loss: y of a function; those drawn by source sphere; with two classes
+/// Targets, for the squared loss: y of a function; those drawn by source sphere; those of an HDF5
+/// file, as many a sample as it has; with two classes
 /// +1 for class 0 and -1 for class 1; with k > 2 classes 1 for the label and 0 for the others. With
 /// data.labels.kind: worst-case they are those of the true labels until
 /// ww_dataset_set_train_targets replaces them.
@@ -98,8 +103,9 @@ double ww_target_of_label(int64_t label, int64_t columns, int64_t column);
 void ww_targets_of_labels(const ww_samples *samples, int64_t columns, double *targets);
 
 /// What the targets of the train set would be with labels of that kind, `targets` [n, columns]:
-/// true ones, or all drawn anew as data.labels.kind: random draws them. The same on all ranks.
-/// Collective.
+/// true ones, or all drawn anew as data.labels.kind: random draws them. Targets of a file that are
+/// drawn anew are those of a sample of the same set, uniformly, so that some stay as they are. The
+/// same on all ranks. Collective.
 ww_status ww_dataset_other_targets(const ww_config *config, const ww_dataset *dataset,
                                    ww_labels kind, const ww_parallel *parallel, double *targets,
                                    ww_error *error);

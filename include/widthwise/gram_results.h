@@ -64,6 +64,7 @@ typedef struct ww_gram_plan {
     ww_kernel kernel;
     int64_t samples, outputs, test_samples;
     bool has_set[WW_LABEL_SETS];
+    bool has_classes;                ///< samples have classes, which outputs can miss
     bool has_spectrum;               ///< eigenvalues
     bool has_vectors;                ///< eigenvectors, and what is computed with them
     bool has_network;                ///< H(0)

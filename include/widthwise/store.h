@@ -59,6 +59,7 @@ typedef struct ww_member_layout {
     int64_t depth;                     ///< L
     int64_t train, test;               ///< samples n
     bool has_targets;                  ///< record/*_targets, with the data
+    bool has_labels;                   ///< record/*_labels and *_components likewise
     const int64_t *file_mark; ///< [2] of the file that this job began with; NULL: any file will do
     uint64_t data_hash; ///< of the data set; 0: not loaded. A restart on other data is refused
     int64_t batch;      ///< columns of record/batches (B)

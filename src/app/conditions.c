@@ -2,11 +2,56 @@
 
 #include "app/deep_conditions.h"
 #include "widthwise/construct.h"
+#include "widthwise/memory.h"
+#include "widthwise/norm.h"
 #include "widthwise/theory.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 enum { MOST_KERNEL_SAMPLES = 1024, MOST_PAIR_SAMPLES = 4096 };
+
+// Whether outputs that grow with the input, as those of a network without bias do, fit two samples
+// of one direction, up to rounding.
+static bool fits_both(const ww_dataset *data, int64_t a, int64_t b)
+{
+    static const double ROUNDING = 1e-12;
+    const int64_t d = data->dimension, k = data->outputs;
+    const double norm_a = ww_norm(data->train.inputs + a * d, d);
+    const double norm_b = ww_norm(data->train.inputs + b * d, d);
+    for (int64_t j = 0; j < k; j++) {
+        const double at_a = data->train.targets[a * k + j] * norm_b;
+        const double at_b = data->train.targets[b * k + j] * norm_a;
+        if (fabs(at_a - at_b) > ROUNDING * (fabs(at_a) + fabs(at_b)))
+            return false;
+    }
+    return true;
+}
+
+// For data without classes, some samples of which coincide.
+static ww_status check_contradicting_targets(const ww_dataset *data, FILE *report, int *count,
+                                             ww_error *error)
+{
+    ww_line *lines = ww_allocate((size_t)data->train.count, sizeof *lines,
+                                 "a search for samples that coincide", error);
+    if (lines == NULL)
+        return WW_FAILED;
+    const ww_status status =
+        ww_lines_find(&data->train, 1, data->dimension, WW_SAME_DIRECTION, lines, error);
+    for (int64_t s = 0; s < data->train.count && status == WW_OK; s++) {
+        if (fits_both(data, lines[s].direction, s))
+            continue;
+        ++*count;
+        fprintf(report,
+                "  contradicting targets: train samples %lld and %lld coincide, and their targets "
+                "differ;\n"
+                "    no network without bias fits both, so the train loss stays above 0\n",
+                (long long)lines[s].direction, (long long)s);
+        break;
+    }
+    free(lines);
+    return status;
+}
 
 static ww_status check_coincidence(const ww_dataset *data, FILE *report, int *count,
                                    ww_error *error)
@@ -31,6 +76,8 @@ static ww_status check_coincidence(const ww_dataset *data, FILE *report, int *co
             "distinct samples\n",
             (long long)found.samples, (long long)data->train.count, (long long)found.first,
             (long long)found.second);
+    if (data->classes == 1)
+        return check_contradicting_targets(data, report, count, error);
     if (found.unlike[0] < 0)
         return WW_OK;
     ++*count;

@@ -40,8 +40,10 @@ static size_t fill_facts(const ww_config *config, const ww_dataset *data, int64_
     facts[count++] = integer_fact("width", config->network.width, "units", "Hidden units m.");
     facts[count++] = integer_fact("depth", config->network.depth, "layers", "Hidden layers L.");
     facts[count++] = integer_fact("dimension", data->dimension, "1", "Input dimension d.");
-    facts[count++] = integer_fact("outputs", data->outputs, "1",
-                                  "Outputs k: one for each class, or one for two classes.");
+    facts[count++] =
+        integer_fact("outputs", data->outputs, "1",
+                     "Outputs k: one for each class, one for two classes, or one for each "
+                     "target of a sample.");
     facts[count++] = integer_fact("components", data->components, "1",
                                   "Components l of a class; 1 where the source has none.");
     facts[count++] =
@@ -204,6 +206,7 @@ ww_status ww_app_member_prepare(const ww_config *config, int64_t index, const ch
         .dimension = shape->dimension,
         .outputs = shape->outputs,
         .has_targets = shape->has_targets,
+        .has_labels = ww_config_has_classes(config),
         .train = shape->train.count,
         .test = shape->test.count,
         .batch = batch,

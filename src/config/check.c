@@ -235,6 +235,13 @@ static ww_status check_network(const ww_config *config, ww_error *error)
 
 static ww_status check_loss(const ww_config *config, ww_error *error)
 {
+    if (!ww_config_has_classes(config) && config->loss != WW_LOSS_SQUARED)
+        return ww_config_refuse(
+            config, "loss", error,
+            "is %s, which is of classes, but the samples have real targets (data.hdf5.kind: "
+            "targets); choose loss: squared, as models arora and zou-gu have it, or "
+            "data.hdf5.kind: labels",
+            choice_of(ww_key_at(ww_key_find("loss")), config));
     if (config->loss != WW_LOSS_HINGE)
         return WW_OK;
     if (config->data.source == WW_SOURCE_FUNCTION || config->data.source == WW_SOURCE_SPHERE)

@@ -4,6 +4,10 @@
 
 #include "config/layers.h"
 
+/// Sets the choices that nobody gave, that follow from which keys are given, and that decide which
+/// keys are in use. Before any key is read.
+void ww_config_derive_choices(ww_config *config, const ww_given *given);
+
 /// Sets the keys that nobody gave and whose value follows from others (WW_DEFAULT_DERIVED). `given`
 /// is by position in the table of keys.
 ww_status ww_config_derive(ww_config *config, const ww_given *given, ww_error *error);

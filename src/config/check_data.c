@@ -142,6 +142,11 @@ static ww_status check_subset(const ww_config *config, ww_error *error)
             config, "data.subset.kind", error,
             "is separable, but targets of source sphere are drawn whatever the inputs, and their "
             "samples keep distances; leave one of them out");
+    if (!ww_config_has_classes(config))
+        return ww_config_refuse(
+            config, "data.subset.kind", error,
+            "is separable, which is of two classes, but the samples have real targets "
+            "(data.hdf5.kind: targets); leave one of them out");
     if (config->data.train == WW_ALL_SAMPLES || config->data.test == WW_ALL_SAMPLES)
         return ww_config_refuse(
             config, config->data.train == WW_ALL_SAMPLES ? "data.train" : "data.test", error,

@@ -6,6 +6,8 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 enum { PLACE = 1024, SENTENCE = 2048, USUAL_SAMPLES = 1000, USUAL_STEPS = 400, USUAL_EVERY = 10 };
 
@@ -139,8 +141,62 @@ static ww_status derive_steps(ww_config *config, const ww_given *given, ww_error
     return WW_OK;
 }
 
+static bool gives_targets(const ww_given *given)
+{
+    return ww_is_given(given, "data.hdf5.train_targets") ||
+           ww_is_given(given, "data.hdf5.test_targets");
+}
+
+void ww_config_derive_choices(ww_config *config, const ww_given *given)
+{
+    config->data.hdf5.kind = gives_targets(given) ? WW_HDF5_TARGETS : WW_HDF5_LABELS;
+}
+
+// Datasets of both kinds, and nothing that says which is meant.
+static ww_status refuse_both_kinds(const ww_config *config, const ww_given *given, ww_error *error)
+{
+    const bool labels =
+        ww_is_given(given, "data.hdf5.train_labels") || ww_is_given(given, "data.hdf5.test_labels");
+    if (config->data.source != WW_SOURCE_HDF5 || !labels || !gives_targets(given) ||
+        ww_is_given(given, "data.hdf5.kind"))
+        return WW_OK;
+    const bool by_train = ww_is_given(given, "data.hdf5.train_targets");
+    return ww_config_refuse(
+        config, by_train ? "data.hdf5.train_targets" : "data.hdf5.test_targets", error,
+        "is given, and %s too, but samples have either real targets or the labels of classes; "
+        "leave one of them out",
+        ww_is_given(given, "data.hdf5.train_labels") ? "data.hdf5.train_labels"
+                                                     : "data.hdf5.test_labels");
+}
+
+// The preset's quantities for data without classes: test_loss stands for test_accuracy, and loss is
+// there already.
+static ww_status leave_out_accuracies(ww_word_list *list, ww_error *error)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        char *word = list->words[i];
+        if (strcmp(word, "test_accuracy") == 0) {
+            free(word);
+            word = ww_copy_text("test_loss", error);
+        } else if (strcmp(word, "train_accuracy") == 0) {
+            free(word);
+            continue;
+        }
+        list->words[kept++] = word;
+    }
+    bool has_room = true;
+    for (size_t i = 0; i < kept; i++)
+        has_room = has_room && list->words[i] != NULL;
+    list->count = kept;
+    return has_room ? WW_OK : WW_FAILED;
+}
+
 ww_status ww_config_derive(ww_config *config, const ww_given *given, ww_error *error)
 {
+    WW_TRY(refuse_both_kinds(config, given, error));
+    if (!ww_config_has_classes(config) && !ww_is_given(given, "measure.quantities"))
+        WW_TRY(leave_out_accuracies(&config->measure.quantities, error));
     if (!ww_is_given(given, "seeds.data"))
         config->seeds.data = config->seed;
     if (!ww_is_given(given, "seeds.weights"))

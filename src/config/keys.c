@@ -11,6 +11,7 @@ static const char *const precisions[] = {"double", "single", NULL};
 static const char *const sources[] = {"mixture",     "xor-balls", "points",   "idx",
                                       "cifar10",     "hdf5",      "function", "separable",
                                       "orthonormal", "sphere",    NULL};
+static const char *const hdf5_kinds[] = {"labels", "targets", NULL};
 static const char *const sphere_targets[] = {"gaussian", "signs", NULL};
 static const char *const subsets[] = {"none", "separable", NULL};
 static const char *const starts[] = {"drawn", "file", "fit", "bad-fit", "local-minimum", NULL};
@@ -58,6 +59,7 @@ static const char *const records[] = {"data", "initial-weights", "batches", NULL
 #define EXCEPT(key, value) .condition = (key), .states = ~(1u << (value))
 #define ONLY_DRAWN ONLY("network.start", WW_START_DRAWN)
 #define ONLY_SOURCE(source) ONLY("data.source", WW_SOURCE_##source)
+#define ONLY_HDF5(kind) ONLY("data.hdf5.kind", WW_HDF5_##kind)
 #define ONLY_FUNCTION(kind) ONLY("data.function.kind", WW_FUNCTION_##kind)
 
 static const ww_key keys[] = {
@@ -144,16 +146,27 @@ static const ww_key keys[] = {
     KEY(data.cifar10.balanced, BOOLEAN,
         "Equally many samples of every class: the first of each, in the order of the files.",
         FROM("false"), ONLY_SOURCE(CIFAR10)),
-    KEY(data.hdf5.file, PATH, "HDF5 file with the four datasets below.", REQUIRED,
+    KEY(data.hdf5.file, PATH, "HDF5 file with the datasets below.", REQUIRED, ONLY_SOURCE(HDF5)),
+    KEY(data.hdf5.kind, CHOICE,
+        "labels: samples have integers from 0 on that tell classes; targets: they have one real "
+        "number each, or several, for regression with loss: squared.",
+        .choices = hdf5_kinds,
+        DERIVED("labels (where data.hdf5.train_targets or data.hdf5.test_targets is given: "
+                "targets)"),
         ONLY_SOURCE(HDF5)),
     KEY(data.hdf5.train_inputs, TEXT, "Dataset of the training inputs [n, d].",
         FROM("train_inputs"), ONLY_SOURCE(HDF5)),
     KEY(data.hdf5.train_labels, TEXT, "Dataset of the training labels [n].", FROM("train_labels"),
-        ONLY_SOURCE(HDF5)),
+        ONLY_HDF5(LABELS)),
+    KEY(data.hdf5.train_targets, TEXT,
+        "Dataset of the training targets [n] or [n, k], real numbers or integers.",
+        FROM("train_targets"), ONLY_HDF5(TARGETS)),
     KEY(data.hdf5.test_inputs, TEXT, "Dataset of the test inputs [n, d].", FROM("test_inputs"),
         ONLY_SOURCE(HDF5)),
     KEY(data.hdf5.test_labels, TEXT, "Dataset of the test labels [n].", FROM("test_labels"),
-        ONLY_SOURCE(HDF5)),
+        ONLY_HDF5(LABELS)),
+    KEY(data.hdf5.test_targets, TEXT, "Dataset of the test targets [n] or [n, k].",
+        FROM("test_targets"), ONLY_HDF5(TARGETS)),
     KEY(data.function.dimension, INTEGER, "Input dimension d; inputs have Gaussian directions.",
         AT_LEAST(1), FROM("10"), .unit = "coordinates", ONLY_SOURCE(FUNCTION)),
     KEY(data.function.kind, CHOICE,
@@ -220,7 +233,7 @@ static const ww_key keys[] = {
         NUMBERS(0, 1), .above = true, FROM("0.1"), ONLY("data.subset.kind", WW_SUBSET_SEPARABLE)),
     KEY(data.labels.kind, CHOICE,
         "random: every label is drawn anew; worst-case: the eigenvector of the Gram matrix with "
-        "the smallest eigenvalue.",
+        "the smallest eigenvalue. Targets of a file that are drawn anew are those of any sample.",
         .choices = label_kinds, FROM("true")),
     KEY(data.labels.random_fraction, REAL,
         "Share of labels drawn anew, uniformly, so that some of them stay right.", NUMBERS(0, 1),
@@ -321,7 +334,8 @@ static const ww_key keys[] = {
         DERIVED("10 (with training.epochs: the batches of an epoch)"), .unit = "steps"),
     KEY(measure.quantities, WORD_LIST,
         "What is recorded along the trajectory (`widthwise list quantities`); all is all single "
-        "numbers, train_outputs and test_outputs can stand beside it.",
+        "numbers, train_outputs and test_outputs can stand beside it. Data without classes "
+        "(data.hdf5.kind: targets) have test_loss for the accuracies of the preset.",
         .all = true, FROM_MODEL),
     KEY(measure.final, WORD_LIST,
         "What is computed at the end (`widthwise list results`); all is all but gram.", .all = true,

@@ -124,6 +124,7 @@ static ww_status read_member(config_reader *reader, const ww_given *given, ww_co
         return WW_FAILED;
     const size_t model = ww_key_find("model");
     WW_TRY(read_key(reader, model, given, config, error)); // before all: it has the defaults
+    ww_config_derive_choices(config, given);
     for (size_t index = 0; index < ww_key_count(); index++)
         if (index != model)
             WW_TRY(read_key(reader, index, given, config, error));

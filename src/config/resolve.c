@@ -147,6 +147,11 @@ bool ww_config_has_targets(const ww_config *config)
     return config->loss != WW_LOSS_CROSS_ENTROPY;
 }
 
+bool ww_config_has_classes(const ww_config *config)
+{
+    return config->data.source != WW_SOURCE_HDF5 || config->data.hdf5.kind == WW_HDF5_LABELS;
+}
+
 static const char gram_word[] = "gram";
 
 // Quantities of what steps do to each hidden layer.

@@ -95,6 +95,11 @@ static ww_status refuse_data(const ww_config *config, const ww_dataset *data, ww
                        "network.start: %s gives outputs +1 and -1, but source function has real "
                        "numbers; choose another source",
                        start_name(config));
+    if (!ww_config_has_classes(config))
+        return ww_fail(error, WW_USAGE,
+                       "network.start: %s gives outputs +1 and -1, but the samples have real "
+                       "targets (data.hdf5.kind: targets); choose network.start: drawn",
+                       start_name(config));
     if (data->outputs != 1)
         return ww_fail(error, WW_USAGE,
                        "network.start: %s builds a network of one output for two classes, but this "

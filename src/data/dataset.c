@@ -30,9 +30,10 @@ static const ww_source_entry sources[] = {
     [WW_SOURCE_CIFAR10] = {"Images and labels of CIFAR-10 in its binary version (data_batch_1.bin "
                            "and so on), plain or gzip, all classes or a choice.",
                            ww_source_cifar10, NULL, NULL},
-    [WW_SOURCE_HDF5] = {"Inputs [n, ...] and labels [n] of any numeric type, each a dataset of one "
-                        "HDF5 file.",
-                        ww_source_hdf5, NULL, NULL},
+    [WW_SOURCE_HDF5] =
+        {"Inputs [n, ...], and labels [n] or real targets [n] or [n, k], of any numeric "
+         "type, each a dataset of one HDF5 file.",
+         ww_source_hdf5, NULL, NULL},
     [WW_SOURCE_FUNCTION] = {"Inputs with Gaussian directions and real y = g(x): linear, quadratic, "
                             "power, cosine, arctan, and sums of such terms (Arora et al., section "
                             "6).",
@@ -115,6 +116,7 @@ void ww_samples_free(ww_samples *samples)
     free(samples->labels);
     free(samples->components);
     free(samples->targets);
+    free(samples->true_targets);
     *samples = (ww_samples){0};
 }
 
@@ -179,11 +181,18 @@ static ww_status check_finite(const ww_config *config, const ww_dataset *dataset
 
 static ww_status check_sizes(const ww_config *config, const ww_dataset *dataset, ww_error *error)
 {
-    if (dataset->classes < 2)
+    if (dataset->classes < 2 && ww_config_has_classes(config))
         return ww_data_fail(config, "data.source", error,
                             "the data have %lld class; training needs at least two to tell apart, "
                             "so choose more classes or other data",
                             (long long)dataset->classes);
+    if (config->data.labels.kind == WW_LABELS_WORST_CASE && dataset->outputs != 1 &&
+        !ww_config_has_classes(config))
+        return ww_data_fail(config, "data.labels.kind", error,
+                            "is worst-case, which is one number a sample, but dataset '%s' of '%s' "
+                            "has %lld targets a sample; choose other labels, or targets with one",
+                            config->data.hdf5.train_targets, config->data.hdf5.file,
+                            (long long)dataset->outputs);
     if (config->data.labels.kind == WW_LABELS_WORST_CASE && dataset->outputs != 1)
         return ww_data_fail(config, "data.labels.kind", error,
                             "is worst-case, which is one number a sample, but the data have %lld "
@@ -236,8 +245,10 @@ static ww_status load_source(const ww_config *config, bool samples, ww_dataset *
     WW_ASSERT((size_t)config->data.source < SOURCE_COUNT);
     const ww_config source = ww_subset_source(config);
     WW_TRY(sources[config->data.source].load(&source, samples, dataset, error));
-    dataset->outputs = ww_config_outputs(config, dataset->classes);
+    if (ww_config_has_classes(config)) // else the source has said how many targets there are
+        dataset->outputs = ww_config_outputs(config, dataset->classes);
     dataset->has_targets = ww_config_has_targets(config);
+    dataset->keeps_truth = ww_replaces_targets(config);
     dataset->separator.sought = config->loss == WW_LOSS_HINGE;
     if (samples)
         check_source(dataset);
@@ -284,7 +295,7 @@ static ww_status prepare(const ww_config *config, int sharers, ww_dataset *datas
     WW_TRY(fill_values(config, dataset, error));
     if (ww_is_subset(config))
         WW_TRY(choose_subset(config, sharers, dataset, error));
-    ww_draw_labels(config, &sources[config->data.source], dataset);
+    WW_TRY(ww_draw_labels(config, &sources[config->data.source], dataset, error));
     WW_TRY(ww_make_targets(dataset, error));
     if (dataset->separator.sought)
         WW_TRY(ww_separator_find(&dataset->train, dataset->dimension, &dataset->separator, error));
@@ -317,7 +328,13 @@ static ww_status relabel(const ww_config *config, const ww_samples *train, ww_da
         samples->components[s] = train->components[s];
         samples->labels[s] = train->components[s] / other->components;
     }
-    ww_draw_labels(config, source, other);
+    if (!ww_config_has_classes(config)) {
+        const double *truth = train->true_targets != NULL ? train->true_targets : train->targets;
+        WW_TRY(ww_targets_allocate(samples, other->outputs, error));
+        memcpy(samples->targets, truth,
+               (size_t)(samples->count * other->outputs) * sizeof *samples->targets);
+    }
+    WW_TRY(ww_draw_labels(config, source, other, error));
     return ww_make_targets(other, error);
 }
 
@@ -394,12 +411,13 @@ int64_t ww_dataset_bytes(const ww_dataset *shape, int64_t sharers)
     const int64_t labels = (int64_t)(sizeof *shape->train.labels + sizeof *shape->train.components);
     const int64_t targets =
         (shape->has_targets ? shape->outputs : 0) * (int64_t)sizeof *shape->train.targets;
+    const int64_t truth = shape->keeps_truth ? shape->train.count * targets : 0;
     const int64_t separator =
         shape->separator.sought ? shape->dimension * (int64_t)sizeof *shape->separator.weights +
                                       shape->train.count * (int64_t)sizeof *shape->separator.margins
                                 : 0;
     return (ww_dataset_input_bytes(shape) + sharers - 1) / sharers +
-           (shape->train.count + shape->test.count) * (labels + targets) + separator;
+           (shape->train.count + shape->test.count) * (labels + targets) + truth + separator;
 }
 
 int64_t ww_dataset_loading_bytes(const ww_dataset *shape)

@@ -11,17 +11,23 @@
 #include <string.h>
 #include <unistd.h>
 
+/// LABEL_BLOCK labels, or as many targets, are read at once.
 enum { LABEL_BLOCK = 1 << 16, CAUSE_SIZE = 512, LIST_SIZE = 2048 };
 
 /// Keys of one part of the data set.
 typedef struct hdf5_keys {
-    const char *inputs, *labels, *count, *name;
+    const char *inputs, *labels, *targets, *count, *name;
 } hdf5_keys;
 
 static const hdf5_keys train_keys = {"data.hdf5.train_inputs", "data.hdf5.train_labels",
-                                     "data.train", "the train set"};
-static const hdf5_keys test_keys = {"data.hdf5.test_inputs", "data.hdf5.test_labels", "data.test",
-                                    "the test set"};
+                                     "data.hdf5.train_targets", "data.train", "the train set"};
+static const hdf5_keys test_keys = {"data.hdf5.test_inputs", "data.hdf5.test_labels",
+                                    "data.hdf5.test_targets", "data.test", "the test set"};
+
+/// Names of the datasets of one part: its inputs, and its labels or targets.
+typedef struct hdf5_names {
+    const char *inputs, *values;
+} hdf5_names;
 
 /// One open dataset, and what is known of it.
 typedef struct hdf5_array {
@@ -198,7 +204,9 @@ static ww_status read_label_block(const hdf5_array *array, int64_t first, int64_
         if (!(value >= 0.0 && value < INT_MAX) || value != floor(value))
             return ww_data_fail(array->config, array->key, error,
                                 "label %lld of dataset '%s' of '%s' is %.17g; labels must be the "
-                                "integers 0, 1, ... up to the number of classes less one",
+                                "integers 0, 1, ... up to the number of classes less one (real "
+                                "numbers for regression are named by data.hdf5.train_targets and "
+                                "data.hdf5.test_targets)",
                                 (long long)first + (long long)i, array->name, file, value);
         labels[i] = (int64_t)value;
     }
@@ -229,9 +237,65 @@ static ww_status read_labels(const hdf5_array *array, int64_t count, int64_t *la
     return status;
 }
 
-/// Checks inputs and labels against each other and against the number of samples asked for.
+static ww_status refuse_target(const hdf5_array *array, int64_t sample, int64_t column,
+                               double value, ww_error *error)
+{
+    return ww_data_fail(array->config, array->key, error,
+                        "target %lld of sample %lld (both counted from 0) in dataset '%s' of '%s' "
+                        "is %g; every target must be finite, so mend it, or take the sample out",
+                        (long long)column, (long long)sample, array->name,
+                        array->config->data.hdf5.file, value);
+}
+
+/// Reads the targets of the first `count` samples, and no others, into targets [count, row_values].
+static ww_status read_targets(const hdf5_array *array, int64_t count, double *targets,
+                              ww_error *error)
+{
+    const int64_t k = array->row_values;
+    WW_ASSERT(k >= 1); // inspect_shape has refused an empty axis
+    const int64_t most = k < LABEL_BLOCK ? LABEL_BLOCK / k : 1;
+    for (int64_t first = 0; first < count; first += most) {
+        const int64_t rows = count - first < most ? count - first : most;
+        double *block = targets + first * k;
+        WW_TRY(array_read(array, first, rows, H5T_NATIVE_DOUBLE, block, error));
+        for (int64_t i = 0; i < rows * k; i++)
+            if (!isfinite(block[i]))
+                return refuse_target(array, first + i / k, i % k, block[i], error);
+    }
+    return WW_OK;
+}
+
+/// Checks the shape of labels or targets, and that there are as many as there are inputs.
+static ww_status check_values(const hdf5_array *inputs, const hdf5_array *values, ww_error *error)
+{
+    const ww_config *config = values->config;
+    const char *file = config->data.hdf5.file;
+    const bool has_classes = ww_config_has_classes(config);
+    if (has_classes && values->row_values != 1)
+        return ww_data_fail(config, values->key, error,
+                            "dataset '%s' of '%s' has %lld values a sample; labels have one (real "
+                            "numbers for regression are named by data.hdf5.train_targets and "
+                            "data.hdf5.test_targets)",
+                            values->name, file, (long long)values->row_values);
+    if (!has_classes && values->rank > 2)
+        return ww_data_fail(config, values->key, error,
+                            "dataset '%s' of '%s' has %d axes; targets have one, [samples], or "
+                            "two, [samples, outputs]",
+                            values->name, file, values->rank);
+    if (inputs->rows != values->rows)
+        return ww_data_fail(config, values->key, error,
+                            "dataset '%s' of '%s' has %lld %s, but '%s' has %lld samples; they "
+                            "must agree",
+                            values->name, file, (long long)values->rows,
+                            has_classes ? "labels" : "rows of targets", inputs->name,
+                            (long long)inputs->rows);
+    return WW_OK;
+}
+
+/// Checks inputs and labels or targets against each other and against the number of samples asked
+/// for.
 static ww_status check_part(const hdf5_keys *keys, const hdf5_array *inputs,
-                            const hdf5_array *labels, int64_t asked, int64_t *count,
+                            const hdf5_array *values, int64_t asked, int64_t *count,
                             ww_error *error)
 {
     const ww_config *config = inputs->config;
@@ -241,16 +305,7 @@ static ww_status check_part(const hdf5_keys *keys, const hdf5_array *inputs,
                             "dataset '%s' of '%s' has one axis; inputs have two, [samples, "
                             "dimension], or more",
                             inputs->name, file);
-    if (labels->row_values != 1)
-        return ww_data_fail(config, keys->labels, error,
-                            "dataset '%s' of '%s' has %lld values a sample; labels have one",
-                            labels->name, file, (long long)labels->row_values);
-    if (inputs->rows != labels->rows)
-        return ww_data_fail(config, keys->labels, error,
-                            "dataset '%s' of '%s' has %lld labels, but '%s' has %lld samples; they "
-                            "must agree",
-                            labels->name, file, (long long)labels->rows, inputs->name,
-                            (long long)inputs->rows);
+    WW_TRY(check_values(inputs, values, error));
     *count = asked == WW_ALL_SAMPLES ? inputs->rows : asked;
     if (*count < 1)
         return ww_data_fail(config, keys->count, error, "is %lld; at least one sample is needed",
@@ -263,38 +318,71 @@ static ww_status check_part(const hdf5_keys *keys, const hdf5_array *inputs,
     return WW_OK;
 }
 
-static ww_status load_part(const ww_config *config, hid_t file, const hdf5_keys *keys,
-                           const char *inputs_name, const char *labels_name, int64_t asked,
-                           bool with_samples, ww_dataset *dataset, ww_samples *samples,
-                           ww_error *error)
+/// Takes over what is known of the shape, which for the test set is that of the train set.
+static ww_status take_shape(const hdf5_keys *keys, const hdf5_array *inputs,
+                            const hdf5_array *values, int64_t count, ww_dataset *dataset,
+                            ww_samples *samples, ww_error *error)
 {
-    hdf5_array inputs = {.set = H5I_INVALID_HID}, labels = {.set = H5I_INVALID_HID};
-    int64_t count = 0;
-    ww_status status = array_open(config, file, keys->inputs, inputs_name, &inputs, error);
-    if (status == WW_OK)
-        status = array_open(config, file, keys->labels, labels_name, &labels, error);
-    if (status == WW_OK)
-        status = check_part(keys, &inputs, &labels, asked, &count, error);
-    if (status == WW_OK && dataset->dimension != 0 && inputs.row_values != dataset->dimension)
-        status = ww_data_fail(config, keys->inputs, error,
-                              "dataset '%s' of '%s' has inputs of dimension %lld, those of the "
-                              "train set have %lld; they must agree",
-                              inputs_name, config->data.hdf5.file, (long long)inputs.row_values,
-                              (long long)dataset->dimension);
-    if (status == WW_OK) {
-        dataset->dimension = inputs.row_values;
-        samples->count = count;
-        if (with_samples)
-            status = ww_samples_allocate(samples, count, inputs.row_values, keys->name, error);
+    const ww_config *config = inputs->config;
+    const bool is_first = dataset->dimension == 0;
+    const bool has_classes = ww_config_has_classes(config);
+    if (!is_first && inputs->row_values != dataset->dimension)
+        return ww_data_fail(config, keys->inputs, error,
+                            "dataset '%s' of '%s' has inputs of dimension %lld, those of the "
+                            "train set have %lld; they must agree",
+                            inputs->name, config->data.hdf5.file, (long long)inputs->row_values,
+                            (long long)dataset->dimension);
+    if (!is_first && !has_classes && values->row_values != dataset->outputs)
+        return ww_data_fail(config, keys->targets, error,
+                            "dataset '%s' of '%s' has %lld targets a sample, the train set has "
+                            "%lld; they must agree",
+                            values->name, config->data.hdf5.file, (long long)values->row_values,
+                            (long long)dataset->outputs);
+    dataset->dimension = inputs->row_values;
+    if (!has_classes) {
+        dataset->outputs = values->row_values;
+        dataset->classes = 1;
     }
+    samples->count = count;
+    return WW_OK;
+}
+
+/// Labels, of all samples in the file as far as the number of classes goes, or targets.
+static ww_status read_values(const hdf5_array *values, bool with_samples, ww_dataset *dataset,
+                             ww_samples *samples, ww_error *error)
+{
+    if (ww_config_has_classes(values->config))
+        return read_labels(values, with_samples ? samples->count : 0, samples->labels,
+                           &dataset->classes, error);
+    if (!with_samples)
+        return WW_OK;
+    WW_TRY(ww_targets_allocate(samples, values->row_values, error));
+    return read_targets(values, samples->count, samples->targets, error);
+}
+
+static ww_status load_part(const ww_config *config, hid_t file, const hdf5_keys *keys,
+                           const hdf5_names *names, int64_t asked, bool with_samples,
+                           ww_dataset *dataset, ww_samples *samples, ww_error *error)
+{
+    hdf5_array inputs = {.set = H5I_INVALID_HID}, values = {.set = H5I_INVALID_HID};
+    const char *values_key = ww_config_has_classes(config) ? keys->labels : keys->targets;
+    int64_t count = 0;
+    ww_status status = array_open(config, file, keys->inputs, names->inputs, &inputs, error);
     if (status == WW_OK)
-        status = read_labels(&labels, with_samples ? count : 0, samples->labels, &dataset->classes,
-                             error);
+        status = array_open(config, file, values_key, names->values, &values, error);
+    if (status == WW_OK)
+        status = check_part(keys, &inputs, &values, asked, &count, error);
+    if (status == WW_OK)
+        status = take_shape(keys, &inputs, &values, count, dataset, samples, error);
+    if (status == WW_OK && with_samples)
+        status = ww_samples_allocate(samples, count, inputs.row_values, keys->name, error);
+    if (status == WW_OK)
+        status = read_values(&values, with_samples, dataset, samples, error);
     if (status == WW_OK && with_samples)
         status = array_read(&inputs, 0, count, H5T_NATIVE_DOUBLE, samples->inputs, error);
     if (status == WW_OK && with_samples)
         memcpy(samples->components, samples->labels, (size_t)count * sizeof *samples->labels);
-    array_close(&labels);
+    array_close(&values);
     array_close(&inputs);
     return status;
 }
@@ -324,17 +412,22 @@ ww_status ww_source_hdf5(const ww_config *config, bool samples, ww_dataset *data
     (void)H5Eget_auto2(H5E_DEFAULT, &print, &print_data);
     (void)H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     hid_t file = H5I_INVALID_HID;
+    const bool has_classes = ww_config_has_classes(config);
+    const hdf5_names train = {config->data.hdf5.train_inputs,
+                              has_classes ? config->data.hdf5.train_labels
+                                          : config->data.hdf5.train_targets};
+    const hdf5_names test = {config->data.hdf5.test_inputs, has_classes
+                                                                ? config->data.hdf5.test_labels
+                                                                : config->data.hdf5.test_targets};
     hdf5_keys keys = train_keys;
     keys.count = ww_train_count_key(config);
     dataset->components = 1;
     ww_status status = open_file(config, &file, error);
     if (status == WW_OK)
-        status = load_part(config, file, &keys, config->data.hdf5.train_inputs,
-                           config->data.hdf5.train_labels, config->data.train, samples, dataset,
+        status = load_part(config, file, &keys, &train, config->data.train, samples, dataset,
                            &dataset->train, error);
     if (status == WW_OK)
-        status = load_part(config, file, &test_keys, config->data.hdf5.test_inputs,
-                           config->data.hdf5.test_labels, config->data.test, samples, dataset,
+        status = load_part(config, file, &test_keys, &test, config->data.test, samples, dataset,
                            &dataset->test, error);
     if (file >= 0)
         (void)H5Fclose(file);

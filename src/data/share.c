@@ -37,10 +37,10 @@ static ww_status share_samples(const ww_parallel *parallel, const ww_nodes *node
 
 ww_status ww_dataset_share_shape(const ww_parallel *parallel, ww_dataset *dataset, ww_error *error)
 {
-    int64_t shape[] = {dataset->dimension,   dataset->classes,         dataset->components,
-                       dataset->train.count, dataset->test.count,      (int64_t)dataset->hash,
-                       dataset->outputs,     dataset->has_targets,     dataset->candidates,
-                       dataset->kept,        dataset->separator.sought};
+    int64_t shape[] = {dataset->dimension,   dataset->classes,          dataset->components,
+                       dataset->train.count, dataset->test.count,       (int64_t)dataset->hash,
+                       dataset->outputs,     dataset->has_targets,      dataset->candidates,
+                       dataset->kept,        dataset->separator.sought, dataset->keeps_truth};
     WW_TRY(ww_broadcast(parallel, shape, sizeof shape, 0, error));
     if (parallel->rank == 0)
         return WW_OK;
@@ -52,7 +52,8 @@ ww_status ww_dataset_share_shape(const ww_parallel *parallel, ww_dataset *datase
                             .has_targets = shape[7] != 0,
                             .candidates = shape[8],
                             .kept = shape[9],
-                            .separator = {.sought = shape[10] != 0}};
+                            .separator = {.sought = shape[10] != 0},
+                            .keeps_truth = shape[11] != 0};
     ww_dataset_set_counts(dataset, shape[3], shape[4]);
     return WW_OK;
 }

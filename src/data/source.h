@@ -2,9 +2,10 @@
 ///
 /// A source runs on rank 0 alone. It gets a data set that is zero but for `sharers` and `spare` and
 /// fills dimension, classes, components, and both samples with raw inputs, *true* labels and
-/// components. Normalisation, labels drawn anew, targets, checks and the copy to other ranks come
-/// after it and are the same for all sources. Whatever it has allocated in the data set when it
-/// fails is freed by the caller.
+/// components. Where the samples have targets in place of classes it fills these and outputs too.
+/// Normalisation, labels drawn anew, targets, checks and the copy to other ranks come after it and
+/// are the same for all sources. Whatever it has allocated in the data set when it fails is freed
+/// by the caller.
 #ifndef WIDTHWISE_DATA_SOURCE_H
 #define WIDTHWISE_DATA_SOURCE_H
 
@@ -54,7 +55,7 @@ ww_status ww_source_idx(const ww_config *config, bool samples, ww_dataset *datas
 /// CIFAR-10 in its binary version, plain or gzip. cifar10.c
 ww_status ww_source_cifar10(const ww_config *config, bool samples, ww_dataset *dataset,
                             ww_error *error);
-/// Inputs and labels from datasets of an HDF5 file. hdf5.c
+/// Inputs, and labels or targets, from datasets of an HDF5 file. hdf5.c
 ww_status ww_source_hdf5(const ww_config *config, bool samples, ww_dataset *dataset,
                          ww_error *error);
 
@@ -80,8 +81,13 @@ void ww_draw_means(const ww_config *config, int64_t count, int64_t dimension, do
 
 /// Draws some labels anew as data.labels has it; components keep the true class. Where samples
 /// already have targets, one drawn anew is that of its label, +1 or -1, or what the source's
-/// `redraw` makes of it. labels.c
-void ww_draw_labels(const ww_config *config, const ww_source_entry *source, ww_dataset *dataset);
+/// `redraw` makes of it. Without classes it is that of a sample of the same set, drawn uniformly,
+/// and the train set gets true_targets. labels.c
+ww_status ww_draw_labels(const ww_config *config, const ww_source_entry *source,
+                         ww_dataset *dataset, ww_error *error);
+/// Whether a train set without classes is trained on other targets than those of the file. Pure.
+/// labels.c
+bool ww_replaces_targets(const ww_config *config);
 
 /// Targets of classes by their labels, for a data set that is to have targets and has none yet.
 /// labels.c

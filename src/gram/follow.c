@@ -11,7 +11,7 @@
 enum { RECORD_CHUNK = 32 };
 
 // Mean over test samples of the l1 distance of outputs and targets, as the trajectory's
-// test_absolute_error, and the share of wrong classes.
+// test_absolute_error, and the share of wrong classes, which may be NULL.
 static void judge_test(const ww_gram_work *work, const double *outputs, double *absolute_error,
                        double *error_share)
 {
@@ -35,7 +35,8 @@ static void judge_test(const ww_gram_work *work, const double *outputs, double *
         wrong += !is_right;
     }
     *absolute_error = sum / (double)test->count;
-    *error_share = (double)wrong / (double)test->count;
+    if (error_share != NULL)
+        *error_share = (double)wrong / (double)test->count;
 }
 
 static ww_status apply_to_test(const ww_gram_work *work, const double *coefficients,

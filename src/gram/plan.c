@@ -17,6 +17,7 @@ ww_status ww_gram_plan_make(const ww_config *config, const ww_dataset *shape, ww
         .samples = shape->train.count,
         .outputs = ww_dataset_target_columns(shape),
         .test_samples = shape->test.count,
+        .has_classes = ww_config_has_classes(config),
         .has_spectrum = config->gram.spectrum != WW_GRAM_SPECTRUM_NONE,
         .has_vectors = config->gram.spectrum == WW_GRAM_SPECTRUM_FULL,
         .block = config->gram.block < shape->train.count ? config->gram.block : shape->train.count,

@@ -94,7 +94,8 @@ static const field_entry table[] = {
     {BY_SET(LABELS, TRUE), SAMPLES_BY_OUTPUTS, "labels_true", "1", "AR section 4",
      "Targets of the samples' true labels; axes: sample, output."},
     {BY_SET(LABELS, RANDOM), SAMPLES_BY_OUTPUTS, "labels_random", "1", "AR section 4",
-     "Targets of labels drawn uniformly; axes: sample, output."},
+     "Targets of labels drawn uniformly, or without classes of samples drawn uniformly; axes: "
+     "sample, output."},
     {BY_SET(LABELS, WORST_CASE), SAMPLES_BY_OUTPUTS, "labels_worst_case", "1", "AR figure 1",
      "Unit eigenvector of lambda_min, its largest entry positive, times sqrt(n) or 1 as "
      "data.labels.worst_case_norm says; axes: sample, output."},
@@ -140,6 +141,8 @@ static bool is_wanted(const ww_gram_plan *plan, int field)
         return plan->has_set[set] && (field - set != WW_GRAM_PROJECTIONS || plan->has_vectors);
     }
     switch ((ww_gram_field)field) {
+    case WW_GRAM_LIMIT_TEST_ERROR:
+        return plan->has_classes;
     case WW_GRAM_EIGENVALUES:
         return plan->has_spectrum;
     case WW_GRAM_EIGEN_RESIDUAL:

@@ -168,11 +168,11 @@ const ww_quantity ww_quantities_margin[] = {
     {WW_SCALAR_FIELD("train_error", "1", "BR figure 1",
                      "Share of train samples whose label is not predicted; ties are errors."),
      "1 - train_accuracy", WW_NEED_TRAIN_OUTPUTS, WW_FALLS, .value = train_error,
-     .is_of_margins = true},
+     .is_of_margins = true, .needs_classes = true},
     {WW_SCALAR_FIELD("test_error", "1", "BR figure 1",
                      "Share of test samples whose label is not predicted; ties are errors."),
      "1 - test_accuracy", WW_NEED_TEST_OUTPUTS, WW_FALLS, .value = test_error,
-     .is_of_margins = true},
+     .is_of_margins = true, .needs_classes = true},
     {WW_SCALAR_FIELD("unused_error", "1", "BR theorem 5",
                      "Share of errors among the train samples without a part in any update so far, "
                      "L_V; NaN where there are none."),

@@ -64,7 +64,7 @@ const ww_quantity ww_quantities_outputs[] = {
          "Share of train samples whose label, or largest target, has the strictly largest "
          "output, or whose only output has the sign of its target."),
      "(1/n) #{s: f_y > f_j for all j != y}, or #{s: u y > 0}", WW_NEED_TRAIN_OUTPUTS, WW_RISES,
-     .value = train_accuracy},
+     .value = train_accuracy, .needs_classes = true},
     {WW_SCALAR_FIELD("test_loss", WW_LOSS_UNITS, "LL section 3",
                      "Loss over the test set, a mean or a sum as loss_reduction has it."),
      "L on the test set", WW_NEED_TEST_OUTPUTS, WW_FALLS, .value = test_loss},
@@ -72,16 +72,17 @@ const ww_quantity ww_quantities_outputs[] = {
          "test_accuracy", "1", "LL section 7, figure 1a",
          "Share of test samples whose label, or largest target, has the strictly largest "
          "output, or whose only output has the sign of its target."),
-     "train_accuracy on the test set", WW_NEED_TEST_OUTPUTS, WW_RISES, .value = test_accuracy},
+     "train_accuracy on the test set", WW_NEED_TEST_OUTPUTS, WW_RISES, .value = test_accuracy,
+     .needs_classes = true},
     {WW_SCALAR_FIELD(
          "v_max", "1", "LL section 5.1, lemma A.4",
          "Largest |p_ab v_iab| over outputs i and components (a, b), with v = -dL/df and "
          "expectations taken over the train set."),
      "max_{i,a,b} |(1/n) sum_{s in (a,b)} v_i(x_s)|", WW_NEED_TRAIN_OUTPUTS | WW_NEED_V_MAX,
-     WW_FALLS, .value = v_max, .of_one_layer = true},
+     WW_FALLS, .value = v_max, .of_one_layer = true, .needs_classes = true},
     {WW_SCALAR_FIELD("v_max_mean_square", "1", "LL lemmas A.4 and B.4",
                      "Mean of v_max^2 over the records so far, this one included."),
      "(1/R) sum over the R records so far of v_max^2", WW_NEED_TRAIN_OUTPUTS | WW_NEED_V_MAX,
-     WW_FALLS, .value = v_max_mean_square, .of_one_layer = true},
+     WW_FALLS, .value = v_max_mean_square, .of_one_layer = true, .needs_classes = true},
     {.formula = NULL},
 };

@@ -48,6 +48,7 @@ typedef struct ww_quantity {
     /// The values of an array.
     void (*fill)(const ww_survey *survey, double *values);
     bool needs_targets;   ///< a loss with targets
+    bool needs_classes;   ///< samples with classes
     bool needs_hinge;     ///< the hinge loss
     bool is_of_margins;   ///< `all` has it with the hinge loss only
     bool may_lack;        ///< NaN or infinite where there is nothing to tell: no divergence

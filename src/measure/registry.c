@@ -95,6 +95,14 @@ static ww_status check_quantity(const ww_config *config, const char *key,
                        "it out, or set loss: squared",
                        where, quantity->field.name, ww_loss_of(config)->name, loss);
     }
+    if (quantity->needs_classes && !ww_config_has_classes(config)) {
+        char kind[512];
+        ww_config_where(config, "data.hdf5.kind", kind, sizeof kind);
+        return ww_fail(error, WW_USAGE,
+                       "%s: `%s` is of classes, but the samples have real targets (%s: targets); "
+                       "take it out, or measure test_loss, residual or test_absolute_error",
+                       where, quantity->field.name, kind);
+    }
     if (quantity->needs_hinge && config->loss != WW_LOSS_HINGE) {
         char loss[512];
         ww_config_where(config, "loss", loss, sizeof loss);
@@ -162,6 +170,18 @@ static ww_field resolve_field(const ww_config *config, const ww_dataset *shape,
     return resolved;
 }
 
+// The quantity of that name, which is there.
+static const ww_quantity *find_quantity(const char *name)
+{
+    const ww_quantity *all[WW_MOST_QUANTITIES];
+    const size_t count = ww_all_quantities(all);
+    size_t i = 0;
+    while (i < count && strcmp(all[i]->field.name, name) != 0)
+        i++;
+    WW_ASSERT(i < count);
+    return all[i];
+}
+
 // Whether a result can be had of a run that names it.
 static ww_status check_result(const ww_config *config, const ww_result *result, ww_error *error)
 {
@@ -184,6 +204,16 @@ static ww_status check_result(const ww_config *config, const ww_result *result, 
                        "which these are not (%s); take it out, or set network.start: drawn and "
                        "network.hidden.kind: gaussian",
                        where, result->name, key);
+    }
+    for (const char *const *name = result->requires; name != NULL && *name != NULL; name++) {
+        const ww_quantity *quantity = find_quantity(*name);
+        if (!quantity->needs_classes || ww_config_has_classes(config))
+            continue;
+        ww_config_where(config, "data.hdf5.kind", key, sizeof key);
+        return ww_fail(error, WW_USAGE,
+                       "%s: `%s` waits for `%s`, which is of classes, but the samples have real "
+                       "targets (%s: targets); take it out",
+                       where, result->name, *name, key);
     }
     return WW_OK;
 }

@@ -330,6 +330,7 @@ static ww_status add_snapshots(ww_plan *plan, const ww_member_layout *layout, ww
 static ww_status add_record(ww_plan *plan, const ww_member_layout *layout, ww_error *error)
 {
     const int targets = layout->has_targets ? WW_RECORD_DATA : 0;
+    const int labels = layout->has_labels ? WW_RECORD_DATA : 0;
     const struct {
         int bit;
         const char *name;
@@ -341,13 +342,13 @@ static ww_status add_record(ww_plan *plan, const ww_member_layout *layout, ww_er
           .rank = 2,
           .extent = {layout->train, layout->dimension},
           .description = "Inputs of the training samples, axes [sample, input]"}},
-        {WW_RECORD_DATA,
+        {labels,
          "train_labels",
          {.type = WW_PLAN_INTEGER,
           .rank = 1,
           .extent = {layout->train},
           .description = "Labels trained on, axis [sample]; classes count from 0"}},
-        {WW_RECORD_DATA,
+        {labels,
          "train_components",
          {.type = WW_PLAN_INTEGER,
           .rank = 1,
@@ -361,13 +362,13 @@ static ww_status add_record(ww_plan *plan, const ww_member_layout *layout, ww_er
           .rank = 2,
           .extent = {layout->test, layout->dimension},
           .description = "Inputs of the test samples, axes [sample, input]"}},
-        {WW_RECORD_DATA,
+        {labels,
          "test_labels",
          {.type = WW_PLAN_INTEGER,
           .rank = 1,
           .extent = {layout->test},
           .description = "Labels of the test samples, axis [sample]; classes count from 0"}},
-        {WW_RECORD_DATA,
+        {labels,
          "test_components",
          {.type = WW_PLAN_INTEGER,
           .rank = 1,

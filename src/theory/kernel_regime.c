@@ -229,6 +229,9 @@ static bool has_scalar(const ww_theory_plan *plan, int which)
         return false;
     if (which == FUNCTION_BOUND)
         return plan->config->data.source == WW_SOURCE_FUNCTION;
+    if ((which == LIMIT_TEST_ERROR || which == CLASSIFICATION_BOUND) &&
+        !ww_config_has_classes(plan->config))
+        return false;
     return has_vectors || (which != LIMIT_TEST_ABSOLUTE_ERROR && which != LIMIT_TEST_ERROR);
 }
 

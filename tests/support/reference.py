@@ -56,16 +56,19 @@ class Experiment:
     def of(cls, member: Any) -> Experiment:
         """What a run (a member of widthwise.open) recorded of its data and its start."""
         record, slope = member.record, member.setting("network.activation.slope")
+        inputs = {part: record[f"{part}_inputs"] for part in ("train", "test")}
+        # Samples with real targets in place of classes have no labels, and are of no component.
+        none = {part: np.zeros(len(samples), dtype=int) for part, samples in inputs.items()}
         return cls(
-            train_inputs=record["train_inputs"],
-            train_labels=record["train_labels"],
-            test_inputs=record["test_inputs"],
-            test_labels=record["test_labels"],
+            train_inputs=inputs["train"],
+            train_labels=record.get("train_labels", none["train"]),
+            test_inputs=inputs["test"],
+            test_labels=record.get("test_labels", none["test"]),
             hidden_weights=record["initial_hidden_weights"],
             output_weights=record["initial_output_weights"],
             rate=float(member.parameters["learning_rate"]),
             slope=float(slope) if slope is not None else 0.0,
-            components=record["train_components"],
+            components=record.get("train_components", none["train"]),
             train_targets=record.get("train_targets"),
             test_targets=record.get("test_targets"),
             total=member.setting("loss_reduction") == "sum",

@@ -162,6 +162,7 @@ static inline ww_member_layout store_layout(int64_t index, int64_t width)
                               .depth = 1,
                               .dimension = STORE_DIMENSION,
                               .outputs = STORE_OUTPUTS,
+                              .has_labels = true,
                               .train = STORE_TRAIN,
                               .test = STORE_TEST,
                               .batch = STORE_BATCH,

@@ -154,6 +154,54 @@ static void test_epochs_become_steps(void **state)
                   NULL, 3, 1);
 }
 
+// What a file has follows from the keys that are given, and so do the quantities that make sense.
+static void test_targets_of_a_file(void **state)
+{
+    (void)state;
+#define HDF5 "data: {source: hdf5, hdf5: {file: /a"
+    const struct {
+        const char *yaml;
+        bool targets;
+        const char *quantities; // from their names, in order
+    } cases[] = {
+        {"model: arora\n" HDF5 "}}", false, "loss train_accuracy test_accuracy coupling distance "},
+        {"model: arora\n" HDF5 ", test_targets: y}}", true, "loss test_loss coupling distance "},
+        {"model: arora\n" HDF5 ", kind: targets}}", true, "loss test_loss coupling distance "},
+        {"model: arora\n" HDF5 ", kind: targets}}\nmeasure: {quantities: [residual]}", true,
+         "residual "},
+        {"model: zou-gu\n" HDF5 ", train_targets: y}}", true,
+         "loss test_loss contraction distance layer_gradient_norm gradient_ratio "
+         "trajectory_length "},
+    };
+#undef HDF5
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        ww_experiment experiment = parse(cases[i].yaml);
+        const ww_config *config = experiment.members;
+        assert_int_equal(ww_config_has_classes(config), !cases[i].targets);
+        assert_int_equal(config->data.hdf5.kind,
+                         cases[i].targets ? WW_HDF5_TARGETS : WW_HDF5_LABELS);
+        char names[256] = "";
+        for (size_t word = 0; word < config->measure.quantities.count; word++) {
+            strcat(names, config->measure.quantities.words[word]);
+            strcat(names, " ");
+        }
+        assert_string_equal(names, cases[i].quantities);
+        ww_experiment_free(&experiment);
+    }
+    ww_experiment experiment =
+        parse("model: arora\n"
+              "data: {source: hdf5, hdf5: {file: /a, train_labels: b, train_targets: c}}\n"
+              "sweep: {data.hdf5.kind: [labels, targets]}");
+    assert_int_equal(experiment.count, 2);
+    assert_string_equal(experiment.members[0].data.hdf5.train_labels, "b");
+    assert_string_equal(experiment.members[1].data.hdf5.train_targets, "c");
+    assert_false(ww_config_same_source(&experiment.members[0], &experiment.members[1]));
+    ww_experiment_free(&experiment);
+    experiment = parse("data: {train: 20}");
+    assert_true(ww_config_has_classes(experiment.members));
+    ww_experiment_free(&experiment);
+}
+
 static void test_texts_without_values_are_the_default(void **state)
 {
     (void)state;
@@ -501,6 +549,7 @@ int main(void)
         cmocka_unit_test(test_preset_of_arora),
         cmocka_unit_test(test_preset_of_brutzkus),
         cmocka_unit_test(test_epochs_become_steps),
+        cmocka_unit_test(test_targets_of_a_file),
         cmocka_unit_test(test_texts_without_values_are_the_default),
         cmocka_unit_test(test_values_of_every_form),
         cmocka_unit_test(test_relative_folders_are_made_absolute),

@@ -113,6 +113,10 @@ static void settle_choices(ww_config *choices)
     if ((choices->data.source == WW_SOURCE_FUNCTION || choices->data.source == WW_SOURCE_SPHERE) &&
         choices->loss == WW_LOSS_HINGE)
         choices->loss = WW_LOSS_SQUARED;
+    if (!ww_config_has_classes(choices)) {
+        choices->data.subset.kind = WW_SUBSET_NONE;
+        choices->loss = WW_LOSS_SQUARED;
+    }
     if (choices->network.start == WW_START_LOCAL_MINIMUM)
         choices->network.activation.kind = WW_ACTIVATION_RELU;
     if (choices->network.start >= WW_START_FIT)
@@ -131,6 +135,7 @@ static char *write_config(uint64_t seed)
     ww_config choices;
     memset(&choices, 0, sizeof choices);
     choices.data.source = (ww_source)(next_number(&state) % 10);
+    choices.data.hdf5.kind = (ww_hdf5_kind)(next_number(&state) % 2);
     choices.data.subset.kind = (ww_subset)(next_number(&state) % 2);
     choices.network.start = (ww_start)(next_number(&state) % 5);
     choices.network.hidden.kind = (ww_hidden)(next_number(&state) % 4);
@@ -167,7 +172,8 @@ static char *write_config(uint64_t seed)
             "data.source",   "data.function.kind",      "data.labels.kind",
             "loss",          "network.activation.kind", "training.method",
             "gram.spectrum", "network.output.kind",     "data.subset.kind",
-            "network.start", "network.hidden.kind",     "network.train_output"};
+            "network.start", "network.hidden.kind",     "network.train_output",
+            "data.hdf5.kind"};
         bool fixed = false;
         for (size_t i = 0; i < sizeof chosen / sizeof chosen[0]; i++)
             fixed = fixed || strcmp(path, chosen[i]) == 0;
