@@ -1,0 +1,217 @@
+// The kernels of panels_real.h in one version. Read once for each, with VERSION, TARGET,
+// VECTOR_BYTES, ROWS and PANELS defined; it undefines them. Hence no guard against being read
+// twice.
+
+#define OF(name) JOINED(name, VERSION)
+#define VECTOR OF(vector)
+
+// Numbers of a vector, and vectors in WW_LANES_BYTES.
+#define NUMBERS ((int64_t)(VECTOR_BYTES / sizeof(WW_REAL)))
+#define PARTS (WW_LANES_BYTES / VECTOR_BYTES)
+
+// May stand anywhere.
+typedef WW_REAL VECTOR __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(WW_REAL))));
+
+// Vectors are handed on by address: how they go by value depends on the instruction set.
+INLINED void OF(load)(const WW_REAL *from, VECTOR *to)
+{
+    *to = *(const VECTOR *)(const void *)from;
+}
+
+INLINED void OF(store)(const VECTOR *from, WW_REAL *to)
+{
+    *(VECTOR *)(void *)to = *from;
+}
+
+INLINED void OF(spread)(WW_REAL number, VECTOR *to)
+{
+    for (int i = 0; i < (int)NUMBERS; i++)
+        (*to)[i] = number;
+}
+
+INLINED void OF(multiply_add)(const VECTOR *factor, const VECTOR *vector, VECTOR *sum)
+{
+    VECTOR result;
+    for (int i = 0; i < (int)NUMBERS; i++)
+        result[i] = WW_FMA((*factor)[i], (*vector)[i], (*sum)[i]);
+    *sum = result;
+}
+
+// Products of `count` rows with the samples of `panels` panels, constants where it is called, of
+// which there are `samples` to come.
+INLINED void OF(products_of)(const WW_REAL *rows, int64_t dimension, int count,
+                             const WW_REAL *panel, int panels, WW_REAL *products, int64_t stride,
+                             int64_t samples)
+{
+    VECTOR sums[ROWS][PANELS * PARTS];
+    UNROLLED
+    for (int row = 0; row < count; row++)
+        UNROLLED
+    for (int v = 0; v < panels * PARTS; v++)
+        sums[row][v] = (VECTOR){0};
+    for (int64_t j = 0; j < dimension; j++) {
+        VECTOR inputs[PANELS * PARTS];
+        UNROLLED
+        for (int v = 0; v < panels * PARTS; v++)
+            OF(load)
+        (panel + (v / PARTS * dimension + j) * LANES + v % PARTS * NUMBERS, &inputs[v]);
+        UNROLLED
+        for (int row = 0; row < count; row++) {
+            VECTOR weight;
+            OF(spread)(rows[row * dimension + j], &weight);
+            UNROLLED
+            for (int v = 0; v < panels * PARTS; v++)
+                OF(multiply_add)(&weight, &inputs[v], &sums[row][v]);
+        }
+    }
+    WW_REAL whole[PANELS * LANES];
+    const bool fits = samples >= panels * LANES;
+    UNROLLED
+    for (int row = 0; row < count; row++) {
+        WW_REAL *to = fits ? products + row * stride : whole;
+        UNROLLED
+        for (int v = 0; v < panels * PARTS; v++)
+            OF(store)(&sums[row][v], to + v * NUMBERS);
+        if (!fits)
+            memcpy(products + row * stride, whole, (size_t)samples * sizeof *whole);
+    }
+}
+
+// The same of some panels one after the other.
+INLINED void OF(products_with)(const WW_REAL *rows, int64_t dimension, int count,
+                               const WW_REAL *panel, WW_REAL *products, int64_t stride,
+                               int64_t samples)
+{
+    int64_t done = 0;
+    for (; done + (PANELS - 1) * LANES < samples; done += PANELS * LANES)
+        OF(products_of)
+    (rows, dimension, count, panel + done * dimension, PANELS, products + done, stride,
+     samples - done);
+    for (; PANELS > 1 && done < samples; done += LANES)
+        OF(products_of)
+    (rows, dimension, count, panel + done * dimension, 1, products + done, stride, samples - done);
+}
+
+TARGET static void OF(products)(const void *rows, int64_t units, int64_t dimension,
+                                const void *panels, int64_t samples, void *products)
+{
+    for (int64_t start = 0; start < samples; start += PANEL_SAMPLES) {
+        const WW_REAL *weights = rows;
+        const WW_REAL *panel = (const WW_REAL *)panels + start * dimension;
+        WW_REAL *result = (WW_REAL *)products + start;
+        const int64_t count = samples - start < PANEL_SAMPLES ? samples - start : PANEL_SAMPLES;
+        int64_t row = 0;
+        for (; row + ROWS <= units; row += ROWS)
+            OF(products_with)
+        (weights + row * dimension, dimension, ROWS, panel, result + row * samples, samples, count);
+        for (; row < units; row++)
+            OF(products_with)
+        (weights + row * dimension, dimension, 1, panel, result + row * samples, samples, count);
+    }
+}
+
+// Terms of one row in `width` lanes of columns, those of each sample `stride` apart.
+INLINED void OF(add_lanes)(int width, WW_REAL *row, const WW_REAL *factors, const uint8_t *samples,
+                           int64_t count, const WW_REAL *strip, int64_t stride)
+{
+    VECTOR sums[STRIP_LANES * PARTS];
+    UNROLLED
+    for (int v = 0; v < width * PARTS; v++)
+        OF(load)(row + v * NUMBERS, &sums[v]);
+    for (int64_t term = 0; term < count; term++) {
+        const WW_REAL *sample = strip + samples[term] * stride;
+        VECTOR factor;
+        OF(spread)(factors[term], &factor);
+        UNROLLED
+        for (int v = 0; v < width * PARTS; v++) {
+            VECTOR columns;
+            OF(load)(sample + v * NUMBERS, &columns);
+            OF(multiply_add)(&factor, &columns, &sums[v]);
+        }
+    }
+    UNROLLED
+    for (int v = 0; v < width * PARTS; v++)
+        OF(store)(&sums[v], row + v * NUMBERS);
+}
+
+// The same in the last columns, fewer than LANES of them.
+INLINED void OF(add_last)(WW_REAL *row, int64_t columns, const WW_REAL *factors,
+                          const uint8_t *samples, int64_t count, const WW_REAL *strip,
+                          int64_t stride)
+{
+    WW_REAL whole[LANES] = {0};
+    memcpy(whole, row, (size_t)columns * sizeof *row);
+    OF(add_lanes)(1, whole, factors, samples, count, strip, stride);
+    memcpy(row, whole, (size_t)columns * sizeof *row);
+}
+
+// Terms of one row in the columns of one strip: `left` of them, `width` with those that are not
+// there.
+INLINED void OF(add_strip)(WW_REAL *row, int64_t left, int64_t width, const WW_REAL *factors,
+                           const uint8_t *samples, int64_t count, const WW_REAL *strip)
+{
+    if (left >= STRIP) {
+        OF(add_lanes)(STRIP_LANES, row, factors, samples, count, strip, STRIP);
+        return;
+    }
+    int64_t j = 0;
+    for (; j + LANES <= left; j += LANES)
+        OF(add_lanes)(1, row + j, factors, samples, count, strip + j, width);
+    if (j < left)
+        OF(add_last)(row + j, left - j, factors, samples, count, strip + j, width);
+}
+
+// Terms of `count` rows, by a block of samples. With `foresees` as many rows after them are told to
+// come soon, whether they are there or not: a row's part of a strip is a few lines, and a row away
+// from the next one's, too far for the processor to foresee.
+INLINED void OF(add_terms)(WW_REAL *rows, int64_t count, int64_t dimension, const terms *found,
+                           const WW_REAL *strips, int64_t samples, bool foresees)
+{
+    const int64_t columns = padded(dimension);
+    const uintptr_t next = (uintptr_t)rows + (uintptr_t)(count * dimension) * sizeof *rows;
+    for (int64_t start = 0; start < columns; start += STRIP) {
+        const int64_t width = columns - start < STRIP ? columns - start : STRIP;
+        for (int64_t row = 0; row < count; row++) {
+            const int64_t place = row * dimension + start;
+            if (foresees)
+                UNROLLED
+            for (int64_t q = 0; q < STRIP_LANES; q++)
+                __builtin_prefetch((const void *)(next + (uintptr_t)place * sizeof *rows +
+                                                  (uintptr_t)q * WW_LANES_BYTES),
+                                   1, 2);
+            OF(add_strip)
+            (rows + place, dimension - start, width, found->factors[row], found->samples[row],
+             found->counts[row], strips + start * samples);
+        }
+    }
+}
+
+TARGET static void OF(accumulate)(double scale, const void *factors, const void *strips,
+                                  int64_t samples, int64_t units, int64_t dimension, void *rows)
+{
+    const WW_REAL *all = factors;
+    const WW_REAL *strip = strips;
+    WW_REAL *weights = rows;
+    terms found;
+    for (int64_t first = 0; first < samples; first += STRIP_SAMPLES) {
+        const int64_t count = samples - first < STRIP_SAMPLES ? samples - first : STRIP_SAMPLES;
+        for (int64_t unit = 0; unit < units; unit += TERM_ROWS) {
+            const int64_t some = units - unit < TERM_ROWS ? units - unit : TERM_ROWS;
+            WW_REAL *block = weights + unit * dimension;
+            find_terms((WW_REAL)scale, all + unit * samples + first, samples, some, count, &found);
+            OF(add_terms)
+            (block, some, dimension, &found, strip, count, first == 0);
+        }
+        strip += count * padded(dimension);
+    }
+}
+
+#undef VECTOR
+#undef NUMBERS
+#undef PARTS
+#undef OF
+#undef VERSION
+#undef TARGET
+#undef VECTOR_BYTES
+#undef ROWS
+#undef PANELS
