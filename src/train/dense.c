@@ -1,12 +1,17 @@
 // The plain engine: keeps W and streams it tile by tile. The update of step t is left pending and
-// applied to a tile just before the forward pass of step t + 1 touches it, so that a step reads and
-// writes W once. Applying it earlier (when someone asks for the weights) makes the same calls with
-// the same numbers, so it never changes a bit. Where the output weights are trained too, the
-// activations that they move by are made again in the update, from the hidden weights as they were:
-// to keep them would take memory for all units and samples of a batch.
+// applied to the rows of a tile just before the forward pass of step t + 1 touches them, so that a
+// step reads and writes W once. Applying it earlier (when someone asks for the weights) does the
+// same with the same numbers, so it never changes a bit. A batch of several blocks of samples goes
+// block by block through all tiles instead, first in the update and then in the forward pass: it
+// has more to compute than to read.
+//
+// Where the output weights are trained too, the activations that they move by are made again in the
+// update, from the hidden weights as they were: to keep them would take memory for all units and
+// samples of a batch.
 
 #include "train/engine.h"
 #include "train/kernels.h"
+#include "train/panel_inputs.h"
 #include "train/step.h"
 #include "widthwise/memory.h"
 
@@ -25,13 +30,15 @@ typedef struct dense {
     int64_t *labels;   // [B]
     double *targets;   // [B, k], where the data have them
     double *gathered;  // [B, d], inputs of the batch; unused for gd, where inputs are used in place
-    double *previous;  // [B, d], inputs of the pending update
-    double *preactivations; // [tile units, block]
-    double *partial;        // [block, k], one tile's outputs, twice with pairs
-    double *extras;         // [block, extras], those of a tile
-    double *output_updates; // [tile units, k], where output weights are trained
-    uint8_t *active;        // [tile units, block]
-    bool *stale;            // [local tiles], whether the pending update is still to be applied
+    double *previous;  // [B, d], those of the pending update, where there are several blocks
+    ww_panel_inputs inputs, pending; // a block of the batch, and of that of the pending update
+    double *preactivations;          // [tile units, block]
+    double *coefficients;            // [tile units, block], of the pending update
+    double *partial;                 // [block, k], one tile's outputs, twice with pairs
+    double *extras;                  // [block, extras], those of a tile
+    double *output_updates;          // [local units, k], where output weights are trained
+    uint8_t *active;                 // [tile units, block]
+    bool *stale;                     // [local tiles], whether the pending update is to be applied
     int64_t stale_tiles;
     ww_step step; // its gradients are those of the pending update, until the next sum
 } dense;
@@ -48,7 +55,10 @@ static void dense_destroy(void *state)
     free(self->targets);
     free(self->gathered);
     free(self->previous);
+    ww_panel_inputs_free(&self->inputs);
+    ww_panel_inputs_free(&self->pending);
     free(self->preactivations);
+    free(self->coefficients);
     free(self->partial);
     free(self->extras);
     free(self->output_updates);
@@ -58,7 +68,18 @@ static void dense_destroy(void *state)
     free(self);
 }
 
-enum { WEIGHT_ARRAYS = 2, MOST_ARRAYS = 14 };
+enum { WEIGHT_ARRAYS = 2, MOST_ARRAYS = 15 };
+
+// Whether the batch is of one block of samples.
+static bool is_one_block(const ww_problem *problem)
+{
+    return problem->batch <= WW_SAMPLE_BLOCK;
+}
+
+static int64_t bytes_of_inputs(const ww_problem *problem)
+{
+    return ww_panel_inputs_bytes(false, ww_block_size(problem->batch, 0), problem->dimension);
+}
 
 static int64_t bytes_of_patterns(const ww_problem *problem)
 {
@@ -80,7 +101,8 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[MOST_ARRAY
     const size_t patterns = units * (size_t)bytes_of_patterns(problem);
     const size_t tiles = (size_t)problem->tiling.local_tiles;
     const size_t extras = block * (size_t)ww_tally_extras(problem);
-    const size_t output_updates = problem->config->network.train_output ? tile * k : 0;
+    const size_t previous = is_one_block(problem) ? 0 : gathered;
+    const size_t output_updates = problem->config->network.train_output ? units * k : 0;
     const ww_allocation arrays[MOST_ARRAYS] = {
         {offsetof(dense, weights), units * d, sizeof(double), "the hidden weights W"},
         {offsetof(dense, output_weights), units * k, sizeof(double), "the output weights"},
@@ -89,13 +111,14 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[MOST_ARRAY
         {offsetof(dense, labels), batch, sizeof(int64_t), "the labels of a batch"},
         {offsetof(dense, targets), targets, sizeof(double), "the targets of a batch"},
         {offsetof(dense, gathered), gathered, sizeof(double), "the inputs of a batch"},
-        {offsetof(dense, previous), gathered, sizeof(double), "the inputs of the last batch"},
+        {offsetof(dense, previous), previous, sizeof(double), "the inputs of the last batch"},
         {offsetof(dense, preactivations), tile * block, sizeof(double),
          "the pre-activations of a tile"},
+        {offsetof(dense, coefficients), tile * block, sizeof(double), "the coefficients of a tile"},
         {offsetof(dense, partial), partial, sizeof(double), "the outputs of a tile"},
         {offsetof(dense, extras), extras, sizeof(double), "the tally of a tile"},
         {offsetof(dense, output_updates), output_updates, sizeof(double),
-         "the update of the output weights of a tile"},
+         "the update of the output weights"},
         {offsetof(dense, active), tile * block, 1, "the patterns of a tile"},
         {offsetof(dense, stale), tiles, sizeof(bool), "the marks of tiles"},
     };
@@ -110,7 +133,7 @@ static ww_engine_cost dense_cost(const ww_problem *problem)
     return (ww_engine_cost){
         .weights = ww_allocation_bytes(list, WEIGHT_ARRAYS),
         .work = ww_allocation_bytes(list + WEIGHT_ARRAYS, MOST_ARRAYS - WEIGHT_ARRAYS) +
-                ww_batches_bytes(problem) + ww_step_bytes(problem),
+                ww_batches_bytes(problem) + ww_step_bytes(problem) + 2 * bytes_of_inputs(problem),
         // Forward and update are each two products: by the inputs and by the output weights. To
         // train these takes the forward ones once more.
         .step_flops = (problem->config->network.train_output ? 6.0 : 4.0) * pairs *
@@ -129,7 +152,10 @@ static ww_status dense_create(const ww_problem *problem, ww_tally *tally, ww_tra
     self->pattern_bytes = bytes_of_patterns(problem);
     ww_allocation list[MOST_ARRAYS];
     list_arrays(problem, list);
+    const int64_t block = ww_block_size(problem->batch, 0);
     if (ww_allocate_all(self, list, MOST_ARRAYS, error) != WW_OK ||
+        ww_panel_inputs_create(false, block, problem->dimension, &self->inputs, error) != WW_OK ||
+        ww_panel_inputs_create(false, block, problem->dimension, &self->pending, error) != WW_OK ||
         ww_batches_create(problem, &self->batches, error) != WW_OK ||
         ww_step_create(&self->step, problem, tally, error) != WW_OK) {
         dense_destroy(self);
@@ -142,15 +168,6 @@ static ww_status dense_create(const ww_problem *problem, ww_tally *tally, ww_tra
                               self->output_weights);
     *state = self;
     return WW_OK;
-}
-
-// Where the inputs of sample `start` of the batch stand, and of the pending update's batch.
-static const double *batch_inputs(const dense *self, const double *gathered, int64_t start)
-{
-    const ww_problem *problem = self->problem;
-    if (problem->config->training.method == WW_METHOD_GD)
-        return problem->data->train.inputs + start * problem->dimension;
-    return gathered + start * problem->dimension;
 }
 
 static void pack_patterns(const uint8_t *active, int64_t units, int64_t samples, uint8_t *patterns,
@@ -181,99 +198,222 @@ static void mask_coefficients(double slope, const uint8_t *patterns, int64_t str
     }
 }
 
-// Activations of one tile on a block of inputs, into `preactivations` and `active`.
-static void activate_block(dense *self, int64_t first, int64_t units, const double *inputs,
-                           int64_t samples)
+// Rows of this rank: `first` of its own and those after it.
+typedef struct rows {
+    int64_t first, units;
+} rows;
+
+static rows tile_rows(const dense *self, int64_t local_tile)
+{
+    const ww_tiling *tiling = &self->problem->tiling;
+    return (rows){.first = local_tile * tiling->tile_units,
+                  .units = ww_tile_size(tiling, tiling->first_tile + local_tile)};
+}
+
+static double *weights_of(dense *self, rows at)
+{
+    return self->weights + at.first * self->problem->dimension;
+}
+
+static double *output_weights_of(dense *self, rows at)
+{
+    return self->output_weights + at.first * self->problem->outputs;
+}
+
+// output_updates += -eta activations^T gradients on a block of the pending batch, which begins at
+// `start`: what the output weights of a tile move by, before its hidden weights do.
+static void find_output_updates(dense *self, rows tile, int64_t start)
 {
     const ww_problem *problem = self->problem;
-    ww_kernel_preactivations(problem->pairs, self->weights + first * problem->dimension, units,
-                             inputs, samples, problem->dimension, self->preactivations);
-    ww_activate(problem->negative_slope, self->preactivations, (size_t)(units * samples),
+    const int64_t samples = self->pending.samples;
+    ww_panel_preactivations(&self->pending, weights_of(self, tile), tile.units,
+                            self->preactivations);
+    ww_activate(problem->negative_slope, self->preactivations, (size_t)(tile.units * samples),
                 self->active);
+    ww_kernel_rows(-problem->learning_rate, self->preactivations,
+                   self->step.gradients + start * problem->outputs, tile.units, samples,
+                   problem->outputs, start == 0 ? 0.0 : 1.0,
+                   self->output_updates + tile.first * problem->outputs);
 }
 
-// output_updates = -eta activations^T gradients: what the output weights of a tile move by, on all
-// of the pending batch, before its hidden weights move.
-static void find_output_updates(dense *self, int64_t first, int64_t units)
+// Derivatives of the loss by the pre-activations of a tile on a block of the pending batch. The
+// gradients are already those of the batch's mean or sum.
+static void find_coefficients(dense *self, rows tile, int64_t start)
 {
     const ww_problem *problem = self->problem;
-    for (int64_t start = 0; start < problem->batch; start += WW_SAMPLE_BLOCK) {
-        const int64_t samples = ww_block_size(problem->batch, start);
-        activate_block(self, first, units, batch_inputs(self, self->previous, start), samples);
-        ww_kernel_rows(-problem->learning_rate, self->preactivations,
-                       self->step.gradients + start * problem->outputs, units, samples,
-                       problem->outputs, start == 0 ? 0.0 : 1.0, self->output_updates);
-    }
+    const int64_t samples = self->pending.samples;
+    ww_kernel_coefficients(output_weights_of(self, tile),
+                           self->step.gradients + start * problem->outputs, tile.units, samples,
+                           problem->outputs, self->coefficients);
+    mask_coefficients(problem->negative_slope,
+                      self->patterns + tile.first * self->pattern_bytes + start / 8,
+                      self->pattern_bytes, tile.units, samples, self->coefficients);
 }
 
-// W_tile -= eta (coefficients of the pending batch) X. The gradients are already those of the
-// batch's mean or sum. Output weights that are trained move after it: each of the two by the other
-// as it was (BR section 5).
-static void update_tile(dense *self, int64_t local_tile)
+static void move_hidden_weights(dense *self, rows tile, rows piece)
+{
+    ww_panel_move(&self->pending, -self->problem->learning_rate,
+                  self->coefficients + (piece.first - tile.first) * self->pending.samples,
+                  piece.units, weights_of(self, piece));
+}
+
+// Output weights that are trained move after the hidden ones: each of the two by the other as it
+// was (BR section 5).
+static void move_output_weights(dense *self, rows at)
+{
+    const int64_t k = self->problem->outputs;
+    double *weights = output_weights_of(self, at);
+    for (int64_t i = 0; i < at.units * k; i++)
+        weights[i] += self->output_updates[at.first * k + i];
+}
+
+// Whether the pending update of a tile is still to be applied: from now on it is not.
+static bool take_stale(dense *self, int64_t local_tile)
 {
     if (!self->stale[local_tile])
-        return;
+        return false;
     self->stale[local_tile] = false;
     self->stale_tiles--;
-    const ww_problem *problem = self->problem;
-    const ww_tiling *tiling = &problem->tiling;
-    const int64_t first = local_tile * tiling->tile_units;
-    const int64_t units = ww_tile_size(tiling, tiling->first_tile + local_tile);
-    double *output_weights = self->output_weights + first * problem->outputs;
-    const bool trains_output = problem->config->network.train_output;
-    if (trains_output)
-        find_output_updates(self, first, units);
-    for (int64_t start = 0; start < problem->batch; start += WW_SAMPLE_BLOCK) {
-        const int64_t samples = ww_block_size(problem->batch, start);
-        double *coefficients = self->preactivations;
-        ww_kernel_coefficients(output_weights, self->step.gradients + start * problem->outputs,
-                               units, samples, problem->outputs, coefficients);
-        mask_coefficients(problem->negative_slope,
-                          self->patterns + first * self->pattern_bytes + start / 8,
-                          self->pattern_bytes, units, samples, coefficients);
-        ww_kernel_rows(-problem->learning_rate, coefficients,
-                       batch_inputs(self, self->previous, start), units, samples,
-                       problem->dimension, 1.0, self->weights + first * problem->dimension);
-    }
-    for (int64_t i = 0; trains_output && i < units * problem->outputs; i++)
-        output_weights[i] += self->output_updates[i];
+    return true;
 }
 
-// Outputs of one tile on a block of inputs, which is `start` of those that `sum` is of.
-static void add_outputs(dense *self, ww_output_sum *sum, int64_t local_tile, int64_t start,
-                        const double *inputs, int64_t samples)
+// Prepares the update of a tile by a batch of one block.
+static void begin_update(dense *self, rows tile)
+{
+    if (self->problem->config->network.train_output)
+        find_output_updates(self, tile, 0);
+    find_coefficients(self, tile, 0);
+}
+
+static void end_update(dense *self, rows tile)
+{
+    if (self->problem->config->network.train_output)
+        move_output_weights(self, tile);
+}
+
+// Inputs of the pending update's batch from sample `start` on, where there are several blocks.
+static void take_block(const dense *self, const double *gathered, int64_t start,
+                       ww_panel_inputs *inputs)
 {
     const ww_problem *problem = self->problem;
-    const ww_tiling *tiling = &problem->tiling;
-    const int64_t first = local_tile * tiling->tile_units;
-    const double *output_weights = self->output_weights + first * problem->outputs;
+    const double *values =
+        problem->config->training.method == WW_METHOD_GD ? problem->data->train.inputs : gathered;
+    ww_panel_inputs_set(inputs, values + start * problem->dimension,
+                        ww_block_size(problem->batch, start));
+}
+
+// The pending update of all tiles, by a batch of several blocks.
+static void update_by_blocks(dense *self)
+{
+    const ww_problem *problem = self->problem;
+    const int64_t tiles = problem->tiling.local_tiles;
+    if (self->stale_tiles == 0)
+        return;
+    for (int64_t start = 0; problem->config->network.train_output && start < problem->batch;
+         start += WW_SAMPLE_BLOCK) {
+        take_block(self, self->previous, start, &self->pending);
+        for (int64_t tile = 0; tile < tiles; tile++)
+            find_output_updates(self, tile_rows(self, tile), start);
+    }
+    for (int64_t start = 0; start < problem->batch; start += WW_SAMPLE_BLOCK) {
+        take_block(self, self->previous, start, &self->pending);
+        for (int64_t tile = 0; tile < tiles; tile++) {
+            const rows at = tile_rows(self, tile);
+            find_coefficients(self, at, start);
+            move_hidden_weights(self, at, at);
+        }
+    }
+    for (int64_t tile = 0; tile < tiles; tile++) {
+        end_update(self, tile_rows(self, tile));
+        (void)take_stale(self, tile);
+    }
+}
+
+static void update_tile(dense *self, int64_t local_tile)
+{
+    if (!is_one_block(self->problem)) {
+        update_by_blocks(self);
+        return;
+    }
+    if (!take_stale(self, local_tile))
+        return;
+    const rows tile = tile_rows(self, local_tile);
+    begin_update(self, tile);
+    move_hidden_weights(self, tile, tile);
+    end_update(self, tile);
+}
+
+// Outputs of a tile on the block of inputs at hand, by its pre-activations; `start` of those that
+// `sum` is of.
+static void add_outputs(dense *self, ww_output_sum *sum, rows at, int64_t start)
+{
+    const ww_problem *problem = self->problem;
+    const int64_t samples = self->inputs.samples;
+    const double *output_weights = output_weights_of(self, at);
     const ww_tile_activations tile = {
         .values = self->preactivations,
         .active = self->active,
-        .units = ww_tile_size(tiling, tiling->first_tile + local_tile),
+        .units = at.units,
         .samples = samples,
         .unit_stride = samples,
         .sample_stride = 1,
     };
-    activate_block(self, first, tile.units, inputs, samples);
-    ww_kernel_outputs(problem->pairs, self->preactivations, output_weights, tile.units, samples,
+    ww_activate(problem->negative_slope, self->preactivations, (size_t)(at.units * samples),
+                self->active);
+    ww_kernel_outputs(problem->pairs, self->preactivations, output_weights, at.units, samples,
                       problem->outputs, self->partial);
     ww_step_add(sum, start, &tile, output_weights, self->partial, self->extras);
 }
 
-static void forward_tile(dense *self, int64_t local_tile)
+// The rest of the forward pass of a tile, once it has its pre-activations.
+static void forward(dense *self, rows tile, int64_t start)
+{
+    add_outputs(self, &self->step.sum, tile, start);
+    pack_patterns(self->active, tile.units, self->inputs.samples,
+                  self->patterns + tile.first * self->pattern_bytes + start / 8,
+                  self->pattern_bytes);
+}
+
+// Rows that stay in a cache of their core from the update to the forward pass.
+static int64_t piece_units(const ww_problem *problem)
+{
+    enum { PIECE_BYTES = 1 << 19, LEAST = 32 };
+    const int64_t rows_there = PIECE_BYTES / (problem->dimension * (int64_t)sizeof(double));
+    return rows_there < LEAST ? LEAST : rows_there;
+}
+
+// Update and forward pass of a tile by batches of one block.
+static void stream_tile(dense *self, int64_t local_tile)
+{
+    const rows tile = tile_rows(self, local_tile);
+    const bool is_stale = take_stale(self, local_tile);
+    const int64_t most = piece_units(self->problem);
+    if (is_stale)
+        begin_update(self, tile);
+    for (int64_t done = 0; done < tile.units; done += most) {
+        const rows piece = {.first = tile.first + done,
+                            .units = tile.units - done < most ? tile.units - done : most};
+        if (is_stale)
+            move_hidden_weights(self, tile, piece);
+        ww_panel_preactivations(&self->inputs, weights_of(self, piece), piece.units,
+                                self->preactivations + done * self->inputs.samples);
+    }
+    if (is_stale)
+        end_update(self, tile);
+    forward(self, tile, 0);
+}
+
+static void forward_by_blocks(dense *self)
 {
     const ww_problem *problem = self->problem;
-    const ww_tiling *tiling = &problem->tiling;
-    const int64_t first = local_tile * tiling->tile_units;
-    const int64_t units = ww_tile_size(tiling, tiling->first_tile + local_tile);
     for (int64_t start = 0; start < problem->batch; start += WW_SAMPLE_BLOCK) {
-        const int64_t samples = ww_block_size(problem->batch, start);
-        add_outputs(self, &self->step.sum, local_tile, start,
-                    batch_inputs(self, self->gathered, start), samples);
-        pack_patterns(self->active, units, samples,
-                      self->patterns + first * self->pattern_bytes + start / 8,
-                      self->pattern_bytes);
+        take_block(self, self->gathered, start, &self->inputs);
+        for (int64_t tile = 0; tile < problem->tiling.local_tiles; tile++) {
+            const rows at = tile_rows(self, tile);
+            ww_panel_preactivations(&self->inputs, weights_of(self, at), at.units,
+                                    self->preactivations);
+            forward(self, at, start);
+        }
     }
 }
 
@@ -289,18 +429,27 @@ static ww_status dense_step(void *state, int64_t step, int64_t request, int64_t 
                         .targets = problem->data->has_targets ? self->targets : NULL};
     ww_batches_gather(self->batches, problem, step, self->indices, &batch);
     ww_output_sum_clear(&self->step.sum);
-    for (int64_t tile = 0; tile < problem->tiling.local_tiles; tile++) {
-        update_tile(self, tile);
-        forward_tile(self, tile);
+    if (is_one_block(problem)) {
+        take_block(self, self->gathered, 0, &self->inputs);
+        for (int64_t tile = 0; tile < problem->tiling.local_tiles; tile++)
+            stream_tile(self, tile);
+    } else {
+        update_by_blocks(self);
+        forward_by_blocks(self);
     }
     bool changes = false;
     WW_TRY(ww_step_finish(&self->step, step, self->indices, &batch, request, requests, batch_loss,
                           &changes, error));
     if (!changes)
         return WW_OK;
-    double *swap = self->gathered;
-    self->gathered = self->previous;
-    self->previous = swap;
+    if (!is_one_block(problem)) {
+        double *gathered = self->gathered;
+        self->gathered = self->previous;
+        self->previous = gathered;
+    }
+    const ww_panel_inputs inputs = self->inputs;
+    self->inputs = self->pending;
+    self->pending = inputs;
     for (int64_t tile = 0; tile < problem->tiling.local_tiles; tile++)
         self->stale[tile] = true;
     self->stale_tiles = problem->tiling.local_tiles;
@@ -316,11 +465,17 @@ static void dense_probe(void *state, const double *inputs, ww_output_sum *sum)
 {
     dense *self = state;
     const ww_problem *problem = self->problem;
-    for (int64_t tile = 0; tile < problem->tiling.local_tiles; tile++) {
+    for (int64_t tile = 0; tile < problem->tiling.local_tiles; tile++)
         update_tile(self, tile);
-        for (int64_t start = 0; start < problem->batch; start += WW_SAMPLE_BLOCK)
-            add_outputs(self, sum, tile, start, inputs + start * problem->dimension,
-                        ww_block_size(problem->batch, start));
+    for (int64_t start = 0; start < problem->batch; start += WW_SAMPLE_BLOCK) {
+        ww_panel_inputs_set(&self->inputs, inputs + start * problem->dimension,
+                            ww_block_size(problem->batch, start));
+        for (int64_t tile = 0; tile < problem->tiling.local_tiles; tile++) {
+            const rows at = tile_rows(self, tile);
+            ww_panel_preactivations(&self->inputs, weights_of(self, at), at.units,
+                                    self->preactivations);
+            add_outputs(self, sum, at, start);
+        }
     }
 }
 
