@@ -83,6 +83,11 @@ void ww_kernel_products_single(const float *left, int64_t left_columns, int64_t 
                                const float *right, int64_t right_columns, int64_t units,
                                float *products);
 
+/// The upper triangle of products [columns, columns] = values^T values over `units` rows, values
+/// [units, columns]: half the work. What is below the diagonal stays as it is.
+void ww_kernel_square(const double *values, int64_t columns, int64_t units, double *products);
+void ww_kernel_square_single(const float *values, int64_t columns, int64_t units, float *products);
+
 /// Whether every kernel multiplies rightly, on numbers of few bits: left and right
 /// [WW_KERNEL_CHECK_SIZE], room for three times as many.
 enum { WW_KERNEL_CHECK_SIZE = 259 * 259 };

@@ -110,6 +110,13 @@ void WW_KERNEL(products)(const WW_REAL *left, int64_t left_columns, int64_t left
      ww_int(right_columns));
 }
 
+void WW_KERNEL(square)(const WW_REAL *values, int64_t columns, int64_t units, WW_REAL *products)
+{
+    WW_BLAS(syrk)
+    (CblasRowMajor, CblasUpper, CblasTrans, ww_int(columns), ww_int(units), 1, values,
+     ww_int(columns), 0, products, ww_int(columns));
+}
+
 // Compares a product [rows, columns] of BLAS with plain sums over `inner`. left(i, l) and right(l,
 // j) stand at strides in their arrays. The numbers have few bits: every order of summation is
 // exact.
@@ -180,6 +187,17 @@ static bool backward_is_right(const WW_REAL *a, const WW_REAL *b, WW_REAL *produ
     return right;
 }
 
+static bool square_is_right(const WW_REAL *a, WW_REAL *product)
+{
+    const int64_t units = CHECKED_UNITS, columns = CHECKED_COLUMNS;
+    WW_KERNEL(square)(a, columns, units, product);
+    for (int64_t i = 0; i < columns; i++)
+        for (int64_t j = 0; j < i; j++)
+            product[i * columns + j] = product[j * columns + i];
+    return agrees(product, columns, columns, units, a, (int64_t[]){1, columns}, a,
+                  (int64_t[]){columns, 1});
+}
+
 bool WW_KERNEL(is_right)(const double *left, const double *right, WW_REAL *room)
 {
     WW_REAL *a = room;
@@ -189,5 +207,6 @@ bool WW_KERNEL(is_right)(const double *left, const double *right, WW_REAL *room)
         a[i] = (WW_REAL)left[i];
         b[i] = (WW_REAL)right[i];
     }
-    return forward_is_right(a, b, product) && backward_is_right(a, b, product);
+    return forward_is_right(a, b, product) && backward_is_right(a, b, product) &&
+           square_is_right(a, product);
 }

@@ -239,7 +239,8 @@ static void test_large_batches(void **state)
         }
 }
 
-// Sums of two pieces or one at a time, of more than there are of either precision.
+// Sums of two pieces or one at a time, where there are three of single and five of double
+// precision.
 static void test_sums_in_groups(void **state)
 {
     (void)state;
@@ -248,7 +249,7 @@ static void test_sums_in_groups(void **state)
             const char *const settings[] = {"model=zou-gu",
                                             "data.source=mixture",
                                             "data.train=40",
-                                            "network={width: 1100, depth: 2}",
+                                            "network={width: 2100, depth: 2}",
                                             "measure.quantities=[loss]",
                                             precisions[i]};
             compare_restricted(settings, 6, 2, TRAIN, pieces);

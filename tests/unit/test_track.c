@@ -202,13 +202,20 @@ static double largest_of(int64_t order, const double *a, const double *c, double
         *expected = fmax(*expected, a[i] * c[i]);
     ww_error error = {0};
     ww_product_norm *search = NULL;
+    ww_product_factor *factor = NULL;
     assert_int_equal(ww_product_norm_create(order, &search, &error), WW_OK);
-    // Twice: what one search leaves behind is no part of the next.
-    double before = 0.0;
-    assert_int_equal(ww_product_norm_find(search, matrices[1], matrices[1], 1e-12, &before, &error),
+    assert_int_equal(ww_product_factor_create(order, &factor, &error), WW_OK);
+    assert_int_equal(ww_product_factor_find(factor, matrices[1], &error), WW_OK);
+    // After another: what one search leaves behind is no part of the next.
+    double alone = 0.0, most = 0.0;
+    assert_int_equal(ww_product_norm_find(search, order, matrices[1], NULL, 1e-12, &alone, &error),
                      WW_OK);
-    assert_int_equal(ww_product_norm_find(search, matrices[0], matrices[1], 1e-12, &value, &error),
-                     WW_OK);
+    for (int64_t i = 0; i < order; i++)
+        most = fmax(most, c[i]);
+    assert_true(fabs(alone - most) <= 1e-11 * most);
+    assert_int_equal(
+        ww_product_norm_find(search, order, matrices[0], factor, 1e-12, &value, &error), WW_OK);
+    ww_product_factor_free(factor);
     ww_product_norm_free(search);
     free(matrices[0]);
     free(matrices[1]);
