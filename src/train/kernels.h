@@ -7,7 +7,8 @@
 /// two calls of the same shape, one for the even units and one for the odd ones, which do the same
 /// operations on the same numbers up to the sign; the two outputs then cancel.
 ///
-/// A single sample has kernels of its own (vectors.h): as a matrix of one column it is slow.
+/// A single sample has kernels of its own (vectors.h, or products with vectors of BLAS): as a
+/// matrix of one column it is slow.
 ///
 /// Every kernel comes in double and in single precision, from one source (kernels_real.h).
 #ifndef WIDTHWISE_TRAIN_KERNELS_H
