@@ -138,6 +138,10 @@ static void apply_transposed(ww_product_factor *self, const double *vector, doub
 }
 
 // ---- the search ---------------------------------------------------------------------------------
+//
+// As ww_lanczos, for one rank: with room that is kept from step to step, so that no rank can lack
+// memory in the middle of one, and it ends sooner, once the eigenvalue is known rather than its
+// vector.
 
 struct ww_product_norm {
     int a_order, order;        // of A, and of L^T A L
