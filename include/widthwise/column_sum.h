@@ -5,7 +5,9 @@
 /// so that a column of small numbers is summed as accurately as one of large ones. A term takes one
 /// word, which is enough for numbers of single precision, or two.
 ///
-/// Words of a sum of matrices [rows, columns]: [rows, words, columns], the high words first.
+/// Words of a sum of matrices [rows, columns]: [rows, words, columns], the high words first. Of
+/// symmetric matrices one triangle is enough: [words, columns - row] of each row, from its diagonal
+/// on.
 #ifndef WIDTHWISE_COLUMN_SUM_H
 #define WIDTHWISE_COLUMN_SUM_H
 
@@ -47,5 +49,12 @@ int64_t ww_column_sum_add_single(const ww_column_format *format, const float *va
 /// The sums as doubles, values [rows, columns].
 void ww_column_sum_values(const ww_column_format *format, const int64_t *words, int64_t rows,
                           double *values);
+
+/// The same of square matrices of which only the upper triangle is looked at, values [columns,
+/// columns], and is given back: `words` has words * columns * (columns + 1) / 2 entries.
+int64_t ww_column_sum_add_upper(const ww_column_format *format, const double *values,
+                                int64_t *words);
+void ww_column_sum_upper_values(const ww_column_format *format, const int64_t *words,
+                                double *values);
 
 #endif

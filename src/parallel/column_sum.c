@@ -108,25 +108,44 @@ INLINED int64_t add_two(double term, double limit, double high_magic, double low
     return !inside;
 }
 
+// Terms of columns first .. first + count - 1 of one row.
+INLINED int64_t add_row(const ww_column_format *format, const double *restrict terms, int64_t first,
+                        int64_t count, int64_t *restrict high)
+{
+    const double *restrict limits = numbers_of(format, LIMIT) + first;
+    const double *restrict high_magic = numbers_of(format, HIGH_MAGIC) + first;
+    const double *restrict low_magic = numbers_of(format, LOW_MAGIC) + first;
+    int64_t *restrict low = high + count;
+    int64_t rejected = 0;
+    if (format->words == 1)
+        for (int64_t i = 0; i < count; i++)
+            rejected += add_one(terms[i], limits[i], high_magic[i], high + i);
+    else
+        for (int64_t i = 0; i < count; i++)
+            rejected +=
+                add_two(terms[i], limits[i], high_magic[i], low_magic[i], high + i, low + i);
+    return rejected;
+}
+
 VECTORISED int64_t ww_column_sum_add(const ww_column_format *format, const double *values,
                                      int64_t rows, int64_t *words)
 {
     const int64_t columns = format->columns;
-    const double *restrict limits = numbers_of(format, LIMIT);
-    const double *restrict high_magic = numbers_of(format, HIGH_MAGIC);
-    const double *restrict low_magic = numbers_of(format, LOW_MAGIC);
     int64_t rejected = 0;
-    for (int64_t row = 0; row < rows; row++) {
-        const double *restrict terms = values + row * columns;
-        int64_t *restrict high = words + row * format->words * columns;
-        int64_t *restrict low = high + columns;
-        if (format->words == 1)
-            for (int64_t i = 0; i < columns; i++)
-                rejected += add_one(terms[i], limits[i], high_magic[i], high + i);
-        else
-            for (int64_t i = 0; i < columns; i++)
-                rejected +=
-                    add_two(terms[i], limits[i], high_magic[i], low_magic[i], high + i, low + i);
+    for (int64_t row = 0; row < rows; row++)
+        rejected += add_row(format, values + row * columns, 0, columns,
+                            words + row * format->words * columns);
+    return rejected;
+}
+
+VECTORISED int64_t ww_column_sum_add_upper(const ww_column_format *format, const double *values,
+                                           int64_t *words)
+{
+    const int64_t columns = format->columns;
+    int64_t rejected = 0;
+    for (int64_t row = 0; row < columns; row++) {
+        rejected += add_row(format, values + row * columns + row, row, columns - row, words);
+        words += format->words * (columns - row);
     }
     return rejected;
 }
@@ -162,17 +181,32 @@ static double value_of(int64_t word, double unit, double rest)
     return (double)coarse * (4294967296.0 * unit) + ((double)fine * unit + rest);
 }
 
+static void row_values(const ww_column_format *format, const int64_t *high, int64_t first,
+                       int64_t count, double *values)
+{
+    const double *high_units = numbers_of(format, HIGH_UNIT) + first;
+    const double *low_units = numbers_of(format, LOW_UNIT) + first;
+    for (int64_t i = 0; i < count; i++) {
+        const double rest = format->words == 2 ? (double)high[count + i] * low_units[i] : 0.0;
+        values[i] = value_of(high[i], high_units[i], rest);
+    }
+}
+
 void ww_column_sum_values(const ww_column_format *format, const int64_t *words, int64_t rows,
                           double *values)
 {
     const int64_t columns = format->columns;
-    const double *high_units = numbers_of(format, HIGH_UNIT);
-    const double *low_units = numbers_of(format, LOW_UNIT);
-    for (int64_t row = 0; row < rows; row++) {
-        const int64_t *high = words + row * format->words * columns;
-        for (int64_t i = 0; i < columns; i++) {
-            const double rest = format->words == 2 ? (double)high[columns + i] * low_units[i] : 0.0;
-            values[row * columns + i] = value_of(high[i], high_units[i], rest);
-        }
+    for (int64_t row = 0; row < rows; row++)
+        row_values(format, words + row * format->words * columns, 0, columns,
+                   values + row * columns);
+}
+
+void ww_column_sum_upper_values(const ww_column_format *format, const int64_t *words,
+                                double *values)
+{
+    const int64_t columns = format->columns;
+    for (int64_t row = 0; row < columns; row++) {
+        row_values(format, words, row, columns - row, values + row * columns + row);
+        words += format->words * (columns - row);
     }
 }

@@ -7,7 +7,8 @@
 /// two calls of the same shape, one for the even units and one for the odd ones, which do the same
 /// operations on the same numbers up to the sign; the two outputs then cancel.
 ///
-/// A single sample has kernels of its own (vectors.h): as a matrix of one column it is slow.
+/// A single sample has kernels of its own (vectors.h, or products with vectors of BLAS): as a
+/// matrix of one column it is slow.
 ///
 /// Every kernel comes in double and in single precision, from one source (kernels_real.h).
 #ifndef WIDTHWISE_TRAIN_KERNELS_H
@@ -82,6 +83,11 @@ void ww_kernel_products(const double *left, int64_t left_columns, int64_t left_s
 void ww_kernel_products_single(const float *left, int64_t left_columns, int64_t left_stride,
                                const float *right, int64_t right_columns, int64_t units,
                                float *products);
+
+/// The upper triangle of products [columns, columns] = values^T values over `units` rows, values
+/// [units, columns]: half the work. What is below the diagonal stays as it is.
+void ww_kernel_square(const double *values, int64_t columns, int64_t units, double *products);
+void ww_kernel_square_single(const float *values, int64_t columns, int64_t units, float *products);
 
 /// Whether every kernel multiplies rightly, on numbers of few bits: left and right
 /// [WW_KERNEL_CHECK_SIZE], room for three times as many.

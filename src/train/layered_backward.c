@@ -7,19 +7,38 @@
 #include <math.h>
 #include <string.h>
 
+ww_status ww_layered_agree_largest(const ww_layered *network, int64_t samples, double *largest,
+                                   ww_error *error)
+{
+    WW_TRY(ww_maximum(network->problem->parallel, largest, (size_t)samples, error));
+    for (int64_t i = 0; i < samples; i++)
+        if (!(largest[i] < HUGE_VAL))
+            return ww_fail(error, WW_DIVERGED,
+                           "a derivative by a hidden unit is not finite or grows too fast from "
+                           "layer to layer; a smaller training.rate may help");
+    return WW_OK;
+}
+
 ww_status ww_layered_largest(const ww_layered *network, const void *values, int64_t rows,
                              int64_t samples, double *largest, ww_error *error)
 {
     for (int64_t i = 0; i < samples; i++)
         largest[i] = 0.0;
     network->methods->find_largest(values, rows, samples, largest);
-    WW_TRY(ww_maximum(network->problem->parallel, largest, (size_t)samples, error));
-    for (int64_t i = 0; i < samples; i++)
-        if (!(largest[i] < HUGE_VAL))
-            return ww_fail(error, WW_DIVERGED,
-                           "a derivative by a hidden unit is not finite; a smaller training.rate "
-                           "may help");
-    return WW_OK;
+    return ww_layered_agree_largest(network, samples, largest, error);
+}
+
+// Largest derivatives of a layer, in the block. Terms that were left out on this rank when these
+// derivatives were summed, `rejected` of them, make the largest infinite: so all ranks learn of it.
+static ww_status agree_on_layer(ww_layered *network, ww_layered_block *block, int64_t layer,
+                                int64_t rejected, ww_error *error)
+{
+    double *largest = block->largest + (layer - 1) * block->samples;
+    for (int64_t i = 0; i < block->samples; i++)
+        largest[i] = rejected > 0 ? HUGE_VAL : 0.0;
+    network->methods->find_largest(block->derivatives[layer - 1],
+                                   network->problem->tiling.local_units, block->samples, largest);
+    return ww_layered_agree_largest(network, block->samples, largest, error);
 }
 
 // Terms of the sums are products of a tile of weights with derivatives. Beside the largest
@@ -120,27 +139,25 @@ static void take_group(ww_layered *network, ww_layered_block *block, int64_t lay
     }
 }
 
-// From the derivatives of layer `layer` to those of the one before. `rejected` counts terms left
-// out on this rank.
+// From the derivatives of layer `layer` to those of the one before.
 static ww_status step_back(ww_layered *network, ww_layered_block *block, int64_t layer,
-                           int64_t *rejected, ww_error *error)
+                           ww_error *error)
 {
     const ww_problem *problem = network->problem;
     const int64_t pieces = ww_layered_pieces(problem);
     const int64_t rows = ww_layered_piece_rows(problem);
     const int64_t at_once = network->word_room / (rows * network->methods->words * block->samples);
     const int64_t groups = (pieces + at_once - 1) / at_once;
-    WW_TRY(ww_layered_largest(network, block->derivatives[layer - 1], problem->tiling.local_units,
-                              block->samples, network->largest, error));
-    ww_column_format_set(&network->format, block->samples, network->largest,
-                         range_of_terms(problem));
+    int64_t rejected = 0;
+    ww_column_format_set(&network->format, block->samples,
+                         block->largest + (layer - 1) * block->samples, range_of_terms(problem));
     for (int64_t i = 0; i < groups; i++) {
         const group self = {.first_piece = i, .stride = groups, .pieces = pieces};
-        *rejected += add_group(network, block, layer, &self);
+        rejected += add_group(network, block, layer, &self);
         WW_TRY(scatter_group(network, block, &self, error));
         take_group(network, block, layer - 1, &self);
     }
-    return WW_OK;
+    return agree_on_layer(network, block, layer - 1, rejected, error);
 }
 
 ww_status ww_layered_backward(ww_layered *network, ww_layered_block *block, const double *gradients,
@@ -153,13 +170,8 @@ ww_status ww_layered_backward(ww_layered *network, ww_layered_block *block, cons
         network->methods->begin_backward(network, block, ww_layered_tile_rows(problem, tile));
     if (problem->depth == 1) // of which every unit is one rank's own
         return WW_OK;
-    int64_t rejected = 0;
+    WW_TRY(agree_on_layer(network, block, problem->depth, 0, error));
     for (int64_t layer = problem->depth; layer > 1; layer--)
-        WW_TRY(step_back(network, block, layer, &rejected, error));
-    WW_TRY(ww_sum_words(problem->parallel, &rejected, 1, error));
-    if (rejected > 0)
-        return ww_fail(error, WW_DIVERGED,
-                       "a derivative by a hidden unit is not finite or grows too fast from layer "
-                       "to layer; a smaller training.rate may help");
+        WW_TRY(step_back(network, block, layer, error));
     return WW_OK;
 }

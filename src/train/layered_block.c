@@ -24,6 +24,8 @@ int64_t ww_layered_block_bytes(const ww_problem *problem, int64_t samples, bool 
     const int64_t size = (int64_t)ww_layered_methods_of(problem)->size;
     const int64_t units = problem->tiling.local_units;
     int64_t bytes = narrows_inputs(problem) ? samples * problem->dimension * size : 0;
+    if (backward)
+        bytes += problem->depth * samples * (int64_t)sizeof(double);
     for (int64_t layer = 1; layer <= problem->depth; layer++)
         bytes += samples *
                  (activation_rows(problem, layer) * size + units + (backward ? units * size : 0));
@@ -41,8 +43,11 @@ static ww_status make(ww_layered_block *block, bool backward, ww_error *error)
     block->activations = ww_allocate(depth, sizeof(void *), what, error);
     block->patterns = ww_allocate(depth, sizeof(uint8_t *), what, error);
     block->derivatives = backward ? ww_allocate(depth, sizeof(void *), what, error) : NULL;
+    block->largest =
+        backward ? ww_allocate(depth * samples, sizeof(double), "the ranges of samples", error)
+                 : NULL;
     if (block->activations == NULL || block->patterns == NULL ||
-        (backward && block->derivatives == NULL))
+        (backward && (block->derivatives == NULL || block->largest == NULL)))
         return WW_FAILED;
     if (narrows_inputs(problem)) {
         block->narrow_inputs = ww_allocate(samples * (size_t)problem->dimension, size, what, error);
@@ -99,6 +104,7 @@ void ww_layered_block_free(ww_layered_block *block)
     free(block->activations);
     free(block->patterns);
     free(block->derivatives);
+    free(block->largest);
     free(block->narrow_inputs);
     free(block);
 }

@@ -44,6 +44,9 @@ struct ww_layered_block {
     void **activations;
     uint8_t **patterns; ///< [L], [local units, samples]
     void **derivatives; ///< [L], D_l [local units, samples]; NULL without a backward pass
+    /// [L, samples], largest |D_l| of each sample over all ranks, likewise; those of the first
+    /// layer only with several layers.
+    double *largest;
 };
 
 /// Some of this rank's units: rows first .. first + units - 1 of its own.
@@ -83,12 +86,24 @@ struct ww_layered_methods {
     /// products [left columns, right columns] of `units` rows, widened.
     void (*multiply)(const void *left, int64_t left_columns, const void *right,
                      int64_t right_columns, int64_t units, void *room, double *products);
+    /// The same of an array with itself, values [units, columns]: the upper triangle of products
+    /// [columns, columns].
+    void (*square)(const void *values, int64_t columns, int64_t units, void *room,
+                   double *products);
     /// The same of inputs [samples, d].
     void (*multiply_inputs)(const ww_layered_block *left, const ww_layered_block *right, void *room,
                             double *products);
     /// Moves a tile of a layer's weights, `hidden`, by -eta times the gradient of a block.
     void (*move)(const ww_layered *network, const ww_layered_block *block, int64_t layer,
                  ww_layered_rows rows, void *hidden);
+    /// The gradient of a block by a tile of a layer's weights, into gradient [units, columns], or
+    /// added to it.
+    void (*find_gradient)(const ww_layered_block *block, int64_t layer, ww_layered_rows rows,
+                          bool adds, void *gradient);
+    /// sums [columns of the layer], to which is added for each of its inputs the sum over samples
+    /// of sizes [samples] times the input's magnitude.
+    void (*add_sizes)(const ww_layered_block *block, int64_t layer, const double *sizes,
+                      double *sums);
     /// -eta times the gradient of a block by the output weights of a tile, from the derivatives by
     /// the outputs, gradients [samples, k], into updates [units, k], or added to them.
     void (*find_output_updates)(ww_layered *network, const ww_layered_block *block,
@@ -123,6 +138,16 @@ int64_t ww_layered_piece_rows(const ww_problem *problem);
 /// are on this one, into largest [samples]. WW_DIVERGED: one is not finite. Collective.
 ww_status ww_layered_largest(const ww_layered *network, const void *values, int64_t rows,
                              int64_t samples, double *largest, ww_error *error);
+
+/// The end of that: largest [samples] as this rank has them, of some samples or all.
+ww_status ww_layered_agree_largest(const ww_layered *network, int64_t samples, double *largest,
+                                   ww_error *error);
+
+/// Multiplies row i of values [rows, columns] by 2^(sign e_i) with e_i the exponent of sizes[i]:
+/// exact, and with sign -1 all rows are in one range then. Of each row only columns from its own
+/// number on if `upper`.
+void ww_layered_scale_rows(const double *sizes, int64_t rows, int64_t columns, bool upper, int sign,
+                           double *values);
 
 /// A second set of weights, for a network to become.
 ww_status ww_layered_weights_create(const ww_problem *problem, ww_layered_weights *weights,

@@ -82,15 +82,14 @@ typedef struct factors {
     int64_t left_samples, right_samples;
 } factors;
 
-// Multiplies row i by 2^(sign e_i) with e_i the exponent of sizes[i]: exact, and then all rows are
-// in one range.
-static void scale_rows(const double *sizes, int64_t rows, int64_t columns, int sign, double *values)
+void ww_layered_scale_rows(const double *sizes, int64_t rows, int64_t columns, bool upper, int sign,
+                           double *values)
 {
     for (int64_t row = 0; row < rows; row++) {
         int exponent = 0;
         (void)frexp(sizes[row], &exponent);
         const double factor = ldexp(1.0, sign * exponent);
-        for (int64_t i = 0; i < columns; i++)
+        for (int64_t i = upper ? row : 0; i < columns; i++)
             values[row * columns + i] *= factor;
     }
 }
@@ -122,7 +121,7 @@ static ww_status sum_products(ww_layered *network, const factors *both, ww_layer
                                    left,
                                    ww_layered_at(network->methods, both->right, rows.first * right),
                                    right, rows.units, room->product, room->values);
-        scale_rows(room->sizes, left, right, -1, room->values);
+        ww_layered_scale_rows(room->sizes, left, right, false, -1, room->values);
         *rejected += ww_column_sum_add(&room->format, room->values, left, room->words);
     }
     WW_TRY(ww_sum_words(problem->parallel, room->words, words + 1, error));
@@ -131,7 +130,7 @@ static ww_status sum_products(ww_layered *network, const factors *both, ww_layer
                        "an inner product of derivatives or activations of two samples is not "
                        "finite; a smaller training.rate may help");
     ww_column_sum_values(&room->format, room->words, left, products);
-    scale_rows(room->sizes, left, right, 1, products);
+    ww_layered_scale_rows(room->sizes, left, right, false, 1, products);
     return WW_OK;
 }
 

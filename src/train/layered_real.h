@@ -27,6 +27,8 @@ static void narrow(const double *from, int64_t count, void *to)
 static void widen(const void *from, int64_t count, double *to)
 {
     const WW_REAL *numbers = from;
+    if (from == (const void *)to) // numbers of double precision where they are
+        return;
     for (int64_t i = 0; i < count; i++)
         to[i] = (double)numbers[i];
 }
@@ -163,6 +165,12 @@ static void multiply(const void *left, int64_t left_columns, const void *right,
     widen(room, left_columns * right_columns, products);
 }
 
+static void square(const void *values, int64_t columns, int64_t units, void *room, double *products)
+{
+    WW_KERNEL(square)(values, columns, units, room);
+    widen(room, columns * columns, products);
+}
+
 static void multiply_inputs(const ww_layered_block *left, const ww_layered_block *right, void *room,
                             double *products)
 {
@@ -170,6 +178,40 @@ static void multiply_inputs(const ww_layered_block *left, const ww_layered_block
     (false, inputs_of(left), left->samples, inputs_of(right), right->samples,
      left->problem->dimension, room);
     widen(room, left->samples * right->samples, products);
+}
+
+static void find_gradient(const ww_layered_block *block, int64_t layer, ww_layered_rows rows,
+                          bool adds, void *gradient)
+{
+    const int64_t columns = ww_layer_columns(block->problem, layer);
+    const WW_REAL *derivatives = derivatives_of(block, layer, rows.first);
+    if (layer == 1) {
+        WW_KERNEL(rows)
+        (1, derivatives, inputs_of(block), rows.units, block->samples, columns, adds ? 1 : 0,
+         gradient);
+        return;
+    }
+    if (!adds)
+        memset(gradient, 0, (size_t)(rows.units * columns) * sizeof(WW_REAL));
+    WW_KERNEL(layer_rows)
+    (1, derivatives, block->activations[layer - 2], rows.units, block->samples, columns, gradient);
+}
+
+static void add_sizes(const ww_layered_block *block, int64_t layer, const double *sizes,
+                      double *sums)
+{
+    const int64_t columns = ww_layer_columns(block->problem, layer);
+    if (layer == 1) {
+        const WW_REAL *inputs = inputs_of(block);
+        for (int64_t sample = 0; sample < block->samples; sample++)
+            for (int64_t i = 0; i < columns; i++)
+                sums[i] += sizes[sample] * fabs((double)inputs[sample * columns + i]);
+        return;
+    }
+    const WW_REAL *activations = block->activations[layer - 2];
+    for (int64_t i = 0; i < columns; i++)
+        for (int64_t sample = 0; sample < block->samples; sample++)
+            sums[i] += sizes[sample] * fabs((double)activations[i * block->samples + sample]);
 }
 
 static void move(const ww_layered *network, const ww_layered_block *block, int64_t layer,
@@ -226,7 +268,10 @@ const ww_layered_methods WW_METHODS = {
     .add_back = add_back,
     .take_back = take_back,
     .multiply = multiply,
+    .square = square,
     .multiply_inputs = multiply_inputs,
+    .find_gradient = find_gradient,
+    .add_sizes = add_sizes,
     .move = move,
     .find_output_updates = find_output_updates,
     .move_outputs = move_outputs,

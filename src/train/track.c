@@ -1,62 +1,47 @@
 #include "train/track.h"
 
-#include "train/kernels.h"
 #include "train/product_norm.h"
+#include "train/track_sums.h"
 #include "widthwise/memory.h"
 
+#include <cblas.h>
 #include <math.h>
-#include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
 
 // Relative, of the squared norms.
 static const double TOLERANCE = 1e-12;
 
-// Inner products of all samples of a batch, and what is made of them. Kept from step to step, since
-// what is large takes its time to be given, and ranks to agree on whether all got it.
+// Kept from step to step, since what is large takes its time to be given, and ranks to agree on
+// whether all got it.
 typedef struct ww_track_room {
-    double *derivatives, *inputs;             // A and C, [B, B]
-    double *block_derivatives, *block_inputs; // those of two blocks
-    ww_layered_pairs *pairs;
+    ww_track_sums *sums;
     ww_product_norm *norm;
+    // Of the inputs of layers that go by pairs: of the first, which stays the same when the batch
+    // does, and of any other. NULL where there are none.
+    ww_product_factor *first_factor, *factor;
+    bool has_first_factor;
 } ww_track_room;
 
-enum { ARRAYS = 4 };
-
-static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
+static bool has_first_factor(const ww_problem *problem)
 {
-    static const char what[] = "inner products between the samples of a batch";
-    const size_t batch = (size_t)problem->batch;
-    const size_t block = (size_t)ww_block_size(problem->batch, 0);
-    const ww_allocation arrays[ARRAYS] = {
-        {offsetof(ww_track_room, derivatives), batch * batch, sizeof(double), what},
-        {offsetof(ww_track_room, inputs), batch * batch, sizeof(double), what},
-        {offsetof(ww_track_room, block_derivatives), block * block, sizeof(double), what},
-        {offsetof(ww_track_room, block_inputs), block * block, sizeof(double), what},
-    };
-    memcpy(list, arrays, sizeof arrays);
+    return ww_track_by_pairs(problem, 1);
+}
+
+// Layers after the first are all of one shape.
+static bool has_factor(const ww_problem *problem)
+{
+    return problem->depth > 1 && ww_track_by_pairs(problem, 2);
 }
 
 static void free_room(ww_track_room *room)
 {
     if (room == NULL)
         return;
-    free(room->derivatives);
-    free(room->inputs);
-    free(room->block_derivatives);
-    free(room->block_inputs);
-    ww_layered_pairs_free(room->pairs);
+    ww_track_sums_free(room->sums);
     ww_product_norm_free(room->norm);
+    ww_product_factor_free(room->first_factor);
+    ww_product_factor_free(room->factor);
     free(room);
-}
-
-static ww_status make_room(const ww_problem *problem, ww_track_room *room, ww_error *error)
-{
-    ww_allocation list[ARRAYS];
-    list_arrays(problem, list);
-    WW_TRY(ww_allocate_all(room, list, ARRAYS, error));
-    WW_TRY(ww_layered_pairs_create(problem, ww_block_size(problem->batch, 0), &room->pairs, error));
-    return ww_product_norm_create(problem->batch, &room->norm, error);
 }
 
 static ww_status make(const ww_problem *problem, ww_track *track, ww_error *error)
@@ -69,7 +54,13 @@ static ww_status make(const ww_problem *problem, ww_track *track, ww_error *erro
         return WW_FAILED;
     for (size_t i = 0; i < depth; i++)
         track->moves[i] = (double)NAN;
-    return make_room(problem, track->room, error);
+    ww_track_room *room = track->room;
+    WW_TRY(ww_track_sums_create(problem, &room->sums, error));
+    if (has_first_factor(problem))
+        WW_TRY(ww_product_factor_create(problem->batch, &room->first_factor, error));
+    if (has_factor(problem))
+        WW_TRY(ww_product_factor_create(problem->batch, &room->factor, error));
+    return ww_product_norm_create(ww_track_sums_order(problem), &room->norm, error);
 }
 
 ww_status ww_track_create(const ww_problem *problem, ww_track **track, ww_error *error)
@@ -100,16 +91,11 @@ void ww_track_free(ww_track *track)
 
 void ww_track_cost(const ww_problem *problem, int64_t *bytes, double *flops)
 {
-    ww_allocation list[ARRAYS];
-    list_arrays(problem, list);
-    *bytes = 2 * problem->depth * (int64_t)sizeof(double) + ww_allocation_bytes(list, ARRAYS) +
-             ww_layered_pairs_bytes(problem, ww_block_size(problem->batch, 0)) +
-             ww_product_norm_bytes(problem->batch);
-    // Each pair of blocks once: derivatives of every layer, and activations of all but the last.
-    double pairs = 0.0;
-    for (int64_t first = 0; first < problem->batch; first += WW_SAMPLE_BLOCK)
-        pairs += (double)ww_block_size(problem->batch, first) * (double)(problem->batch - first);
-    *flops = 2.0 * pairs * (double)(2 * problem->depth - 1) * (double)problem->tiling.local_units;
+    const int64_t factors = (has_first_factor(problem) ? 1 : 0) + (has_factor(problem) ? 1 : 0);
+    *bytes = 2 * problem->depth * (int64_t)sizeof(double) + ww_track_sums_bytes(problem) +
+             ww_product_norm_bytes(ww_track_sums_order(problem)) +
+             factors * ww_product_factor_bytes(problem->batch);
+    *flops = ww_track_sums_flops(problem);
 }
 
 // For a checkpoint: two numbers, then those of each layer.
@@ -140,60 +126,43 @@ void ww_track_load(ww_track *track, const ww_problem *problem, const double *wor
     }
 }
 
-// Puts the products of two blocks where they belong, on both sides of the diagonal. Of a block with
-// itself one half is taken, for the two may differ in their last bits.
-static void place(const ww_problem *problem, int64_t first, int64_t second, const double *products,
-                  double *whole)
+// Trace of a matrix, or sum of the entries of the element-wise product of two, symmetric both and
+// given by upper triangles: the squared Frobenius norm of a gradient.
+static double sum_of_squares(int64_t order, const double *a, const double *c)
 {
-    const int64_t batch = problem->batch;
-    const int64_t rows = ww_block_size(batch, first), columns = ww_block_size(batch, second);
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = first == second ? i : 0; j < columns; j++) {
-            whole[(first + i) * batch + second + j] = products[i * columns + j];
-            whole[(second + j) * batch + first + i] = products[i * columns + j];
-        }
+    double sum = 0.0;
+    for (int64_t i = 0; i < order; i++) {
+        const int64_t place = i * (order + 1);
+        if (c == NULL)
+            sum += a[place];
+        else
+            sum += a[place] * c[place] +
+                   2.0 * cblas_ddot(ww_int(order - i - 1), a + place + 1, 1, c + place + 1, 1);
+    }
+    return sum;
 }
 
-static ww_status fill_room(ww_track_room *self, ww_layered *network, const ww_problem *problem,
-                           ww_layered_block *const *blocks, int64_t layer, ww_error *error)
-{
-    for (int64_t first = 0; first < problem->batch; first += WW_SAMPLE_BLOCK)
-        for (int64_t second = first; second < problem->batch; second += WW_SAMPLE_BLOCK) {
-            WW_TRY(ww_layered_products(network, self->pairs, blocks[first / WW_SAMPLE_BLOCK],
-                                       blocks[second / WW_SAMPLE_BLOCK], layer,
-                                       self->block_derivatives, self->block_inputs, error));
-            place(problem, first, second, self->block_derivatives, self->derivatives);
-            place(problem, first, second, self->block_inputs, self->inputs);
-        }
-    return WW_OK;
-}
+typedef struct looks {
+    ww_track *track;
+    const ww_problem *problem;
+} looks;
 
-// What a step does to one layer, once inner products are there.
-static ww_status look_at_layer(ww_track_room *self, const ww_problem *problem, double *move,
-                               double *gradient_squared, ww_error *error)
-{
-    double largest = 0.0;
-    const ww_status status = ww_product_norm_find(self->norm, self->derivatives, self->inputs,
-                                                  TOLERANCE, &largest, error);
-    *move = problem->learning_rate * sqrt(largest);
-    for (int64_t i = 0; i < problem->batch * problem->batch; i++)
-        *gradient_squared += self->derivatives[i] * self->inputs[i];
-    return status;
-}
-
-static ww_status look(ww_track_room *self, ww_layered *network, const ww_problem *problem,
-                      ww_layered_block *const *blocks, double *moves, double *gradient_squared,
+// What a step does to one layer; a ww_track_look. The same on all ranks.
+static ww_status look(void *context, int64_t layer, int64_t order, const double *a, const double *c,
                       ww_error *error)
 {
-    // The same on all ranks, up to memory for it: so all go through all layers, and agree once.
-    ww_status status = WW_OK;
-    *gradient_squared = 0.0;
-    for (int64_t layer = 1; layer <= problem->depth; layer++) {
-        WW_TRY(fill_room(self, network, problem, blocks, layer, error));
-        if (status == WW_OK)
-            status = look_at_layer(self, problem, &moves[layer - 1], gradient_squared, error);
-    }
-    return ww_agree(problem->parallel, status, error);
+    const looks *self = context;
+    ww_track_room *room = self->track->room;
+    ww_product_factor *factor = c == NULL ? NULL : layer == 1 ? room->first_factor : room->factor;
+    double largest = 0.0;
+    if (factor != NULL && !(layer == 1 && room->has_first_factor))
+        WW_TRY(ww_product_factor_find(factor, c, error));
+    if (layer == 1)
+        room->has_first_factor = self->problem->config->training.method == WW_METHOD_GD;
+    WW_TRY(ww_product_norm_find(room->norm, order, a, factor, TOLERANCE, &largest, error));
+    self->track->moves[layer - 1] = self->problem->learning_rate * sqrt(largest);
+    self->track->gradient_squared += sum_of_squares(order, a, c);
+    return WW_OK;
 }
 
 void ww_track_rest(ww_track *track, const ww_problem *problem, double loss)
@@ -207,8 +176,9 @@ void ww_track_rest(ww_track *track, const ww_problem *problem, double loss)
 ww_status ww_track_step(ww_track *track, const ww_problem *problem, ww_layered *network,
                         ww_layered_block *const *blocks, double loss, ww_error *error)
 {
-    WW_TRY(
-        look(track->room, network, problem, blocks, track->moves, &track->gradient_squared, error));
+    looks self = {.track = track, .problem = problem};
+    track->gradient_squared = 0.0;
+    WW_TRY(ww_track_sums_find(track->room->sums, network, blocks, look, &self, error));
     track->loss = loss;
     for (int64_t i = 0; i < problem->depth; i++)
         track->lengths[i] += track->moves[i];

@@ -1,9 +1,8 @@
 /// What steps do to each hidden layer (ww_track), found out in the middle of a step.
 ///
-/// A step moves W_l by -eta D_l X_{l-1}^T, a matrix of rank B at most. With the inner products
-/// between samples A = D_l^T D_l and C = X_{l-1}^T X_{l-1} its squared spectral norm is eta^2 times
-/// the largest eigenvalue of A C, and its squared Frobenius norm eta^2 times the sum of A_ij C_ij:
-/// a matter of matrices of B x B, whatever the width.
+/// A step moves W_l by -eta D_l X_{l-1}^T, a matrix of rank B at most and of no more columns than
+/// the layer has: its norms are a matter of matrices of B x B, or of columns x columns, whatever
+/// the width (track_sums.h).
 #ifndef WIDTHWISE_TRAIN_TRACK_H
 #define WIDTHWISE_TRAIN_TRACK_H
 

@@ -239,7 +239,32 @@ static void test_large_batches(void **state)
         }
 }
 
-// Sums of two pieces or one at a time, of more than there are of either precision.
+// Steps tracked by pairs of samples of two blocks, with sums for which there is not room at once;
+// and of one layer by its columns.
+static void test_tracks_of_two_blocks(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        const char *const pairs[] = {"model=zou-gu",
+                                     "data.source=mixture",
+                                     "data.train=540",
+                                     "network={width: 520, depth: 3}",
+                                     "measure.quantities=[trajectory_length]",
+                                     precisions[i]};
+        compare(pairs, 6, 3, 540);
+        const char *const columns[] = {"model=zou-gu",
+                                       "data.source=mixture",
+                                       "data.train=540",
+                                       "network={width: 520, depth: 1}",
+                                       "training.engine=layers",
+                                       "measure.quantities=[trajectory_length]",
+                                       precisions[i]};
+        compare(columns, 7, 1, 540);
+    }
+}
+
+// Sums of two pieces or one at a time, where there are three of single and five of double
+// precision.
 static void test_sums_in_groups(void **state)
 {
     (void)state;
@@ -248,7 +273,7 @@ static void test_sums_in_groups(void **state)
             const char *const settings[] = {"model=zou-gu",
                                             "data.source=mixture",
                                             "data.train=40",
-                                            "network={width: 1100, depth: 2}",
+                                            "network={width: 2100, depth: 2}",
                                             "measure.quantities=[loss]",
                                             precisions[i]};
             compare_restricted(settings, 6, 2, TRAIN, pieces);
@@ -325,6 +350,7 @@ int main(int count, char **words)
         cmocka_unit_test(test_three_layers),
         cmocka_unit_test(test_few_units),
         cmocka_unit_test(test_large_batches),
+        cmocka_unit_test(test_tracks_of_two_blocks),
         cmocka_unit_test(test_sums_in_groups),
         cmocka_unit_test(test_divergence_is_the_same_on_all_ranks),
         cmocka_unit_test(test_damage_on_one_rank),

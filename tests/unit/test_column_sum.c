@@ -92,11 +92,46 @@ static void test_rejection(void **state)
     }
 }
 
+// Of square matrices the upper triangle has the words that the whole has there; what is below the
+// diagonal is neither looked at nor written to.
+static void test_triangles(void **state)
+{
+    (void)state;
+    for (int word_count = 1; word_count <= 2; word_count++) {
+        ww_column_format format;
+        double values[COLUMNS * COLUMNS], whole[COLUMNS * COLUMNS], upper[COLUMNS * COLUMNS];
+        int64_t words[COLUMNS * COLUMNS * 2] = {0}, packed[COLUMNS * COLUMNS * 2] = {0};
+        make(&format, word_count);
+        for (int64_t term = 0; term < TERMS; term++) {
+            for (int64_t i = 0; i < COLUMNS * COLUMNS; i++)
+                values[i] = sizes[i % COLUMNS] * sin((double)(1 + term * 31 + i * 7));
+            assert_int_equal(ww_column_sum_add(&format, values, COLUMNS, words), 0);
+            for (int64_t i = 0; i < COLUMNS; i++)
+                for (int64_t j = 0; j < i; j++)
+                    values[i * COLUMNS + j] = HUGE_VAL;
+            assert_int_equal(ww_column_sum_add_upper(&format, values, packed), 0);
+        }
+        ww_column_sum_values(&format, words, COLUMNS, whole);
+        for (int64_t i = 0; i < COLUMNS * COLUMNS; i++)
+            upper[i] = -1e300;
+        ww_column_sum_upper_values(&format, packed, upper);
+        for (int64_t i = 0; i < COLUMNS; i++)
+            for (int64_t j = 0; j < COLUMNS; j++)
+                assert_true(upper[i * COLUMNS + j] == (j < i ? -1e300 : whole[i * COLUMNS + j]));
+        for (int64_t i = word_count * COLUMNS * (COLUMNS + 1) / 2; i < COLUMNS * COLUMNS * 2; i++)
+            assert_int_equal(packed[i], 0);
+        values[COLUMNS - 1] = values[COLUMNS * COLUMNS - 1] = (double)NAN;
+        assert_int_equal(ww_column_sum_add_upper(&format, values, packed), 2);
+        ww_column_format_free(&format);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sums),
         cmocka_unit_test(test_rejection),
+        cmocka_unit_test(test_triangles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

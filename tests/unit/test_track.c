@@ -8,26 +8,35 @@
 #include "base/lapack.h"
 #include "train/layered.h"
 #include "train/product_norm.h"
+#include "train/track_sums.h"
 
+#include <stdio.h>
 #include <string.h>
 
-enum { WIDTH = 150, DIMENSION = 9, DEPTH = 3, TRAIN = 20 };
+enum { WIDTH = 150, DIMENSION = 9, DEPTH = 3, TRAIN = 20, MOST_DEPTH = 3 };
 
 static double largest_singular_value(double *matrix, int64_t rows, int64_t columns)
 {
-    const int m = (int)columns, n = (int)rows, room = 4096, one = 1;
-    static double values[WIDTH], work[4096], unused[1];
+    const int m = (int)columns, n = (int)rows, ask = -1, one = 1;
+    double *values = calloc((size_t)(m < n ? m : n), sizeof(double)), unused[1], size = 0.0;
     int info = 0;
+    dgesvd_("N", "N", &m, &n, matrix, &m, values, unused, &one, unused, &one, &size, &ask, &info, 1,
+            1);
+    const int room = (int)size;
+    double *work = calloc((size_t)room, sizeof(double));
     dgesvd_("N", "N", &m, &n, matrix, &m, values, unused, &one, unused, &one, work, &room, &info, 1,
             1);
     assert_int_equal(info, 0);
-    return values[0];
+    const double largest = values[0];
+    free(values);
+    free(work);
+    return largest;
 }
 
 static double *weights_of(ww_engine *engine, const ww_problem *problem, int64_t layer)
 {
     const int64_t columns = ww_layer_columns(problem, layer);
-    double *weights = calloc((size_t)(WIDTH * columns), sizeof(double));
+    double *weights = calloc((size_t)(problem->tiling.width * columns), sizeof(double));
     for (int64_t tile = 0; tile < problem->tiling.tile_count; tile++)
         memcpy(weights + tile * problem->tiling.tile_units * columns,
                ww_engine_layer_tile(engine, layer, tile),
@@ -35,43 +44,85 @@ static double *weights_of(ww_engine *engine, const ww_problem *problem, int64_t 
     return weights;
 }
 
-static void compare_steps(const char *training, const char *precision, double tolerance)
+// Steps of a problem, and how its layers are expected to go.
+typedef struct expected_way {
+    const char *network, *training, *precision;
+    int64_t samples, dimension, steps;
+    bool by_pairs[MOST_DEPTH];
+    double tolerance;
+} expected_way;
+
+static ww_engine *engine_of(const expected_way *way, small_problem *small)
 {
+    char train[32];
+    snprintf(train, sizeof train, "data.train=%d", (int)way->samples);
     const char *settings[] = {
         "model=zou-gu",
         "data.source=mixture",
-        "data.train=20",
-        "network={width: 150, depth: 3}",
+        train,
+        way->network,
         "measure.quantities=[loss, trajectory_length, layer_trajectory_length]",
-        precision,
-        training};
-    small_problem small;
+        way->precision,
+        way->training};
     ww_error error = {0};
-    if (!small_problem_make(&small, MPI_COMM_SELF, settings, 7, TRAIN, 5, DIMENSION, 2, &error))
+    if (!small_problem_make(small, MPI_COMM_SELF, settings, 7, way->samples, 5, way->dimension, 2,
+                            &error))
         fail_msg("%s", error.message);
-    const ww_problem *problem = &small.problem;
-    assert_true(problem->tracks_layers);
     ww_engine *engine = NULL;
-    assert_int_equal(ww_engine_create(problem, &engine, &error), WW_OK);
+    assert_int_equal(ww_engine_create(&small->problem, &engine, &error), WW_OK);
+    return engine;
+}
+
+// Words of a checkpoint carry all of it.
+static void compare_words(ww_engine *engine, const ww_problem *problem)
+{
+    enum { MOST_WORDS = 2 + 2 * MOST_DEPTH };
+    double words[MOST_WORDS];
+    const size_t size = (size_t)problem->depth * sizeof(double);
+    const ww_track *track = ww_engine_track(engine);
+    ww_engine *second = NULL;
+    ww_error error = {0};
+    assert_int_equal(ww_engine_carry_words(problem), 2 + 2 * problem->depth);
+    ww_engine_carry_save(engine, words);
+    assert_int_equal(ww_engine_create(problem, &second, &error), WW_OK);
+    ww_engine_carry_load(second, words);
+    assert_true(ww_engine_track(second)->loss == track->loss);
+    assert_true(ww_engine_track(second)->gradient_squared == track->gradient_squared);
+    assert_memory_equal(ww_engine_track(second)->lengths, track->lengths, size);
+    assert_memory_equal(ww_engine_track(second)->moves, track->moves, size);
+    ww_engine_free(second);
+}
+
+static void compare_steps(const expected_way *way)
+{
+    const double tolerance = way->tolerance;
+    small_problem small;
+    ww_engine *engine = engine_of(way, &small);
+    const ww_problem *problem = &small.problem;
+    const int64_t width = problem->tiling.width, depth = problem->depth;
+    ww_error error = {0};
+    assert_true(problem->tracks_layers);
+    for (int64_t layer = 1; layer <= depth; layer++)
+        assert_int_equal(ww_track_by_pairs(problem, layer), way->by_pairs[layer - 1]);
     const ww_track *track = ww_engine_track(engine);
     assert_non_null(track);
     assert_true(isnan(track->loss) && isnan(track->gradient_squared));
-    double lengths[DEPTH] = {0.0};
-    for (int64_t step = 0; step < 5; step++) {
-        double *before[DEPTH];
+    double lengths[MOST_DEPTH] = {0.0};
+    for (int64_t step = 0; step < way->steps; step++) {
+        double *before[MOST_DEPTH];
         double loss = 0.0, square = 0.0;
-        for (int64_t layer = 1; layer <= DEPTH; layer++)
+        for (int64_t layer = 1; layer <= depth; layer++)
             before[layer - 1] = weights_of(engine, problem, layer);
         if (ww_engine_step(engine, 0, NULL, &loss, &error) != WW_OK)
             fail_msg("%s", error.message);
         assert_true(track->loss == loss);
-        for (int64_t layer = 1; layer <= DEPTH; layer++) {
+        for (int64_t layer = 1; layer <= depth; layer++) {
             const int64_t columns = ww_layer_columns(problem, layer);
             double *after = weights_of(engine, problem, layer);
-            for (int64_t i = 0; i < WIDTH * columns; i++)
+            for (int64_t i = 0; i < width * columns; i++)
                 after[i] -= before[layer - 1][i];
-            square += small_dot(after, after, WIDTH * columns);
-            const double norm = largest_singular_value(after, WIDTH, columns);
+            square += small_dot(after, after, width * columns);
+            const double norm = largest_singular_value(after, width, columns);
             lengths[layer - 1] += norm;
             assert_true(fabs(track->moves[layer - 1] - norm) < tolerance * norm);
             assert_true(fabs(track->lengths[layer - 1] - lengths[layer - 1]) <
@@ -82,36 +133,72 @@ static void compare_steps(const char *training, const char *precision, double to
         square /= problem->learning_rate * problem->learning_rate;
         assert_true(fabs(track->gradient_squared - square) < tolerance * square);
     }
-    // Words of a checkpoint carry all of it.
-    enum { WORDS = 2 + 2 * DEPTH };
-    double words[WORDS];
-    ww_engine *second = NULL;
-    assert_int_equal(ww_engine_carry_words(problem), WORDS);
-    ww_engine_carry_save(engine, words);
-    assert_int_equal(ww_engine_create(problem, &second, &error), WW_OK);
-    ww_engine_carry_load(second, words);
-    assert_true(ww_engine_track(second)->loss == track->loss);
-    assert_true(ww_engine_track(second)->gradient_squared == track->gradient_squared);
-    assert_memory_equal(ww_engine_track(second)->lengths, track->lengths, sizeof lengths);
-    assert_memory_equal(ww_engine_track(second)->moves, track->moves, sizeof lengths);
-    ww_engine_free(second);
+    compare_words(engine, problem);
     ww_engine_free(engine);
     small_problem_free(&small);
 }
 
+#define DOUBLE "precision=double", TRAIN, DIMENSION, 5
+#define SINGLE "precision=single", TRAIN, DIMENSION, 5
+// The rates are so large that differences of weights are not lost in rounding.
+#define RATE "training={engine: layers, rate_scaling: none, rate: 0.03"
+
 static void test_steps_against_singular_values(void **state)
 {
     (void)state;
-    // The rates are so large that differences of weights are not lost in rounding.
-    compare_steps("training={rate_scaling: none, rate: 0.03}", "precision=double", 1e-10);
-    compare_steps("training={rate_scaling: none, rate: 0.03, method: sgd, batch: 3}",
-                  "precision=double", 1e-10);
-    compare_steps("training={rate_scaling: none, rate: 0.03, method: sgd, batch: 1}",
-                  "precision=double", 1e-10);
-    compare_steps("training={rate_scaling: none, rate: 0.03}", "precision=single", 1e-5);
+    static const char deep[] = "network={width: 150, depth: 3}";
+    static const expected_way ways[] = {
+        {deep, RATE "}", DOUBLE, {false, true, true}, 1e-10},
+        {deep, RATE ", method: sgd, batch: 3}", DOUBLE, {true, true, true}, 1e-10},
+        {deep, RATE ", method: sgd, batch: 1}", DOUBLE, {true, true, true}, 1e-10},
+        {deep, RATE "}", SINGLE, {false, true, true}, 1e-5},
+        {"network={width: 270, depth: 2}", // where single samples have kernels of their own
+         RATE ", method: sgd, batch: 1}",
+         DOUBLE,
+         {true, true},
+         1e-10},
+        {"network={width: 12, depth: 3}", RATE "}", DOUBLE, {false, false, false}, 1e-10},
+        {"network={width: 12, depth: 3}", RATE "}", SINGLE, {false, false, false}, 1e-5},
+        {"network={width: 150, depth: 1}", RATE "}", DOUBLE, {false}, 1e-10},
+    };
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++)
+        compare_steps(&ways[i]);
 }
 
-// Products of so many samples that they take several blocks.
+// Batches of two blocks. With 520 units of three layers, and inputs of so many numbers, all go by
+// pairs, and words of the sums take more room than there is at once.
+static void test_several_blocks(void **state)
+{
+    (void)state;
+    static const char rate[] = "training={engine: layers, rate_scaling: none, rate: 0.003}";
+    static const char *const precisions[] = {"precision=double", "precision=single"};
+    for (int i = 0; i < 2; i++) {
+        const double tolerance = i == 0 ? 1e-9 : 1e-4;
+        const char *const precision = precisions[i];
+        const expected_way ways[] = {
+            {"network={width: 150, depth: 2}",
+             rate,
+             precision,
+             600,
+             9,
+             2,
+             {false, false},
+             tolerance},
+            {"network={width: 150, depth: 1}", rate, precision, 600, 9, 2, {false}, tolerance},
+            {"network={width: 520, depth: 3}",
+             rate,
+             precision,
+             540,
+             300,
+             2,
+             {true, true, true},
+             tolerance},
+        };
+        for (size_t j = 0; j < sizeof ways / sizeof ways[0]; j++)
+            compare_steps(&ways[j]);
+    }
+}
+
 // Steps that change nothing, after the last margin is reached, are tracked as such.
 static void test_rest(void **state)
 {
@@ -138,36 +225,6 @@ static void test_rest(void **state)
     assert_true(loss == 0.0 && length > 0.0);
     assert_true(track->loss == 0.0 && track->gradient_squared == 0.0);
     assert_true(track->moves[0] == 0.0 && track->lengths[0] == length);
-    ww_engine_free(engine);
-    small_problem_free(&small);
-}
-
-static void test_several_blocks(void **state)
-{
-    (void)state;
-    enum { SAMPLES = 600 };
-    const char *settings[] = {"model=zou-gu",
-                              "data.source=mixture",
-                              "data.train=600",
-                              "network={width: 150, depth: 2}",
-                              "measure.quantities=[trajectory_length]",
-                              "training={rate_scaling: none, rate: 0.03}"};
-    small_problem small;
-    ww_error error = {0};
-    if (!small_problem_make(&small, MPI_COMM_SELF, settings, 6, SAMPLES, 5, DIMENSION, 2, &error))
-        fail_msg("%s", error.message);
-    ww_engine *engine = NULL;
-    assert_int_equal(ww_engine_create(&small.problem, &engine, &error), WW_OK);
-    double *before = weights_of(engine, &small.problem, 2);
-    double loss = 0.0;
-    assert_int_equal(ww_engine_step(engine, 0, NULL, &loss, &error), WW_OK);
-    double *after = weights_of(engine, &small.problem, 2);
-    for (int64_t i = 0; i < WIDTH * WIDTH; i++)
-        after[i] -= before[i];
-    const double norm = largest_singular_value(after, WIDTH, WIDTH);
-    assert_true(fabs(ww_engine_track(engine)->moves[1] - norm) < 1e-10 * norm);
-    free(before);
-    free(after);
     ww_engine_free(engine);
     small_problem_free(&small);
 }
@@ -202,13 +259,20 @@ static double largest_of(int64_t order, const double *a, const double *c, double
         *expected = fmax(*expected, a[i] * c[i]);
     ww_error error = {0};
     ww_product_norm *search = NULL;
+    ww_product_factor *factor = NULL;
     assert_int_equal(ww_product_norm_create(order, &search, &error), WW_OK);
-    // Twice: what one search leaves behind is no part of the next.
-    double before = 0.0;
-    assert_int_equal(ww_product_norm_find(search, matrices[1], matrices[1], 1e-12, &before, &error),
+    assert_int_equal(ww_product_factor_create(order, &factor, &error), WW_OK);
+    assert_int_equal(ww_product_factor_find(factor, matrices[1], &error), WW_OK);
+    // After another: what one search leaves behind is no part of the next.
+    double alone = 0.0, most = 0.0;
+    assert_int_equal(ww_product_norm_find(search, order, matrices[1], NULL, 1e-12, &alone, &error),
                      WW_OK);
-    assert_int_equal(ww_product_norm_find(search, matrices[0], matrices[1], 1e-12, &value, &error),
-                     WW_OK);
+    for (int64_t i = 0; i < order; i++)
+        most = fmax(most, c[i]);
+    assert_true(fabs(alone - most) <= 1e-11 * most);
+    assert_int_equal(
+        ww_product_norm_find(search, order, matrices[0], factor, 1e-12, &value, &error), WW_OK);
+    ww_product_factor_free(factor);
     ww_product_norm_free(search);
     free(matrices[0]);
     free(matrices[1]);
