@@ -23,7 +23,9 @@ int64_t ww_layered_block_bytes(const ww_problem *problem, int64_t samples, bool 
 {
     const int64_t size = (int64_t)ww_layered_methods_of(problem)->size;
     const int64_t units = problem->tiling.local_units;
-    int64_t bytes = narrows_inputs(problem) ? samples * problem->dimension * size : 0;
+    const bool narrows = narrows_inputs(problem);
+    int64_t bytes = (narrows ? samples * problem->dimension * size : 0) +
+                    ww_panel_inputs_bytes(narrows, samples, problem->dimension);
     if (backward)
         bytes += problem->depth * samples * (int64_t)sizeof(double);
     for (int64_t layer = 1; layer <= problem->depth; layer++)
@@ -54,6 +56,8 @@ static ww_status make(ww_layered_block *block, bool backward, ww_error *error)
         if (block->narrow_inputs == NULL)
             return WW_FAILED;
     }
+    WW_TRY(ww_panel_inputs_create(narrows_inputs(problem), block->capacity, problem->dimension,
+                                  &block->panels, error));
     for (size_t i = 0; i < depth; i++) {
         const size_t rows = (size_t)activation_rows(problem, (int64_t)i + 1);
         block->activations[i] = ww_allocate(rows * samples, size, what, error);
@@ -106,6 +110,7 @@ void ww_layered_block_free(ww_layered_block *block)
     free(block->derivatives);
     free(block->largest);
     free(block->narrow_inputs);
+    ww_panel_inputs_free(&block->panels);
     free(block);
 }
 
@@ -143,6 +148,7 @@ ww_status ww_layered_forward(ww_layered *network, ww_layered_block *block, const
     block->inputs = inputs;
     if (block->narrow_inputs != NULL)
         methods->narrow(inputs, samples * problem->dimension, block->narrow_inputs);
+    ww_panel_inputs_set(&block->panels, inputs, samples);
     for (int64_t layer = 1; layer <= problem->depth; layer++) {
         for (int64_t tile = 0; tile < problem->tiling.local_tiles; tile++)
             methods->activate(network, block, layer, ww_layered_tile_rows(problem, tile));

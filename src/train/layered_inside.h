@@ -4,6 +4,7 @@
 #define WIDTHWISE_TRAIN_LAYERED_INSIDE_H
 
 #include "train/layered.h"
+#include "train/panel_inputs.h"
 #include "widthwise/column_sum.h"
 
 typedef struct ww_layered_methods ww_layered_methods;
@@ -40,6 +41,7 @@ struct ww_layered_block {
     int64_t capacity, samples; ///< most samples, and those of the last forward pass
     const double *inputs;      ///< [samples, d], borrowed
     void *narrow_inputs;       ///< the same in the network's precision, unless that is double
+    ww_panel_inputs panels;    ///< the same for the kernels of the first layer
     /// [L], X_l [units, samples]: of all units, but of the last layer of this rank's only.
     void **activations;
     uint8_t **patterns; ///< [L], [local units, samples]

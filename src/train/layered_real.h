@@ -73,11 +73,10 @@ static void preactivate(const ww_layered *network, const ww_layered_block *block
     const int64_t columns = ww_layer_columns(problem, layer);
     const WW_REAL *weights = weights_of(network, layer, rows.first);
     if (layer == 1)
-        WW_KERNEL(preactivations)
-    (problem->pairs, weights, rows.units, inputs_of(block), block->samples, columns,
-     preactivations);
-    else WW_KERNEL(layer_preactivations)(weights, rows.units, block->activations[layer - 2],
-                                         block->samples, columns, preactivations);
+        ww_panel_preactivations(&block->panels, weights, rows.units, preactivations);
+    else
+        WW_KERNEL(layer_preactivations)
+    (weights, rows.units, block->activations[layer - 2], block->samples, columns, preactivations);
 }
 
 static void activate(const ww_layered *network, ww_layered_block *block, int64_t layer,
@@ -224,10 +223,11 @@ static void move(const ww_layered *network, const ww_layered_block *block, int64
     WW_REAL *weights = hidden;
     weights += rows.first * columns;
     if (layer == 1)
-        WW_KERNEL(rows)
-    (scale, derivatives, inputs_of(block), rows.units, block->samples, columns, 1, weights);
-    else WW_KERNEL(layer_rows)(scale, derivatives, block->activations[layer - 2], rows.units,
-                               block->samples, columns, weights);
+        ww_panel_move(&block->panels, (double)scale, derivatives, rows.units, weights);
+    else
+        WW_KERNEL(layer_rows)
+    (scale, derivatives, block->activations[layer - 2], rows.units, block->samples, columns,
+     weights);
 }
 
 static void find_output_updates(ww_layered *network, const ww_layered_block *block,
