@@ -251,9 +251,8 @@ static ww_status refuse_target(const hdf5_array *array, int64_t sample, int64_t 
 static ww_status read_targets(const hdf5_array *array, int64_t count, double *targets,
                               ww_error *error)
 {
-    const int64_t k = array->row_values;
-    WW_ASSERT(k >= 1); // inspect_shape has refused an empty axis
-    const int64_t most = k < LABEL_BLOCK ? LABEL_BLOCK / k : 1;
+    const int64_t k = array->row_values; // at least 1: inspect_shape has refused an empty axis
+    const int64_t most = k < 1 || k > LABEL_BLOCK ? 1 : LABEL_BLOCK / k;
     for (int64_t first = 0; first < count; first += most) {
         const int64_t rows = count - first < most ? count - first : most;
         double *block = targets + first * k;

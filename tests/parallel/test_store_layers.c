@@ -2,8 +2,8 @@
 /// their own hash, back to where they belong on any number of ranks.
 
 #include "store_support.h"
-#include "widthwise/store_cost.h"
 #include "widthwise/hash.h"
+#include "widthwise/store_cost.h"
 
 enum { WIDTH = 300, DEPTH = STORE_LAYERS }; // three tiles: some ranks have none
 

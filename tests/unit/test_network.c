@@ -299,7 +299,7 @@ static void test_single_precision(void **state)
     ww_config config = {
         .seeds = {.weights = 3},
         .network = {.width = 200, .depth = 2, .hidden = {.std = 1.5}, .output = {.scale = 0.7}}};
-    double exact[3][UNITS * 200], rounded[3][UNITS * 200];
+    double exact[3][UNITS * 200] = {{0.0}}, rounded[3][UNITS * 200] = {{0.0}};
     const double held[UNITS * D] = {0.1, 0.2, 0.3};
     double row[D];
     for (int single = 0; single < 2; single++) {

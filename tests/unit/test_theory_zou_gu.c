@@ -290,8 +290,8 @@ static double slow_spectral_norm(const ww_dataset *data)
     long double power = 1.0L;
     for (int squaring = 0; squaring < 40; squaring++) {
         long double b[MOST][MOST] = {{0.0L}};
-        long double trace = 0.0L;
-        for (int64_t i = 0; i < d; i++)
+        long double trace = a[0][0];
+        for (int64_t i = 1; i < d; i++)
             trace += a[i][i];
         assert_true(trace > 0.0L);
         logarithm += logl(trace) / power;
@@ -387,7 +387,7 @@ static double scaled_kernel(const drawn_network *net, const double *left, const 
 {
     enum { MOST = 4 };
     const int64_t m = net->m;
-    double *x[MOST + 1][2], *w[MOST];
+    double *x[MOST + 1][2], *w[MOST] = {NULL};
     double kernel = 0.0;
     for (int64_t l = 0; l <= net->depth; l++)
         for (int side = 0; side < 2; side++)
