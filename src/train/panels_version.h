@@ -65,7 +65,7 @@ INLINED void OF(products_of)(const WW_REAL *rows, int64_t dimension, int count,
         }
     }
     WW_REAL whole[PANELS * LANES];
-    const bool fits = samples >= panels * LANES;
+    const bool fits = samples >= panels * (int64_t)LANES;
     UNROLLED
     for (int row = 0; row < count; row++) {
         WW_REAL *to = fits ? products + row * stride : whole;
@@ -82,8 +82,9 @@ INLINED void OF(products_with)(const WW_REAL *rows, int64_t dimension, int count
                                const WW_REAL *panel, WW_REAL *products, int64_t stride,
                                int64_t samples)
 {
+    const int64_t at_once = PANELS * (int64_t)LANES;
     int64_t done = 0;
-    for (; done + (PANELS - 1) * LANES < samples; done += PANELS * LANES)
+    for (; done + at_once - LANES < samples; done += at_once)
         OF(products_of)
     (rows, dimension, count, panel + done * dimension, PANELS, products + done, stride,
      samples - done);
@@ -161,6 +162,16 @@ INLINED void OF(add_strip)(WW_REAL *row, int64_t left, int64_t width, const WW_R
         OF(add_last)(row + j, left - j, factors, samples, count, strip + j, width);
 }
 
+// Tells that a strip of a row will be asked for soon, at an address that may lie behind the rows.
+INLINED void OF(foresee)(uintptr_t address)
+{
+    UNROLLED
+    for (int q = 0; q < STRIP_LANES; q++) {
+        // NOLINTNEXTLINE(performance-no-int-to-ptr): a pointer must not go there
+        __builtin_prefetch((const void *)(address + (uintptr_t)q * WW_LANES_BYTES), 1, 2);
+    }
+}
+
 // Terms of `count` rows, by a block of samples. With `foresees` as many rows after them are told to
 // come soon, whether they are there or not: a row's part of a strip is a few lines, and a row away
 // from the next one's, too far for the processor to foresee.
@@ -174,11 +185,7 @@ INLINED void OF(add_terms)(WW_REAL *rows, int64_t count, int64_t dimension, cons
         for (int64_t row = 0; row < count; row++) {
             const int64_t place = row * dimension + start;
             if (foresees)
-                UNROLLED
-            for (int64_t q = 0; q < STRIP_LANES; q++)
-                __builtin_prefetch((const void *)(next + (uintptr_t)place * sizeof *rows +
-                                                  (uintptr_t)q * WW_LANES_BYTES),
-                                   1, 2);
+                OF(foresee)(next + (uintptr_t)place * sizeof *rows);
             OF(add_strip)
             (rows + place, dimension - start, width, found->factors[row], found->samples[row],
              found->counts[row], strips + start * samples);
