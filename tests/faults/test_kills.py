@@ -17,19 +17,19 @@ class KillsTest(ProgramTest):
 
     def test_kills(self) -> None:
         """A few kills; test_kills_long.py tries hundreds."""
-        self.check(kills=15, seed=1)
+        self.check(kills=10, seed=1)
 
     def test_kills_of_a_sweep(self) -> None:
         """Several members at once, each with its own commits."""
-        self.check(kills=6, seed=3, text=CONFIG + SWEEP)
+        self.check(kills=4, seed=3, text=CONFIG + SWEEP)
 
     def test_kills_of_a_window(self) -> None:
         """An engine whose state is part of the checkpoints."""
-        self.check(kills=6, seed=5, text=WINDOW_CONFIG)
+        self.check(kills=4, seed=5, text=WINDOW_CONFIG)
 
     def test_kills_of_a_deep_network(self) -> None:
         """Several hidden layers, in single precision."""
-        self.check(kills=6, seed=7, text=DEEP_CONFIG)
+        self.check(kills=4, seed=7, text=DEEP_CONFIG)
 
     def check(self, kills: int, seed: int, text: str = CONFIG) -> None:
         """Chains of kills and restarts end with the bits of a run that was left alone."""
