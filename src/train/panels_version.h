@@ -31,10 +31,26 @@ INLINED void OF(spread)(WW_REAL number, VECTOR *to)
 
 INLINED void OF(multiply_add)(const VECTOR *factor, const VECTOR *vector, VECTOR *sum)
 {
-    VECTOR result;
+    VECTOR result = {0};
     for (int i = 0; i < (int)NUMBERS; i++)
         result[i] = WW_FMA((*factor)[i], (*vector)[i], (*sum)[i]);
     *sum = result;
+}
+
+// Stores sums of `panels` panels, of which there are `samples` to come.
+INLINED void OF(store_some)(const VECTOR *sums, int panels, WW_REAL *to, int64_t samples)
+{
+    if (samples >= panels * (int64_t)LANES) {
+        UNROLLED
+        for (int v = 0; v < panels * PARTS; v++)
+            OF(store)(&sums[v], to + v * NUMBERS);
+        return;
+    }
+    WW_REAL whole[PANELS * LANES] = {0};
+    UNROLLED
+    for (int v = 0; v < panels * PARTS; v++)
+        OF(store)(&sums[v], whole + v * NUMBERS);
+    memcpy(to, whole, (size_t)samples * sizeof *whole);
 }
 
 // Products of `count` rows with the samples of `panels` panels, constants where it is called, of
@@ -57,24 +73,16 @@ INLINED void OF(products_of)(const WW_REAL *rows, int64_t dimension, int count,
         (panel + (v / PARTS * dimension + j) * LANES + v % PARTS * NUMBERS, &inputs[v]);
         UNROLLED
         for (int row = 0; row < count; row++) {
-            VECTOR weight;
+            VECTOR weight = {0};
             OF(spread)(rows[row * dimension + j], &weight);
             UNROLLED
             for (int v = 0; v < panels * PARTS; v++)
                 OF(multiply_add)(&weight, &inputs[v], &sums[row][v]);
         }
     }
-    WW_REAL whole[PANELS * LANES];
-    const bool fits = samples >= panels * (int64_t)LANES;
     UNROLLED
-    for (int row = 0; row < count; row++) {
-        WW_REAL *to = fits ? products + row * stride : whole;
-        UNROLLED
-        for (int v = 0; v < panels * PARTS; v++)
-            OF(store)(&sums[row][v], to + v * NUMBERS);
-        if (!fits)
-            memcpy(products + row * stride, whole, (size_t)samples * sizeof *whole);
-    }
+    for (int row = 0; row < count; row++)
+        OF(store_some)(sums[row], panels, products + row * stride, samples);
 }
 
 // The same of some panels one after the other.
@@ -121,7 +129,7 @@ INLINED void OF(add_lanes)(int width, WW_REAL *row, const WW_REAL *factors, cons
         OF(load)(row + v * NUMBERS, &sums[v]);
     for (int64_t term = 0; term < count; term++) {
         const WW_REAL *sample = strip + samples[term] * stride;
-        VECTOR factor;
+        VECTOR factor = {0};
         OF(spread)(factors[term], &factor);
         UNROLLED
         for (int v = 0; v < width * PARTS; v++) {
