@@ -24,6 +24,7 @@ from program import FASHION, ProgramTest  # noqa: E402
 import widthwise  # noqa: E402  (program.py says where it is)
 
 TOLERANCE = 1e-10
+ROUNDING = 1e-13  # beside it, of values far above 1: rates too large blow losses up to 1e4
 SPECTRUM_TOLERANCE = 1e-12  # of the largest singular value
 
 SMALL = """
@@ -92,7 +93,8 @@ class Replayed:
             self.test.assertTrue(all(name in row for row in self.rows), f"no reference for {name}")
             expected = np.array([row[name] for row in self.rows])
             np.testing.assert_allclose(
-                trajectory[name], expected, rtol=0, atol=TOLERANCE, err_msg=f"quantity {name}"
+                trajectory[name], expected, rtol=ROUNDING, atol=TOLERANCE,
+                err_msg=f"quantity {name}",
             )
 
     def check_weights(self) -> None:
