@@ -134,7 +134,7 @@ void ww_gather_samples(ww_gathering *self, int64_t local_tile, const double *wei
             }
             gather_patterns(self, units, samples, input_norms + start, set);
         }
-        if (wants & WW_NEED_PSEUDO_OUTPUTS) {
+        if ((wants & WW_NEED_PSEUDO_OUTPUTS) && pseudo != NULL) {
             for (int64_t pair = 0; pair < units * samples; pair++)
                 self->early[pair] = self->early_active[pair] ? self->preactivations[pair]
                                                              : slope * self->preactivations[pair];

@@ -11,8 +11,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 import numpy as np  # noqa: E402
 from shipped_jobs import ShippedJobTest  # noqa: E402
 
-import widthwise  # noqa: E402  (program.py says where it is)
-
 # Of 36 shares one beyond this many standard deviations comes about once in 4000 times.
 DEVIATIONS = 4.5
 
