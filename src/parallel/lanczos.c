@@ -80,11 +80,10 @@ static double *basis_vector(search *work, int index)
     return work->basis + (size_t)index * (size_t)work->order;
 }
 
-/// Number i of a sequence in (-1, 1) without a pattern: the finaliser of SplitMix64 (Steele, Lea,
-/// Flood 2014) of a counter.
-static double scrambled(uint64_t i)
+// The finaliser of SplitMix64 (Steele, Lea, Flood 2014) of a counter.
+double ww_lanczos_start(int64_t i)
 {
-    uint64_t z = (i + 1) * UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t z = ((uint64_t)i + 1) * UINT64_C(0x9e3779b97f4a7c15);
     z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
     z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
     z ^= z >> 31;
@@ -210,7 +209,7 @@ static ww_status find(search *work, ww_extreme *extreme, ww_error *error)
 {
     const int n = work->order;
     for (int i = 0; i < n; i++)
-        work->basis[i] = scrambled((uint64_t)i);
+        work->basis[i] = ww_lanczos_start(i);
     normalise(n, work->basis);
     bool converged = false;
     for (int count = 0; count < CYCLES && !converged; count++) {

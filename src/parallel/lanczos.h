@@ -26,6 +26,10 @@ void ww_extreme_free(ww_extreme *extreme);
 ww_status ww_lanczos(int64_t order, ww_operator apply, void *context, const ww_parallel *parallel,
                      double tolerance, ww_extreme *extreme, ww_error *error);
 
+/// Entry i of a vector to begin a search with, before it is normalised: numbers in (-1, 1) without
+/// a pattern. Pure.
+double ww_lanczos_start(int64_t i);
+
 /// Bytes that ww_lanczos allocates. Pure.
 int64_t ww_lanczos_bytes(int64_t order);
 

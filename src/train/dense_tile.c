@@ -263,7 +263,9 @@ void ww_dense_pass(ww_dense *self)
         forward_by_blocks(self);
         return;
     }
-    take_block(self, self->gathered, 0, &self->inputs);
+    // For gd they are the same at every step, and stay but for a probe.
+    if (self->problem->config->training.method != WW_METHOD_GD || self->inputs.samples == 0)
+        take_block(self, self->gathered, 0, &self->inputs);
     for (int64_t tile = 0; tile < self->problem->tiling.local_tiles; tile++)
         stream_tile(self, tile);
 }
@@ -283,4 +285,5 @@ void ww_dense_probe(ww_dense *self, const double *inputs, ww_output_sum *sum)
             add_outputs(self, sum, at, start);
         }
     }
+    self->inputs.samples = 0; // those of the batch are gone
 }

@@ -1,6 +1,7 @@
 #include "train/product_norm.h"
 
 #include "base/lapack.h"
+#include "parallel/lanczos.h"
 #include "widthwise/memory.h"
 
 #include <cblas.h>
@@ -232,17 +233,6 @@ static double *vector_at(const ww_product_norm *self, int index)
     return self->basis + (size_t)index * (size_t)self->order;
 }
 
-// Number i of a sequence in (-1, 1) without a pattern: the finaliser of SplitMix64 (Steele, Lea,
-// Flood 2014) of a counter.
-static double scrambled(uint64_t i)
-{
-    uint64_t z = (i + 1) * UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    z ^= z >> 31;
-    return (double)(z >> 11) * 0x1p-52 - 1.0;
-}
-
 // result = L^T A L vector, all but for powers of two
 static void multiply(ww_product_norm *self, const double *vector, double *result)
 {
@@ -346,7 +336,7 @@ static ww_status search(ww_product_norm *self, double tolerance, double *value, 
 {
     bool converged = false;
     for (int64_t i = 0; i < self->order; i++)
-        self->basis[i] = scrambled((uint64_t)i);
+        self->basis[i] = ww_lanczos_start(i);
     normalise(self->order, self->basis);
     for (int count = 0; count < CYCLES && !converged; count++) {
         const double before = *value;
