@@ -105,8 +105,12 @@ typedef enum ww_engine_kind {
     WW_ENGINE_AUTO,
     WW_ENGINE_DENSE,
     WW_ENGINE_WINDOW,
+    WW_ENGINE_SAMPLES,
     WW_ENGINE_LAYERS ///< any number of hidden layers, in either precision
 } ww_engine_kind;
+
+/// Samples in the largest batch that the engine `window` takes.
+enum { WW_WINDOW_BATCH = 512 };
 
 /// Bits of output.record.
 enum { WW_RECORD_DATA = 1, WW_RECORD_INITIAL_WEIGHTS = 2, WW_RECORD_BATCHES = 4 };
@@ -400,7 +404,7 @@ double ww_config_output_std(const ww_config *config, int64_t outputs);
 /// here.
 int64_t ww_config_outputs(const ww_config *config, int64_t classes);
 /// Whether training is by the engine `layers`: where it is asked for, and with `auto` where there
-/// are several hidden layers, single precision, or the preset of deep networks.
+/// are several hidden layers, or the preset of deep networks.
 bool ww_config_has_layers(const ww_config *config);
 /// Whether a quantity that is asked for is of what steps do to each hidden layer (ww_track). Pure.
 bool ww_config_tracks_layers(const ww_config *config);

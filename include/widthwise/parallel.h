@@ -13,6 +13,7 @@ typedef struct ww_parallel {
     MPI_Comm communicator; ///< a duplicate of our own; errors return instead of aborting
     int rank;
     int size;
+    int threads; ///< of this rank, for work on tiles of units; 0 and 1: itself alone
 } ww_parallel;
 
 /// Duplicates `parent`. Collective over `parent`.

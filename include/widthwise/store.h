@@ -252,7 +252,8 @@ typedef struct ww_weights_target {
     void *context;
     double *output_weights; ///< [local units, k] of this rank (units distributed)
     double *carry;          ///< [carry_count]
-    double *engine_state;   ///< [local units, state_columns] of this rank
+    /// Gets what the engine keeps of a tile, [tile units, state_columns].
+    void (*put_state)(void *context, int64_t tile, const double *values);
 } ww_weights_target;
 
 /// Finds the newest checkpoint whose page and hash check, together with the rows and snapshots

@@ -192,11 +192,12 @@ int64_t ww_engine_state_columns(const ww_problem *problem);
 const double *ww_engine_state_tile(void *engine, int64_t tile);
 
 /// Where a checkpoint is read back to. Hidden weights are handed over tile by tile, values [tile
-/// units, ww_layer_columns]; output weights [local units, k] and what else is kept [local units,
-/// columns] (NULL without columns) are written in place. After all of it ww_engine_restored tells
-/// the engine the step they belong to. Not collective.
+/// units, ww_layer_columns], and so is what else is kept, values [tile units, columns]; output
+/// weights [local units, k] are written in place. After all of it ww_engine_restored tells the
+/// engine the step they belong to. Not collective.
 void ww_engine_put_layer_tile(void *engine, int64_t layer, int64_t tile, const double *values);
-void ww_engine_storage(ww_engine *engine, double **output_weights, double **state);
+void ww_engine_put_state_tile(void *engine, int64_t tile, const double *values);
+double *ww_engine_output_storage(ww_engine *engine);
 void ww_engine_restored(ww_engine *engine, int64_t step);
 
 #endif

@@ -181,9 +181,10 @@ static ww_status weigh(member_loop *self, ww_error *error)
 static ww_status begin_or_restore(member_loop *self, ww_error *error)
 {
     ww_weights_target target = {.put = ww_engine_put_layer_tile,
+                                .put_state = ww_engine_put_state_tile,
                                 .context = self->course.engine,
+                                .output_weights = ww_engine_output_storage(self->course.engine),
                                 .carry = self->course.carry};
-    ww_engine_storage(self->course.engine, &target.output_weights, &target.engine_state);
     int64_t step = -1;
     char notice[WW_MESSAGE_SIZE];
     WW_TRY(mend_record(self, error));

@@ -57,6 +57,10 @@ find_package(MPI QUIET COMPONENTS C)
 if(NOT MPI_C_FOUND)
     widthwise_missing("Open MPI" libopenmpi-dev openmpi)
 endif()
+find_package(OpenMP QUIET COMPONENTS C)
+if(NOT OpenMP_C_FOUND)
+    widthwise_missing("OpenMP" gcc gcc)
+endif()
 widthwise_find(HDF5 "hdf5-openmpi;hdf5" hdf5.h hdf5 libhdf5-openmpi-dev "hdf5+mpi")
 widthwise_find(OpenBLAS "openblas" cblas.h openblas libopenblas-dev openblas)
 widthwise_find(ScaLAPACK "scalapack-openmpi;scalapack" "" "scalapack-openmpi;scalapack"
@@ -139,6 +143,7 @@ endif()
 target_link_libraries(
     WidthwiseDependencies
     INTERFACE MPI::MPI_C
+              OpenMP::OpenMP_C
               WIDTHWISE::HDF5
               WIDTHWISE::ScaLAPACK
               WIDTHWISE::OpenBLAS

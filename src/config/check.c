@@ -187,12 +187,6 @@ static ww_status check_engine(const ww_config *config, ww_error *error)
             config, key, error,
             "is %s, which is of one hidden layer, but network.depth is %lld; choose layers or auto",
             name, (long long)config->network.depth);
-    if (config->precision == WW_PRECISION_SINGLE)
-        return ww_config_refuse(
-            config, key, error,
-            "is %s, which works in double precision, but precision is single; choose layers or "
-            "auto",
-            name);
     return WW_OK;
 }
 
@@ -261,6 +255,12 @@ static ww_status check_loss(const ww_config *config, ww_error *error)
 static ww_status check_training(const ww_config *config, const ww_given *given, ww_error *error)
 {
     const int64_t batch = config->training.batch, train = config->data.train;
+    if (config->training.engine == WW_ENGINE_WINDOW && batch > WW_WINDOW_BATCH)
+        return ww_config_refuse(
+            config, "training.engine", error,
+            "is window, which takes batches of up to %d samples, but training.batch is %lld; "
+            "choose training.engine: dense or smaller batches",
+            WW_WINDOW_BATCH, (long long)batch);
     if (config->training.method == WW_METHOD_GD && config->training.engine == WW_ENGINE_WINDOW)
         return ww_config_refuse(
             config, "training.engine", error,

@@ -31,7 +31,7 @@ static const char *const reductions[] = {"mean", "sum", NULL};
 static const char *const methods[] = {"sgd", "gd", NULL};
 static const char *const rate_scalings[] = {"none", "inverse-width", "inverse-curvature", NULL};
 static const char *const samplings[] = {"permutation", "replacement", "sequential", NULL};
-static const char *const engines[] = {"auto", "dense", "window", "layers", NULL};
+static const char *const engines[] = {"auto", "dense", "window", "samples", "layers", NULL};
 static const char *const gradients[] = {"last-layer", "all-layers", NULL};
 static const char *const gram_labels[] = {"true", "random", "worst-case", NULL};
 static const char *const gram_spectra[] = {"none", "values", "full", NULL};
@@ -319,9 +319,9 @@ static const ww_key keys[] = {
         .choices = samplings, FROM("permutation"), ONLY("training.method", WW_METHOD_SGD)),
     KEY(training.engine, CHOICE,
         "How a step is computed; dense: one by one; window: the products of many coming steps "
-        "at once; layers: any number of hidden layers, in either precision; auto: layers with "
-        "several of them, single precision or model zou-gu, window for the hinge loss where there "
-        "are 64 inputs and 64 units (4096 "
+        "at once; samples: by what the weights come to on the train samples, in their stead, for "
+        "few samples; layers: any number of hidden layers; auto: layers with several of them or "
+        "model zou-gu, window for the hinge loss where there are 64 inputs and 64 units (4096 "
         "where a batch has up to 16 samples) or more, else dense.",
         .choices = engines, FROM("auto")),
     KEY(training.stop, STOP_RULES,

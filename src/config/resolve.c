@@ -138,8 +138,7 @@ bool ww_config_has_layers(const ww_config *config)
 {
     if (config->training.engine != WW_ENGINE_AUTO)
         return config->training.engine == WW_ENGINE_LAYERS;
-    return config->network.depth > 1 || config->precision == WW_PRECISION_SINGLE ||
-           config->model == WW_MODEL_ZOU_GU;
+    return config->network.depth > 1 || config->model == WW_MODEL_ZOU_GU;
 }
 
 bool ww_config_has_targets(const ww_config *config)

@@ -39,14 +39,19 @@ int64_t ww_store_unit_values(const ww_member_layout *layout)
            layout->state_columns;
 }
 
+static int64_t most(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 /// Weights on their way to the file and back: one of these at a time.
 static int64_t weights_room(const ww_member_layout *layout, const ww_tiling *tiling)
 {
     const int64_t columns =
-        layout->depth > 1 && layout->width > layout->dimension ? layout->width : layout->dimension;
+        most(most(layout->dimension, layout->state_columns), layout->depth > 1 ? layout->width : 0);
     const int64_t hidden = ww_weights_layer_room_bytes(columns, tiling);
     const int64_t output = ww_weights_room_bytes(layout->outputs, tiling);
-    return hidden > output ? hidden : output;
+    return most(hidden, output);
 }
 
 ww_status ww_store_cost_of(const ww_member_layout *layout, const ww_tiling *tiling,

@@ -68,8 +68,7 @@ static ww_status read_slot(const ww_store *store, const ww_slot_arrays *slot,
     WW_TRY(ww_weights_read_output(&slot->output_weights, 0, &store->tiling, target->output_weights,
                                   hash, error));
     if (ww_array_exists(&slot->engine_state))
-        WW_TRY(ww_weights_read_units(&slot->engine_state, &store->tiling, target->engine_state,
-                                     hash, error));
+        WW_TRY(ww_weights_read_state(&slot->engine_state, &store->tiling, target, hash, error));
     return read_carry(store, &slot->carry, target->carry, hash, error);
 }
 

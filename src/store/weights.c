@@ -87,48 +87,65 @@ int64_t ww_weights_layer_room_bytes(int64_t columns, const ww_tiling *tiling)
     return tiles_at_once(columns, tiling) * tiling->tile_units * columns * WW_VALUE_BYTES;
 }
 
-/// Reads one layer with `room` for the tiles of a group.
-static ww_status read_layer(const ww_array *matrix, int64_t layer, const ww_tiling *tiling,
-                            const ww_weights_target *target, double *room, uint64_t *hash,
+/// Where tiles of a matrix go.
+typedef void (*tile_taker)(const ww_weights_target *target, int64_t layer, int64_t tile,
+                           const double *values);
+
+static void take_weights(const ww_weights_target *target, int64_t layer, int64_t tile,
+                         const double *values)
+{
+    target->put(target->context, layer, tile, values);
+}
+
+static void take_state(const ww_weights_target *target, int64_t layer, int64_t tile,
+                       const double *values)
+{
+    (void)layer;
+    target->put_state(target->context, tile, values);
+}
+
+/// Reads one matrix, a few tiles at once.
+static ww_status read_tiles(const ww_array *matrix, int64_t layer, const ww_tiling *tiling,
+                            const ww_weights_target *target, tile_taker take, uint64_t *hash,
                             ww_error *error)
 {
     const int64_t columns = ww_array_row_values(matrix);
     const int64_t group = tiles_at_once(columns, tiling);
     const int64_t end = tiling->first_tile + tiling->local_tiles;
-    for (int64_t first = tiling->first_tile; first < end; first += group) {
+    double *room = ww_allocate(1, (size_t)ww_weights_layer_room_bytes(columns, tiling),
+                               "hidden weights on their way", error);
+    ww_status status = room != NULL ? WW_OK : WW_FAILED;
+    for (int64_t first = tiling->first_tile; first < end && status == WW_OK; first += group) {
         const int64_t next = first + group < end ? first + group : end;
         const int64_t unit = first * tiling->tile_units;
         const int64_t units =
             (next - 1) * tiling->tile_units + ww_tile_size(tiling, next - 1) - unit;
-        WW_TRY(ww_array_read(matrix, 0, unit, units, room, error));
-        for (int64_t tile = first; tile < next; tile++) {
+        status = ww_array_read(matrix, 0, unit, units, room, error);
+        for (int64_t tile = first; tile < next && status == WW_OK; tile++) {
             const double *values = room + (tile * tiling->tile_units - unit) * columns;
             *hash += hash_tile(matrix, 0, tiling, tile, values);
-            target->put(target->context, layer, tile, values);
+            take(target, layer, tile, values);
         }
     }
-    return WW_OK;
+    free(room);
+    return status;
 }
 
 ww_status ww_weights_read_layers(const ww_array_list *layers, const ww_tiling *tiling,
                                  const ww_weights_target *target, uint64_t *hash, ww_error *error)
 {
+    for (size_t i = 0; i < layers->count && tiling->local_tiles > 0; i++)
+        WW_TRY(read_tiles(&layers->arrays[i], (int64_t)i + 1, tiling, target, take_weights, hash,
+                          error));
+    return WW_OK;
+}
+
+ww_status ww_weights_read_state(const ww_array *state, const ww_tiling *tiling,
+                                const ww_weights_target *target, uint64_t *hash, ww_error *error)
+{
     if (tiling->local_tiles == 0)
         return WW_OK;
-    int64_t bytes = 0;
-    for (size_t i = 0; i < layers->count; i++) {
-        const int64_t needed =
-            ww_weights_layer_room_bytes(ww_array_row_values(&layers->arrays[i]), tiling);
-        bytes = needed > bytes ? needed : bytes;
-    }
-    double *room = ww_allocate(1, (size_t)bytes, "hidden weights on their way", error);
-    if (room == NULL)
-        return WW_FAILED;
-    ww_status status = WW_OK;
-    for (size_t i = 0; i < layers->count && status == WW_OK; i++)
-        status = read_layer(&layers->arrays[i], (int64_t)i + 1, tiling, target, room, hash, error);
-    free(room);
-    return status;
+    return read_tiles(state, 1, tiling, target, take_state, hash, error);
 }
 
 ww_status ww_weights_read_units(const ww_array *matrix, const ww_tiling *tiling, double *values,

@@ -33,6 +33,10 @@ ww_status ww_weights_write_output(const ww_array *output, int64_t plane, const w
 ww_status ww_weights_read_layers(const ww_array_list *layers, const ww_tiling *tiling,
                                  const ww_weights_target *target, uint64_t *hash, ww_error *error);
 
+/// The same of what the engine keeps beside them.
+ww_status ww_weights_read_state(const ww_array *state, const ww_tiling *tiling,
+                                const ww_weights_target *target, uint64_t *hash, ww_error *error);
+
 /// Bytes that this takes on a rank, for a layer of so many columns. Pure.
 int64_t ww_weights_layer_room_bytes(int64_t columns, const ww_tiling *tiling);
 

@@ -43,6 +43,8 @@ static const ww_engine_methods *choose(const ww_problem *problem)
     switch (problem->config->training.engine) {
     case WW_ENGINE_WINDOW:
         return &ww_engine_window;
+    case WW_ENGINE_SAMPLES:
+        return &ww_engine_samples;
     case WW_ENGINE_AUTO:
         return suits_window(problem) ? &ww_engine_window : &ww_engine_dense;
     case WW_ENGINE_DENSE:
@@ -159,20 +161,13 @@ const double *ww_engine_layer_tile(void *engine, int64_t layer, int64_t tile)
 void ww_engine_put_layer_tile(void *engine, int64_t layer, int64_t tile, const double *values)
 {
     const ww_engine *self = engine;
-    const ww_tiling *tiling = &self->problem->tiling;
-    const int64_t d = self->problem->dimension;
     ww_layered *network = ww_engine_network(self);
-    double *hidden = NULL;
-    double *output = NULL;
-    double *state = NULL;
     if (network != NULL) {
         ww_layered_put_tile(network, layer, tile, values);
         return;
     }
     WW_ASSERT(layer == 1);
-    self->methods->storage(self->state, &hidden, &output, &state);
-    memcpy(hidden + (tile - tiling->first_tile) * tiling->tile_units * d, values,
-           (size_t)(ww_tile_size(tiling, tile) * d) * sizeof *hidden);
+    self->methods->put_tile(self->state, tile, values);
 }
 
 const ww_track *ww_engine_track(const ww_engine *engine)
@@ -253,10 +248,15 @@ const double *ww_engine_state_tile(void *engine, int64_t tile)
     return self->methods->kept_tile(self->state, self->steps, tile);
 }
 
-void ww_engine_storage(ww_engine *engine, double **output_weights, double **state)
+void ww_engine_put_state_tile(void *engine, int64_t tile, const double *values)
 {
-    double *hidden = NULL;
-    engine->methods->storage(engine->state, &hidden, output_weights, state);
+    const ww_engine *self = engine;
+    self->methods->put_kept_tile(self->state, tile, values);
+}
+
+double *ww_engine_output_storage(ww_engine *engine)
+{
+    return engine->methods->output_storage(engine->state);
 }
 
 void ww_engine_restored(ww_engine *engine, int64_t step)

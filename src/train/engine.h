@@ -20,24 +20,28 @@ typedef struct ww_engine_methods {
     const double *(*output_weights)(void *state);
     /// The outputs of other samples, made in the very shape in which a step makes them: how many at
     /// once, and the part of this rank, with the tally's numbers, added to `sum`, which is of so
-    /// many; inputs [probe samples, d].
+    /// many; train samples indices [probe samples].
     int64_t (*probe_samples)(const ww_problem *problem);
-    void (*probe)(void *state, const double *inputs, ww_output_sum *sum);
+    void (*probe)(void *state, const int64_t *indices, ww_output_sum *sum);
     /// Columns of what it keeps beside the weights; NULL: none.
     int64_t (*kept_columns)(const ww_problem *problem);
     /// What it keeps of one tile, after `step` steps; NULL where it has no columns.
     const double *(*kept_tile)(void *state, int64_t step, int64_t tile);
-    /// The network that is trained; NULL where an engine is of one hidden layer: then it has hidden
-    /// weights in its storage.
+    /// The network that is trained; NULL where an engine is of one hidden layer: then hidden
+    /// weights of a tile are put by `put_tile`.
     ww_layered *(*network)(void *state);
-    void (*storage)(void *state, double **hidden_weights, double **output_weights, double **kept);
-    /// The storage holds the weights of `step`, and what was kept beside them unless `has_kept` is
-    /// false: then it is made anew from the weights.
+    void (*put_tile)(void *state, int64_t tile, const double *values);
+    double *(*output_storage)(void *state);
+    /// NULL where it has no columns.
+    void (*put_kept_tile)(void *state, int64_t tile, const double *values);
+    /// All that was put, and written to the storage of output weights, is of `step`; so is what was
+    /// kept beside the weights unless `has_kept` is false: then it is made anew from the weights.
     void (*restored)(void *state, int64_t step, bool has_kept);
 } ww_engine_methods;
 
 extern const ww_engine_methods ww_engine_dense;
 extern const ww_engine_methods ww_engine_window;
+extern const ww_engine_methods ww_engine_samples;
 extern const ww_engine_methods ww_engine_layers;
 
 #endif

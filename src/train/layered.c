@@ -17,13 +17,6 @@ const ww_layered_methods *ww_layered_methods_of(const ww_problem *problem)
                                                              : &ww_layered_double;
 }
 
-ww_layered_rows ww_layered_tile_rows(const ww_problem *problem, int64_t local_tile)
-{
-    const ww_tiling *tiling = &problem->tiling;
-    return (ww_layered_rows){.first = local_tile * tiling->tile_units,
-                             .units = ww_tile_size(tiling, tiling->first_tile + local_tile)};
-}
-
 int64_t ww_layered_first_row(const ww_problem *problem, int64_t layer)
 {
     return layer == problem->depth ? 0 : problem->tiling.first_unit;
@@ -180,7 +173,7 @@ static void draw(ww_layered *network)
     const ww_tiling *tiling = &problem->tiling;
     for (int64_t layer = 1; layer <= problem->depth; layer++)
         for (int64_t tile = 0; tile < tiling->local_tiles; tile++) {
-            const ww_layered_rows rows = ww_layered_tile_rows(problem, tile);
+            const ww_rows rows = ww_tile_rows(problem, tile);
             ww_initial_layer_weights(&problem->initial, layer, ww_layer_columns(problem, layer),
                                      tiling->first_unit + rows.first, rows.units, network->tile);
             ww_layered_put_tile(network, layer, tiling->first_tile + tile, network->tile);
@@ -260,7 +253,7 @@ static void *tile_weights(const ww_layered *network, int64_t layer, int64_t tile
     const ww_tiling *tiling = &network->problem->tiling;
     WW_ASSERT(layer >= 1 && layer <= network->problem->depth);
     WW_ASSERT(tile >= tiling->first_tile && tile < tiling->first_tile + tiling->local_tiles);
-    const ww_layered_rows rows = ww_layered_tile_rows(network->problem, tile - tiling->first_tile);
+    const ww_rows rows = ww_tile_rows(network->problem, tile - tiling->first_tile);
     const int64_t columns = ww_layer_columns(network->problem, layer);
     *count = rows.units * columns;
     return ww_layered_at(network->methods, network->weights.hidden[layer - 1],
@@ -289,7 +282,7 @@ const double *ww_layered_preactivations(ww_layered *network, const ww_layered_bl
 {
     const ww_problem *problem = network->problem;
     WW_ASSERT(layer >= 1 && layer <= problem->depth);
-    const ww_layered_rows rows = ww_layered_tile_rows(problem, tile - problem->tiling.first_tile);
+    const ww_rows rows = ww_tile_rows(problem, tile - problem->tiling.first_tile);
     network->methods->preactivate(network, block, layer, rows, network->partial);
     network->methods->widen(network->partial, rows.units * block->samples, network->values);
     return network->values;

@@ -92,9 +92,8 @@ static int64_t add_group(ww_layered *network, const ww_layered_block *block, int
         const int64_t count = columns.end - columns.begin;
         memset(words, 0, (size_t)(count * row_words) * sizeof *words);
         for (int64_t tile = 0; tile < problem->tiling.local_tiles; tile++)
-            rejected += network->methods->add_back(network, block, layer,
-                                                   ww_layered_tile_rows(problem, tile),
-                                                   columns.begin, count, words);
+            rejected += network->methods->add_back(
+                network, block, layer, ww_tile_rows(problem, tile), columns.begin, count, words);
         words += count * row_words;
     }
     return rejected;
@@ -127,7 +126,7 @@ static void take_group(ww_layered *network, ww_layered_block *block, int64_t lay
         const span columns = piece_at(problem, piece);
         const int64_t first =
             columns.begin > tiling->first_unit ? columns.begin : tiling->first_unit;
-        const ww_layered_rows rows = {
+        const ww_rows rows = {
             .first = first - tiling->first_unit,
             .units = overlap(columns, tiling->first_unit, tiling->first_unit + tiling->local_units),
         };
@@ -167,7 +166,7 @@ ww_status ww_layered_backward(ww_layered *network, ww_layered_block *block, cons
     WW_ASSERT(block->derivatives != NULL);
     network->methods->narrow(gradients, block->samples * problem->outputs, network->gradients);
     for (int64_t tile = 0; tile < problem->tiling.local_tiles; tile++)
-        network->methods->begin_backward(network, block, ww_layered_tile_rows(problem, tile));
+        network->methods->begin_backward(network, block, ww_tile_rows(problem, tile));
     if (problem->depth == 1) // of which every unit is one rank's own
         return WW_OK;
     WW_TRY(agree_on_layer(network, block, problem->depth, 0, error));

@@ -25,7 +25,7 @@ int64_t ww_layered_block_bytes(const ww_problem *problem, int64_t samples, bool 
     const int64_t units = problem->tiling.local_units;
     const bool narrows = narrows_inputs(problem);
     int64_t bytes = (narrows ? samples * problem->dimension * size : 0) +
-                    ww_panel_inputs_bytes(narrows, samples, problem->dimension);
+                    ww_panel_inputs_bytes(narrows, WW_FOR_BOTH, samples, problem->dimension);
     if (backward)
         bytes += problem->depth * samples * (int64_t)sizeof(double);
     for (int64_t layer = 1; layer <= problem->depth; layer++)
@@ -56,8 +56,8 @@ static ww_status make(ww_layered_block *block, bool backward, ww_error *error)
         if (block->narrow_inputs == NULL)
             return WW_FAILED;
     }
-    WW_TRY(ww_panel_inputs_create(narrows_inputs(problem), block->capacity, problem->dimension,
-                                  &block->panels, error));
+    WW_TRY(ww_panel_inputs_create(narrows_inputs(problem), WW_FOR_BOTH, block->capacity,
+                                  problem->dimension, &block->panels, error));
     for (size_t i = 0; i < depth; i++) {
         const size_t rows = (size_t)activation_rows(problem, (int64_t)i + 1);
         block->activations[i] = ww_allocate(rows * samples, size, what, error);
@@ -115,7 +115,7 @@ void ww_layered_block_free(ww_layered_block *block)
 }
 
 // Outputs of one tile, and what the tally wants to know of it.
-static void add_outputs(ww_layered *network, const ww_layered_block *block, ww_layered_rows rows,
+static void add_outputs(ww_layered *network, const ww_layered_block *block, ww_rows rows,
                         ww_output_sum *sum, int64_t start)
 {
     const ww_problem *problem = network->problem;
@@ -151,14 +151,14 @@ ww_status ww_layered_forward(ww_layered *network, ww_layered_block *block, const
     ww_panel_inputs_set(&block->panels, inputs, samples);
     for (int64_t layer = 1; layer <= problem->depth; layer++) {
         for (int64_t tile = 0; tile < problem->tiling.local_tiles; tile++)
-            methods->activate(network, block, layer, ww_layered_tile_rows(problem, tile));
+            methods->activate(network, block, layer, ww_tile_rows(problem, tile));
         if (layer < problem->depth)
             WW_TRY(ww_gather_rows(problem->parallel, block->activations[layer - 1],
                                   (size_t)samples * methods->size, network->row_counts,
                                   network->row_places, error));
     }
     for (int64_t tile = 0; tile < problem->tiling.local_tiles; tile++)
-        add_outputs(network, block, ww_layered_tile_rows(problem, tile), sum, start);
+        add_outputs(network, block, ww_tile_rows(problem, tile), sum, start);
     return WW_OK;
 }
 

@@ -3,8 +3,10 @@
 #ifndef WIDTHWISE_TRAIN_LAYERED_INSIDE_H
 #define WIDTHWISE_TRAIN_LAYERED_INSIDE_H
 
+#include "train/activations.h"
 #include "train/layered.h"
 #include "train/panel_inputs.h"
+#include "train/rows.h"
 #include "widthwise/column_sum.h"
 
 typedef struct ww_layered_methods ww_layered_methods;
@@ -51,11 +53,6 @@ struct ww_layered_block {
     double *largest;
 };
 
-/// Some of this rank's units: rows first .. first + units - 1 of its own.
-typedef struct ww_layered_rows {
-    int64_t first, units;
-} ww_layered_rows;
-
 /// What is done in one precision. Layers count from 1.
 struct ww_layered_methods {
     size_t size; ///< of a number
@@ -67,24 +64,23 @@ struct ww_layered_methods {
     void (*widen)(const void *from, int64_t count, double *to);
     /// Pre-activations [units, samples] of a tile.
     void (*preactivate)(const ww_layered *network, const ww_layered_block *block, int64_t layer,
-                        ww_layered_rows rows, void *preactivations);
+                        ww_rows rows, void *preactivations);
     /// Activations and patterns of a tile.
     void (*activate)(const ww_layered *network, ww_layered_block *block, int64_t layer,
-                     ww_layered_rows rows);
+                     ww_rows rows);
     /// Outputs [samples, k] of a tile of the last layer, into network->outputs.
-    void (*find_outputs)(ww_layered *network, const ww_layered_block *block, ww_layered_rows rows);
+    void (*find_outputs)(ww_layered *network, const ww_layered_block *block, ww_rows rows);
     /// D_L of a tile, from network->gradients.
-    void (*begin_backward)(ww_layered *network, ww_layered_block *block, ww_layered_rows rows);
+    void (*begin_backward)(ww_layered *network, ww_layered_block *block, ww_rows rows);
     /// Largest magnitude in each column of values [rows, columns]: infinite where one is not
     /// finite.
     void (*find_largest)(const void *values, int64_t rows, int64_t columns, double *largest);
     /// Adds a tile's part of the derivatives by activations first .. first + count - 1 of the layer
     /// before `layer` to `words`. Returns the terms that were left out.
     int64_t (*add_back)(ww_layered *network, const ww_layered_block *block, int64_t layer,
-                        ww_layered_rows rows, int64_t first, int64_t count, int64_t *words);
+                        ww_rows rows, int64_t first, int64_t count, int64_t *words);
     /// Rows of D_l, from the derivatives by the activations, values [units, samples].
-    void (*take_back)(ww_layered_block *block, int64_t layer, ww_layered_rows rows,
-                      const double *values);
+    void (*take_back)(ww_layered_block *block, int64_t layer, ww_rows rows, const double *values);
     /// products [left columns, right columns] of `units` rows, widened.
     void (*multiply)(const void *left, int64_t left_columns, const void *right,
                      int64_t right_columns, int64_t units, void *room, double *products);
@@ -97,22 +93,21 @@ struct ww_layered_methods {
                             double *products);
     /// Moves a tile of a layer's weights, `hidden`, by -eta times the gradient of a block.
     void (*move)(const ww_layered *network, const ww_layered_block *block, int64_t layer,
-                 ww_layered_rows rows, void *hidden);
+                 ww_rows rows, void *hidden);
     /// The gradient of a block by a tile of a layer's weights, into gradient [units, columns], or
     /// added to it.
-    void (*find_gradient)(const ww_layered_block *block, int64_t layer, ww_layered_rows rows,
-                          bool adds, void *gradient);
+    void (*find_gradient)(const ww_layered_block *block, int64_t layer, ww_rows rows, bool adds,
+                          void *gradient);
     /// sums [columns of the layer], to which is added for each of its inputs the sum over samples
     /// of sizes [samples] times the input's magnitude.
     void (*add_sizes)(const ww_layered_block *block, int64_t layer, const double *sizes,
                       double *sums);
     /// -eta times the gradient of a block by the output weights of a tile, from the derivatives by
     /// the outputs, gradients [samples, k], into updates [units, k], or added to them.
-    void (*find_output_updates)(ww_layered *network, const ww_layered_block *block,
-                                ww_layered_rows rows, const double *gradients, bool adds,
-                                void *updates);
+    void (*find_output_updates)(ww_layered *network, const ww_layered_block *block, ww_rows rows,
+                                const double *gradients, bool adds, void *updates);
     /// Adds updates [units, k] to the output weights of a tile.
-    void (*move_outputs)(ww_layered *network, ww_layered_rows rows, const void *updates);
+    void (*move_outputs)(ww_layered *network, ww_rows rows, const void *updates);
 };
 
 extern const ww_layered_methods ww_layered_double;
@@ -125,9 +120,6 @@ static inline void *ww_layered_at(const ww_layered_methods *methods, void *array
 {
     return (char *)array + (size_t)index * methods->size;
 }
-
-/// Rows of a tile of this rank, counted from 0.
-ww_layered_rows ww_layered_tile_rows(const ww_problem *problem, int64_t local_tile);
 
 /// Where this rank's rows begin in the activations of a layer: those of the last are its own only.
 int64_t ww_layered_first_row(const ww_problem *problem, int64_t layer);

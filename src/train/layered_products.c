@@ -116,7 +116,7 @@ static ww_status sum_products(ww_layered *network, const factors *both, ww_layer
     memset(room->words, 0, (words + 1) * sizeof *room->words);
     int64_t *rejected = room->words + words; // summed along with the rest
     for (int64_t tile = 0; tile < problem->tiling.local_tiles; tile++) {
-        const ww_layered_rows rows = ww_layered_tile_rows(problem, tile);
+        const ww_rows rows = ww_tile_rows(problem, tile);
         network->methods->multiply(ww_layered_at(network->methods, both->left, rows.first * left),
                                    left,
                                    ww_layered_at(network->methods, both->right, rows.first * right),

@@ -67,7 +67,7 @@ static uint8_t *patterns_of(const ww_layered_block *block, int64_t layer, int64_
 }
 
 static void preactivate(const ww_layered *network, const ww_layered_block *block, int64_t layer,
-                        ww_layered_rows rows, void *preactivations)
+                        ww_rows rows, void *preactivations)
 {
     const ww_problem *problem = network->problem;
     const int64_t columns = ww_layer_columns(problem, layer);
@@ -80,7 +80,7 @@ static void preactivate(const ww_layered *network, const ww_layered_block *block
 }
 
 static void activate(const ww_layered *network, ww_layered_block *block, int64_t layer,
-                     ww_layered_rows rows)
+                     ww_rows rows)
 {
     const ww_problem *problem = network->problem;
     WW_REAL *activations = activations_of(block, layer, rows.first);
@@ -95,7 +95,7 @@ static void activate(const ww_layered *network, ww_layered_block *block, int64_t
     }
 }
 
-static void find_outputs(ww_layered *network, const ww_layered_block *block, ww_layered_rows rows)
+static void find_outputs(ww_layered *network, const ww_layered_block *block, ww_rows rows)
 {
     const ww_problem *problem = network->problem;
     const int64_t k = problem->outputs;
@@ -114,7 +114,7 @@ static void mask(WW_REAL slope, const uint8_t *restrict patterns, int64_t count,
         derivatives[i] *= patterns[i] ? (WW_REAL)1 : slope;
 }
 
-static void begin_backward(ww_layered *network, ww_layered_block *block, ww_layered_rows rows)
+static void begin_backward(ww_layered *network, ww_layered_block *block, ww_rows rows)
 {
     const ww_problem *problem = network->problem;
     const WW_REAL *output_weights = network->weights.narrow;
@@ -138,7 +138,7 @@ static void find_largest(const void *values, int64_t rows, int64_t columns, doub
 }
 
 static int64_t add_back(ww_layered *network, const ww_layered_block *block, int64_t layer,
-                        ww_layered_rows rows, int64_t first, int64_t count, int64_t *words)
+                        ww_rows rows, int64_t first, int64_t count, int64_t *words)
 {
     WW_KERNEL(products)
     (weights_of(network, layer, rows.first) + first, count,
@@ -147,8 +147,7 @@ static int64_t add_back(ww_layered *network, const ww_layered_block *block, int6
     return WW_ADD(&network->format, network->partial, count, words);
 }
 
-static void take_back(ww_layered_block *block, int64_t layer, ww_layered_rows rows,
-                      const double *values)
+static void take_back(ww_layered_block *block, int64_t layer, ww_rows rows, const double *values)
 {
     const int64_t count = rows.units * block->samples;
     WW_REAL *derivatives = derivatives_of(block, layer, rows.first);
@@ -179,8 +178,8 @@ static void multiply_inputs(const ww_layered_block *left, const ww_layered_block
     widen(room, left->samples * right->samples, products);
 }
 
-static void find_gradient(const ww_layered_block *block, int64_t layer, ww_layered_rows rows,
-                          bool adds, void *gradient)
+static void find_gradient(const ww_layered_block *block, int64_t layer, ww_rows rows, bool adds,
+                          void *gradient)
 {
     const int64_t columns = ww_layer_columns(block->problem, layer);
     const WW_REAL *derivatives = derivatives_of(block, layer, rows.first);
@@ -214,7 +213,7 @@ static void add_sizes(const ww_layered_block *block, int64_t layer, const double
 }
 
 static void move(const ww_layered *network, const ww_layered_block *block, int64_t layer,
-                 ww_layered_rows rows, void *hidden)
+                 ww_rows rows, void *hidden)
 {
     const ww_problem *problem = network->problem;
     const int64_t columns = ww_layer_columns(problem, layer);
@@ -230,9 +229,8 @@ static void move(const ww_layered *network, const ww_layered_block *block, int64
      weights);
 }
 
-static void find_output_updates(ww_layered *network, const ww_layered_block *block,
-                                ww_layered_rows rows, const double *gradients, bool adds,
-                                void *updates)
+static void find_output_updates(ww_layered *network, const ww_layered_block *block, ww_rows rows,
+                                const double *gradients, bool adds, void *updates)
 {
     const ww_problem *problem = network->problem;
     const int64_t k = problem->outputs;
@@ -242,7 +240,7 @@ static void find_output_updates(ww_layered *network, const ww_layered_block *blo
      network->gradients, rows.units, block->samples, k, adds ? 1 : 0, updates);
 }
 
-static void move_outputs(ww_layered *network, ww_layered_rows rows, const void *updates)
+static void move_outputs(ww_layered *network, ww_rows rows, const void *updates)
 {
     const int64_t k = network->problem->outputs;
     const WW_REAL *changes = updates;

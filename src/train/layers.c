@@ -30,7 +30,7 @@ typedef struct layers {
     int64_t *indices;          // [B], samples of the batch
     int64_t *labels;           // [B]
     double *targets;           // [B, k], where the data have them
-    double *gathered;          // [B, d]; unused for gd, where inputs are used in place
+    double *gathered;          // [B, d]; of gd inputs are used in place, but for a look at some
     void *output_updates;      // [local units, k], where output weights are trained
     ww_step step;
 } layers;
@@ -91,7 +91,8 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     const size_t k = (size_t)problem->outputs;
     const size_t block = is_one_by_one(problem) ? (size_t)ww_block_size(problem->batch, 0) * k : 0;
     const size_t targets = problem->data->has_targets ? batch * k : 0;
-    const size_t gathered = is_gd(problem) ? 0 : batch * (size_t)problem->dimension;
+    const bool gathers = !is_gd(problem) || ww_tally_extras(problem) > 0;
+    const size_t gathered = gathers ? batch * (size_t)problem->dimension : 0;
     const size_t updates =
         problem->config->network.train_output ? (size_t)problem->tiling.local_units * k : 0;
     const ww_allocation arrays[ARRAYS] = {
@@ -192,11 +193,11 @@ static void move_by(layers *self, const ww_layered_block *block, int64_t start,
     const ww_layered_methods *methods = self->network->methods;
     for (int64_t layer = 1; layer <= problem->depth; layer++)
         for (int64_t tile = 0; tile < problem->tiling.local_tiles; tile++)
-            methods->move(self->network, block, layer, ww_layered_tile_rows(problem, tile),
+            methods->move(self->network, block, layer, ww_tile_rows(problem, tile),
                           hidden[layer - 1]);
     for (int64_t tile = 0;
          problem->config->network.train_output && tile < problem->tiling.local_tiles; tile++) {
-        const ww_layered_rows rows = ww_layered_tile_rows(problem, tile);
+        const ww_rows rows = ww_tile_rows(problem, tile);
         methods->find_output_updates(
             self->network, block, rows, gradients, start > 0,
             ww_layered_at(methods, self->output_updates, rows.first * problem->outputs));
@@ -210,7 +211,7 @@ static void move_outputs(layers *self)
     if (!problem->config->network.train_output)
         return;
     for (int64_t tile = 0; tile < problem->tiling.local_tiles; tile++) {
-        const ww_layered_rows rows = ww_layered_tile_rows(problem, tile);
+        const ww_rows rows = ww_tile_rows(problem, tile);
         methods->move_outputs(
             self->network, rows,
             ww_layered_at(methods, self->output_updates, rows.first * problem->outputs));
@@ -339,14 +340,18 @@ static int64_t layers_probe_samples(const ww_problem *problem)
 }
 
 // Only asked of one hidden layer, for which the forward pass of a block takes no other rank.
-static void layers_probe(void *state, const double *inputs, ww_output_sum *sum)
+static void layers_probe(void *state, const int64_t *indices, ww_output_sum *sum)
 {
     layers *self = state;
     const ww_problem *problem = self->problem;
+    const size_t d = (size_t)problem->dimension;
     WW_ASSERT(problem->depth == 1);
+    for (int64_t i = 0; i < problem->batch; i++)
+        memcpy(self->gathered + (size_t)i * d, problem->data->train.inputs + (size_t)indices[i] * d,
+               d * sizeof *self->gathered);
     for (int64_t start = 0; start < problem->batch; start += WW_SAMPLE_BLOCK)
         (void)ww_layered_forward(self->network, self->blocks[0],
-                                 inputs + start * problem->dimension,
+                                 self->gathered + start * problem->dimension,
                                  ww_block_size(problem->batch, start), sum, start, NULL);
 }
 
@@ -356,13 +361,10 @@ static ww_layered *layers_network(void *state)
     return self->network;
 }
 
-static void layers_storage(void *state, double **hidden_weights, double **output_weights,
-                           double **kept)
+static double *layers_output_storage(void *state)
 {
     layers *self = state;
-    *hidden_weights = NULL; // handed over tile by tile
-    *output_weights = ww_layered_output_weights(self->network);
-    *kept = NULL;
+    return ww_layered_output_weights(self->network);
 }
 
 static void layers_restored(void *state, int64_t step, bool has_kept)
@@ -384,6 +386,6 @@ const ww_engine_methods ww_engine_layers = {
     .probe_samples = layers_probe_samples,
     .probe = layers_probe,
     .network = layers_network,
-    .storage = layers_storage,
+    .output_storage = layers_output_storage,
     .restored = layers_restored,
 };

@@ -44,10 +44,16 @@ typedef struct ww_panel_kernels {
     /// products [units, samples] = rows [units, d] inputs^T.
     void (*products)(const void *rows, int64_t units, int64_t dimension, const void *panels,
                      int64_t samples, void *products);
-    /// rows [units, d] += (scale * factors) inputs, factors [units, samples]. What is 0 is passed
-    /// over: it takes no time.
-    void (*accumulate)(double scale, const void *factors, const void *strips, int64_t samples,
-                       int64_t units, int64_t dimension, void *rows);
+    /// products [units, samples] += rows [units, d] inputs^T; rows lie `row_stride` apart, rows of
+    /// products `product_stride`. Each number goes on with its chain: some columns now and the
+    /// others later give the same bits.
+    void (*add_products)(const void *rows, int64_t row_stride, int64_t units, int64_t dimension,
+                         const void *panels, int64_t samples, void *products,
+                         int64_t product_stride);
+    /// rows [units, d] += (scale * factors) inputs, factors [units, samples] whose rows lie
+    /// `factor_stride` apart. What is 0 is passed over: it takes no time.
+    void (*accumulate)(double scale, const void *factors, int64_t factor_stride, const void *strips,
+                       int64_t samples, int64_t units, int64_t dimension, void *rows);
 } ww_panel_kernels;
 
 extern const ww_panel_kernels ww_panel_double[WW_PANEL_VERSIONS];

@@ -59,6 +59,11 @@ static void fill_strips(const double *inputs, int64_t samples, int64_t dimension
     }
 }
 
+// Shape of a product: its columns, and how far apart rows and rows of results lie.
+typedef struct product_task {
+    int64_t columns, row_stride, product_stride;
+} product_task;
+
 // What is added to some rows: a term for each sample whose factor is not 0, in their order.
 enum { TERM_ROWS = 32 };
 typedef struct terms {
@@ -115,7 +120,7 @@ static void find_terms(WW_REAL scale, const WW_REAL *factors, int64_t stride, in
 
 #define KERNELS(name)                                                                              \
     {                                                                                              \
-        fill_panels, fill_strips, products_##name, accumulate_##name                               \
+        fill_panels, fill_strips, products_##name, add_products_##name, accumulate_##name          \
     }
 
 const ww_panel_kernels WW_VERSIONS[WW_PANEL_VERSIONS] = {

@@ -53,28 +53,47 @@ INLINED void OF(store_some)(const VECTOR *sums, int panels, WW_REAL *to, int64_t
     memcpy(to, whole, (size_t)samples * sizeof *whole);
 }
 
+// Loads what there is to begin sums with, likewise.
+INLINED void OF(load_some)(const WW_REAL *from, int panels, VECTOR *sums, int64_t samples)
+{
+    if (samples >= panels * (int64_t)LANES) {
+        UNROLLED
+        for (int v = 0; v < panels * PARTS; v++)
+            OF(load)(from + v * NUMBERS, &sums[v]);
+        return;
+    }
+    WW_REAL whole[PANELS * LANES] = {0};
+    memcpy(whole, from, (size_t)samples * sizeof *whole);
+    UNROLLED
+    for (int v = 0; v < panels * PARTS; v++)
+        OF(load)(whole + v * NUMBERS, &sums[v]);
+}
+
 // Products of `count` rows with the samples of `panels` panels, constants where it is called, of
-// which there are `samples` to come.
-INLINED void OF(products_of)(const WW_REAL *rows, int64_t dimension, int count,
-                             const WW_REAL *panel, int panels, WW_REAL *products, int64_t stride,
-                             int64_t samples)
+// which there are `samples` to come. With `adds` they are added to what there is.
+INLINED void OF(products_of)(const product_task *task, bool adds, const WW_REAL *rows, int count,
+                             const WW_REAL *panel, int panels, WW_REAL *products, int64_t samples)
 {
     VECTOR sums[ROWS][PANELS * PARTS];
     UNROLLED
-    for (int row = 0; row < count; row++)
-        UNROLLED
-    for (int v = 0; v < panels * PARTS; v++)
-        sums[row][v] = (VECTOR){0};
-    for (int64_t j = 0; j < dimension; j++) {
+    for (int row = 0; row < count; row++) {
+        if (adds)
+            OF(load_some)(products + row * task->product_stride, panels, sums[row], samples);
+        else
+            UNROLLED
+        for (int v = 0; v < panels * PARTS; v++)
+            sums[row][v] = (VECTOR){0};
+    }
+    for (int64_t j = 0; j < task->columns; j++) {
         VECTOR inputs[PANELS * PARTS];
         UNROLLED
         for (int v = 0; v < panels * PARTS; v++)
             OF(load)
-        (panel + (v / PARTS * dimension + j) * LANES + v % PARTS * NUMBERS, &inputs[v]);
+        (panel + (v / PARTS * task->columns + j) * LANES + v % PARTS * NUMBERS, &inputs[v]);
         UNROLLED
         for (int row = 0; row < count; row++) {
             VECTOR weight = {0};
-            OF(spread)(rows[row * dimension + j], &weight);
+            OF(spread)(rows[row * task->row_stride + j], &weight);
             UNROLLED
             for (int v = 0; v < panels * PARTS; v++)
                 OF(multiply_add)(&weight, &inputs[v], &sums[row][v]);
@@ -82,41 +101,58 @@ INLINED void OF(products_of)(const WW_REAL *rows, int64_t dimension, int count,
     }
     UNROLLED
     for (int row = 0; row < count; row++)
-        OF(store_some)(sums[row], panels, products + row * stride, samples);
+        OF(store_some)(sums[row], panels, products + row * task->product_stride, samples);
 }
 
 // The same of some panels one after the other.
-INLINED void OF(products_with)(const WW_REAL *rows, int64_t dimension, int count,
-                               const WW_REAL *panel, WW_REAL *products, int64_t stride,
-                               int64_t samples)
+INLINED void OF(products_with)(const product_task *task, bool adds, const WW_REAL *rows, int count,
+                               const WW_REAL *panel, WW_REAL *products, int64_t samples)
 {
     const int64_t at_once = PANELS * (int64_t)LANES;
     int64_t done = 0;
     for (; done + at_once - LANES < samples; done += at_once)
         OF(products_of)
-    (rows, dimension, count, panel + done * dimension, PANELS, products + done, stride,
+    (task, adds, rows, count, panel + done * task->columns, PANELS, products + done,
      samples - done);
     for (; PANELS > 1 && done < samples; done += LANES)
         OF(products_of)
-    (rows, dimension, count, panel + done * dimension, 1, products + done, stride, samples - done);
+    (task, adds, rows, count, panel + done * task->columns, 1, products + done, samples - done);
+}
+
+INLINED void OF(multiply)(const product_task *task, bool adds, const WW_REAL *rows, int64_t units,
+                          const WW_REAL *panels, int64_t samples, WW_REAL *products)
+{
+    for (int64_t start = 0; start < samples; start += PANEL_SAMPLES) {
+        const WW_REAL *panel = panels + start * task->columns;
+        WW_REAL *result = products + start;
+        const int64_t count = samples - start < PANEL_SAMPLES ? samples - start : PANEL_SAMPLES;
+        int64_t row = 0;
+        for (; row + ROWS <= units; row += ROWS)
+            OF(products_with)
+        (task, adds, rows + row * task->row_stride, ROWS, panel,
+         result + row * task->product_stride, count);
+        for (; row < units; row++)
+            OF(products_with)
+        (task, adds, rows + row * task->row_stride, 1, panel, result + row * task->product_stride,
+         count);
+    }
 }
 
 TARGET static void OF(products)(const void *rows, int64_t units, int64_t dimension,
                                 const void *panels, int64_t samples, void *products)
 {
-    for (int64_t start = 0; start < samples; start += PANEL_SAMPLES) {
-        const WW_REAL *weights = rows;
-        const WW_REAL *panel = (const WW_REAL *)panels + start * dimension;
-        WW_REAL *result = (WW_REAL *)products + start;
-        const int64_t count = samples - start < PANEL_SAMPLES ? samples - start : PANEL_SAMPLES;
-        int64_t row = 0;
-        for (; row + ROWS <= units; row += ROWS)
-            OF(products_with)
-        (weights + row * dimension, dimension, ROWS, panel, result + row * samples, samples, count);
-        for (; row < units; row++)
-            OF(products_with)
-        (weights + row * dimension, dimension, 1, panel, result + row * samples, samples, count);
-    }
+    const product_task task = {
+        .columns = dimension, .row_stride = dimension, .product_stride = samples};
+    OF(multiply)(&task, false, rows, units, panels, samples, products);
+}
+
+TARGET static void OF(add_products)(const void *rows, int64_t row_stride, int64_t units,
+                                    int64_t dimension, const void *panels, int64_t samples,
+                                    void *products, int64_t product_stride)
+{
+    const product_task task = {
+        .columns = dimension, .row_stride = row_stride, .product_stride = product_stride};
+    OF(multiply)(&task, true, rows, units, panels, samples, products);
 }
 
 // Terms of one row in `width` lanes of columns, those of each sample `stride` apart.
@@ -201,8 +237,9 @@ INLINED void OF(add_terms)(WW_REAL *rows, int64_t count, int64_t dimension, cons
     }
 }
 
-TARGET static void OF(accumulate)(double scale, const void *factors, const void *strips,
-                                  int64_t samples, int64_t units, int64_t dimension, void *rows)
+TARGET static void OF(accumulate)(double scale, const void *factors, int64_t factor_stride,
+                                  const void *strips, int64_t samples, int64_t units,
+                                  int64_t dimension, void *rows)
 {
     const WW_REAL *all = factors;
     const WW_REAL *strip = strips;
@@ -213,7 +250,8 @@ TARGET static void OF(accumulate)(double scale, const void *factors, const void 
         for (int64_t unit = 0; unit < units; unit += TERM_ROWS) {
             const int64_t some = units - unit < TERM_ROWS ? units - unit : TERM_ROWS;
             WW_REAL *block = weights + unit * dimension;
-            find_terms((WW_REAL)scale, all + unit * samples + first, samples, some, count, &found);
+            find_terms((WW_REAL)scale, all + unit * factor_stride + first, factor_stride, some,
+                       count, &found);
             OF(add_terms)
             (block, some, dimension, &found, strip, count, first == 0);
         }

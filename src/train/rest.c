@@ -30,7 +30,7 @@ struct ww_rest_finder {
     double *extras;         // [block or probe, extras]
     int64_t *near;          // [n], samples with a margin near 1
     int64_t near_count;
-    double *inputs; // [probe, d]
+    int64_t *chosen; // [probe], those that are looked at
     ww_output_sum block, probe;
 };
 
@@ -74,7 +74,6 @@ static void list_arrays(const ww_problem *problem, const ww_engine_methods *meth
     const size_t block = (size_t)block_samples;
     const size_t extras = (size_t)extras_of(problem);
     const size_t partial = ww_kernel_output_room(problem->pairs, block_samples, problem->outputs);
-    const size_t inputs = (size_t)(probe * problem->dimension);
     const char *what = "a look at the margins of all samples";
     const ww_allocation arrays[ARRAYS] = {
         {offsetof(ww_rest_finder, preactivations), tile * block, sizeof(double), what},
@@ -84,7 +83,7 @@ static void list_arrays(const ww_problem *problem, const ww_engine_methods *meth
         {offsetof(ww_rest_finder, outputs), most * (size_t)problem->outputs, sizeof(double), what},
         {offsetof(ww_rest_finder, extras), most * extras, sizeof(double), what},
         {offsetof(ww_rest_finder, near), (size_t)samples, sizeof(int64_t), what},
-        {offsetof(ww_rest_finder, inputs), inputs, sizeof(double), what},
+        {offsetof(ww_rest_finder, chosen), (size_t)probe, sizeof(int64_t), what},
     };
     memcpy(list, arrays, sizeof arrays);
 }
@@ -134,7 +133,7 @@ void ww_rest_finder_free(ww_rest_finder *finder)
     free(finder->outputs);
     free(finder->extras);
     free(finder->near);
-    free(finder->inputs);
+    free(finder->chosen);
     ww_output_sum_free(&finder->block);
     ww_output_sum_free(&finder->probe);
     free(finder);
@@ -229,18 +228,15 @@ static ww_status look_at_block(ww_rest_finder *self, void *state, int64_t start,
 static ww_status look_at_near(ww_rest_finder *self, void *state, bool *found, ww_error *error)
 {
     const ww_problem *problem = self->problem;
-    const size_t d = (size_t)problem->dimension;
     const int64_t room = probe_samples(problem, self->methods);
     *found = false;
     for (int64_t first = 0; first < self->near_count && !*found; first += room) {
         for (int64_t i = 0; i < room; i++) { // what is not filled is filled with the last
             const int64_t place = first + i < self->near_count ? first + i : self->near_count - 1;
-            memcpy(self->inputs + (size_t)i * d,
-                   problem->data->train.inputs + (size_t)self->near[place] * d,
-                   d * sizeof *self->inputs);
+            self->chosen[i] = self->near[place];
         }
         ww_output_sum_clear(&self->probe);
-        self->methods->probe(state, self->inputs, &self->probe);
+        self->methods->probe(state, self->chosen, &self->probe);
         WW_TRY(ww_output_sum_finish(&self->probe, 0, NULL, self->outputs, error));
         ww_output_sum_extras(&self->probe, self->extras);
         for (int64_t i = 0; i < room && first + i < self->near_count; i++)

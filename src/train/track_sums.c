@@ -336,7 +336,7 @@ static ww_status set_ranges(const view *self, part at, ww_error *error)
 }
 
 // A tile's part of the gradient by a layer's weights.
-static void find_gradient(const view *self, int64_t layer, ww_layered_rows rows)
+static void find_gradient(const view *self, int64_t layer, ww_rows rows)
 {
     for (int64_t start = 0; start < self->sums->problem->batch; start += WW_SAMPLE_BLOCK)
         self->network->methods->find_gradient(block_at(self, start), layer, rows, start > 0,
@@ -344,7 +344,7 @@ static void find_gradient(const view *self, int64_t layer, ww_layered_rows rows)
 }
 
 // A tile's part of a matrix, into `values`.
-static void multiply_tile(const view *self, part at, const part_shape *shape, ww_layered_rows rows)
+static void multiply_tile(const view *self, part at, const part_shape *shape, ww_rows rows)
 {
     ww_track_sums *sums = self->sums;
     const ww_layered_methods *methods = self->network->methods;
@@ -375,7 +375,7 @@ static ww_status add_part(const view *self, part at, int64_t *words, int64_t *re
     WW_TRY(set_ranges(self, at, error));
     memset(words, 0, (size_t)words_of(problem, at) * sizeof *words);
     for (int64_t tile = 0; tile < problem->tiling.local_tiles; tile++) {
-        multiply_tile(self, at, &shape, ww_layered_tile_rows(problem, tile));
+        multiply_tile(self, at, &shape, ww_tile_rows(problem, tile));
         ww_layered_scale_rows(sums->sizes, shape.rows, shape.columns, shape.is_symmetric, -1,
                               sums->values);
         *rejected += shape.is_symmetric

@@ -1,6 +1,7 @@
 // Seconds of a step of an engine, by hand: mpirun -n R bench_engine WIDTH DIMENSION SAMPLES OUTPUTS
-// STEPS [SETTING...]. Labels are random; the fastest of the steps counts, and of their processor
-// time the least. Settings are those of the program, as training.batch=16.
+// TURNS [SETTING...]. Labels are random; a turn are the steps whose batches have 128 samples
+// together, or one; the fastest counts, and of their processor time the least. Settings are those
+// of the program, as training.batch=16.
 
 #include "widthwise/clock.h"
 #include "widthwise/train.h"
@@ -56,24 +57,42 @@ static double processor_time(void)
     return (double)clock() / (double)CLOCKS_PER_SEC;
 }
 
-static void time_steps(const ww_problem *problem, int64_t steps)
+// Steps that are timed together: engines that work ahead do so for as many as this, or a part of
+// it.
+static int64_t steps_together(const ww_problem *problem)
+{
+    enum { MOST_SAMPLES = 128 };
+    return problem->batch < MOST_SAMPLES ? MOST_SAMPLES / problem->batch : 1;
+}
+
+static void make_steps(ww_engine *engine, int64_t steps)
+{
+    for (int64_t step = 0; step < steps; step++) {
+        int64_t requests = 0;
+        double loss = 0.0;
+        ww_error error = {0};
+        stop_at(ww_engine_step(engine, 0, &requests, &loss, &error), &error);
+    }
+}
+
+static void time_steps(const ww_problem *problem, int64_t turns)
 {
     ww_engine *engine = NULL;
     ww_error error = {0};
+    const int64_t steps = steps_together(problem);
     stop_at(ww_engine_create(problem, &engine, &error), &error);
     double best = HUGE_VAL;
     double least = HUGE_VAL;
-    for (int64_t step = 0; step <= steps; step++) {
-        int64_t requests = 0;
-        double loss = 0.0;
+    make_steps(engine, steps); // the first has no update to make
+    for (int64_t turn = 0; turn < turns; turn++) {
         MPI_Barrier(problem->parallel->communicator);
         const double used = processor_time();
         const double began = ww_seconds();
-        stop_at(ww_engine_step(engine, 0, &requests, &loss, &error), &error);
-        const double seconds = ww_seconds() - began;
-        const double processor = processor_time() - used;
-        best = step > 0 && seconds < best ? seconds : best; // the first has no update to make
-        least = step > 0 && processor < least ? processor : least;
+        make_steps(engine, steps);
+        const double seconds = (ww_seconds() - began) / (double)steps;
+        const double processor = (processor_time() - used) / (double)steps;
+        best = seconds < best ? seconds : best;
+        least = processor < least ? processor : least;
     }
     char engine_text[64];
     ww_engine_describe(problem, engine_text, sizeof engine_text);
@@ -86,7 +105,7 @@ static void time_steps(const ww_problem *problem, int64_t steps)
 int main(int count, char **words)
 {
     if (count <= OPERANDS) {
-        fprintf(stderr, "bench_engine WIDTH DIMENSION SAMPLES OUTPUTS STEPS [SETTING...]\n");
+        fprintf(stderr, "bench_engine WIDTH DIMENSION SAMPLES OUTPUTS TURNS [SETTING...]\n");
         return 1;
     }
     MPI_Init(&count, &words);

@@ -135,7 +135,7 @@ static void run_phase(const bench *self, phase which, ww_layered *network, ww_la
     default:
         for (int64_t layer = 1; layer <= problem->depth; layer++)
             for (int64_t tile = 0; tile < problem->tiling.local_tiles; tile++)
-                network->methods->move(network, block, layer, ww_layered_tile_rows(problem, tile),
+                network->methods->move(network, block, layer, ww_tile_rows(problem, tile),
                                        network->weights.hidden[layer - 1]);
         break;
     }

@@ -159,11 +159,15 @@ static void test_squared_loss_of_pairs(void **state)
     compare(arrays, 5);
 }
 
-static void test_both_layers_by_both_engines(void **state)
+enum { ENGINES = 3 };
+static const char *const engines[ENGINES] = {"training.engine=dense", "training.engine=samples",
+                                             "training.engine=window"};
+
+static void test_both_layers_by_all_engines(void **state)
 {
     (void)state;
-    for (int engine = 0; engine < 2; engine++) {
-        const char *name = engine == 0 ? "training.engine=dense" : "training.engine=window";
+    for (int engine = 0; engine < ENGINES; engine++) {
+        const char *name = engines[engine];
         const char *const mean[] = {name,
                                     "network.width=700",
                                     "network.train_output=true",
@@ -180,14 +184,21 @@ static void test_both_layers_by_both_engines(void **state)
                                      "data.train=60",
                                      "measure.quantities=[loss, distance]"};
         compare(pairs, 7);
+        const char *const single[] = {name,
+                                      "network.width=700",
+                                      "precision=single",
+                                      "training.batch=5",
+                                      "data.train=60",
+                                      "measure.quantities=[loss, distance]"};
+        compare(single, 6);
     }
 }
 
-static void test_hinge_by_both_engines(void **state)
+static void test_hinge_by_all_engines(void **state)
 {
     (void)state;
-    for (int engine = 0; engine < 2; engine++) {
-        const char *name = engine == 0 ? "training.engine=dense" : "training.engine=window";
+    for (int engine = 0; engine < ENGINES; engine++) {
+        const char *name = engines[engine];
         const char *const one[] = {name,
                                    "model=brutzkus",
                                    "data.source=mixture",
@@ -243,8 +254,8 @@ int main(int count, char **words)
         cmocka_unit_test(test_sgd),
         cmocka_unit_test(test_gd_with_leaky_units),
         cmocka_unit_test(test_squared_loss_of_pairs),
-        cmocka_unit_test(test_both_layers_by_both_engines),
-        cmocka_unit_test(test_hinge_by_both_engines),
+        cmocka_unit_test(test_both_layers_by_all_engines),
+        cmocka_unit_test(test_hinge_by_all_engines),
         cmocka_unit_test(test_divergence_is_the_same_on_all_ranks),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -323,8 +323,20 @@ typedef struct store_read {
     const ww_tiling *tiling;
     int64_t depth;
     double *layers[STORE_LAYERS];
-    bool right; ///< no tile that is not this rank's, no layer that is not there
+    double *kept; ///< [local units, STORE_COLUMNS]
+    bool right;   ///< no tile that is not this rank's, no layer that is not there
 } store_read;
+
+static inline void store_put_state(void *context, int64_t tile, const double *values)
+{
+    store_read *read = context;
+    const ww_tiling *tiling = read->tiling;
+    const bool own = tile >= tiling->first_tile && tile < tiling->first_tile + tiling->local_tiles;
+    read->right = read->right && own;
+    if (own)
+        memcpy(read->kept + (tile * tiling->tile_units - tiling->first_unit) * STORE_COLUMNS,
+               values, (size_t)(ww_tile_size(tiling, tile) * STORE_COLUMNS) * sizeof *values);
+}
 
 static inline void store_put(void *context, int64_t layer, int64_t tile, const double *values)
 {
@@ -366,7 +378,8 @@ static inline ww_status store_restore_layers(ww_store *store, const ww_tiling *t
     double *output = calloc(units * STORE_OUTPUTS + 1, sizeof *output);
     double carry[STORE_CARRY] = {0};
     double *kept = calloc(units * STORE_COLUMNS + 1, sizeof *kept);
-    const ww_weights_target target = {store_put, &read, output, carry, kept};
+    read.kept = kept;
+    const ww_weights_target target = {store_put, &read, output, carry, store_put_state};
     const ww_status status = ww_store_restore(store, &target, step, notice, STORE_PATH, error);
     *right = status == WW_OK && (*step < 0 || store_layers_are(&read, *step));
     for (int64_t u = 0; u < tiling->local_units && *step >= 0; u++) {

@@ -7,8 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ENGINES = 2 };
-static const char *const engines[ENGINES] = {"training.engine=dense", "training.engine=window"};
+enum { ENGINES = 3 };
+static const char *const engines[ENGINES] = {"training.engine=dense", "training.engine=samples",
+                                             "training.engine=window"};
 
 #define HINGE "model=brutzkus", "data.source=mixture", "data.train=60"
 
@@ -63,14 +64,14 @@ static void put_back(ww_engine *engine, const ww_problem *problem, const kept_st
                      int64_t step)
 {
     const int64_t m = problem->tiling.width, columns = ww_engine_state_columns(problem);
-    double *output = NULL, *state = NULL;
     for (int64_t tile = 0; tile < problem->tiling.tile_count; tile++)
         ww_engine_put_layer_tile(
             engine, 1, tile, kept->hidden + tile * problem->tiling.tile_units * problem->dimension);
-    ww_engine_storage(engine, &output, &state);
-    memcpy(output, kept->output, (size_t)(m * problem->outputs) * sizeof(double));
-    if (columns > 0)
-        memcpy(state, kept->engine, (size_t)(m * columns) * sizeof(double));
+    for (int64_t tile = 0; columns > 0 && tile < problem->tiling.tile_count; tile++)
+        ww_engine_put_state_tile(engine, tile,
+                                 kept->engine + tile * problem->tiling.tile_units * columns);
+    memcpy(ww_engine_output_storage(engine), kept->output,
+           (size_t)(m * problem->outputs) * sizeof(double));
     ww_engine_carry_load(engine, kept->tally);
     ww_engine_restored(engine, step);
 }
@@ -150,6 +151,8 @@ static void test_restarts_in_the_middle(void **state)
             "training.rate=0.02", "network.train_output=true")
     RESTART(3, "network.width=150", "data.train=60", "training.batch=1",
             "training.sampling=replacement")
+    RESTART(3, "network.width=150", "data.train=60", "training.batch=4", "precision=single",
+            "network.train_output=true")
 }
 
 // ---- antisymmetric pairs ------------------------------------------------------------------------

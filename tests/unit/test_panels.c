@@ -70,7 +70,7 @@ static double *numbers(int64_t count, int phase)
         for (int64_t i = 0; i < units * samples; i++)                                              \
             factors[i] = factors[i] < 0 ? 0 : factors[i];                                          \
         kernels->fill_strips(inputs, samples, d, strips);                                          \
-        kernels->accumulate(-0.3, factors, strips, samples, units, d, rows);                       \
+        kernels->accumulate(-0.3, factors, samples, strips, samples, units, d, rows);              \
         for (int64_t r = 0; r < units; r++)                                                        \
             for (int64_t s = 0; s < samples; s++)                                                  \
                 for (int64_t j = 0; j < d; j++)                                                    \
@@ -117,7 +117,7 @@ static void test_not_finite(void **state)
     kernels->products(&weight, 1, 1, panels, 1, &product);
     assert_true(product == -INFINITY);
     kernels->fill_strips(inputs, 2, 1, strips);
-    kernels->accumulate(1.0, factors, strips, 2, 1, 1, &row);
+    kernels->accumulate(1.0, factors, 2, strips, 2, 1, 1, &row);
     assert_true(isnan(row));
 }
 

@@ -297,8 +297,10 @@ static void train_and_compare(const run *asked)
     small_problem_free(&small);
 }
 
-enum { ENGINES = 2 };
-static const char *const engines[ENGINES] = {"training.engine=dense", "training.engine=window"};
+// Those that make steps of gd come first.
+enum { GD_ENGINES = 2, ENGINES = 3 };
+static const char *const engines[ENGINES] = {"training.engine=dense", "training.engine=samples",
+                                             "training.engine=window"};
 
 // One run by every engine that makes such steps, without and with looks at the weights.
 #define RUN(first_engine, end, ...)                                                                \
@@ -339,7 +341,8 @@ static void test_hinge_in_batches_of_relu(void **state)
         "training.sampling=replacement")
     RUN(0, ENGINES, HINGE, "network.width=40", "training.batch=7", "network.activation.kind=relu",
         "loss_reduction=sum", "training.rate=0.1")
-    RUN(0, 1, HINGE, "network.width=40", "training.method=gd", "network.activation.kind=relu")
+    RUN(0, GD_ENGINES, HINGE, "network.width=40", "training.method=gd",
+        "network.activation.kind=relu")
 }
 
 static void test_hinge_rests_in_a_local_minimum(void **state)
@@ -361,7 +364,41 @@ static void test_hinge_of_both_layers(void **state)
     RUN(0, ENGINES, HINGE, "network.width=150", "network.train_output=true")
     RUN(0, ENGINES, HINGE, "network.width=30", "training.batch=5", "network.train_output=true",
         "network.activation.kind=relu")
-    RUN(0, 1, HINGE, "network.width=30", "training.method=gd", "network.train_output=true")
+    RUN(0, GD_ENGINES, HINGE, "network.width=30", "training.method=gd", "network.train_output=true")
+}
+
+// The same steps in single precision, to its rounding, where few of them leave little room for an
+// activation pattern to go another way.
+static void test_single_precision(void **state)
+{
+    (void)state;
+    run asked = usual;
+    asked.classes = 3;
+    asked.steps = 40;
+    asked.tolerance = 2e-5;
+    RUN(0, ENGINES, "precision=single", "network.width=150", "data.train=60", "training.batch=4")
+    RUN(0, ENGINES, "precision=single", "network.width=150", "network.train_output=true",
+        "data.train=60", "training.batch=1", "training.sampling=replacement")
+    RUN(0, GD_ENGINES, "precision=single", "network.width=150", "data.train=60",
+        "training.method=gd")
+    asked.classes = 2;
+    RUN(0, ENGINES, "precision=single", "model=arora", "data.train=60", "training.method=sgd",
+        "network.width=132", "network.train_output=true", "training.batch=6",
+        "network.hidden.pairs=antisymmetric", "network.hidden.std=0.3", "training.rate=0.02")
+}
+
+// Batches of several blocks of samples.
+static void test_large_batches(void **state)
+{
+    (void)state;
+    run asked = usual;
+    asked.train = 1101;
+    asked.classes = 3;
+    asked.steps = 7;
+    assert_true(700 > WW_SAMPLE_BLOCK);
+    RUN(0, GD_ENGINES, "data.train=1101", "network.width=150", "training.batch=700",
+        "training.sampling=replacement", "network.train_output=true")
+    RUN(0, GD_ENGINES, "data.train=1101", "network.width=150", "training.batch=512")
 }
 
 static void test_other_losses_of_both_layers(void **state)
@@ -381,8 +418,8 @@ static void test_other_losses_of_both_layers(void **state)
     asked.train = 1101; // several blocks
     asked.steps = 4;
     assert_true(1101 > 2 * WW_SAMPLE_BLOCK);
-    RUN(0, 1, "model=arora", "data.train=1101", "network.width=20", "network.train_output=true",
-        "network.hidden.std=0.3")
+    RUN(0, GD_ENGINES, "model=arora", "data.train=1101", "network.width=20",
+        "network.train_output=true", "network.hidden.std=0.3")
 }
 
 // Three unit vectors of class +1 and held weights: margins 2, 2, and one below 1 by less than what
@@ -455,8 +492,8 @@ static void wait_for_last(const char *engine_setting)
 static void test_rest_waits_for_samples_left_out(void **state)
 {
     (void)state;
-    wait_for_last("training.engine=dense");
-    wait_for_last("training.engine=window");
+    for (int engine = 0; engine < ENGINES; engine++)
+        wait_for_last(engines[engine]);
 }
 
 int main(int count, char **words)
@@ -468,6 +505,8 @@ int main(int count, char **words)
         cmocka_unit_test(test_hinge_rests_in_a_local_minimum),
         cmocka_unit_test(test_hinge_of_both_layers),
         cmocka_unit_test(test_other_losses_of_both_layers),
+        cmocka_unit_test(test_single_precision),
+        cmocka_unit_test(test_large_batches),
         cmocka_unit_test(test_rest_waits_for_samples_left_out),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);

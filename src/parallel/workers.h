@@ -1,0 +1,16 @@
+/// Threads of a rank that share work on items, as tiles of units.
+#ifndef WIDTHWISE_PARALLEL_WORKERS_H
+#define WIDTHWISE_PARALLEL_WORKERS_H
+
+#include "widthwise/parallel.h"
+
+/// How many a rank has: at least 1. Pure.
+int ww_workers_of(const ww_parallel *parallel);
+
+/// Does work(context, worker, item) for each of `count` items, on all workers; each takes the next
+/// item when it has done one, so that what comes of it must not depend on who does what, or when.
+/// Nothing there may communicate. Returns when all is done.
+void ww_for_each(const ww_parallel *parallel, int64_t count,
+                 void (*work)(void *context, int worker, int64_t item), void *context);
+
+#endif

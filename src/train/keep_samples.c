@@ -1,0 +1,380 @@
+// Keeps what the hidden weights come to on the train samples, P = W X^T [m, n], instead of the
+// weights: with K = X X^T the update of a sample moves P by its row of K. That is less work where
+// there are not many more samples than inputs, and of a large batch there is no forward product.
+//
+// Updates of small batches are collected in columns (moves.h), which correct the pre-activations of
+// the batches to come, and go into P together when there is no more room. Entries of P are chains
+// whose terms are added in the order of the updates: no bit depends on when they go there. Those of
+// large batches go into P at once. Beside P stand the coefficients C [m, n] that all updates so far
+// sum up to, so that the weights are W(0) + C X when someone asks for them.
+
+#include "train/keeper.h"
+
+#include "parallel/workers.h"
+#include "train/kernels.h"
+#include "train/moves.h"
+#include "widthwise/memory.h"
+
+#include <cblas.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct keep {
+    const ww_problem *problem;
+    const ww_activation_methods *methods;
+    int64_t samples;        // n
+    void *preactivations;   // P [local units, n]
+    void *coefficients;     // C [local units, n]
+    double *products;       // K [n, n]
+    ww_moves moves;         // of small batches, whose samples are train samples
+    bool is_full;           // the columns go into P with the pending update
+    ww_panel_inputs rows;   // K of columns that go into P, or of a block of a large batch
+    ww_panel_inputs inputs; // X, for the weights
+    int64_t *batch;         // [B], samples of a large batch
+    int64_t *pending;       // [B], those of its pending update
+    double *room;           // [rows at once, n], rows of K
+    double *drawn;          // [tile units, d], W(0) of a tile
+    void *tile;             // [tile units, d], W of a tile
+} keep;
+
+enum { ARRAYS = 8, WEIGHT_ARRAYS = 2 };
+
+// As many updates as make P move seldom enough: more take more corrections.
+enum { COLUMNS = 64 };
+
+static bool is_single(const ww_problem *problem)
+{
+    return problem->config->precision == WW_PRECISION_SINGLE;
+}
+
+// Whether updates go into P at once.
+static bool is_direct(const ww_problem *problem)
+{
+    return problem->config->training.method == WW_METHOD_GD || problem->batch > WW_SAMPLE_BLOCK;
+}
+
+// Columns of updates.
+static int64_t columns_of(const ww_problem *problem)
+{
+    if (is_direct(problem))
+        return 0;
+    return problem->batch > COLUMNS ? problem->batch : COLUMNS / problem->batch * problem->batch;
+}
+
+// Rows of K that are added to P at once.
+static int64_t rows_of(const ww_problem *problem)
+{
+    return is_direct(problem) ? ww_block_size(problem->batch, 0) : columns_of(problem);
+}
+
+static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
+{
+    const size_t size = ww_activations_of(is_single(problem))->size;
+    const size_t samples = (size_t)problem->data->train.count;
+    const size_t pairs = (size_t)problem->tiling.local_units * samples;
+    const size_t tile = (size_t)(problem->tiling.tile_units * problem->dimension);
+    const size_t batch = is_direct(problem) ? (size_t)problem->batch : 0;
+    const ww_allocation arrays[ARRAYS] = {
+        {offsetof(keep, preactivations), pairs, size, "the pre-activations of all samples"},
+        {offsetof(keep, coefficients), pairs, size, "the coefficients of all samples"},
+        {offsetof(keep, products), samples * samples, sizeof(double),
+         "the products of all samples"},
+        {offsetof(keep, batch), batch, sizeof(int64_t), "the samples of a batch"},
+        {offsetof(keep, pending), batch, sizeof(int64_t), "the samples of a batch"},
+        {offsetof(keep, room), (size_t)rows_of(problem) * samples, sizeof(double),
+         "the products of some samples"},
+        {offsetof(keep, drawn), tile, sizeof(double), "a tile of weights"},
+        {offsetof(keep, tile), tile, size, "a tile of weights"},
+    };
+    memcpy(list, arrays, sizeof arrays);
+}
+
+static void add_cost(const ww_problem *problem, ww_engine_cost *cost)
+{
+    ww_allocation list[ARRAYS];
+    list_arrays(problem, list);
+    const bool single = is_single(problem);
+    const int64_t samples = problem->data->train.count;
+    const double pairs = (double)problem->tiling.local_units * (double)problem->batch;
+    const int64_t columns = columns_of(problem);
+    int64_t coefficients = 0;
+    int64_t rest = 0;
+    ww_moves_bytes(problem, columns, &coefficients, &rest);
+    cost->weights += ww_allocation_bytes(list, WEIGHT_ARRAYS);
+    cost->work += ww_allocation_bytes(list + WEIGHT_ARRAYS, ARRAYS - WEIGHT_ARRAYS) + coefficients +
+                  rest + ww_panel_inputs_bytes(single, WW_FOR_SUMS, rows_of(problem), samples) +
+                  ww_panel_inputs_bytes(single, WW_FOR_SUMS, samples, problem->dimension);
+    // P, and corrections by half of the columns.
+    cost->step_flops += 2.0 * pairs * (double)samples + pairs * (double)columns;
+}
+
+static void destroy(void *state)
+{
+    keep *self = state;
+    ww_moves_free(&self->moves);
+    ww_panel_inputs_free(&self->rows);
+    ww_panel_inputs_free(&self->inputs);
+    free(self->preactivations);
+    free(self->coefficients);
+    free(self->products);
+    free(self->room);
+    free(self->batch);
+    free(self->pending);
+    free(self->drawn);
+    free(self->tile);
+    free(self);
+}
+
+static void *preactivations_of(const keep *self, ww_rows rows)
+{
+    return ww_place(self->methods, self->preactivations, rows.first * self->samples);
+}
+
+static void *coefficients_of(const keep *self, ww_rows rows)
+{
+    return ww_place(self->methods, self->coefficients, rows.first * self->samples);
+}
+
+// What P is made of at the start.
+typedef struct beginning {
+    const keep *self;
+    ww_panel_inputs inputs; // X
+} beginning;
+
+static void put_initial_tile(void *state, ww_rows tile, const double *values)
+{
+    const beginning *begins = state;
+    const keep *self = begins->self;
+    self->methods->narrow(values, tile.units * self->problem->dimension, self->tile);
+    ww_panel_preactivations(&begins->inputs, self->tile, tile.units, preactivations_of(self, tile));
+}
+
+static ww_status begin(const keep *self, ww_error *error)
+{
+    const ww_problem *problem = self->problem;
+    beginning begins = {.self = self};
+    ww_status status = ww_panel_inputs_create(is_single(problem), WW_FOR_PRODUCTS, self->samples,
+                                              problem->dimension, &begins.inputs, error);
+    if (status == WW_OK) {
+        ww_panel_inputs_set(&begins.inputs, problem->data->train.inputs, self->samples);
+        status = ww_put_initial_tiles(problem, put_initial_tile, &begins, error);
+    }
+    ww_panel_inputs_free(&begins.inputs);
+    return status;
+}
+
+static ww_status create(const ww_problem *problem, void **state, ww_error *error)
+{
+    keep *self = ww_allocate(1, sizeof *self, "the engine", error);
+    if (self == NULL)
+        return WW_FAILED;
+    *state = self;
+    self->problem = problem;
+    self->methods = ww_activations_of(is_single(problem));
+    self->samples = problem->data->train.count;
+    ww_allocation list[ARRAYS];
+    list_arrays(problem, list);
+    WW_TRY(ww_allocate_all(self, list, ARRAYS, error));
+    WW_TRY(ww_moves_create(problem, columns_of(problem), &self->moves, error));
+    WW_TRY(ww_panel_inputs_create(is_single(problem), WW_FOR_SUMS, rows_of(problem), self->samples,
+                                  &self->rows, error));
+    WW_TRY(ww_panel_inputs_create(is_single(problem), WW_FOR_SUMS, self->samples,
+                                  problem->dimension, &self->inputs, error));
+    const double *train = problem->data->train.inputs;
+    const int n = ww_int(self->samples);
+    const int d = ww_int(problem->dimension);
+    ww_panel_inputs_set(&self->inputs, train, self->samples);
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, n, d, 1.0, train, d, train, d, 0.0,
+                self->products, n);
+    return begin(self, error);
+}
+
+// Rows of K of some samples, to be added to P.
+static void take_rows(keep *self, const int64_t *samples, int64_t count)
+{
+    const size_t n = (size_t)self->samples;
+    for (int64_t i = 0; i < count; i++)
+        memcpy(self->room + (size_t)i * n, self->products + (size_t)samples[i] * n,
+               n * sizeof *self->room);
+    ww_panel_inputs_set(&self->rows, self->room, count);
+}
+
+static void take_batch(void *state, int64_t step, const int64_t *indices)
+{
+    keep *self = state;
+    (void)step;
+    if (is_direct(self->problem))
+        memcpy(self->batch, indices, (size_t)self->problem->batch * sizeof *indices);
+    else
+        ww_moves_take(&self->moves, indices, self->is_full ? NULL : self->products, self->samples);
+}
+
+static void take_block(void *state, ww_pass pass, int64_t start, int64_t count)
+{
+    keep *self = state;
+    if (pass == WW_PASS_UPDATE)
+        take_rows(self, self->pending + start, count);
+}
+
+static void preactivate(void *state, ww_pass pass, ww_rows tile, int64_t start, int64_t count,
+                        void *preactivations)
+{
+    const keep *self = state;
+    const bool is_forward = pass == WW_PASS_FORWARD;
+    const ww_moves_batch *batch = is_forward ? &self->moves.batch : &self->moves.pending;
+    const int64_t *direct = is_forward ? self->batch : self->pending;
+    const int64_t *samples = is_direct(self->problem) ? direct + start : batch->samples;
+    self->methods->take_columns(1.0, preactivations_of(self, tile), self->samples, samples, count,
+                                tile.units, preactivations, count);
+    if (!is_direct(self->problem))
+        ww_moves_correct(&self->moves, batch, tile, preactivations);
+}
+
+static void remember(void *state, const double *gradients)
+{
+    keep *self = state;
+    const int64_t batch = self->problem->batch;
+    if (is_direct(self->problem)) {
+        int64_t *indices = self->batch;
+        self->batch = self->pending;
+        self->pending = indices;
+        if (batch <= WW_SAMPLE_BLOCK) // whose one block nobody takes
+            take_rows(self, self->pending, batch);
+        return;
+    }
+    ww_moves_remember(&self->moves, gradients);
+    self->is_full = self->moves.count + batch > self->moves.capacity;
+    if (self->is_full)
+        take_rows(self, self->moves.samples, self->moves.count);
+}
+
+// Puts the columns of a tile into P and C.
+static void apply(const keep *self, ww_rows tile)
+{
+    const ww_moves *moves = &self->moves;
+    const void *columns = ww_moves_of(moves, tile, 0);
+    ww_panel_move_by(&self->rows, 1.0, columns, moves->capacity, tile.units,
+                     preactivations_of(self, tile));
+    self->methods->add_columns(1.0, columns, moves->capacity, moves->samples, moves->count,
+                               tile.units, coefficients_of(self, tile), self->samples);
+}
+
+static void move(void *state, ww_rows tile, int64_t start, int64_t count, const void *coefficients)
+{
+    const keep *self = state;
+    const double scale = -self->problem->learning_rate;
+    if (is_direct(self->problem)) {
+        ww_panel_move(&self->rows, scale, coefficients, tile.units, preactivations_of(self, tile));
+        self->methods->add_columns(scale, coefficients, count, self->pending + start, count,
+                                   tile.units, coefficients_of(self, tile), self->samples);
+        return;
+    }
+    ww_moves_set(&self->moves, tile, coefficients);
+    if (self->is_full)
+        apply(self, tile);
+}
+
+static void moved(void *state)
+{
+    keep *self = state;
+    if (self->is_full)
+        self->moves.count = 0;
+    self->is_full = false;
+}
+
+static void apply_to_tile(void *context, int worker, int64_t local_tile)
+{
+    const keep *self = context;
+    (void)worker;
+    apply(self, ww_tile_rows(self->problem, local_tile));
+}
+
+// Puts all columns that there are into P and C. There is no pending update.
+static void apply_all(keep *self)
+{
+    if (self->moves.count == 0)
+        return;
+    take_rows(self, self->moves.samples, self->moves.count);
+    ww_for_each(self->problem->parallel, self->problem->tiling.local_tiles, apply_to_tile, self);
+    self->moves.count = 0;
+}
+
+static const void *tile_of(void *state, ww_rows tile)
+{
+    keep *self = state;
+    const ww_problem *problem = self->problem;
+    apply_all(self);
+    ww_initial_hidden_weights(&problem->initial, problem->tiling.first_unit + tile.first,
+                              tile.units, self->drawn);
+    self->methods->narrow(self->drawn, tile.units * problem->dimension, self->tile);
+    ww_panel_move_by(&self->inputs, 1.0, coefficients_of(self, tile), self->samples, tile.units,
+                     self->tile);
+    return self->tile;
+}
+
+// The weights follow from what is kept.
+static void put_tile(void *state, ww_rows tile, const double *values)
+{
+    (void)state;
+    (void)tile;
+    (void)values;
+}
+
+static int64_t kept_columns(const ww_problem *problem)
+{
+    return 2 * problem->data->train.count;
+}
+
+// P and C side by side.
+static void kept_tile(void *state, int64_t step, ww_rows tile, double *values)
+{
+    keep *self = state;
+    const int64_t n = self->samples;
+    (void)step;
+    apply_all(self);
+    for (int64_t unit = 0; unit < tile.units; unit++) {
+        const ww_rows row = {.first = tile.first + unit, .units = 1};
+        self->methods->widen(preactivations_of(self, row), n, values + 2 * unit * n);
+        self->methods->widen(coefficients_of(self, row), n, values + (2 * unit + 1) * n);
+    }
+}
+
+static void put_kept_tile(void *state, ww_rows tile, const double *values)
+{
+    const keep *self = state;
+    const int64_t n = self->samples;
+    for (int64_t unit = 0; unit < tile.units; unit++) {
+        const ww_rows row = {.first = tile.first + unit, .units = 1};
+        self->methods->narrow(values + 2 * unit * n, n, preactivations_of(self, row));
+        self->methods->narrow(values + (2 * unit + 1) * n, n, coefficients_of(self, row));
+    }
+}
+
+static void restored(void *state, int64_t step, bool has_kept)
+{
+    keep *self = state;
+    (void)step;
+    (void)has_kept; // what is kept is the weights here
+    self->moves.count = 0;
+    self->is_full = false;
+}
+
+const ww_keeper ww_keeper_samples = {
+    .name = "samples",
+    .cost = add_cost,
+    .create = create,
+    .destroy = destroy,
+    .take_batch = take_batch,
+    .take_block = take_block,
+    .preactivate = preactivate,
+    .remember = remember,
+    .move = move,
+    .moved = moved,
+    .tile = tile_of,
+    .put_tile = put_tile,
+    .kept_columns = kept_columns,
+    .kept_tile = kept_tile,
+    .put_kept_tile = put_kept_tile,
+    .restored = restored,
+};

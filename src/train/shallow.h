@@ -1,0 +1,75 @@
+/// The inside of the engines of one hidden layer, which differ in how they keep the hidden weights
+/// (keeper.h): a step, and the work on tiles of units, in either precision, on any number of
+/// threads.
+#ifndef WIDTHWISE_TRAIN_SHALLOW_H
+#define WIDTHWISE_TRAIN_SHALLOW_H
+
+#include "train/activations.h"
+#include "train/engine.h"
+#include "train/keeper.h"
+#include "train/step.h"
+
+/// What one thread works with. Numbers in void pointers are of the precision of training.
+typedef struct ww_shallow_room {
+    void *preactivations; ///< [tile units, block]; then activations
+    void *coefficients;   ///< [tile units, block], of the pending update
+    void *partial;        ///< [block, k], one tile's outputs, twice with pairs
+    double *outputs;      ///< [block, k], the same widened; `partial` itself in double
+    double *values;       ///< [tile units, block], activations widened, where the tally wants them
+    double *extras;       ///< [block, extras], those of a tile
+    uint8_t *active;      ///< [tile units, block]
+    ww_output_sum sum;    ///< of the tiles of this thread; none for the first
+} ww_shallow_room;
+
+typedef struct ww_shallow {
+    const ww_problem *problem;
+    const ww_keeper *keeper;
+    void *kept;
+    const ww_activation_methods *methods;
+    ww_batches *batches;
+    int64_t pattern_bytes;  ///< bytes of one unit's patterns on a batch
+    double *output_weights; ///< [local units, k]
+    void *narrow_weights;   ///< the same in the precision of training; themselves in double
+    uint8_t *patterns;      ///< [local units, pattern_bytes]: active in the last forward pass
+    int64_t *indices;       ///< [B], samples of the batch
+    int64_t *labels;        ///< [B]
+    double *targets;        ///< [B, k], where the data have them
+    void *gradients;        ///< [B, k], of the pending update
+    void *output_updates;   ///< [local units, k], where output weights are trained
+    double *tile;           ///< [tile units, d or what is kept], a tile that is asked for
+    ww_shallow_room *rooms; ///< [threads]
+    bool is_stale;          ///< whether there is a pending update
+    ww_step step;
+} ww_shallow;
+
+/// The functions of an engine (ww_engine_methods), of which two are told the keeper.
+ww_engine_cost ww_shallow_cost(const ww_problem *problem, const ww_keeper *keeper);
+ww_status ww_shallow_create(const ww_problem *problem, const ww_keeper *keeper, ww_tally *tally,
+                            void **state, ww_error *error);
+void ww_shallow_destroy(void *state);
+ww_status ww_shallow_step(void *state, int64_t step, int64_t request, int64_t *requests,
+                          double *batch_loss, ww_error *error);
+const double *ww_shallow_tile(void *state, int64_t tile);
+void ww_shallow_put_tile(void *state, int64_t tile, const double *values);
+const double *ww_shallow_output_weights(void *state);
+double *ww_shallow_output_storage(void *state);
+int64_t ww_shallow_probe_samples(const ww_problem *problem);
+void ww_shallow_probe(void *state, const int64_t *indices, ww_output_sum *sum);
+const double *ww_shallow_kept_tile(void *state, int64_t step, int64_t tile);
+void ww_shallow_put_kept_tile(void *state, int64_t tile, const double *values);
+void ww_shallow_restored(void *state, int64_t step, bool has_kept);
+
+/// Whether the batch is of one block of samples (WW_SAMPLE_BLOCK). Pure.
+bool ww_shallow_is_one_block(const ww_problem *problem);
+
+/// Applies the pending update to all tiles, where there is one.
+void ww_shallow_update(ww_shallow *self);
+
+/// The same, and then adds the outputs of all tiles on the batch at hand to the step's sum.
+void ww_shallow_pass(ww_shallow *self);
+
+/// Adds the outputs of all tiles on the batch at hand to `sum`, in the shape of a step. There is no
+/// pending update.
+void ww_shallow_add_outputs(ww_shallow *self, ww_output_sum *sum);
+
+#endif

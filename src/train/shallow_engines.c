@@ -1,0 +1,40 @@
+// The engines of one hidden layer: each is a step by one keeper.
+
+#include "train/shallow.h"
+
+#define ENGINE(name_, keeper_)                                                                     \
+    static ww_engine_cost cost_of_##name_(const ww_problem *problem)                               \
+    {                                                                                              \
+        return ww_shallow_cost(problem, &(keeper_));                                               \
+    }                                                                                              \
+    static ww_status create_##name_(const ww_problem *problem, ww_tally *tally, ww_track *track,   \
+                                    void **state, ww_error *error)                                 \
+    {                                                                                              \
+        (void)track;                                                                               \
+        return ww_shallow_create(problem, &(keeper_), tally, state, error);                        \
+    }                                                                                              \
+    static int64_t columns_of_##name_(const ww_problem *problem)                                   \
+    {                                                                                              \
+        return (keeper_).kept_columns != NULL ? (keeper_).kept_columns(problem) : 0;               \
+    }                                                                                              \
+    const ww_engine_methods ww_engine_##name_ = {                                                  \
+        .name = #name_,                                                                            \
+        .cost = cost_of_##name_,                                                                   \
+        .create = create_##name_,                                                                  \
+        .destroy = ww_shallow_destroy,                                                             \
+        .step = ww_shallow_step,                                                                   \
+        .tile = ww_shallow_tile,                                                                   \
+        .put_tile = ww_shallow_put_tile,                                                           \
+        .output_weights = ww_shallow_output_weights,                                               \
+        .output_storage = ww_shallow_output_storage,                                               \
+        .probe_samples = ww_shallow_probe_samples,                                                 \
+        .probe = ww_shallow_probe,                                                                 \
+        .kept_columns = columns_of_##name_,                                                        \
+        .kept_tile = ww_shallow_kept_tile,                                                         \
+        .put_kept_tile = ww_shallow_put_kept_tile,                                                 \
+        .restored = ww_shallow_restored,                                                           \
+    };
+
+ENGINE(dense, ww_keeper_weights)
+ENGINE(window, ww_keeper_window)
+ENGINE(samples, ww_keeper_samples)
