@@ -32,15 +32,17 @@ typedef struct ww_activation_methods {
                            int64_t units, int64_t samples, int64_t k, bool adds, void *updates);
     /// values [count] += changes.
     void (*add)(const void *changes, int64_t count, void *values);
-    /// to [units, count] = scale * the columns of `from` that `columns` [count] tells; rows lie
-    /// from_stride and to_stride apart.
+    /// to [units, count] = scale * the columns of `from` that `columns` [count] tells, or the first
+    /// of them where it is NULL; rows lie from_stride and to_stride apart.
     void (*take_columns)(double scale, const void *from, int64_t from_stride,
                          const int64_t *columns, int64_t count, int64_t units, void *to,
                          int64_t to_stride);
-    /// Adds scale * columns of `from` [units, count] to those of `to` that `columns` tells, one
-    /// after the other.
-    void (*add_columns)(double scale, const void *from, int64_t from_stride, const int64_t *columns,
-                        int64_t count, int64_t units, void *to, int64_t to_stride);
+    /// Adds scale * columns of `from` [units, count] to the rows of `to` [.., units] that `rows`
+    /// tells, one after the other.
+    void (*add_columns)(double scale, const void *from, int64_t from_stride, int64_t count,
+                        int64_t units, const int64_t *rows, void *to);
+    /// to [columns, rows] = from [rows, columns] turned round.
+    void (*turn)(const void *from, int64_t rows, int64_t columns, void *to);
 } ww_activation_methods;
 
 extern const ww_activation_methods ww_activations_double;

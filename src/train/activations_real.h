@@ -86,13 +86,8 @@ static void add(const void *changes, int64_t count, void *values)
         sums[i] += terms[i];
 }
 
-static bool are_neighbours(const int64_t *columns, int64_t count)
-{
-    for (int64_t i = 1; i < count; i++)
-        if (columns[i] != columns[0] + i)
-            return false;
-    return count > 0;
-}
+// Rows whose scattered columns are told to come soon, a row ahead of another.
+enum { AHEAD = 6 };
 
 static void take_columns(double scale, const void *from, int64_t from_stride,
                          const int64_t *columns, int64_t count, int64_t units, void *to,
@@ -100,29 +95,45 @@ static void take_columns(double scale, const void *from, int64_t from_stride,
 {
     const WW_REAL *rows = from;
     WW_REAL *taken = to;
-    const bool in_row = are_neighbours(columns, count);
-    for (int64_t unit = 0; unit < units; unit++, rows += from_stride, taken += to_stride) {
-        const WW_REAL *first = in_row ? rows + columns[0] : rows;
-        for (int64_t i = 0; in_row && i < count; i++)
-            taken[i] = (WW_REAL)scale * first[i];
-        for (int64_t i = 0; !in_row && i < count; i++)
-            taken[i] = (WW_REAL)scale * rows[columns[i]];
+    for (int64_t unit = 0; columns == NULL && unit < units; unit++)
+        for (int64_t i = 0; i < count; i++)
+            taken[unit * to_stride + i] = (WW_REAL)scale * rows[unit * from_stride + i];
+    for (int64_t unit = 0; columns != NULL && unit < units; unit++) {
+        const WW_REAL *row = rows + unit * from_stride;
+        const WW_REAL *later = unit + AHEAD < units ? row + AHEAD * from_stride : row;
+        for (int64_t i = 0; i < count; i++) {
+            __builtin_prefetch(later + columns[i]);
+            taken[unit * to_stride + i] = (WW_REAL)scale * row[columns[i]];
+        }
     }
 }
 
-static void add_columns(double scale, const void *from, int64_t from_stride, const int64_t *columns,
-                        int64_t count, int64_t units, void *to, int64_t to_stride)
+// Columns that are taken together: what a line of memory has.
+enum { LINE = 64 / sizeof(WW_REAL) };
+
+static void add_columns(double scale, const void *from, int64_t from_stride, int64_t count,
+                        int64_t units, const int64_t *rows, void *to)
 {
     const WW_REAL factor = (WW_REAL)scale;
     const WW_REAL *terms = from;
     WW_REAL *sums = to;
-    const bool in_row = are_neighbours(columns, count);
-    for (int64_t unit = 0; unit < units; unit++, terms += from_stride, sums += to_stride) {
-        WW_REAL *first = in_row ? sums + columns[0] : sums;
-        for (int64_t i = 0; in_row && i < count; i++)
-            first[i] += factor * terms[i];
-        for (int64_t i = 0; !in_row && i < count; i++)
-            sums[columns[i]] += factor * terms[i];
+    for (int64_t first = 0; first < count; first += LINE) {
+        const int64_t end = first + LINE < count ? first + LINE : count;
+        for (int64_t unit = 0; unit < units; unit++)
+            for (int64_t i = first; i < end; i++)
+                sums[rows[i] * units + unit] += factor * terms[unit * from_stride + i];
+    }
+}
+
+static void turn(const void *from, int64_t rows, int64_t columns, void *to)
+{
+    const WW_REAL *values = from;
+    WW_REAL *turned = to;
+    for (int64_t first = 0; first < columns; first += LINE) {
+        const int64_t end = first + LINE < columns ? first + LINE : columns;
+        for (int64_t row = 0; row < rows; row++)
+            for (int64_t i = first; i < end; i++)
+                turned[i * rows + row] = values[row * columns + i];
     }
 }
 
@@ -138,4 +149,5 @@ const ww_activation_methods WW_METHODS = {
     .add = add,
     .take_columns = take_columns,
     .add_columns = add_columns,
+    .turn = turn,
 };

@@ -25,20 +25,28 @@ typedef struct keep {
     const ww_activation_methods *methods;
     int64_t samples;        // n
     void *preactivations;   // P [local units, n]
-    void *coefficients;     // C [local units, n]
+    void *coefficients;     // C, by tile [n, units]
     double *products;       // K [n, n]
     ww_moves moves;         // of small batches, whose samples are train samples
     bool is_full;           // the columns go into P with the pending update
     ww_panel_inputs rows;   // K of columns that go into P, or of a block of a large batch
     ww_panel_inputs inputs; // X, for the weights
-    int64_t *batch;         // [B], samples of a large batch
-    int64_t *pending;       // [B], those of its pending update
-    double *room;           // [rows at once, n], rows of K
-    double *drawn;          // [tile units, d], W(0) of a tile
-    void *tile;             // [tile units, d], W of a tile
+    ww_batches *batches;
+    int64_t
+        *coming;   // [b], samples of the batches from step `first` on, as many as fill the columns
+    int64_t first; // -1: none
+    void *window;  // P of these samples [local units, b], without the columns
+    bool gathers;  // they are yet to be taken from P, in the next pass
+    int64_t place, pending_place; // of the batch at hand and of the pending one among them
+    int64_t *batch;               // [B], samples of a large batch
+    int64_t *pending;             // [B], those of its pending update
+    double *room;                 // [rows at once, n], rows of K
+    double *drawn;                // [tile units, d], W(0) of a tile
+    void *turned;                 // [tile units, n], C of a tile
+    void *tile;                   // [tile units, d], W of a tile
 } keep;
 
-enum { ARRAYS = 8, WEIGHT_ARRAYS = 2 };
+enum { ARRAYS = 11, WEIGHT_ARRAYS = 2 };
 
 // As many updates as make P move seldom enough: more take more corrections.
 enum { COLUMNS = 64 };
@@ -75,11 +83,17 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     const size_t pairs = (size_t)problem->tiling.local_units * samples;
     const size_t tile = (size_t)(problem->tiling.tile_units * problem->dimension);
     const size_t batch = is_direct(problem) ? (size_t)problem->batch : 0;
+    const size_t columns = (size_t)columns_of(problem);
     const ww_allocation arrays[ARRAYS] = {
         {offsetof(keep, preactivations), pairs, size, "the pre-activations of all samples"},
         {offsetof(keep, coefficients), pairs, size, "the coefficients of all samples"},
         {offsetof(keep, products), samples * samples, sizeof(double),
          "the products of all samples"},
+        {offsetof(keep, coming), columns, sizeof(int64_t), "the samples of coming batches"},
+        {offsetof(keep, window), (size_t)problem->tiling.local_units * columns, size,
+         "the pre-activations of coming batches"},
+        {offsetof(keep, turned), (size_t)problem->tiling.tile_units * samples, size,
+         "the coefficients of a tile"},
         {offsetof(keep, batch), batch, sizeof(int64_t), "the samples of a batch"},
         {offsetof(keep, pending), batch, sizeof(int64_t), "the samples of a batch"},
         {offsetof(keep, room), (size_t)rows_of(problem) * samples, sizeof(double),
@@ -103,7 +117,8 @@ static void add_cost(const ww_problem *problem, ww_engine_cost *cost)
     ww_moves_bytes(problem, columns, &coefficients, &rest);
     cost->weights += ww_allocation_bytes(list, WEIGHT_ARRAYS);
     cost->work += ww_allocation_bytes(list + WEIGHT_ARRAYS, ARRAYS - WEIGHT_ARRAYS) + coefficients +
-                  rest + ww_panel_inputs_bytes(single, WW_FOR_SUMS, rows_of(problem), samples) +
+                  rest + ww_batches_bytes(problem) +
+                  ww_panel_inputs_bytes(single, WW_FOR_SUMS, rows_of(problem), samples) +
                   ww_panel_inputs_bytes(single, WW_FOR_SUMS, samples, problem->dimension);
     // P, and corrections by half of the columns.
     cost->step_flops += 2.0 * pairs * (double)samples + pairs * (double)columns;
@@ -119,6 +134,10 @@ static void destroy(void *state)
     free(self->coefficients);
     free(self->products);
     free(self->room);
+    ww_batches_free(self->batches);
+    free(self->coming);
+    free(self->window);
+    free(self->turned);
     free(self->batch);
     free(self->pending);
     free(self->drawn);
@@ -173,9 +192,11 @@ static ww_status create(const ww_problem *problem, void **state, ww_error *error
     self->problem = problem;
     self->methods = ww_activations_of(is_single(problem));
     self->samples = problem->data->train.count;
+    self->first = -1;
     ww_allocation list[ARRAYS];
     list_arrays(problem, list);
     WW_TRY(ww_allocate_all(self, list, ARRAYS, error));
+    WW_TRY(ww_batches_create(problem, &self->batches, error));
     WW_TRY(ww_moves_create(problem, columns_of(problem), &self->moves, error));
     WW_TRY(ww_panel_inputs_create(is_single(problem), WW_FOR_SUMS, rows_of(problem), self->samples,
                                   &self->rows, error));
@@ -200,14 +221,34 @@ static void take_rows(keep *self, const int64_t *samples, int64_t count)
     ww_panel_inputs_set(&self->rows, self->room, count);
 }
 
+// Where the batch of `step` stands among those that come. They are taken from P anew where it is
+// not one of them, or where P has moved since.
+static void look_ahead(keep *self, int64_t step, const int64_t *indices)
+{
+    const int64_t batch = self->problem->batch;
+    const int64_t steps = columns_of(self->problem) / batch;
+    self->gathers = self->first < 0 || step < self->first || step >= self->first + steps;
+    if (self->gathers) {
+        self->first = step;
+        for (int64_t i = 0; i < steps && step >= 0; i++)
+            ww_batches_at(self->batches, step + i, self->coming + i * batch);
+        if (step < 0) // these alone
+            memcpy(self->coming, indices, (size_t)batch * sizeof *indices);
+    }
+    self->place = (step - self->first) * batch;
+}
+
 static void take_batch(void *state, int64_t step, const int64_t *indices)
 {
     keep *self = state;
-    (void)step;
-    if (is_direct(self->problem))
+    if (is_direct(self->problem)) {
         memcpy(self->batch, indices, (size_t)self->problem->batch * sizeof *indices);
-    else
-        ww_moves_take(&self->moves, indices, self->is_full ? NULL : self->products, self->samples);
+        return;
+    }
+    if (self->is_full)
+        self->first = -1; // P moves in the next pass
+    look_ahead(self, step, indices);
+    ww_moves_take(&self->moves, indices, self->is_full ? NULL : self->products, self->samples);
 }
 
 static void take_block(void *state, ww_pass pass, int64_t start, int64_t count)
@@ -217,18 +258,38 @@ static void take_block(void *state, ww_pass pass, int64_t start, int64_t count)
         take_rows(self, self->pending + start, count);
 }
 
+static void *window_of(const keep *self, ww_rows tile)
+{
+    return ww_place(self->methods, self->window, tile.first * columns_of(self->problem));
+}
+
+static void take_large(const keep *self, ww_pass pass, ww_rows tile, int64_t start, int64_t count,
+                       void *preactivations)
+{
+    const int64_t *samples = pass == WW_PASS_FORWARD ? self->batch : self->pending;
+    self->methods->take_columns(1.0, preactivations_of(self, tile), self->samples, samples + start,
+                                count, tile.units, preactivations, count);
+}
+
 static void preactivate(void *state, ww_pass pass, ww_rows tile, int64_t start, int64_t count,
                         void *preactivations)
 {
     const keep *self = state;
+    const int64_t columns = columns_of(self->problem);
+    if (is_direct(self->problem)) {
+        take_large(self, pass, tile, start, count, preactivations);
+        return;
+    }
     const bool is_forward = pass == WW_PASS_FORWARD;
-    const ww_moves_batch *batch = is_forward ? &self->moves.batch : &self->moves.pending;
-    const int64_t *direct = is_forward ? self->batch : self->pending;
-    const int64_t *samples = is_direct(self->problem) ? direct + start : batch->samples;
-    self->methods->take_columns(1.0, preactivations_of(self, tile), self->samples, samples, count,
-                                tile.units, preactivations, count);
-    if (!is_direct(self->problem))
-        ww_moves_correct(&self->moves, batch, tile, preactivations);
+    const int64_t coming = self->first >= 0 ? columns : count;
+    if (is_forward && self->gathers)
+        self->methods->take_columns(1.0, preactivations_of(self, tile), self->samples, self->coming,
+                                    coming, tile.units, window_of(self, tile), columns);
+    const int64_t place = is_forward ? self->place : self->pending_place;
+    self->methods->take_columns(1.0, ww_place(self->methods, window_of(self, tile), place), columns,
+                                NULL, count, tile.units, preactivations, count);
+    ww_moves_correct(&self->moves, is_forward ? &self->moves.batch : &self->moves.pending, tile,
+                     preactivations);
 }
 
 static void remember(void *state, const double *gradients)
@@ -243,6 +304,7 @@ static void remember(void *state, const double *gradients)
             take_rows(self, self->pending, batch);
         return;
     }
+    self->pending_place = self->place;
     ww_moves_remember(&self->moves, gradients);
     self->is_full = self->moves.count + batch > self->moves.capacity;
     if (self->is_full)
@@ -256,8 +318,8 @@ static void apply(const keep *self, ww_rows tile)
     const void *columns = ww_moves_of(moves, tile, 0);
     ww_panel_move_by(&self->rows, 1.0, columns, moves->capacity, tile.units,
                      preactivations_of(self, tile));
-    self->methods->add_columns(1.0, columns, moves->capacity, moves->samples, moves->count,
-                               tile.units, coefficients_of(self, tile), self->samples);
+    self->methods->add_columns(1.0, columns, moves->capacity, moves->count, tile.units,
+                               moves->samples, coefficients_of(self, tile));
 }
 
 static void move(void *state, ww_rows tile, int64_t start, int64_t count, const void *coefficients)
@@ -266,8 +328,8 @@ static void move(void *state, ww_rows tile, int64_t start, int64_t count, const 
     const double scale = -self->problem->learning_rate;
     if (is_direct(self->problem)) {
         ww_panel_move(&self->rows, scale, coefficients, tile.units, preactivations_of(self, tile));
-        self->methods->add_columns(scale, coefficients, count, self->pending + start, count,
-                                   tile.units, coefficients_of(self, tile), self->samples);
+        self->methods->add_columns(scale, coefficients, count, count, tile.units,
+                                   self->pending + start, coefficients_of(self, tile));
         return;
     }
     ww_moves_set(&self->moves, tile, coefficients);
@@ -298,6 +360,7 @@ static void apply_all(keep *self)
     take_rows(self, self->moves.samples, self->moves.count);
     ww_for_each(self->problem->parallel, self->problem->tiling.local_tiles, apply_to_tile, self);
     self->moves.count = 0;
+    self->first = -1;
 }
 
 static const void *tile_of(void *state, ww_rows tile)
@@ -308,8 +371,8 @@ static const void *tile_of(void *state, ww_rows tile)
     ww_initial_hidden_weights(&problem->initial, problem->tiling.first_unit + tile.first,
                               tile.units, self->drawn);
     self->methods->narrow(self->drawn, tile.units * problem->dimension, self->tile);
-    ww_panel_move_by(&self->inputs, 1.0, coefficients_of(self, tile), self->samples, tile.units,
-                     self->tile);
+    self->methods->turn(coefficients_of(self, tile), self->samples, tile.units, self->turned);
+    ww_panel_move(&self->inputs, 1.0, self->turned, tile.units, self->tile);
     return self->tile;
 }
 
@@ -330,25 +393,29 @@ static int64_t kept_columns(const ww_problem *problem)
 static void kept_tile(void *state, int64_t step, ww_rows tile, double *values)
 {
     keep *self = state;
+    const ww_activation_methods *methods = self->methods;
     const int64_t n = self->samples;
     (void)step;
     apply_all(self);
+    methods->turn(coefficients_of(self, tile), n, tile.units, self->turned);
     for (int64_t unit = 0; unit < tile.units; unit++) {
-        const ww_rows row = {.first = tile.first + unit, .units = 1};
-        self->methods->widen(preactivations_of(self, row), n, values + 2 * unit * n);
-        self->methods->widen(coefficients_of(self, row), n, values + (2 * unit + 1) * n);
+        double *both = values + 2 * unit * n;
+        methods->widen(ww_place(methods, preactivations_of(self, tile), unit * n), n, both);
+        methods->widen(ww_place(methods, self->turned, unit * n), n, both + n);
     }
 }
 
 static void put_kept_tile(void *state, ww_rows tile, const double *values)
 {
     const keep *self = state;
+    const ww_activation_methods *methods = self->methods;
     const int64_t n = self->samples;
     for (int64_t unit = 0; unit < tile.units; unit++) {
-        const ww_rows row = {.first = tile.first + unit, .units = 1};
-        self->methods->narrow(values + 2 * unit * n, n, preactivations_of(self, row));
-        self->methods->narrow(values + (2 * unit + 1) * n, n, coefficients_of(self, row));
+        const double *both = values + 2 * unit * n;
+        methods->narrow(both, n, ww_place(methods, preactivations_of(self, tile), unit * n));
+        methods->narrow(both + n, n, ww_place(methods, self->turned, unit * n));
     }
+    methods->turn(self->turned, tile.units, n, coefficients_of(self, tile));
 }
 
 static void restored(void *state, int64_t step, bool has_kept)
@@ -358,6 +425,7 @@ static void restored(void *state, int64_t step, bool has_kept)
     (void)has_kept; // what is kept is the weights here
     self->moves.count = 0;
     self->is_full = false;
+    self->first = -1;
 }
 
 const ww_keeper ww_keeper_samples = {

@@ -36,7 +36,6 @@ typedef struct keep {
     double *products; // K [b, b], once there was an update; none for a window of one step
     bool has_products;
     int64_t *places;        // [B], samples of the batch in the window
-    int64_t *ahead_places;  // [b], those to come
     ww_panel_inputs window; // X, to multiply by
     ww_panel_inputs moving; // samples of the columns that are to go into the weights
     ww_panel_inputs ahead;  // corrections of the samples to come, for a checkpoint
@@ -47,7 +46,7 @@ typedef struct keep {
     bool looks;             // the batch at hand only serves to look at outputs
 } keep;
 
-enum { ARRAYS = 9, WEIGHT_ARRAYS = 1 };
+enum { ARRAYS = 8, WEIGHT_ARRAYS = 1 };
 
 // As many as make W move seldom enough: more take more corrections.
 enum { WINDOW_SAMPLES = 128 };
@@ -88,7 +87,6 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
         {offsetof(keep, products), columns * columns, sizeof(double),
          "the products of a window's samples"},
         {offsetof(keep, places), (size_t)problem->batch, sizeof(int64_t), "the samples of a batch"},
-        {offsetof(keep, ahead_places), columns, sizeof(int64_t), "the samples of a window"},
         {offsetof(keep, room), samples * (d > columns ? d : columns), sizeof(double),
          "the inputs of updates"},
         {offsetof(keep, tile), (size_t)problem->tiling.tile_units * columns, size,
@@ -138,7 +136,6 @@ static void destroy(void *state)
     free(self->inputs);
     free(self->products);
     free(self->places);
-    free(self->ahead_places);
     free(self->room);
     free(self->tile);
     free(self);
@@ -331,8 +328,9 @@ static void preactivate(void *state, ww_pass pass, ww_rows tile, int64_t start, 
     }
     if (pass == WW_PASS_FORWARD && self->enters)
         enter_tile(self, tile);
-    self->methods->take_columns(1.0, preactivations_of(self, tile), self->samples, batch->samples,
-                                count, tile.units, preactivations, count);
+    self->methods->take_columns(
+        1.0, ww_place(self->methods, preactivations_of(self, tile), batch->samples[0]),
+        self->samples, NULL, count, tile.units, preactivations, count);
     ww_moves_correct(moves, batch, tile, preactivations);
 }
 
@@ -389,10 +387,8 @@ static void kept_tile(void *state, int64_t step, ww_rows tile, double *values)
         return;
     if (self->ahead_step != step && self->moves.count > 0)
         look_ahead(self, step);
-    for (int64_t i = 0; i < left; i++)
-        self->ahead_places[i] = done + i;
-    self->methods->take_columns(1.0, preactivations_of(self, tile), self->samples,
-                                self->ahead_places, left, tile.units, self->tile, left);
+    self->methods->take_columns(1.0, ww_place(self->methods, preactivations_of(self, tile), done),
+                                self->samples, NULL, left, tile.units, self->tile, left);
     if (self->moves.count > 0)
         ww_panel_add_products(&self->ahead, ww_moves_of(&self->moves, tile, 0), self->samples,
                               tile.units, self->tile);

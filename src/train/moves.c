@@ -123,9 +123,10 @@ void ww_moves_set(const ww_moves *moves, ww_rows tile, const void *coefficients)
 {
     void *columns =
         ww_place(moves->methods, moves->coefficients, tile.first * moves->capacity + moves->first);
-    moves->methods->take_columns(-moves->problem->learning_rate, coefficients,
-                                 moves->problem->batch, moves->places, moves->moving, tile.units,
-                                 columns, moves->capacity);
+    const int64_t batch = moves->problem->batch;
+    moves->methods->take_columns(-moves->problem->learning_rate, coefficients, batch,
+                                 moves->moving < batch ? moves->places : NULL, moves->moving,
+                                 tile.units, columns, moves->capacity);
 }
 
 void ww_moves_correct(const ww_moves *moves, const ww_moves_batch *batch, ww_rows tile,
