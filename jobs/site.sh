@@ -19,8 +19,9 @@ export OMPI_MCA_odls_base_sigkill_timeout=10
 # lock of a node that was lost is given up late.
 LOCK_SECONDS=${LOCK_SECONDS:-300}
 
-# One rank a core and one thread a rank: BLAS must not start threads of its own.
-export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
+# A rank has as many threads as it has cores (one, unless a job asks for more with --cpus-per-task); BLAS
+# must not start threads of its own.
+export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1}
 
 # On Lustre, stripe the folder of large outputs before the first job writes there, for example
 #     lfs setstripe --stripe-count 8 --stripe-size 16M FOLDER

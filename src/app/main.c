@@ -19,7 +19,8 @@ int main(int count, char **words)
     if (count > 1 && (strcmp(words[1], "run") == 0 || strcmp(words[1], "resume") == 0 ||
                       strcmp(words[1], "gram") == 0 || strcmp(words[1], "construct") == 0))
         ww_ending_catch_signals();
-    if (MPI_Init(&count, &words) != MPI_SUCCESS) {
+    int level = 0; // threads there may be, but none of them communicates
+    if (MPI_Init_thread(&count, &words, MPI_THREAD_FUNNELED, &level) != MPI_SUCCESS) {
         fprintf(stderr, "widthwise: MPI could not be started\n");
         return WW_FAILED;
     }

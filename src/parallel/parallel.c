@@ -1,6 +1,7 @@
 #include "widthwise/parallel.h"
 
 #include "parallel/mpi_error.h"
+#include "parallel/workers.h"
 
 #include "widthwise/memory.h"
 
@@ -21,7 +22,7 @@ ww_status ww_mpi_status(int code, const char *what, ww_error *error)
 
 ww_status ww_parallel_create(MPI_Comm parent, ww_parallel *parallel, ww_error *error)
 {
-    *parallel = (ww_parallel){.communicator = MPI_COMM_NULL};
+    *parallel = (ww_parallel){.communicator = MPI_COMM_NULL, .threads = ww_workers_given()};
     WW_TRY(ww_mpi_status(MPI_Comm_dup(parent, &parallel->communicator),
                          "duplicating the communicator", error));
     MPI_Comm_set_errhandler(parallel->communicator, MPI_ERRORS_RETURN);
@@ -39,7 +40,7 @@ void ww_parallel_destroy(ww_parallel *parallel)
 ww_status ww_parallel_split(const ww_parallel *whole, int number, ww_parallel *part,
                             ww_error *error)
 {
-    *part = (ww_parallel){.communicator = MPI_COMM_NULL};
+    *part = (ww_parallel){.communicator = MPI_COMM_NULL, .threads = whole->threads};
     WW_TRY(
         ww_mpi_status(MPI_Comm_split(whole->communicator, number, whole->rank, &part->communicator),
                       "dividing the ranks", error));

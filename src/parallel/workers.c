@@ -1,6 +1,12 @@
 #include "parallel/workers.h"
 
 #include <omp.h>
+#include <stdlib.h>
+
+int ww_workers_given(void)
+{
+    return getenv("OMP_NUM_THREADS") != NULL ? omp_get_max_threads() : 1;
+}
 
 int ww_workers_of(const ww_parallel *parallel)
 {

@@ -4,6 +4,10 @@
 
 #include "widthwise/parallel.h"
 
+/// How many a rank is given by its environment: OMP_NUM_THREADS, and one where it is not set, since
+/// ranks usually have a core each.
+int ww_workers_given(void);
+
 /// How many a rank has: at least 1. Pure.
 int ww_workers_of(const ww_parallel *parallel);
 

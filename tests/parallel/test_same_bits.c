@@ -1,4 +1,5 @@
-// Training and measuring have the same bits on all ranks together as on one rank alone.
+// Training and measuring have the same bits on all ranks together, of three threads each, as on one
+// rank alone.
 
 #include "cmocka_all.h"
 #include "small_problem.h"
@@ -27,14 +28,15 @@ enum {
     MOST_OUTPUTS = 3
 };
 
-static void train(MPI_Comm communicator, const char *const *settings, size_t count, int64_t classes,
-                  outcome *result)
+static void train(MPI_Comm communicator, int threads, const char *const *settings, size_t count,
+                  int64_t classes, outcome *result)
 {
     small_problem small;
     ww_error error = {0};
     if (!small_problem_make(&small, communicator, settings, count, 60, 45, DIMENSION, classes,
                             &error))
         fail_msg("%s", error.message);
+    small.parallel.threads = threads;
     double separator[DIMENSION], margins[60];
     if (small.problem.config->loss == WW_LOSS_HINGE)
         small_separate(&small, separator, margins, false);
@@ -98,8 +100,8 @@ static void compare_of(int64_t classes, const char *const *settings, size_t coun
 {
     outcome alone;
     outcome together;
-    train(MPI_COMM_SELF, settings, count, classes, &alone);
-    train(MPI_COMM_WORLD, settings, count, classes, &together);
+    train(MPI_COMM_SELF, 1, settings, count, classes, &alone);
+    train(MPI_COMM_WORLD, 3, settings, count, classes, &together);
     assert_int_equal(alone.rests, together.rests);
     assert_memory_equal(alone.tally, together.tally, alone.tally_words * sizeof(double));
     assert_int_equal(alone.values, together.values);
