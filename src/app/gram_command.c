@@ -72,6 +72,7 @@ ww_status ww_app_gram_command(const ww_parallel *parallel, int count, char **wor
         {"--member", NULL, WW_OPTION_INTEGER, &given.member},
         {"--force", NULL, WW_OPTION_FLAG, &given.force},
         {"--wall-time", NULL, WW_OPTION_TEXT, &self.ending.wall_time},
+        {"--profile", NULL, WW_OPTION_MAYBE_TEXT, &self.profile_path},
         {"--wait-lock", NULL, WW_OPTION_INTEGER, &given.wait_lock},
         {"--quiet", "-q", WW_OPTION_FLAG, &self.quiet},
     };

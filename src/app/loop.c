@@ -2,6 +2,7 @@
 
 #include "app/conditions.h"
 #include "app/course.h"
+#include "app/profile.h"
 #include "app/results.h"
 
 #include "widthwise/clock.h"
@@ -51,8 +52,10 @@ static ww_status checkpoint(member_loop *self, ww_run_state state, ww_error *err
 {
     const ww_weights_source source = weights_of(self);
     const double began = ww_seconds();
+    const int before = ww_phase_enter(self->parallel->profile, WW_PHASE_CHECKPOINTS);
     WW_TRY(ww_course_check_weights(&self->course, error));
     WW_TRY(ww_store_checkpoint(self->store, ww_course_step(&self->course), &source, state, error));
+    ww_phase_leave(self->parallel->profile, before);
     self->last_checkpoint = self->last_commit = ww_seconds();
     self->checkpoint_step = ww_course_step(&self->course);
     ww_ending_checkpointed(self->ending, self->last_checkpoint - began);
@@ -83,7 +86,9 @@ static ww_status write_record(member_loop *self, ww_error *error)
         .batch = batch_of_step,
         .batch_context = self,
     };
-    return ww_store_write_record(self->store, &record, error);
+    const int before = ww_phase_enter(self->parallel->profile, WW_PHASE_WRITING);
+    return ww_phase_done(self->parallel->profile, before,
+                         ww_store_write_record(self->store, &record, error));
 }
 
 // What is recorded is written when the run begins. Where it was damaged since, it is written again
@@ -91,7 +96,9 @@ static ww_status write_record(member_loop *self, ww_error *error)
 static ww_status mend_record(member_loop *self, ww_error *error)
 {
     bool holds = true;
-    WW_TRY(ww_store_check_record(self->store, &holds, error));
+    const int before = ww_phase_enter(self->parallel->profile, WW_PHASE_FILE);
+    WW_TRY(ww_phase_done(self->parallel->profile, before,
+                         ww_store_check_record(self->store, &holds, error)));
     if (holds)
         return WW_OK;
     ww_progress_warn(self->progress,
@@ -105,7 +112,10 @@ static ww_status record(member_loop *self, ww_error *error)
     const double began = ww_seconds();
     WW_TRY(ww_course_record(&self->course, error));
     ww_ending_recorded(self->ending, ww_seconds() - began);
-    return ww_store_append(self->store, ww_course_step(&self->course), self->course.values, error);
+    const int before = ww_phase_enter(self->parallel->profile, WW_PHASE_WRITING);
+    return ww_phase_done(
+        self->parallel->profile, before,
+        ww_store_append(self->store, ww_course_step(&self->course), self->course.values, error));
 }
 
 // What belongs to the state after `step` steps: a row, and a snapshot. Both come before a
@@ -119,7 +129,9 @@ static ww_status record_step(member_loop *self, ww_error *error)
         if (self->member->layout.snapshot_steps[i] != step)
             continue;
         const ww_weights_source source = weights_of(self);
-        WW_TRY(ww_store_snapshot(self->store, i, &source, error));
+        const int before = ww_phase_enter(self->parallel->profile, WW_PHASE_WRITING);
+        WW_TRY(ww_phase_done(self->parallel->profile, before,
+                             ww_store_snapshot(self->store, i, &source, error)));
     }
     return WW_OK;
 }
@@ -187,7 +199,10 @@ static ww_status begin_or_restore(member_loop *self, ww_error *error)
     int64_t step = -1;
     char notice[WW_MESSAGE_SIZE];
     WW_TRY(mend_record(self, error));
-    WW_TRY(ww_store_restore(self->store, &target, &step, notice, sizeof notice, error));
+    const int before = ww_phase_enter(self->parallel->profile, WW_PHASE_FILE);
+    WW_TRY(
+        ww_phase_done(self->parallel->profile, before,
+                      ww_store_restore(self->store, &target, &step, notice, sizeof notice, error)));
     if (notice[0] != '\0')
         ww_progress_warn(self->progress, "warning: %s", notice);
     if (step < 0 && notice[0] != '\0') // a damaged checkpoint may have been read over the weights
@@ -243,7 +258,9 @@ static ww_status stop(member_loop *self, ww_error *error)
 // Ends early after the last step, whose checkpoint is there: what comes after it waits.
 static ww_status stop_after_training(member_loop *self, ww_error *error)
 {
-    WW_TRY(ww_store_finish(self->store, WW_RUN_STOPPED, "", error));
+    const int before = ww_phase_enter(self->parallel->profile, WW_PHASE_WRITING);
+    WW_TRY(ww_phase_done(self->parallel->profile, before,
+                         ww_store_finish(self->store, WW_RUN_STOPPED, "", error)));
     WW_TRY(ww_ending_share_reason(self->ending, self->parallel, error));
     return ww_fail(
         error, WW_STOPPED,
@@ -281,7 +298,9 @@ static ww_status make_steps(member_loop *self, ww_error *error)
         if (!ends && ((every > 0 && step % every == 0) || (wished & WISH_MASK) != 0)) {
             WW_TRY(checkpoint(self, WW_RUN_RUNNING, error));
         } else if (!ends && wished >= WISH_COMMIT_ROWS) {
-            WW_TRY(ww_store_commit_rows(self->store, error));
+            const int before = ww_phase_enter(self->parallel->profile, WW_PHASE_WRITING);
+            WW_TRY(ww_phase_done(self->parallel->profile, before,
+                                 ww_store_commit_rows(self->store, error)));
             self->last_commit = ww_seconds();
         }
         ww_progress_step(self->progress, step, steps, self->member->plan,
@@ -383,8 +402,10 @@ static ww_status say_start(member_loop *self, ww_error *error)
         ww_engine_describe(&self->course.problem, text, sizeof text);
         ww_progress_say(self->progress, "steps by %s", text);
     }
-    return ww_conditions_warn(self->config, self->course.data, self->parallel, self->progress,
-                              error);
+    const int before = ww_phase_enter(self->parallel->profile, WW_PHASE_START);
+    return ww_phase_done(
+        self->parallel->profile, before,
+        ww_conditions_warn(self->config, self->course.data, self->parallel, self->progress, error));
 }
 
 ww_status ww_app_member_run(const char *path, const ww_app_member *member, const ww_dataset *data,
@@ -408,11 +429,13 @@ ww_status ww_app_member_run(const char *path, const ww_app_member *member, const
     layout.data_hash = data->hash;
     if (status == WW_OK)
         status = say_start(&self, error);
+    const int around = ww_phase_enter(parallel->profile, WW_PHASE_FILE);
     if (status == WW_OK)
         status =
             ww_store_open(path, &layout, parallel, &self.course.problem.tiling, &self.store, error);
+    ww_phase_leave(parallel->profile, around);
     if (status == WW_OK)
-        status = run_to_end(&self, error);
+        status = ww_phase_done(parallel->profile, around, run_to_end(&self, error));
     if (status == WW_DIVERGED && self.store != NULL) {
         // The rows up to here count; the last good checkpoint stays as it is.
         ww_error commit_error = {0};
@@ -427,7 +450,9 @@ ww_status ww_app_member_run(const char *path, const ww_app_member *member, const
         say_outcome(&self, status, error);
     *advanced = status == WW_OK || status == WW_DIVERGED ||
                 (self.course.engine != NULL && ww_course_step(&self.course) > self.first_step);
+    (void)ww_phase_enter(parallel->profile, WW_PHASE_FILE);
     ww_store_close(self.store);
+    ww_phase_leave(parallel->profile, around);
     ww_course_free(&self.course);
     return status;
 }
