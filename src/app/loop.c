@@ -2,6 +2,7 @@
 
 #include "app/conditions.h"
 #include "app/course.h"
+#include "app/measuring.h"
 #include "app/profile.h"
 #include "app/results.h"
 
@@ -20,6 +21,7 @@ static const int64_t WISH_COMMIT_ROWS = INT64_C(1) << 20;
 static const int64_t WISH_END = INT64_C(1) << 40;
 static const int64_t WISH_MASK = (INT64_C(1) << 20) - 1;
 
+static const double LEAST_SHARE = 0.005; // of the time, of what measuring takes to be told
 static const double GRAM_SLOWNESS = 4.0; // flops of the Gram matrix against those of steps
 
 typedef struct member_loop {
@@ -30,6 +32,8 @@ typedef struct member_loop {
     ww_ending *ending;
     ww_course course;
     ww_store *store;
+    double began, measuring;             // time at which this start began, seconds of its records
+    int64_t records;                     // of this start
     double results_work;                 // of the results at the end, in steps
     int64_t first_step;                  // at which this start began
     double last_checkpoint, last_commit; // times, rank 0 decides by them
@@ -111,7 +115,10 @@ static ww_status record(member_loop *self, ww_error *error)
 {
     const double began = ww_seconds();
     WW_TRY(ww_course_record(&self->course, error));
-    ww_ending_recorded(self->ending, ww_seconds() - began);
+    const double seconds = ww_seconds() - began;
+    ww_ending_recorded(self->ending, seconds);
+    self->measuring += seconds;
+    self->records++;
     const int before = ww_phase_enter(self->parallel->profile, WW_PHASE_WRITING);
     return ww_phase_done(
         self->parallel->profile, before,
@@ -368,6 +375,22 @@ static void say_rest(member_loop *self, const char *seconds, const char *numbers
                     (long long)ww_course_step(&self->course), seconds, margins, numbers);
 }
 
+// What part of the time measuring took: of one of many runs only where it is most of it.
+static void say_measuring(member_loop *self)
+{
+    const ww_measuring measuring = {.seconds = self->measuring,
+                                    .whole = ww_seconds() - self->began,
+                                    .records = self->records,
+                                    .steps = ww_course_step(&self->course) - self->first_step,
+                                    .every = self->config->measure.every};
+    const double share = ww_measuring_share(&measuring);
+    char text[256];
+    if (share < LEAST_SHARE || (self->progress->member_count > 1 && share < WW_MEASURING_DOMINATES))
+        return;
+    ww_measuring_text(&measuring, "would have been", text, sizeof text);
+    ww_progress_say(self->progress, "measuring took %s", text);
+}
+
 static void say_outcome(member_loop *self, ww_status status, const ww_error *error)
 {
     char text[512] = ": "; // and what numbers there are
@@ -389,6 +412,7 @@ static void say_outcome(member_loop *self, ww_status status, const ww_error *err
         ww_progress_warn(self->progress, "%s", error->message);
     else if (status == WW_STOPPED)
         ww_progress_say(self->progress, "%s", error->message);
+    say_measuring(self);
 }
 
 static ww_status say_start(member_loop *self, ww_error *error)
@@ -419,6 +443,7 @@ ww_status ww_app_member_run(const char *path, const ww_app_member *member, const
         .parallel = parallel,
         .progress = progress,
         .ending = ending,
+        .began = ww_seconds(),
         .first_step = INT64_MAX,
         .checkpoint_step = -1,
     };
