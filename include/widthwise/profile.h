@@ -57,6 +57,7 @@ typedef struct ww_profile {
     int phase;
     double seconds[WW_PROFILE_PHASES]; ///< up to `since`
     double first[WW_PROFILE_PHASES];   ///< time at which a phase was first entered; 0: never
+    double in_calls;                   ///< seconds of all calls
     ww_call_tally calls[WW_PROFILE_PHASES][WW_CALL_KINDS];
 } ww_profile;
 

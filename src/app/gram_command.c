@@ -80,7 +80,7 @@ ww_status ww_app_gram_command(const ww_parallel *parallel, int count, char **wor
     ww_status status = ww_session_begin(&self, "gram", options, sizeof options / sizeof options[0],
                                         count, words, &given.operand, 1, error);
     if (status == WW_OK)
-        status = is_hdf5(given.operand, parallel, &is_file, error);
+        status = is_hdf5(given.operand, self.parallel, &is_file, error);
     if (status == WW_OK)
         status = is_file ? go_on(&self, &given, error) : begin(&self, &given, error);
     ww_session_end(&self);

@@ -58,13 +58,17 @@ ww_status ww_wait_for_all(const ww_parallel *parallel, void (*meanwhile)(void *c
 {
     const struct timespec pause = {.tv_nsec = 2000000};
     MPI_Request request = MPI_REQUEST_NULL;
-    const double began = ww_call_begin(parallel->profile);
+    ww_profile *profile = parallel->profile;
+    const double began = ww_call_begin(profile);
+    const double counted = profile != NULL ? profile->in_calls : 0.0;
     WW_TRY(ww_mpi_status(MPI_Ibarrier(parallel->communicator, &request), "waiting", error));
     int over = 0;
     while (true) {
         WW_TRY(ww_mpi_status(MPI_Test(&request, &over, MPI_STATUS_IGNORE), "waiting", error));
         if (over != 0) {
-            (void)ww_call_end(parallel->profile, WW_CALL_WAIT, 0, began, MPI_SUCCESS);
+            // Calls that were made meanwhile have been counted.
+            const double meantime = profile != NULL ? profile->in_calls - counted : 0.0;
+            (void)ww_call_end(profile, WW_CALL_WAIT, 0, began + meantime, MPI_SUCCESS);
             return WW_OK;
         }
         if (meanwhile != NULL)

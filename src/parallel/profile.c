@@ -61,7 +61,9 @@ void ww_profile_count(ww_profile *profile, ww_call call, size_t bytes, double be
     ww_call_tally *tally = &profile->calls[profile->phase][call];
     tally->calls++;
     tally->bytes += (int64_t)bytes;
-    tally->seconds += ww_seconds() - began;
+    const double seconds = ww_seconds() - began;
+    tally->seconds += seconds;
+    profile->in_calls += seconds;
 }
 
 double ww_profile_seconds(const ww_profile *profile, int phase, double now)

@@ -2,7 +2,8 @@
 /// libraries it uses are theirs), beside what --profile counts.
 ///
 /// COUNT_CALLS is the beginning of the name of a file for each rank, to which MPI_Finalize appends
-/// a line for each kind of call: its name, calls, bytes. Calls on a group of one rank are left out.
+/// a line for each kind of call: its name, calls, bytes. Calls on MPI_COMM_SELF are left out, which
+/// nobody else has a part in.
 #include <dlfcn.h>
 #include <link.h>
 #include <mpi.h>
@@ -38,11 +39,7 @@ static bool is_of_program(const void *caller)
 
 static void count(const void *caller, int kind, int64_t amount, MPI_Comm communicator)
 {
-    int size = 0;
-    if (!is_of_program(caller))
-        return;
-    PMPI_Comm_size(communicator, &size);
-    if (size == 1)
+    if (communicator == MPI_COMM_SELF || !is_of_program(caller))
         return;
     calls[kind]++;
     bytes[kind] += amount;
