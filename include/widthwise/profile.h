@@ -80,7 +80,8 @@ typedef struct ww_profile_summary {
     ww_call_spread calls[WW_PROFILE_PHASES][WW_CALL_KINDS];
 } ww_profile_summary;
 
-/// Starts a profile in phase `phase` as of the time `began`.
+/// Starts a profile in phase `phase` (0 .. WW_PROFILE_PHASES - 1, as all phases) as of the time
+/// `began`.
 void ww_profile_begin(ww_profile *profile, double began, int phase);
 
 /// Enters a phase as of the time `now`, and returns the one before it.

@@ -14,9 +14,9 @@ double ww_measuring_share(const ww_measuring *measuring)
 // Share of records with another distance between them: step 0 keeps its own.
 static double share_with(const ww_measuring *self, int64_t every)
 {
-    const double number = 1.0 + (double)(self->steps / every);
-    const double seconds = number < (double)self->records
-                               ? self->seconds * number / (double)self->records
+    const int64_t number = 1 + self->steps / every;
+    const double seconds = number < self->records
+                               ? self->seconds * (double)number / (double)self->records
                                : self->seconds;
     return seconds / (self->whole - self->seconds + seconds);
 }

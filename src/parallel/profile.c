@@ -39,7 +39,6 @@ const char *ww_call_purpose(ww_call call)
 
 void ww_profile_begin(ww_profile *profile, double began, int phase)
 {
-    WW_ASSERT(phase >= 0 && phase < WW_PROFILE_PHASES);
     *profile = (ww_profile){.began = began, .since = began, .phase = phase};
     profile->first[phase] = began;
 }
@@ -47,7 +46,6 @@ void ww_profile_begin(ww_profile *profile, double began, int phase)
 int ww_profile_switch(ww_profile *profile, int phase, double now)
 {
     const int before = profile->phase;
-    WW_ASSERT(phase >= 0 && phase < WW_PROFILE_PHASES);
     profile->seconds[before] += now - profile->since;
     profile->since = now;
     profile->phase = phase;
@@ -127,7 +125,7 @@ ww_status ww_profile_gather(const ww_parallel *parallel, ww_profile_summary *sum
     const ww_parallel uncounted = {
         .communicator = parallel->communicator, .rank = parallel->rank, .size = parallel->size};
     *summary = (ww_profile_summary){0};
-    double *values = ww_allocate(4 * VALUES, sizeof *values, "the profile", error);
+    double *values = ww_allocate((size_t)4 * VALUES, sizeof *values, "the profile", error);
     ww_spread *spreads = ww_allocate(VALUES, sizeof *spreads, "the profile", error);
     ww_status status =
         ww_agree(&uncounted, values != NULL && spreads != NULL ? WW_OK : WW_FAILED, error);
