@@ -12,12 +12,11 @@ struct ww_profile;
 
 /// The ranks that work on one thing together.
 typedef struct ww_parallel {
-    MPI_Comm communicator; ///< a duplicate of our own; errors return instead of aborting
+    MPI_Comm communicator;      ///< a duplicate of our own; errors return instead of aborting
+    struct ww_profile *profile; ///< takes down what the time goes to, NULL: nothing does
+    double began;               ///< time at which the program began, before MPI did; 0: not known
     int rank;
     int size;
-    double began; ///< time at which the program began, before MPI did; 0: not known
-    struct ww_profile
-        *profile; ///< takes down what the time goes to (profile.h); NULL: nothing does
 } ww_parallel;
 
 /// Duplicates `parent`. Collective over `parent`.
