@@ -8,9 +8,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct ww_profile;
+
 /// The ranks that work on one thing together.
 typedef struct ww_parallel {
-    MPI_Comm communicator; ///< a duplicate of our own; errors return instead of aborting
+    MPI_Comm communicator;      ///< a duplicate of our own; errors return instead of aborting
+    struct ww_profile *profile; ///< takes down what the time goes to, NULL: nothing does
+    double began;               ///< time at which the program began, before MPI did; 0: not known
     int rank;
     int size;
     int threads; ///< of this rank, for work on tiles of units; 0 and 1: itself alone
@@ -21,7 +25,7 @@ ww_status ww_parallel_create(MPI_Comm parent, ww_parallel *parallel, ww_error *e
 void ww_parallel_destroy(ww_parallel *parallel);
 
 /// Divides the ranks: those that give the same `number` make a new group, in the order that they
-/// had. Collective over `whole`.
+/// had, with the profile of the whole. Collective over `whole`.
 ww_status ww_parallel_split(const ww_parallel *whole, int number, ww_parallel *part,
                             ww_error *error);
 

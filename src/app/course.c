@@ -1,13 +1,14 @@
 #include "app/course.h"
 
+#include "app/profile.h"
 #include "widthwise/memory.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-ww_status ww_course_create(const char *path, const ww_app_member *member, const ww_config *config,
-                           const ww_dataset *data, const ww_parallel *parallel, ww_course *course,
-                           ww_error *error)
+static ww_status make_course(const char *path, const ww_app_member *member, const ww_config *config,
+                             const ww_dataset *data, const ww_parallel *parallel, ww_course *course,
+                             ww_error *error)
 {
     *course = (ww_course){.member = member, .config = config, .data = data, .parallel = parallel};
     course->carry =
@@ -21,6 +22,15 @@ ww_status ww_course_create(const char *path, const ww_app_member *member, const 
     ww_app_start_give(&course->start, &course->problem);
     WW_TRY(ww_course_begin(course, error));
     return ww_agree(parallel, ww_batches_create(&course->problem, &course->batches, error), error);
+}
+
+ww_status ww_course_create(const char *path, const ww_app_member *member, const ww_config *config,
+                           const ww_dataset *data, const ww_parallel *parallel, ww_course *course,
+                           ww_error *error)
+{
+    const int before = ww_phase_enter(parallel->profile, WW_PHASE_WEIGHTS);
+    return ww_phase_done(parallel->profile, before,
+                         make_course(path, member, config, data, parallel, course, error));
 }
 
 size_t ww_course_carry_count(const ww_measure_plan *plan, const ww_problem *problem)
@@ -42,9 +52,14 @@ ww_status ww_course_begin(ww_course *course, ww_error *error)
     ww_measure_carry_start(course->member->plan, course->carry);
     ww_origin_free(course->origin);
     course->origin = NULL;
-    WW_TRY(ww_engine_create(&course->problem, &course->engine, error));
-    return ww_origin_create(course->member->plan, &course->problem, course->engine, &course->origin,
-                            error);
+    ww_profile *profile = course->parallel->profile;
+    int before = ww_phase_enter(profile, WW_PHASE_WEIGHTS);
+    WW_TRY(
+        ww_phase_done(profile, before, ww_engine_create(&course->problem, &course->engine, error)));
+    before = ww_phase_enter(profile, WW_PHASE_MEASURING);
+    return ww_phase_done(profile, before,
+                         ww_origin_create(course->member->plan, &course->problem, course->engine,
+                                          &course->origin, error));
 }
 
 void ww_course_restored(ww_course *course, int64_t step)
@@ -104,7 +119,9 @@ ww_status ww_course_settle(ww_course *course, ww_error *error)
     if (!stops_at_rest(course) || course->rest.rests)
         return WW_OK;
     const int64_t recorded = course->recorded < 0 ? 0 : course->recorded;
-    return ww_engine_rest(course->engine, recorded, &course->rest, error);
+    const int before = ww_phase_enter(course->parallel->profile, WW_PHASE_REST);
+    return ww_phase_done(course->parallel->profile, before,
+                         ww_engine_rest(course->engine, recorded, &course->rest, error));
 }
 
 // Whether to find out if training is at rest: before records and snapshots, since there are none
@@ -132,8 +149,10 @@ static bool is_to_settle(const ww_course *course)
 ww_status ww_course_record(ww_course *course, ww_error *error)
 {
     const ww_measure_plan *plan = course->member->plan;
-    WW_TRY(ww_measure_record(plan, &course->problem, course->origin, course->engine,
-                             course->batches, course->carry, course->values, error));
+    const int before = ww_phase_enter(course->parallel->profile, WW_PHASE_MEASURING);
+    WW_TRY(ww_phase_done(course->parallel->profile, before,
+                         ww_measure_record(plan, &course->problem, course->origin, course->engine,
+                                           course->batches, course->carry, course->values, error)));
     course->has_values = true;
     course->recorded = ww_course_step(course);
     course->stopped_by = ww_measure_stop(plan, course->config, course->values);
@@ -171,6 +190,8 @@ ww_status ww_course_check_weights(const ww_course *course, ww_error *error)
 
 ww_status ww_course_advance(ww_course *course, int64_t wish, int64_t *wished, ww_error *error)
 {
-    WW_TRY(ww_engine_step(course->engine, wish, wished, &course->batch_loss, error));
+    const int before = ww_phase_enter(course->parallel->profile, WW_PHASE_STEPS);
+    WW_TRY(ww_phase_done(course->parallel->profile, before,
+                         ww_engine_step(course->engine, wish, wished, &course->batch_loss, error)));
     return is_to_settle(course) ? ww_course_settle(course, error) : WW_OK;
 }

@@ -1,5 +1,6 @@
 #include "app/crews.h"
 
+#include "app/profile.h"
 #include "widthwise/board.h"
 #include "widthwise/clock.h"
 #include "widthwise/memory.h"
@@ -240,10 +241,18 @@ static ww_status run_task(crews *self, const ww_parallel *crew, size_t task, ww_
     if (leads && self->count == 1 && !self->tasks[task].fits)
         warn_of_memory(self, self->positions[task]);
     bool advanced = false;
+    ww_profile *profile = crew->profile;
+    const int before = ww_phase_enter(profile, WW_PHASE_OTHER);
+    ww_profile beginning;
+    if (profile != NULL)
+        beginning = *profile;
     const ww_status status = self->tasks[task].fits || self->count == 1
                                  ? ww_session_run_member(session, crew, self->positions[task],
                                                          &self->progress, &advanced, &error)
                                  : fail_memory(self, self->positions[task], &error);
+    ww_phase_leave(profile, before);
+    if (profile != NULL && session->members.count > 1)
+        ww_app_profile_tell_member(profile, &beginning, &self->progress);
     consequence drawn = CREW_GOES_ON;
     if (leads) {
         ww_overview_ended(&self->overview, status);
@@ -365,8 +374,10 @@ static ww_status say_busy(const crews *self, ww_error *error)
     double *shares = ww_allocate((size_t)parallel->size, sizeof *shares, "shares", error);
     WW_TRY(ww_agree(parallel, shares == NULL ? WW_FAILED : WW_OK, error));
     WW_ASSERT(shares != NULL);
-    const int code =
-        MPI_Gather(&share, 1, MPI_DOUBLE, shares, 1, MPI_DOUBLE, 0, parallel->communicator);
+    const double began = ww_call_begin(parallel->profile);
+    const int code = ww_call_end(
+        parallel->profile, WW_CALL_SHARES, sizeof share, began,
+        MPI_Gather(&share, 1, MPI_DOUBLE, shares, 1, MPI_DOUBLE, 0, parallel->communicator));
     if (code == MPI_SUCCESS && parallel->rank == 0 && !self->session->quiet) {
         double sum = 0.0;
         int least = 0;
@@ -435,8 +446,11 @@ static ww_status run(crews *self, const bool *skip, ww_crews_result *result, ww_
             "widthwise: warning: these %zu runs are expected to keep %d ranks at work for %.0f%% "
             "of the time; fewer ranks would do\n",
             self->count, parallel->size, 100.0 * self->division.share);
+    ww_profile *profile = parallel->profile;
+    const int before = ww_phase_enter(profile, WW_PHASE_OTHER);
     const ww_status status = work(self, parallel, 0, 0, error);
-    WW_TRY(ww_wait_for_all(parallel, wait_and_tell, self, error));
+    (void)ww_phase_enter(profile, WW_PHASE_WAITING);
+    WW_TRY(ww_phase_done(profile, before, ww_wait_for_all(parallel, wait_and_tell, self, error)));
     WW_TRY(ww_agree(parallel, status, error));
     WW_TRY(gather(self, result, error));
     return self->count > 1 ? say_busy(self, error) : WW_OK;

@@ -1,6 +1,7 @@
 #include "app/gram.h"
 
 #include "app/gram_warnings.h"
+#include "app/profile.h"
 #include "widthwise/clock.h"
 #include "widthwise/memory.h"
 #include "widthwise/theory.h"
@@ -64,6 +65,8 @@ static ww_status begin_writing(update *self, ww_error *error)
 
 static ww_status write_all(update *self, ww_error *error)
 {
+    ww_profile *profile = self->results->parallel->profile;
+    const int before = ww_phase_enter(profile, WW_PHASE_WRITING);
     WW_TRY(begin_writing(self, error));
     for (int field = 0; field < WW_GRAM_FIELDS; field++) {
         const int64_t place = place_in_file(self, field);
@@ -72,6 +75,7 @@ static ww_status write_all(update *self, ww_error *error)
                                        ww_gram_values(self->plan, self->work->values, field),
                                        error));
     }
+    ww_phase_leave(profile, before);
     return WW_OK;
 }
 
@@ -132,8 +136,10 @@ static ww_status write_eigenvectors(update *self, const ww_spectrum *spectrum, w
     if (slab == NULL)
         return WW_FAILED;
     ww_status status = ww_spectrum_to_slab(spectrum, slab, error);
+    const int before = ww_phase_enter(self->results->parallel->profile, WW_PHASE_WRITING);
     if (status == WW_OK)
         status = ww_store_write_eigenvectors(self->results->store, first, count, slab, error);
+    ww_phase_leave(self->results->parallel->profile, before);
     free(slab);
     return status;
 }
@@ -274,7 +280,9 @@ static ww_status bring_up_to_date(update *self, ww_error *error)
     WW_TRY(initial_piece(self, error));
     if (!self->is_there) {
         WW_TRY(write_all(self, error));
-        WW_TRY(ww_store_commit_gram(store, self->spectrum_key, self->key, error));
+        const int before = ww_phase_enter(self->results->parallel->profile, WW_PHASE_WRITING);
+        WW_TRY(ww_phase_done(self->results->parallel->profile, before,
+                             ww_store_commit_gram(store, self->spectrum_key, self->key, error)));
     }
     say_key_numbers(self);
     return WW_OK;

@@ -72,6 +72,7 @@ ww_status ww_app_gram_command(const ww_parallel *parallel, int count, char **wor
         {"--member", NULL, WW_OPTION_INTEGER, &given.member},
         {"--force", NULL, WW_OPTION_FLAG, &given.force},
         {"--wall-time", NULL, WW_OPTION_TEXT, &self.ending.wall_time},
+        {"--profile", NULL, WW_OPTION_MAYBE_TEXT, &self.profile_path},
         {"--wait-lock", NULL, WW_OPTION_INTEGER, &given.wait_lock},
         {"--quiet", "-q", WW_OPTION_FLAG, &self.quiet},
     };
@@ -79,7 +80,7 @@ ww_status ww_app_gram_command(const ww_parallel *parallel, int count, char **wor
     ww_status status = ww_session_begin(&self, "gram", options, sizeof options / sizeof options[0],
                                         count, words, &given.operand, 1, error);
     if (status == WW_OK)
-        status = is_hdf5(given.operand, parallel, &is_file, error);
+        status = is_hdf5(given.operand, self.parallel, &is_file, error);
     if (status == WW_OK)
         status = is_file ? go_on(&self, &given, error) : begin(&self, &given, error);
     ww_session_end(&self);

@@ -1,6 +1,7 @@
 // A member of which only the Gram matrix is wanted.
 
 #include "app/member.h"
+#include "app/profile.h"
 #include "app/results.h"
 #include "app/start.h"
 
@@ -34,12 +35,16 @@ ww_status ww_app_member_gram(const char *path, const ww_app_member *member, cons
     ww_progress_begin(progress, member->label[0] != '\0' ? member->label : member->config->name, 0);
     WW_TRY(ww_problem_make(member->config, data, parallel, &problem, error));
     ww_app_start start;
+    const int around = ww_phase_enter(parallel->profile, WW_PHASE_WEIGHTS);
     ww_status status = ww_app_start_make(path, member->index, &problem, &start, error);
+    ww_phase_leave(parallel->profile, around);
     ww_app_start_give(&start, &problem);
     ww_member_layout layout = member->layout;
     layout.data_hash = data->hash;
+    const int before = ww_phase_enter(parallel->profile, WW_PHASE_FILE);
     if (status == WW_OK)
         status = ww_store_open(path, &layout, parallel, &problem.tiling, &store, error);
+    ww_phase_leave(parallel->profile, before);
     const ww_app_results results = {.member = member,
                                     .problem = &problem,
                                     .parallel = parallel,
@@ -54,7 +59,9 @@ ww_status ww_app_member_gram(const char *path, const ww_app_member *member, cons
     if (status == WW_STOPPED)
         ww_progress_say(progress, "%s", error->message);
     *advanced = status == WW_OK;
+    (void)ww_phase_enter(parallel->profile, WW_PHASE_FILE);
     ww_store_close(store);
+    ww_phase_leave(parallel->profile, before);
     ww_app_start_free(&start);
     return status;
 }

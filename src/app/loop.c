@@ -2,6 +2,8 @@
 
 #include "app/conditions.h"
 #include "app/course.h"
+#include "app/measuring.h"
+#include "app/profile.h"
 #include "app/results.h"
 
 #include "widthwise/clock.h"
@@ -19,6 +21,7 @@ static const int64_t WISH_COMMIT_ROWS = INT64_C(1) << 20;
 static const int64_t WISH_END = INT64_C(1) << 40;
 static const int64_t WISH_MASK = (INT64_C(1) << 20) - 1;
 
+static const double LEAST_SHARE = 0.005; // of the time, of what measuring takes to be told
 static const double GRAM_SLOWNESS = 4.0; // flops of the Gram matrix against those of steps
 
 typedef struct member_loop {
@@ -29,6 +32,8 @@ typedef struct member_loop {
     ww_ending *ending;
     ww_course course;
     ww_store *store;
+    double began, measuring;             // time at which this start began, seconds of its records
+    int64_t records;                     // of this start
     double results_work;                 // of the results at the end, in steps
     int64_t first_step;                  // at which this start began
     double last_checkpoint, last_commit; // times, rank 0 decides by them
@@ -51,8 +56,10 @@ static ww_status checkpoint(member_loop *self, ww_run_state state, ww_error *err
 {
     const ww_weights_source source = weights_of(self);
     const double began = ww_seconds();
+    const int before = ww_phase_enter(self->parallel->profile, WW_PHASE_CHECKPOINTS);
     WW_TRY(ww_course_check_weights(&self->course, error));
     WW_TRY(ww_store_checkpoint(self->store, ww_course_step(&self->course), &source, state, error));
+    ww_phase_leave(self->parallel->profile, before);
     self->last_checkpoint = self->last_commit = ww_seconds();
     self->checkpoint_step = ww_course_step(&self->course);
     ww_ending_checkpointed(self->ending, self->last_checkpoint - began);
@@ -83,7 +90,9 @@ static ww_status write_record(member_loop *self, ww_error *error)
         .batch = batch_of_step,
         .batch_context = self,
     };
-    return ww_store_write_record(self->store, &record, error);
+    const int before = ww_phase_enter(self->parallel->profile, WW_PHASE_WRITING);
+    return ww_phase_done(self->parallel->profile, before,
+                         ww_store_write_record(self->store, &record, error));
 }
 
 // What is recorded is written when the run begins. Where it was damaged since, it is written again
@@ -91,7 +100,9 @@ static ww_status write_record(member_loop *self, ww_error *error)
 static ww_status mend_record(member_loop *self, ww_error *error)
 {
     bool holds = true;
-    WW_TRY(ww_store_check_record(self->store, &holds, error));
+    const int before = ww_phase_enter(self->parallel->profile, WW_PHASE_FILE);
+    WW_TRY(ww_phase_done(self->parallel->profile, before,
+                         ww_store_check_record(self->store, &holds, error)));
     if (holds)
         return WW_OK;
     ww_progress_warn(self->progress,
@@ -104,8 +115,14 @@ static ww_status record(member_loop *self, ww_error *error)
 {
     const double began = ww_seconds();
     WW_TRY(ww_course_record(&self->course, error));
-    ww_ending_recorded(self->ending, ww_seconds() - began);
-    return ww_store_append(self->store, ww_course_step(&self->course), self->course.values, error);
+    const double seconds = ww_seconds() - began;
+    ww_ending_recorded(self->ending, seconds);
+    self->measuring += seconds;
+    self->records++;
+    const int before = ww_phase_enter(self->parallel->profile, WW_PHASE_WRITING);
+    return ww_phase_done(
+        self->parallel->profile, before,
+        ww_store_append(self->store, ww_course_step(&self->course), self->course.values, error));
 }
 
 // What belongs to the state after `step` steps: a row, and a snapshot. Both come before a
@@ -119,7 +136,9 @@ static ww_status record_step(member_loop *self, ww_error *error)
         if (self->member->layout.snapshot_steps[i] != step)
             continue;
         const ww_weights_source source = weights_of(self);
-        WW_TRY(ww_store_snapshot(self->store, i, &source, error));
+        const int before = ww_phase_enter(self->parallel->profile, WW_PHASE_WRITING);
+        WW_TRY(ww_phase_done(self->parallel->profile, before,
+                             ww_store_snapshot(self->store, i, &source, error)));
     }
     return WW_OK;
 }
@@ -188,7 +207,10 @@ static ww_status begin_or_restore(member_loop *self, ww_error *error)
     int64_t step = -1;
     char notice[WW_MESSAGE_SIZE];
     WW_TRY(mend_record(self, error));
-    WW_TRY(ww_store_restore(self->store, &target, &step, notice, sizeof notice, error));
+    const int before = ww_phase_enter(self->parallel->profile, WW_PHASE_FILE);
+    WW_TRY(
+        ww_phase_done(self->parallel->profile, before,
+                      ww_store_restore(self->store, &target, &step, notice, sizeof notice, error)));
     if (notice[0] != '\0')
         ww_progress_warn(self->progress, "warning: %s", notice);
     if (step < 0 && notice[0] != '\0') // a damaged checkpoint may have been read over the weights
@@ -244,7 +266,9 @@ static ww_status stop(member_loop *self, ww_error *error)
 // Ends early after the last step, whose checkpoint is there: what comes after it waits.
 static ww_status stop_after_training(member_loop *self, ww_error *error)
 {
-    WW_TRY(ww_store_finish(self->store, WW_RUN_STOPPED, "", error));
+    const int before = ww_phase_enter(self->parallel->profile, WW_PHASE_WRITING);
+    WW_TRY(ww_phase_done(self->parallel->profile, before,
+                         ww_store_finish(self->store, WW_RUN_STOPPED, "", error)));
     WW_TRY(ww_ending_share_reason(self->ending, self->parallel, error));
     return ww_fail(
         error, WW_STOPPED,
@@ -282,7 +306,9 @@ static ww_status make_steps(member_loop *self, ww_error *error)
         if (!ends && ((every > 0 && step % every == 0) || (wished & WISH_MASK) != 0)) {
             WW_TRY(checkpoint(self, WW_RUN_RUNNING, error));
         } else if (!ends && wished >= WISH_COMMIT_ROWS) {
-            WW_TRY(ww_store_commit_rows(self->store, error));
+            const int before = ww_phase_enter(self->parallel->profile, WW_PHASE_WRITING);
+            WW_TRY(ww_phase_done(self->parallel->profile, before,
+                                 ww_store_commit_rows(self->store, error)));
             self->last_commit = ww_seconds();
         }
         ww_progress_step(self->progress, step, steps, self->member->plan,
@@ -350,6 +376,22 @@ static void say_rest(member_loop *self, const char *seconds, const char *numbers
                     (long long)ww_course_step(&self->course), seconds, margins, numbers);
 }
 
+// What part of the time measuring took: of one of many runs only where it is most of it.
+static void say_measuring(member_loop *self)
+{
+    const ww_measuring measuring = {.seconds = self->measuring,
+                                    .whole = ww_seconds() - self->began,
+                                    .records = self->records,
+                                    .steps = ww_course_step(&self->course) - self->first_step,
+                                    .every = self->config->measure.every};
+    const double share = ww_measuring_share(&measuring);
+    char text[256];
+    if (share < LEAST_SHARE || (self->progress->member_count > 1 && share < WW_MEASURING_DOMINATES))
+        return;
+    ww_measuring_text(&measuring, "would have been", text, sizeof text);
+    ww_progress_say(self->progress, "measuring took %s", text);
+}
+
 static void say_outcome(member_loop *self, ww_status status, const ww_error *error)
 {
     char text[512] = ": "; // and what numbers there are
@@ -371,6 +413,7 @@ static void say_outcome(member_loop *self, ww_status status, const ww_error *err
         ww_progress_warn(self->progress, "%s", error->message);
     else if (status == WW_STOPPED)
         ww_progress_say(self->progress, "%s", error->message);
+    say_measuring(self);
 }
 
 static ww_status say_start(member_loop *self, ww_error *error)
@@ -384,8 +427,10 @@ static ww_status say_start(member_loop *self, ww_error *error)
         ww_engine_describe(&self->course.problem, text, sizeof text);
         ww_progress_say(self->progress, "steps by %s", text);
     }
-    return ww_conditions_warn(self->config, self->course.data, self->parallel, self->progress,
-                              error);
+    const int before = ww_phase_enter(self->parallel->profile, WW_PHASE_START);
+    return ww_phase_done(
+        self->parallel->profile, before,
+        ww_conditions_warn(self->config, self->course.data, self->parallel, self->progress, error));
 }
 
 ww_status ww_app_member_run(const char *path, const ww_app_member *member, const ww_dataset *data,
@@ -399,6 +444,7 @@ ww_status ww_app_member_run(const char *path, const ww_app_member *member, const
         .parallel = parallel,
         .progress = progress,
         .ending = ending,
+        .began = ww_seconds(),
         .first_step = INT64_MAX,
         .checkpoint_step = -1,
     };
@@ -409,11 +455,13 @@ ww_status ww_app_member_run(const char *path, const ww_app_member *member, const
     layout.data_hash = data->hash;
     if (status == WW_OK)
         status = say_start(&self, error);
+    const int around = ww_phase_enter(parallel->profile, WW_PHASE_FILE);
     if (status == WW_OK)
         status =
             ww_store_open(path, &layout, parallel, &self.course.problem.tiling, &self.store, error);
+    ww_phase_leave(parallel->profile, around);
     if (status == WW_OK)
-        status = run_to_end(&self, error);
+        status = ww_phase_done(parallel->profile, around, run_to_end(&self, error));
     if (status == WW_DIVERGED && self.store != NULL) {
         // The rows up to here count; the last good checkpoint stays as it is.
         ww_error commit_error = {0};
@@ -428,7 +476,9 @@ ww_status ww_app_member_run(const char *path, const ww_app_member *member, const
         say_outcome(&self, status, error);
     *advanced = status == WW_OK || status == WW_DIVERGED ||
                 (self.course.engine != NULL && ww_course_step(&self.course) > self.first_step);
+    (void)ww_phase_enter(parallel->profile, WW_PHASE_FILE);
     ww_store_close(self.store);
+    ww_phase_leave(parallel->profile, around);
     ww_course_free(&self.course);
     return status;
 }

@@ -1,5 +1,6 @@
 #include "app/app.h"
 #include "app/ending.h"
+#include "widthwise/clock.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -8,6 +9,7 @@
 
 int main(int count, char **words)
 {
+    const double began = ww_seconds();
     // Shared file pointers, which nothing here uses: two of Open MPI's ways to have them put files
     // beside the output, and a job that is killed leaves them there.
     setenv("OMPI_MCA_sharedfp", "^lockedfile,individual", 0);
@@ -28,6 +30,7 @@ int main(int count, char **words)
     ww_error error = {0};
     ww_status status = ww_parallel_create(MPI_COMM_WORLD, &parallel, &error);
     if (status == WW_OK) {
+        parallel.began = began;
         status = ww_app_main(&parallel, count, words);
         ww_parallel_destroy(&parallel);
     } else {

@@ -1,6 +1,7 @@
 #include "app/member.h"
 
 #include "app/course.h"
+#include "app/profile.h"
 #include "widthwise/memory.h"
 
 #include <stdlib.h>
@@ -269,7 +270,9 @@ static ww_status describe(const ww_app_members *members, const ww_config *config
             return WW_OK;
         }
     }
-    return ww_dataset_describe(config, parallel, shape, error);
+    const int before = ww_phase_enter(parallel->profile, WW_PHASE_DATA);
+    return ww_phase_done(parallel->profile, before,
+                         ww_dataset_describe(config, parallel, shape, error));
 }
 
 ww_status ww_app_members_prepare(const ww_experiment *experiment, size_t first, size_t count,
@@ -316,7 +319,9 @@ ww_status ww_data_cache_get(ww_data_cache *cache, const ww_config *config,
     if (cache->config != NULL && ww_config_same_data(cache->config, config))
         return WW_OK;
     ww_data_cache_free(cache);
-    WW_TRY(ww_dataset_load(config, parallel, &cache->data, error));
+    const int before = ww_phase_enter(parallel->profile, WW_PHASE_DATA);
+    WW_TRY(ww_phase_done(parallel->profile, before,
+                         ww_dataset_load(config, parallel, &cache->data, error)));
     cache->config = config;
     return WW_OK;
 }

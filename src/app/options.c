@@ -68,6 +68,12 @@ static ww_status take_value(const char *command, const ww_option *option, const 
     switch (option->kind) {
     case WW_OPTION_FLAG:
         return ww_fail(error, WW_USAGE, "%s: option %s takes no value", command, option->name);
+    case WW_OPTION_MAYBE_TEXT:
+        if (value[0] == '\0')
+            return ww_fail(error, WW_USAGE, "%s: option %s= wants a value, or no `=`", command,
+                           option->name);
+        *(const char **)option->target = value;
+        return WW_OK;
     case WW_OPTION_TEXT:
         *(const char **)option->target = value;
         return WW_OK;
@@ -114,6 +120,10 @@ ww_status ww_options_parse(const char *command, const ww_option *options, size_t
             return unknown_option(command, word, options, option_count, error);
         if (option->kind == WW_OPTION_FLAG && equals == NULL) {
             *(bool *)option->target = true;
+            continue;
+        }
+        if (option->kind == WW_OPTION_MAYBE_TEXT && equals == NULL) {
+            *(const char **)option->target = "";
             continue;
         }
         if (equals == NULL && i + 1 == count)

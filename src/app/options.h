@@ -1,4 +1,5 @@
-/// Command lines: `--name value`, `--name=value`, `-o value`, flags and operands.
+/// Command lines: `--name value`, `--name=value`, `-o value`, flags and operands. An option whose
+/// value may be missing takes one only as `--name=value`.
 #ifndef WIDTHWISE_APP_OPTIONS_H
 #define WIDTHWISE_APP_OPTIONS_H
 
@@ -15,11 +16,13 @@ typedef struct ww_option {
     enum {
         WW_OPTION_FLAG,
         WW_OPTION_TEXT,
+        WW_OPTION_MAYBE_TEXT, ///< "" where it is given without a value
         WW_OPTION_INTEGER,
         WW_OPTION_GIGABYTES,
         WW_OPTION_TEXTS
     } kind;
-    void *target; ///< bool *, const char **, int64_t * (>= 0), double * (> 0), or ww_option_texts *
+    void *target; ///< bool *, const char ** of texts, int64_t * (>= 0), double * (> 0), or
+                  ///< ww_option_texts *
 } ww_option;
 
 /// Values of an option that may be given several times. Borrowed texts; free `texts`.

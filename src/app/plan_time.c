@@ -1,5 +1,6 @@
 // The time that `widthwise plan` tells.
 
+#include "app/measuring.h"
 #include "app/plan.h"
 #include "widthwise/clock.h"
 
@@ -38,6 +39,24 @@ static bool ends_early(const ww_planning *plan)
             return true;
     }
     return false;
+}
+
+// What part of the time of the largest member measuring takes.
+static void print_measuring(const ww_planning *plan, const ww_duration *time)
+{
+    const ww_config *config = plan->members.list[plan->largest].config;
+    const double alone = time->replica > 0.0 ? time->replica : time->total;
+    const ww_measuring measuring = {.seconds =
+                                        (double)plan->costs[plan->largest].records * time->record,
+                                    .whole = alone,
+                                    .records = plan->costs[plan->largest].records,
+                                    .steps = config->training.steps,
+                                    .every = config->measure.every};
+    char text[256];
+    if (measuring.seconds <= 0.0)
+        return;
+    ww_measuring_text(&measuring, "would be", text, sizeof text);
+    printf("  measuring takes %s\n", text);
 }
 
 void ww_plan_print_time(const ww_planning *plan)
@@ -80,6 +99,7 @@ void ww_plan_print_time(const ww_planning *plan)
     printf("  %-38s %9s  (%.3g Gflop/s a rank in steps, %.3g MB/s to this folder)\n",
            plan->experiment.count > 1 ? "all runs, side by side" : "in all", text,
            rates->step_rate * 1e-9, rates->write_rate * 1e-6);
+    print_measuring(plan, &time);
     if (ends_early(plan))
         printf("  at most: this counts all steps, and training.stop or stop_at_rest can end a run "
                "long before\n");

@@ -6,6 +6,7 @@
 
 #include "app/conditions.h"
 #include "app/course.h"
+#include "app/profile.h"
 #include "widthwise/board.h"
 #include "widthwise/clock.h"
 #include "widthwise/memory.h"
@@ -91,6 +92,7 @@ static ww_status keep_results(const replicas *self, const ww_course *course, int
     const int64_t final_values = ww_measure_final_values(self->member->plan);
     int64_t *trajectory = trajectory_of(self, row);
     int64_t *final = trajectory + layout->records * ww_measure_values(self->member->plan);
+    const int before = ww_phase_enter(self->crew->profile, WW_PHASE_RESULTS);
     WW_TRY(ww_measure_finish(self->member->plan, &course->problem, course->origin, course->engine,
                              course->carry, NULL, NULL, self->results, error));
     memcpy(final, self->results, (size_t)final_values * sizeof *final);
@@ -111,6 +113,7 @@ static ww_status keep_results(const replicas *self, const ww_course *course, int
                                      .deep = &deep};
     ww_theory_compute(&self->member->theory_plan, &inputs,
                       (double *)(void *)(final + final_values));
+    ww_phase_leave(self->crew->profile, before);
     return WW_OK;
 }
 
@@ -282,6 +285,22 @@ static ww_status ordering_make(replicas *self, int64_t round, ordering *made, ww
     return reserve_all(self, round, error);
 }
 
+// Messages between a rank and rank 0.
+static void send(const ww_parallel *crew, const int64_t *words, int64_t count, int tag)
+{
+    const double began = ww_call_begin(crew->profile);
+    (void)ww_call_end(crew->profile, WW_CALL_SEND, (size_t)count * sizeof *words, began,
+                      MPI_Send(words, ww_int(count), MPI_INT64_T, 0, tag, crew->communicator));
+}
+
+static void receive(const ww_parallel *crew, int64_t *words, int64_t count, int rank, int tag)
+{
+    const double began = ww_call_begin(crew->profile);
+    (void)ww_call_end(crew->profile, WW_CALL_RECEIVE, (size_t)count * sizeof *words, began,
+                      MPI_Recv(words, ww_int(count), MPI_INT64_T, rank, tag, crew->communicator,
+                               MPI_STATUS_IGNORE));
+}
+
 // Brings the rows of all ranks to rank 0, in order. `*whole` is how many follow those in the file
 // without a gap.
 static ww_status gather(replicas *self, int64_t round, int64_t *whole, ww_error *error)
@@ -294,21 +313,16 @@ static ww_status gather(replicas *self, int64_t round, int64_t *whole, ww_error 
     ww_status status = crew->rank == 0 ? ordering_make(self, round, &order, error) : WW_OK;
     status = ww_agree(crew, status, error);
     if (status == WW_OK && crew->rank != 0) {
-        MPI_Send(&self->count, 1, MPI_INT64_T, 0, TAG_COUNT, crew->communicator);
-        MPI_Send(self->numbers, ww_int(self->count), MPI_INT64_T, 0, TAG_NUMBERS,
-                 crew->communicator);
-        MPI_Send(self->rows, ww_int(self->count * self->words), MPI_INT64_T, 0, TAG_ROWS,
-                 crew->communicator);
+        send(crew, &self->count, 1, TAG_COUNT);
+        send(crew, self->numbers, self->count, TAG_NUMBERS);
+        send(crew, self->rows, self->count * self->words, TAG_ROWS);
     } else if (status == WW_OK) {
         place_rows(self, self->numbers, self->rows, self->count, order.there);
         for (int rank = 1; rank < crew->size; rank++) {
             int64_t count = -1;
-            MPI_Recv(&count, 1, MPI_INT64_T, rank, TAG_COUNT, crew->communicator,
-                     MPI_STATUS_IGNORE);
-            MPI_Recv(order.numbers, ww_int(count), MPI_INT64_T, rank, TAG_NUMBERS,
-                     crew->communicator, MPI_STATUS_IGNORE);
-            MPI_Recv(order.rows, ww_int(count * self->words), MPI_INT64_T, rank, TAG_ROWS,
-                     crew->communicator, MPI_STATUS_IGNORE);
+            receive(crew, &count, 1, rank, TAG_COUNT);
+            receive(crew, order.numbers, count, rank, TAG_NUMBERS);
+            receive(crew, order.rows, count * self->words, rank, TAG_ROWS);
             place_rows(self, order.numbers, order.rows, count, order.there);
         }
         while (*whole < round && order.there[*whole])
@@ -326,11 +340,12 @@ static ww_status meet(replicas *self, int64_t round, ww_status worked, ww_error 
     ww_status status = gather(self, round, &whole, error);
     for (int64_t i = 0; status == WW_OK && i < whole && self->crew->rank == 0; i++)
         self->diverged += self->all[i * self->words] == WW_RUN_DIVERGED;
+    const int before = ww_phase_enter(self->crew->profile, WW_PHASE_WRITING);
     if (status == WW_OK && self->crew->rank == 0 && whole > 0)
         status = ww_store_append_replicas(self->store, whole, self->all, error);
     if (status == WW_OK && self->crew->rank == 0 && whole > 0)
         status = ww_store_commit_rows(self->store, error);
-    WW_TRY(ww_agree(self->crew, status, error));
+    WW_TRY(ww_phase_done(self->crew->profile, before, ww_agree(self->crew, status, error)));
     WW_TRY(ww_broadcast(self->crew, &whole, sizeof whole, 0, error));
     self->done += whole;
     int64_t handed_out = 0; // the counter begins at 0 again
@@ -388,6 +403,7 @@ static ww_status open_file(replicas *self, const char *path, ww_error *error)
 {
     char notice[WW_MESSAGE_SIZE] = "";
     ww_status status = WW_OK;
+    const int before = ww_phase_enter(self->crew->profile, WW_PHASE_FILE);
     if (self->crew->rank == 0) {
         ww_member_layout layout = self->member->layout;
         layout.data_hash = self->shared != NULL ? self->shared->hash : 0;
@@ -397,7 +413,7 @@ static ww_status open_file(replicas *self, const char *path, ww_error *error)
             status = ww_store_restore_replicas(self->store, &self->done, &self->diverged, notice,
                                                sizeof notice, error);
     }
-    WW_TRY(ww_agree(self->crew, status, error));
+    WW_TRY(ww_phase_done(self->crew->profile, before, ww_agree(self->crew, status, error)));
     WW_TRY(ww_broadcast(self->crew, &self->done, sizeof self->done, 0, error));
     self->first = self->done;
     if (notice[0] != '\0')
@@ -412,6 +428,7 @@ static ww_status open_file(replicas *self, const char *path, ww_error *error)
 static ww_status prepare(replicas *self, const char *path, ww_error *error)
 {
     WW_TRY(ww_agree(self->crew, ww_parallel_create(MPI_COMM_SELF, &self->alone, error), error));
+    self->alone.profile = self->crew->profile;
     WW_TRY(ww_board_create(self->crew, 1, &self->board, error));
     self->words = ww_store_replica_words(&self->member->layout);
     int64_t words = 0; // of a round in which each rank has one replica: in one message of MPI
@@ -440,13 +457,14 @@ static ww_status finish(replicas *self, ww_error *error)
     const bool none_is_good = all && self->diverged == self->done;
     static const char reason[] = "every replica diverged; a smaller training.rate may help";
     ww_status status = WW_OK;
+    const int before = ww_phase_enter(self->crew->profile, WW_PHASE_WRITING);
     if (self->crew->rank == 0)
         status = ww_store_finish(self->store,
                                  none_is_good ? WW_RUN_DIVERGED
                                  : all        ? WW_RUN_DONE
                                               : WW_RUN_STOPPED,
                                  none_is_good ? reason : "", error);
-    WW_TRY(ww_agree(self->crew, status, error));
+    WW_TRY(ww_phase_done(self->crew->profile, before, ww_agree(self->crew, status, error)));
     if (self->diverged > 0)
         ww_progress_warn(self->progress, "%lld of %lld replicas diverged",
                          (long long)self->diverged, (long long)self->done);

@@ -1,6 +1,7 @@
 #include "app/results.h"
 
 #include "app/gram.h"
+#include "app/profile.h"
 #include "widthwise/memory.h"
 #include "widthwise/theory.h"
 
@@ -104,9 +105,11 @@ static ww_status collect(const ww_app_results *results, collected *self, ww_erro
     self->course.rows = inputs->rows;
     self->course.steps = self->steps;
     self->course.follows_outputs = ww_theory_measures(&member->theory_plan, "train_outputs");
+    const int before = ww_phase_enter(results->parallel->profile, WW_PHASE_GRAM);
     WW_TRY(ww_gram_work_create(member->gram, results->problem, &self->work, error));
     WW_TRY(ww_app_gram(results, &self->work,
                        ww_theory_has_descent(&member->theory_plan) ? &self->course : NULL, error));
+    ww_phase_leave(results->parallel->profile, before);
     inputs->gram = self->work.values;
     inputs->deviation_limit = self->course.deviation_limit;
     inputs->deviation_initial = self->course.deviation_initial;
@@ -121,10 +124,12 @@ static ww_status write_theory(const ww_app_results *results, collected *self, ww
     const ww_member_layout *layout = &results->member->layout;
     ww_theory_compute(&results->member->theory_plan, &self->inputs, self->values);
     const double *position = self->values;
+    const int before = ww_phase_enter(results->parallel->profile, WW_PHASE_WRITING);
     for (size_t i = 0; i < layout->theory_count; i++) {
         WW_TRY(ww_store_write_theory(results->store, i, position, error));
         position += ww_field_size(&layout->theory[i]);
     }
+    ww_phase_leave(results->parallel->profile, before);
     return WW_OK;
 }
 
@@ -141,13 +146,18 @@ static ww_status write_final(const ww_app_results *results, collected *self, ww_
         status = ww_measure_finish(member->plan, &results->course->problem, results->course->origin,
                                    results->course->engine, results->course->carry, results->before,
                                    results->context, values, error);
-    if (status == WW_OK && ww_app_has_gram_at_snapshots(member))
+    if (status == WW_OK && ww_app_has_gram_at_snapshots(member)) {
+        const int around = ww_phase_enter(results->parallel->profile, WW_PHASE_GRAM);
         status = ww_app_gram_at_snapshots(results, &self->work, values + own, error);
+        ww_phase_leave(results->parallel->profile, around);
+    }
     const double *position = values;
+    const int before = ww_phase_enter(results->parallel->profile, WW_PHASE_WRITING);
     for (size_t i = 0; i < layout->final_count && status == WW_OK; i++) {
         status = ww_store_write_final(results->store, i, position, error);
         position += ww_field_size(&layout->final[i]);
     }
+    ww_phase_leave(results->parallel->profile, before);
     free(values);
     return status;
 }
@@ -155,13 +165,17 @@ static ww_status write_final(const ww_app_results *results, collected *self, ww_
 ww_status ww_app_results_write(const ww_app_results *results, ww_error *error)
 {
     collected self = {.values = NULL};
+    ww_profile *profile = results->parallel->profile;
+    const int around = ww_phase_enter(profile, WW_PHASE_RESULTS);
     ww_status status = collect(results, &self, error);
     if (status == WW_OK)
         status = write_final(results, &self, error);
     if (status == WW_OK)
         status = write_theory(results, &self, error);
+    (void)ww_phase_enter(profile, WW_PHASE_WRITING);
     if (status == WW_OK)
         status = ww_store_finish(results->store, WW_RUN_DONE, "", error);
+    ww_phase_leave(profile, around);
     collected_free(&self);
     return status;
 }
@@ -169,9 +183,11 @@ ww_status ww_app_results_write(const ww_app_results *results, ww_error *error)
 ww_status ww_app_gram_write(const ww_app_results *results, ww_error *error)
 {
     ww_gram_work work = {.plan = NULL};
+    const int before = ww_phase_enter(results->parallel->profile, WW_PHASE_GRAM);
     ww_status status = ww_gram_work_create(results->member->gram, results->problem, &work, error);
     if (status == WW_OK)
         status = ww_app_gram(results, &work, NULL, error);
     ww_gram_work_free(&work);
+    ww_phase_leave(results->parallel->profile, before);
     return status;
 }

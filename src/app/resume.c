@@ -2,6 +2,7 @@
 
 #include "app/app.h"
 #include "app/lock.h"
+#include "app/profile.h"
 #include "app/provenance.h"
 #include "app/session.h"
 #include "widthwise/memory.h"
@@ -163,8 +164,10 @@ static ww_status change_members(const ww_session *self, const recalled *found, w
                                       .count = batches.count,
                                       .batch = batch_of_member,
                                       .batch_context = &batches};
+    const int before = ww_phase_enter(self->parallel->profile, WW_PHASE_FILE);
     if (status == WW_OK && changes.count > 0)
         status = ww_store_reshape(self->path, &changes, self->parallel, error);
+    ww_phase_leave(self->parallel->profile, before);
     for (size_t i = 0; i < batches.count; i++)
         ww_batches_free(batches.batches[i]);
     free(batches.batches);
@@ -192,7 +195,9 @@ static ww_status go_on(ww_session *self, const recalled *found, ww_error *error)
         warn_of_other_arithmetic(found, &provenance);
     WW_TRY(check_data(self, found, error));
     WW_TRY(change_members(self, found, error));
-    WW_TRY(ww_store_add_attempt(self->path, &provenance, self->parallel, error));
+    const int before = ww_phase_enter(self->parallel->profile, WW_PHASE_FILE);
+    WW_TRY(ww_phase_done(self->parallel->profile, before,
+                         ww_store_add_attempt(self->path, &provenance, self->parallel, error)));
     self->is_over = found->is_over;
     return ww_session_run(self, found->skip, found->outcome, error);
 }
@@ -220,11 +225,13 @@ ww_status ww_session_resume(ww_session *self, int64_t wait_lock, ww_error *error
 {
     ww_store_lock lock = {.descriptor = -1};
     ww_file_summary summary = {0};
+    const int before = ww_phase_enter(self->parallel->profile, WW_PHASE_FILE);
     ww_status status = ww_app_lock_take(self->path, wait_lock, self->parallel, &lock, error);
     if (status == WW_OK)
         status = ww_store_check_structure(self->path, self->parallel, error);
     if (status == WW_OK)
         status = ww_store_summarize_all(self->path, self->parallel, &summary, error);
+    ww_phase_leave(self->parallel->profile, before);
     if (status == WW_OK)
         status = resume_members(self, &summary, error);
     ww_store_unlock(&lock);
@@ -241,6 +248,7 @@ ww_status ww_app_resume(const ww_parallel *parallel, int count, char **words, ww
         {"--set", NULL, WW_OPTION_TEXTS, &self.settings},
         {"--until", NULL, WW_OPTION_INTEGER, &self.ending.until},
         {"--wall-time", NULL, WW_OPTION_TEXT, &self.ending.wall_time},
+        {"--profile", NULL, WW_OPTION_MAYBE_TEXT, &self.profile_path},
         {"--wait-lock", NULL, WW_OPTION_INTEGER, &wait_lock},
         {"--quiet", "-q", WW_OPTION_FLAG, &self.quiet},
     };

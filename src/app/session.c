@@ -3,6 +3,7 @@
 #include "app/crews.h"
 #include "app/gram_warnings.h"
 #include "app/lock.h"
+#include "app/profile.h"
 #include "app/provenance.h"
 #include "app/replicas.h"
 #include "app/start.h"
@@ -20,6 +21,17 @@ ww_session ww_session_make(const ww_parallel *parallel)
     return (ww_session){.parallel = parallel, .began = ww_seconds(), .ending = {.until = -1}};
 }
 
+// All ranks with a profile, in the place of those without.
+static void begin_profile(ww_session *self)
+{
+    const double began = self->parallel->began;
+    ww_profile_begin(&self->profile, began > 0.0 ? began : self->began, WW_PHASE_MPI);
+    (void)ww_profile_switch(&self->profile, WW_PHASE_START, self->began);
+    self->profiled = *self->parallel;
+    self->profiled.profile = &self->profile;
+    self->parallel = &self->profiled;
+}
+
 ww_status ww_session_begin(ww_session *self, const char *name, const ww_option *options,
                            size_t option_count, int count, char **words, const char **operands,
                            size_t most_operands, ww_error *error)
@@ -29,6 +41,11 @@ ww_status ww_session_begin(ww_session *self, const char *name, const ww_option *
     if (status == WW_OK)
         status = ww_options_parse(name, options, option_count, count, words, operands,
                                   most_operands, error);
+    if (status == WW_OK && self->profile_path != NULL) {
+        begin_profile(self);
+        if (self->parallel->rank == 0)
+            status = ww_app_profile_check(self->profile_path, error);
+    }
     return ww_agree(self->parallel, status, error);
 }
 
@@ -152,8 +169,10 @@ static ww_status compute_member_targets(ww_session *self, size_t i, ww_error *er
     } else {
         ww_worst_case found;
         char warning[512];
+        const int before = ww_phase_enter(self->parallel->profile, WW_PHASE_GRAM);
         WW_TRY(ww_gram_worst_case(member->config, &self->cache.data, self->parallel, targets,
                                   &found, error));
+        ww_phase_leave(self->parallel->profile, before);
         ww_gram_worst_case_warning(&found, warning, sizeof warning);
         if (self->parallel->rank == 0 && warning[0] != '\0')
             (void)fprintf(stderr, "%s\n", warning);
@@ -214,6 +233,7 @@ ww_status ww_session_create_and_run(ww_session *self, int64_t chosen, bool force
     if (status == WW_OK)
         status = ww_provenance_make(self->parallel, self->command, (int64_t)first, 0, &provenance,
                                     error);
+    const int before = ww_phase_enter(self->parallel->profile, WW_PHASE_FILE);
     if (status == WW_OK)
         status =
             ww_store_create(self->path, force, &provenance, layouts, count, self->parallel, error);
@@ -221,6 +241,7 @@ ww_status ww_session_create_and_run(ww_session *self, int64_t chosen, bool force
     ww_store_lock lock = {.descriptor = -1};
     if (status == WW_OK)
         status = ww_app_lock_take(self->path, 0, self->parallel, &lock, error);
+    ww_phase_leave(self->parallel->profile, before);
     if (status == WW_OK)
         status = ww_session_run(self, NULL, WW_OK, error);
     ww_store_unlock(&lock);
@@ -236,9 +257,11 @@ ww_status ww_session_load_data(ww_session *session, const ww_parallel *crew,
     const int64_t count = member->layout.train * member->layout.targets;
     double *targets = ww_allocate((size_t)count, sizeof *targets, "train targets", error);
     ww_status status = ww_agree(crew, targets != NULL ? WW_OK : WW_FAILED, error);
+    const int before = ww_phase_enter(crew->profile, WW_PHASE_FILE);
     if (status == WW_OK)
         status =
             ww_store_read_train_targets(session->path, member->index, count, crew, targets, error);
+    ww_phase_leave(crew->profile, before);
     if (status == WW_OK)
         ww_dataset_set_train_targets(&session->cache.data, targets);
     free(targets);
@@ -290,10 +313,11 @@ static void say_end(const ww_session *self, const ww_crews_result *result, ww_st
            self->parallel->size, self->parallel->size == 1 ? "" : "s");
 }
 
-ww_status ww_session_run(ww_session *self, const bool *skip, ww_status outcome, ww_error *error)
+// The sum of what the crews did.
+static ww_status end_run(ww_session *self, const ww_crews_result *given, ww_status outcome,
+                         ww_error *error)
 {
-    ww_crews_result result;
-    WW_TRY(ww_crews_run(self, skip, &result, error));
+    const ww_crews_result result = *given;
     if (result.stopped > 0 && result.by_time && result.advanced == 0)
         return ww_fail(
             error, WW_FAILED,
@@ -302,7 +326,11 @@ ww_status ww_session_run(ww_session *self, const bool *skip, ww_status outcome, 
             "then go on with `widthwise resume %s`",
             self->path);
     // The last look at what HDF5 reads: each member has looked at its own data.
-    if (result.failed == 0 && ww_store_check_structure(self->path, self->parallel, error) != WW_OK)
+    const int before = ww_phase_enter(self->parallel->profile, WW_PHASE_FILE);
+    const ww_status structure =
+        result.failed == 0 ? ww_store_check_structure(self->path, self->parallel, error) : WW_OK;
+    ww_phase_leave(self->parallel->profile, before);
+    if (structure != WW_OK)
         return error->status = WW_FAILED;
     // The only member says itself what kind of failure it was; ranks beside its crew do not know.
     int64_t is_usage =
@@ -322,4 +350,15 @@ ww_status ww_session_run(ww_session *self, const bool *skip, ww_status outcome, 
     if (self->parallel->rank == 0 && (result.failed == 0 || self->members.count > 1))
         say_end(self, &result, outcome, memory);
     return outcome;
+}
+
+ww_status ww_session_run(ww_session *self, const bool *skip, ww_status outcome, ww_error *error)
+{
+    ww_crews_result result;
+    WW_TRY(ww_crews_run(self, skip, &result, error));
+    const ww_status status = end_run(self, &result, outcome, error);
+    ww_error ignored = {0}; // the job is done
+    if (self->parallel->profile != NULL)
+        (void)ww_app_profile_tell(self->parallel, self->command, self->profile_path, &ignored);
+    return status;
 }

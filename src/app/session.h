@@ -7,6 +7,7 @@
 #include "app/options.h"
 #include "widthwise/config.h"
 #include "widthwise/parallel.h"
+#include "widthwise/profile.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,6 +17,9 @@
 /// the last one. Made by ww_session_make.
 typedef struct ww_session {
     const ww_parallel *parallel; ///< all ranks
+    const char *profile_path;    ///< of what --profile writes, "" where it only tells; NULL: none
+    ww_profile profile;
+    ww_parallel profiled; ///< all ranks, with the profile, where there is one: what `parallel` is
     ww_experiment experiment;
     ww_app_members members;
     ww_data_cache cache;
@@ -35,8 +39,9 @@ typedef struct ww_session {
 /// One that begins now.
 ww_session ww_session_make(const ww_parallel *parallel);
 
-/// Takes the words after the subcommand `name` down and puts them where ww_options_parse has them.
-/// Collective, as all that follows. End with ww_session_end, also after a failure.
+/// Takes the words after the subcommand `name` down and puts them where ww_options_parse has them,
+/// and begins the profile where one is wanted: from then on `self` stays where it is. Collective,
+/// as all that follows. End with ww_session_end, also after a failure.
 ww_status ww_session_begin(ww_session *self, const char *name, const ww_option *options,
                            size_t option_count, int count, char **words, const char **operands,
                            size_t most_operands, ww_error *error);

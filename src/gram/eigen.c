@@ -8,6 +8,7 @@
 #include "parallel/mpi_error.h"
 #include "widthwise/gram.h"
 #include "widthwise/memory.h"
+#include "widthwise/profile.h"
 
 #include <cblas.h>
 #include <math.h>
@@ -66,11 +67,14 @@ static ww_status prepare(computation *self, const ww_grid *grid, int64_t order, 
         WW_TRY(ww_block_matrix_create(grid, order, order, block, &spectrum->vectors, error));
     spectrum->values = ww_allocate((size_t)order, sizeof(double), "eigenvalues", error);
     ww_status status = spectrum->values == NULL ? WW_FAILED : allocate_work(self, error);
+    const double began = ww_call_begin(grid->parallel.profile);
     if (status == WW_OK)
-        status = ww_mpi_status(MPI_Comm_split(grid->parallel.communicator,
-                                              ww_grid_has_place(grid) ? 0 : MPI_UNDEFINED,
-                                              grid->parallel.rank, &self->members),
-                               "the ranks of a process grid", error);
+        status =
+            ww_mpi_status(ww_call_end(grid->parallel.profile, WW_CALL_GROUP, 0, began,
+                                      MPI_Comm_split(grid->parallel.communicator,
+                                                     ww_grid_has_place(grid) ? 0 : MPI_UNDEFINED,
+                                                     grid->parallel.rank, &self->members)),
+                          "the ranks of a process grid", error);
     return ww_agree(&grid->parallel, status, error);
 }
 

@@ -2,6 +2,7 @@
 
 #include "measure/triangle.h"
 #include "widthwise/memory.h"
+#include "widthwise/profile.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -116,20 +117,28 @@ static void send_doubles(reduction *tree, const double *data, int64_t count, int
                          int tag)
 {
     for (int64_t done = 0; done < count; done += MESSAGE_DOUBLES) {
+        const int part = ww_int(least(count - done, MESSAGE_DOUBLES));
+        const double began = ww_call_begin(tree->parallel->profile);
         if (!tree->planning)
-            check_mpi(tree, MPI_Isend(data + done, ww_int(least(count - done, MESSAGE_DOUBLES)),
-                                      MPI_DOUBLE, destination, tag, tree->parallel->communicator,
-                                      &tree->messages[tree->message_count]));
+            check_mpi(tree, ww_call_end(tree->parallel->profile, WW_CALL_SEND,
+                                        (size_t)part * sizeof *data, began,
+                                        MPI_Isend(data + done, part, MPI_DOUBLE, destination, tag,
+                                                  tree->parallel->communicator,
+                                                  &tree->messages[tree->message_count])));
         ++tree->message_count;
     }
 }
 
 static void receive_doubles(reduction *tree, double *data, int64_t count, int source, int tag)
 {
-    for (int64_t done = 0; done < count; done += MESSAGE_DOUBLES)
-        check_mpi(tree,
-                  MPI_Recv(data + done, ww_int(least(count - done, MESSAGE_DOUBLES)), MPI_DOUBLE,
-                           source, tag, tree->parallel->communicator, MPI_STATUS_IGNORE));
+    for (int64_t done = 0; done < count; done += MESSAGE_DOUBLES) {
+        const int part = ww_int(least(count - done, MESSAGE_DOUBLES));
+        const double began = ww_call_begin(tree->parallel->profile);
+        check_mpi(tree, ww_call_end(tree->parallel->profile, WW_CALL_RECEIVE,
+                                    (size_t)part * sizeof *data, began,
+                                    MPI_Recv(data + done, part, MPI_DOUBLE, source, tag,
+                                             tree->parallel->communicator, MPI_STATUS_IGNORE)));
+    }
 }
 
 static void finish_messages(reduction *tree)

@@ -3,6 +3,7 @@
 #include "parallel/mpi_error.h"
 
 #include "widthwise/memory.h"
+#include "widthwise/profile.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,10 +23,12 @@ static ww_status open_window(ww_board *board, ww_error *error)
 {
     const ww_parallel *parallel = &board->parallel;
     const MPI_Aint bytes = parallel->rank == 0 ? (MPI_Aint)(board->count * sizeof(int64_t)) : 0;
-    ww_status status =
-        ww_mpi_status(MPI_Win_allocate(bytes, (int)sizeof(int64_t), MPI_INFO_NULL,
-                                       parallel->communicator, &board->words, &board->window),
-                      "allocating a board", error);
+    const double began = ww_call_begin(parallel->profile);
+    ww_status status = ww_mpi_status(
+        ww_call_end(parallel->profile, WW_CALL_WINDOW, board->count * sizeof(int64_t), began,
+                    MPI_Win_allocate(bytes, (int)sizeof(int64_t), MPI_INFO_NULL,
+                                     parallel->communicator, &board->words, &board->window)),
+        "allocating a board", error);
     WW_TRY(ww_agree(parallel, status, error));
     MPI_Win_set_errhandler(board->window, MPI_ERRORS_RETURN);
     if (parallel->rank == 0)
@@ -100,10 +103,13 @@ ww_status ww_board_add(ww_board *board, size_t word, int64_t amount, int64_t *be
         found = board->words[word];
         board->words[word] += amount;
     } else {
+        const double began = ww_call_begin(board->parallel.profile);
         WW_TRY(ww_mpi_status(MPI_Fetch_and_op(&amount, &found, MPI_INT64_T, 0, (MPI_Aint)word,
                                               MPI_SUM, board->window),
                              "adding on a board", error));
-        WW_TRY(ww_mpi_status(MPI_Win_flush(0, board->window), "adding on a board", error));
+        WW_TRY(ww_mpi_status(ww_call_end(board->parallel.profile, WW_CALL_REACH, sizeof amount,
+                                         began, MPI_Win_flush(0, board->window)),
+                             "adding on a board", error));
     }
     if (before != NULL)
         *before = found;
@@ -116,10 +122,13 @@ int64_t ww_board_look(ww_board *board, size_t word)
     if (board->window == MPI_WIN_NULL)
         return board->words[word];
     // Reading by an accumulation that changes nothing is defined beside the additions of others.
+    const double began = ww_call_begin(board->parallel.profile);
     if (board->request == MPI_REQUEST_NULL &&
-        MPI_Rget_accumulate(NULL, 0, MPI_INT64_T, board->coming, (int)board->count, MPI_INT64_T, 0,
-                            0, (int)board->count, MPI_INT64_T, MPI_NO_OP, board->window,
-                            &board->request) != MPI_SUCCESS)
+        ww_call_end(board->parallel.profile, WW_CALL_REACH, board->count * sizeof *board->coming,
+                    began,
+                    MPI_Rget_accumulate(NULL, 0, MPI_INT64_T, board->coming, (int)board->count,
+                                        MPI_INT64_T, 0, 0, (int)board->count, MPI_INT64_T,
+                                        MPI_NO_OP, board->window, &board->request)) != MPI_SUCCESS)
         board->request = MPI_REQUEST_NULL;
     int arrived = 0;
     if (board->request != MPI_REQUEST_NULL &&

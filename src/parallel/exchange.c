@@ -3,6 +3,15 @@
 #include "parallel/mpi_error.h"
 
 #include "widthwise/memory.h"
+#include "widthwise/profile.h"
+
+static size_t sum_of(const int *counts, int size)
+{
+    size_t sum = 0;
+    for (int rank = 0; rank < size; rank++)
+        sum += (size_t)counts[rank];
+    return sum;
+}
 
 ww_status ww_gather_rows(const ww_parallel *parallel, void *rows, size_t row_bytes,
                          const int *counts, const int *places, ww_error *error)
@@ -14,10 +23,14 @@ ww_status ww_gather_rows(const ww_parallel *parallel, void *rows, size_t row_byt
     WW_TRY(ww_mpi_status(MPI_Type_contiguous(ww_int((int64_t)row_bytes), MPI_BYTE, &row),
                          "describing rows", error));
     ww_status status = ww_mpi_status(MPI_Type_commit(&row), "describing rows", error);
+    const double began = ww_call_begin(parallel->profile);
     if (status == WW_OK)
-        status = ww_mpi_status(MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, rows, counts,
-                                              places, row, parallel->communicator),
-                               "gathering rows over ranks", error);
+        status =
+            ww_mpi_status(ww_call_end(parallel->profile, WW_CALL_ROWS,
+                                      sum_of(counts, parallel->size) * row_bytes, began,
+                                      MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, rows,
+                                                     counts, places, row, parallel->communicator)),
+                          "gathering rows over ranks", error);
     MPI_Type_free(&row);
     return status;
 }
@@ -27,7 +40,10 @@ ww_status ww_scatter_sums(const ww_parallel *parallel, int64_t *words, const int
 {
     if (parallel->size == 1)
         return WW_OK;
-    return ww_mpi_status(MPI_Reduce_scatter(MPI_IN_PLACE, words, counts, MPI_INT64_T, MPI_SUM,
-                                            parallel->communicator),
+    const double began = ww_call_begin(parallel->profile);
+    return ww_mpi_status(ww_call_end(parallel->profile, WW_CALL_PARTED_SUM,
+                                     sum_of(counts, parallel->size) * sizeof *words, began,
+                                     MPI_Reduce_scatter(MPI_IN_PLACE, words, counts, MPI_INT64_T,
+                                                        MPI_SUM, parallel->communicator)),
                          "sums over ranks", error);
 }

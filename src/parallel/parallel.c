@@ -4,6 +4,7 @@
 #include "parallel/workers.h"
 
 #include "widthwise/memory.h"
+#include "widthwise/profile.h"
 
 #include <limits.h>
 #include <time.h>
@@ -40,10 +41,15 @@ void ww_parallel_destroy(ww_parallel *parallel)
 ww_status ww_parallel_split(const ww_parallel *whole, int number, ww_parallel *part,
                             ww_error *error)
 {
-    *part = (ww_parallel){.communicator = MPI_COMM_NULL, .threads = whole->threads};
-    WW_TRY(
-        ww_mpi_status(MPI_Comm_split(whole->communicator, number, whole->rank, &part->communicator),
-                      "dividing the ranks", error));
+    *part = (ww_parallel){.communicator = MPI_COMM_NULL,
+                          .threads = whole->threads,
+                          .began = whole->began,
+                          .profile = whole->profile};
+    const double began = ww_call_begin(whole->profile);
+    WW_TRY(ww_mpi_status(
+        ww_call_end(whole->profile, WW_CALL_GROUP, 0, began,
+                    MPI_Comm_split(whole->communicator, number, whole->rank, &part->communicator)),
+        "dividing the ranks", error));
     MPI_Comm_set_errhandler(part->communicator, MPI_ERRORS_RETURN);
     MPI_Comm_rank(part->communicator, &part->rank);
     MPI_Comm_size(part->communicator, &part->size);
@@ -55,12 +61,19 @@ ww_status ww_wait_for_all(const ww_parallel *parallel, void (*meanwhile)(void *c
 {
     const struct timespec pause = {.tv_nsec = 2000000};
     MPI_Request request = MPI_REQUEST_NULL;
+    ww_profile *profile = parallel->profile;
+    const double began = ww_call_begin(profile);
+    const double counted = profile != NULL ? profile->in_calls : 0.0;
     WW_TRY(ww_mpi_status(MPI_Ibarrier(parallel->communicator, &request), "waiting", error));
     int over = 0;
     while (true) {
         WW_TRY(ww_mpi_status(MPI_Test(&request, &over, MPI_STATUS_IGNORE), "waiting", error));
-        if (over != 0)
+        if (over != 0) {
+            // Calls that were made meanwhile have been counted.
+            const double meantime = profile != NULL ? profile->in_calls - counted : 0.0;
+            (void)ww_call_end(profile, WW_CALL_WAIT, 0, began + meantime, MPI_SUCCESS);
             return WW_OK;
+        }
         if (meanwhile != NULL)
             meanwhile(context);
         (void)nanosleep(&pause, NULL);
@@ -71,15 +84,20 @@ ww_status ww_memory_for_rank(const ww_parallel *parallel, int64_t *bytes, ww_err
 {
     MPI_Comm node = MPI_COMM_NULL;
     int ranks = 1;
-    WW_TRY(ww_mpi_status(MPI_Comm_split_type(parallel->communicator, MPI_COMM_TYPE_SHARED,
-                                             parallel->rank, MPI_INFO_NULL, &node),
-                         "finding the ranks of a node", error));
+    double began = ww_call_begin(parallel->profile);
+    WW_TRY(
+        ww_mpi_status(ww_call_end(parallel->profile, WW_CALL_GROUP, 0, began,
+                                  MPI_Comm_split_type(parallel->communicator, MPI_COMM_TYPE_SHARED,
+                                                      parallel->rank, MPI_INFO_NULL, &node)),
+                      "finding the ranks of a node", error));
     MPI_Comm_size(node, &ranks);
     MPI_Comm_free(&node);
     *bytes = ww_available_memory() / ranks;
-    return ww_mpi_status(
-        MPI_Allreduce(MPI_IN_PLACE, bytes, 1, MPI_INT64_T, MPI_MIN, parallel->communicator),
-        "agreeing on memory", error);
+    began = ww_call_begin(parallel->profile);
+    return ww_mpi_status(ww_call_end(parallel->profile, WW_CALL_MEMORY, sizeof *bytes, began,
+                                     MPI_Allreduce(MPI_IN_PLACE, bytes, 1, MPI_INT64_T, MPI_MIN,
+                                                   parallel->communicator)),
+                         "agreeing on memory", error);
 }
 
 ww_status ww_agree_on(const ww_parallel *parallel, ww_status status, ww_error *error)
@@ -91,8 +109,11 @@ ww_status ww_agree_on(const ww_parallel *parallel, ww_status status, ww_error *e
             error->status = status;
         return status;
     }
-    WW_TRY(ww_mpi_status(MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, parallel->communicator),
-                         "agreeing on an error", error));
+    double began = ww_call_begin(parallel->profile);
+    WW_TRY(ww_mpi_status(
+        ww_call_end(parallel->profile, WW_CALL_AGREEMENT, sizeof mine, began,
+                    MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, parallel->communicator)),
+        "agreeing on an error", error));
     if (first == INT_MAX)
         return WW_OK;
     ww_error agreed = {0};
@@ -101,9 +122,11 @@ ww_status ww_agree_on(const ww_parallel *parallel, ww_status status, ww_error *e
             agreed = *error;
         agreed.status = status;
     }
-    WW_TRY(ww_mpi_status(
-        MPI_Bcast(&agreed, (int)sizeof agreed, MPI_BYTE, first, parallel->communicator),
-        "agreeing on an error", error));
+    began = ww_call_begin(parallel->profile);
+    WW_TRY(ww_mpi_status(ww_call_end(parallel->profile, WW_CALL_ERROR, sizeof agreed, began,
+                                     MPI_Bcast(&agreed, (int)sizeof agreed, MPI_BYTE, first,
+                                               parallel->communicator)),
+                         "agreeing on an error", error));
     if (error != NULL)
         *error = agreed;
     return agreed.status;
@@ -117,8 +140,11 @@ ww_status ww_broadcast(const ww_parallel *parallel, void *data, size_t bytes, in
         return WW_OK;
     while (bytes > 0) {
         const size_t part = bytes < BROADCAST_BYTES ? bytes : BROADCAST_BYTES;
-        WW_TRY(ww_mpi_status(MPI_Bcast(position, (int)part, MPI_BYTE, root, parallel->communicator),
-                             "a broadcast", error));
+        const double began = ww_call_begin(parallel->profile);
+        WW_TRY(ww_mpi_status(
+            ww_call_end(parallel->profile, WW_CALL_BROADCAST, part, began,
+                        MPI_Bcast(position, (int)part, MPI_BYTE, root, parallel->communicator)),
+            "a broadcast", error));
         position += part;
         bytes -= part;
     }
@@ -129,9 +155,12 @@ ww_status ww_sum_words(const ww_parallel *parallel, int64_t *words, size_t count
 {
     while (count > 0) {
         const size_t part = count < SUM_WORDS ? count : SUM_WORDS;
-        WW_TRY(ww_mpi_status(MPI_Allreduce(MPI_IN_PLACE, words, (int)part, MPI_INT64_T, MPI_SUM,
-                                           parallel->communicator),
-                             "a sum over ranks", error));
+        const double began = ww_call_begin(parallel->profile);
+        WW_TRY(
+            ww_mpi_status(ww_call_end(parallel->profile, WW_CALL_SUM, part * sizeof *words, began,
+                                      MPI_Allreduce(MPI_IN_PLACE, words, (int)part, MPI_INT64_T,
+                                                    MPI_SUM, parallel->communicator)),
+                          "a sum over ranks", error));
         words += part;
         count -= part;
     }
@@ -140,7 +169,10 @@ ww_status ww_sum_words(const ww_parallel *parallel, int64_t *words, size_t count
 
 ww_status ww_maximum(const ww_parallel *parallel, double *values, size_t count, ww_error *error)
 {
-    return ww_mpi_status(MPI_Allreduce(MPI_IN_PLACE, values, ww_int((int64_t)count), MPI_DOUBLE,
-                                       MPI_MAX, parallel->communicator),
+    const double began = ww_call_begin(parallel->profile);
+    return ww_mpi_status(ww_call_end(parallel->profile, WW_CALL_MAXIMUM, count * sizeof *values,
+                                     began,
+                                     MPI_Allreduce(MPI_IN_PLACE, values, ww_int((int64_t)count),
+                                                   MPI_DOUBLE, MPI_MAX, parallel->communicator)),
                          "a maximum over ranks", error);
 }

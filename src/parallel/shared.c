@@ -3,6 +3,7 @@
 #include "parallel/mpi_error.h"
 
 #include "widthwise/memory.h"
+#include "widthwise/profile.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,11 +19,14 @@ enum { PATH_SIZE = 64 };
 ww_status ww_nodes_create(const ww_parallel *parallel, ww_nodes *nodes, ww_error *error)
 {
     ww_parallel *node = &nodes->node;
-    *nodes =
-        (ww_nodes){{.communicator = MPI_COMM_NULL, .size = 1}, {.communicator = MPI_COMM_NULL}};
-    WW_TRY(ww_mpi_status(MPI_Comm_split_type(parallel->communicator, MPI_COMM_TYPE_SHARED,
-                                             parallel->rank, MPI_INFO_NULL, &node->communicator),
-                         "finding the ranks of a node", error));
+    *nodes = (ww_nodes){{.communicator = MPI_COMM_NULL, .size = 1, .profile = parallel->profile},
+                        {.communicator = MPI_COMM_NULL}};
+    const double began = ww_call_begin(parallel->profile);
+    WW_TRY(ww_mpi_status(
+        ww_call_end(parallel->profile, WW_CALL_GROUP, 0, began,
+                    MPI_Comm_split_type(parallel->communicator, MPI_COMM_TYPE_SHARED,
+                                        parallel->rank, MPI_INFO_NULL, &node->communicator)),
+        "finding the ranks of a node", error));
     MPI_Comm_set_errhandler(node->communicator, MPI_ERRORS_RETURN);
     MPI_Comm_rank(node->communicator, &node->rank);
     MPI_Comm_size(node->communicator, &node->size);
@@ -149,9 +153,11 @@ static ww_status give(const ww_parallel *node, size_t bytes, ww_shared *block, b
     offer offered = make_offer(block);
     WW_TRY(ww_broadcast(node, &offered, sizeof offered, 0, error));
     int taken = node->rank == 0 ? offered.is_open != 0 : take(&offered, bytes, block);
-    WW_TRY(
-        ww_mpi_status(MPI_Allreduce(MPI_IN_PLACE, &taken, 1, MPI_INT, MPI_MIN, node->communicator),
-                      "sharing memory on a node", error));
+    const double began = ww_call_begin(node->profile);
+    WW_TRY(ww_mpi_status(
+        ww_call_end(node->profile, WW_CALL_MEMORY, sizeof taken, began,
+                    MPI_Allreduce(MPI_IN_PLACE, &taken, 1, MPI_INT, MPI_MIN, node->communicator)),
+        "sharing memory on a node", error));
     *all = taken != 0;
     if (!*all && node->rank > 0)
         ww_shared_free(block);

@@ -12,6 +12,7 @@ typedef struct parsed {
     const char *output;
     int64_t member;
     ww_option_texts settings;
+    const char *profile;
     const char *operands[1];
 } parsed;
 
@@ -23,16 +24,19 @@ static ww_status parse(parsed *result, const char *const *words, int count, ww_e
         {"--output", "-o", WW_OPTION_TEXT, &result->output},
         {"--member", NULL, WW_OPTION_INTEGER, &result->member},
         {"--set", NULL, WW_OPTION_TEXTS, &result->settings},
+        {"--profile", NULL, WW_OPTION_MAYBE_TEXT, &result->profile},
     };
     char *copies[8];
     for (int i = 0; i < count; i++)
         copies[i] = strdup(words[i]);
     const ww_status status =
-        ww_options_parse("run", options, 4, count, copies, result->operands, 1, error);
+        ww_options_parse("run", options, 5, count, copies, result->operands, 1, error);
     if (status == WW_OK && result->output != NULL)
         assert_string_equal(result->output, "f.h5");
     if (status == WW_OK && result->operands[0] != NULL)
         assert_string_equal(result->operands[0], "c.yaml");
+    if (status == WW_OK && result->profile != NULL)
+        assert_string_equal(result->profile, result->member == 3 ? "" : "p.json");
     if (status == WW_OK && result->settings.count == 2) {
         assert_string_equal(result->settings.texts[0], "a=1");
         assert_string_equal(result->settings.texts[1], "b=[x, y]");
@@ -63,6 +67,22 @@ static void test_all_forms(void **state)
     assert_non_null(result.operands[0]);
 }
 
+static void test_a_value_that_may_be_missing(void **state)
+{
+    (void)state;
+    ww_error error = {0};
+    parsed result;
+    const char *const without[] = {"--member=3", "--profile", "c.yaml"}; // which is no value of it
+    assert_int_equal(parse(&result, without, 3, &error), WW_OK);
+    assert_non_null(result.profile);
+    assert_non_null(result.operands[0]);
+    const char *const with[] = {"--profile=p.json", "c.yaml"};
+    assert_int_equal(parse(&result, with, 2, &error), WW_OK);
+    assert_non_null(result.profile);
+    assert_int_equal(parse(&result, with + 1, 1, &error), WW_OK);
+    assert_null(result.profile);
+}
+
 static void test_mistakes(void **state)
 {
     (void)state;
@@ -71,10 +91,11 @@ static void test_mistakes(void **state)
         int count;
         const char *says;
     } cases[] = {
-        {{"--forse"}, 1, "`--force`"},       {{"--zzzzzzzz"}, 1, "--help"},
-        {{"--output"}, 1, "wants a value"},  {{"--member", "x"}, 2, "whole number"},
-        {{"--member=-1"}, 1, "at least 0"},  {{"--force=yes"}, 1, "takes no value"},
-        {{"c.yaml", "d.yaml"}, 2, "d.yaml"}, {{"--member", "99999999999999999999"}, 2, "whole"},
+        {{"--forse"}, 1, "`--force`"},        {{"--zzzzzzzz"}, 1, "--help"},
+        {{"--output"}, 1, "wants a value"},   {{"--member", "x"}, 2, "whole number"},
+        {{"--member=-1"}, 1, "at least 0"},   {{"--force=yes"}, 1, "takes no value"},
+        {{"c.yaml", "d.yaml"}, 2, "d.yaml"},  {{"--member", "99999999999999999999"}, 2, "whole"},
+        {{"--profile="}, 1, "wants a value"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         ww_error error = {0};
@@ -89,6 +110,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_forms),
+        cmocka_unit_test(test_a_value_that_may_be_missing),
         cmocka_unit_test(test_mistakes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
