@@ -127,6 +127,11 @@ typedef struct ww_engine_cost {
 /// The cost of the engine that ww_engine_create would make. Pure.
 ww_engine_cost ww_engine_cost_of(const ww_problem *problem);
 
+/// The engine that ww_engine_create would make: what `auto` stands for, where the configuration has
+/// that. Of the data only the shape needs to be known. Pure: a model of costs (choice.c), no
+/// measurement.
+ww_engine_kind ww_engine_choice(const ww_problem *problem);
+
 /// Whether it is another engine than `dense`, the plain reference. Of the data only the shape needs
 /// to be known. Pure.
 bool ww_engine_is_special(const ww_problem *problem);

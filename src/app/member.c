@@ -173,9 +173,14 @@ ww_status ww_app_member_prepare(const ww_config *config, int64_t index, const ch
                                 const ww_dataset *shape, ww_app_member *member, ww_error *error)
 {
     *member = (ww_app_member){.index = index, .config = config, .label = label, .shape = *shape};
+    const ww_parallel alone = {.communicator = MPI_COMM_NULL, .rank = 0, .size = 1};
+    ww_problem problem;
+    ww_problem_describe(config, shape, &alone, &problem);
     ww_status status = ww_measure_plan_make(config, shape, &member->plan, error);
-    if (status == WW_OK) {
-        member->config_text = ww_config_to_yaml(config, error);
+    if (status == WW_OK) { // with the engine that is chosen, which restarts keep
+        ww_config chosen = *config;
+        chosen.training.engine = ww_engine_choice(&problem);
+        member->config_text = ww_config_to_yaml(&chosen, error);
         status = member->config_text != NULL ? WW_OK : WW_FAILED;
     }
     if (status == WW_OK && ww_config_wants_gram(config))
@@ -189,9 +194,6 @@ ww_status ww_app_member_prepare(const ww_config *config, int64_t index, const ch
     const int record = config->output.record |
                        (config->network.start == WW_START_FILE ? WW_RECORD_INITIAL_WEIGHTS : 0);
     const int64_t batch = is_gd ? shape->train.count : config->training.batch;
-    const ww_parallel alone = {.communicator = MPI_COMM_NULL, .rank = 0, .size = 1};
-    ww_problem problem;
-    ww_problem_describe(config, shape, &alone, &problem);
     status = ww_batches_check(&problem, error);
     if (status != WW_OK) {
         ww_app_member_release(member);

@@ -321,8 +321,8 @@ static const ww_key keys[] = {
         "How a step is computed; dense: one by one; window: the products of many coming steps "
         "at once; samples: by what the weights come to on the train samples, in their stead, for "
         "few samples; layers: any number of hidden layers; auto: layers with several of them or "
-        "model zou-gu, window for the hinge loss where there are 64 inputs and 64 units (4096 "
-        "where a batch has up to 16 samples) or more, else dense.",
+        "model zou-gu, else the one of the others that is likely to be the fastest, by a model "
+        "of their costs; the file has the one that was chosen.",
         .choices = engines, FROM("auto")),
     KEY(training.stop, STOP_RULES,
         "Training ends early where a scalar quantity reaches its threshold.", ANY_NUMBER,

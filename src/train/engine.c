@@ -18,37 +18,17 @@ struct ww_engine {
     int64_t steps;
 };
 
-// Where `window` is the faster one, by measurements on one core: for single samples wherever there
-// is a product of matrices to speak of, for small batches where the weights are too many to stay in
-// a cache. A pure function of configuration and data.
-static bool suits_window(const ww_problem *problem)
-{
-    enum {
-        LEAST_WIDTH = 64,
-        LEAST_DIMENSION = 64,
-        MOST_SAMPLES = 16,
-        LEAST_WIDTH_OF_BATCHES = 4096
-    };
-    const ww_config *config = problem->config;
-    const int64_t least = problem->batch == 1 ? LEAST_WIDTH : LEAST_WIDTH_OF_BATCHES;
-    return config->loss == WW_LOSS_HINGE && config->training.method == WW_METHOD_SGD &&
-           problem->batch <= MOST_SAMPLES && problem->dimension >= LEAST_DIMENSION &&
-           config->network.width >= least;
-}
-
 static const ww_engine_methods *choose(const ww_problem *problem)
 {
-    if (ww_config_has_layers(problem->config))
-        return &ww_engine_layers;
-    switch (problem->config->training.engine) {
+    switch (ww_engine_choice(problem)) {
     case WW_ENGINE_WINDOW:
         return &ww_engine_window;
     case WW_ENGINE_SAMPLES:
         return &ww_engine_samples;
-    case WW_ENGINE_AUTO:
-        return suits_window(problem) ? &ww_engine_window : &ww_engine_dense;
+    case WW_ENGINE_LAYERS:
+        return &ww_engine_layers;
+    case WW_ENGINE_AUTO: // is no choice
     case WW_ENGINE_DENSE:
-    case WW_ENGINE_LAYERS: // chosen already
         break;
     }
     return &ww_engine_dense;

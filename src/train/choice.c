@@ -1,0 +1,94 @@
+// Which engine `auto` stands for: a model of what a step costs by each, fitted once to measurements
+// on one core (tests/bench: bench_engine, bench_steps). A pure function of configuration and data,
+// never of timings or ranks, so that a run has the same bits everywhere.
+
+#include "train/engine.h"
+
+#include "widthwise/train.h"
+
+// Where `window` is the faster one for the hinge loss, under which most steps change nothing: for
+// single samples wherever there is a product of matrices to speak of, for small batches where the
+// weights are too many to stay in a cache.
+static bool suits_window(const ww_problem *problem)
+{
+    enum {
+        LEAST_WIDTH = 64,
+        LEAST_DIMENSION = 64,
+        MOST_SAMPLES = 16,
+        LEAST_WIDTH_OF_BATCHES = 4096
+    };
+    const int64_t least = problem->batch == 1 ? LEAST_WIDTH : LEAST_WIDTH_OF_BATCHES;
+    return problem->config->training.method == WW_METHOD_SGD && problem->batch <= MOST_SAMPLES &&
+           problem->dimension >= LEAST_DIMENSION && problem->tiling.width >= least;
+}
+
+// Nanoseconds in double precision; single precision takes half of each.
+static const double PRODUCT = 0.0385; // of a weight with a sample
+static const double SUM = 0.0286;     // of a sample added to a weight, half of them passed over
+static const double MEMORY = 0.63;    // of a number that comes from memory or goes there
+static const double DRAWING = 5.0;    // of a weight
+
+// Below it everything is in a cache, and over soon by any engine.
+enum { LEAST_WEIGHTS = 1 << 18 };
+// Numbers that the caches of a few cores have room for.
+enum { CACHED = 1 << 22 };
+
+// What else than `dense` is worth while must be better by so much.
+static const double CLEARLY = 0.85;
+
+typedef struct times {
+    double dense, window, samples; // of a step and unit
+} times;
+
+static times find_times(const ww_problem *problem)
+{
+    enum { WINDOW = 128, COLUMNS = 64 };
+    const bool is_gd = problem->config->training.method == WW_METHOD_GD;
+    const double batch = (double)problem->batch;
+    const double d = (double)problem->dimension;
+    const double n = (double)problem->data->train.count;
+    const double every = (double)problem->config->measure.every;
+    const bool is_cached = problem->tiling.width * problem->dimension < CACHED;
+    const double memory = is_cached ? 0.0 : MEMORY;
+    const double work = batch * d * (PRODUCT + SUM);
+    const double moving = 2.0 * d * memory;
+    const double steps = batch < WINDOW ? WINDOW / batch : 1.0; // of a window
+    // Weights are made anew for every record.
+    const double record = d * (n * SUM + DRAWING) / every;
+    return (times){
+        .dense = work > moving ? work : moving,
+        .window = work + moving / steps +
+                  batch * (0.5 * WINDOW * PRODUCT + (0.5 * WINDOW / batch + 3.0) * memory),
+        .samples = batch * n * SUM + record +
+                   (is_gd ? 4.0 * n * memory
+                          : batch * (0.5 * COLUMNS * PRODUCT + 4.0 * memory) +
+                                2.0 * n * memory * batch / (batch < COLUMNS ? COLUMNS : batch)),
+    };
+}
+
+static ww_engine_kind choose(const ww_problem *problem)
+{
+    const ww_config *config = problem->config;
+    const bool is_sgd = config->training.method == WW_METHOD_SGD;
+    if (config->loss == WW_LOSS_HINGE)
+        return suits_window(problem) ? WW_ENGINE_WINDOW : WW_ENGINE_DENSE;
+    if (problem->tiling.width * problem->dimension < LEAST_WEIGHTS)
+        return WW_ENGINE_DENSE;
+    const times by = find_times(problem);
+    const double best = CLEARLY * by.dense;
+    // No more memory than a few times that of the weights.
+    const bool has_room = problem->data->train.count <= 2 * problem->dimension;
+    if (has_room && by.samples < best && (!is_sgd || by.samples <= by.window))
+        return WW_ENGINE_SAMPLES;
+    return is_sgd && problem->batch <= WW_WINDOW_BATCH && by.window < best ? WW_ENGINE_WINDOW
+                                                                           : WW_ENGINE_DENSE;
+}
+
+ww_engine_kind ww_engine_choice(const ww_problem *problem)
+{
+    if (ww_config_has_layers(problem->config))
+        return WW_ENGINE_LAYERS;
+    if (problem->config->training.engine != WW_ENGINE_AUTO)
+        return problem->config->training.engine;
+    return choose(problem);
+}
