@@ -1,6 +1,6 @@
 /// Loops over many numbers are compiled in several versions, for processors with wider vectors. The
-/// widest that the processor has is taken when the program runs. All give the same bits: a lane does
-/// what one number would do, without contraction.
+/// widest that the processor has is taken when the program runs. All give the same bits: a lane
+/// does what one number would do, without contraction.
 ///
 /// A source has the loop once, inlined into one function a version; a table of these functions, by
 /// version, lets tests compare them.

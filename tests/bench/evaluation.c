@@ -1,9 +1,10 @@
-// What a record takes beside the rate of square products, by hand: mpirun -n R bench_evaluation WIDTH
-// DIMENSION SAMPLES OUTPUTS ROUNDS [SETTING...]. As many samples train as test; weights are those of
-// a few steps. Rounds go through square products of 2048 and the records of every set of quantities
-// in turn; of each the processor time is told, median (least to most), and the share of the rate of
-// the products of the same round that the record's own products are made with: outputs of all
-// samples, 2 m n (d + k) additions and multiplications, whatever else a record does beside them.
+// What a record takes beside the rate of square products, by hand: mpirun -n R bench_evaluation
+// WIDTH DIMENSION SAMPLES OUTPUTS ROUNDS [SETTING...]. As many samples train as test; weights are
+// those of a few steps. Rounds go through square products of 2048 and the records of every set of
+// quantities in turn; of each the processor time is told, median (least to most), and the share of
+// the rate of the products of the same round that the record's own products are made with: outputs
+// of all samples, 2 m n (d + k) additions and multiplications, whatever else a record does beside
+// them.
 
 #include "widthwise/clock.h"
 #include "widthwise/measure.h"
@@ -146,8 +147,8 @@ static void free_way(way *self)
 static void make_record(way *self)
 {
     ww_error error = {0};
-    stop_at(ww_measure_record(self->plan, &self->problem, self->origin, self->engine,
-                              self->batches, self->carry, self->values, &error),
+    stop_at(ww_measure_record(self->plan, &self->problem, self->origin, self->engine, self->batches,
+                              self->carry, self->values, &error),
             &error);
 }
 
@@ -177,8 +178,7 @@ static void report(const way *ways, double seconds[WAYS][MOST_ROUNDS], int round
                              (double)(problem->dimension + problem->outputs);
         double shares[MOST_ROUNDS];
         for (int round = 0; round < rounds; round++)
-            shares[round] =
-                100.0 * (flops / seconds[set + 1][round]) / (1e9 * rates[round]);
+            shares[round] = 100.0 * (flops / seconds[set + 1][round]) / (1e9 * rates[round]);
         say(quantity_sets[set], "% of that rate", shares, rounds);
         say("", "s", seconds[set + 1], rounds);
     }
@@ -214,8 +214,7 @@ static void time_records(way *ways, const ww_parallel *parallel, int rounds)
 int main(int count, char **words)
 {
     if (count <= OPERANDS) {
-        fprintf(stderr,
-                "bench_evaluation WIDTH DIMENSION SAMPLES OUTPUTS ROUNDS [SETTING...]\n");
+        fprintf(stderr, "bench_evaluation WIDTH DIMENSION SAMPLES OUTPUTS ROUNDS [SETTING...]\n");
         return 1;
     }
     MPI_Init(&count, &words);

@@ -44,9 +44,8 @@ static int compare(const void *a, const void *b)
 static void fill(way which, const ww_config *configs, int time, double *out)
 {
     const ww_stream stream = {.seed = 1, .purpose = WW_DRAW_HIDDEN_WEIGHTS};
-    ww_initial initial = {.config = &configs[which == WEIGHTS_OF_FLOATS],
-                          .dimension = DIMENSION,
-                          .outputs = 1};
+    ww_initial initial = {
+        .config = &configs[which == WEIGHTS_OF_FLOATS], .dimension = DIMENSION, .outputs = 1};
     switch (which) {
     case DOUBLES:
         ww_normals(stream, (uint64_t)time * COUNT, COUNT, out);
