@@ -12,7 +12,7 @@
 
 // Inputs that are arranged at one time: few enough to stay in a cache, and, where there is an
 // initial weight to draw for every piece, enough samples for that not to count.
-enum { PIECE_BYTES = 16 << 20 };
+enum { PIECE_BYTES = 4 << 20 };
 
 static int64_t least(int64_t a, int64_t b)
 {

@@ -67,7 +67,7 @@ static ww_status sum_over_ranks(ww_gathering *self, ww_survey *survey, ww_error 
 {
     const ww_problem *problem = self->problem;
     const ww_tiling *tiling = &problem->tiling;
-    double maxima[WW_TERMS + 3];
+    double maxima[WW_TERMS + 3] = {0.0};
     double sums[WW_TERMS] = {0.0};
     ww_status of_terms = WW_OK;
     ww_error term_error = {0};

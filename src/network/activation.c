@@ -48,21 +48,25 @@ WW_INLINED void activate_by(double slope, const uint8_t *restrict active,
         activations[i] = chosen(0 - (uint64_t)active[i], values[i], slope * values[i]);
 }
 
-#define VERSION(name, target)                                                                      \
+#define ACTIVATE(name, target)                                                                     \
     target static void activate_##name(double slope, double *values, size_t count,                 \
                                        uint8_t *active)                                            \
     {                                                                                              \
         activate(slope, values, count, active);                                                    \
-    }                                                                                              \
+    }
+#define PATTERNS(name, target)                                                                     \
     target static void patterns_##name(const double *values, size_t count, uint8_t *active)        \
     {                                                                                              \
         find_patterns(values, count, active);                                                      \
-    }                                                                                              \
+    }
+#define ACTIVATE_BY(name, target)                                                                  \
     target static void activate_by_##name(double slope, const uint8_t *active,                     \
                                           const double *values, size_t count, double *activations) \
     {                                                                                              \
         activate_by(slope, active, values, count, activations);                                    \
     }
+#define VERSION(name, target)                                                                      \
+    ACTIVATE(name, target) PATTERNS(name, target) ACTIVATE_BY(name, target)
 #define AS_IT_IS
 VERSION(plain, AS_IT_IS)
 VERSION(avx2, WW_TARGET_AVX2)

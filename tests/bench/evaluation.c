@@ -168,7 +168,7 @@ static void say(const char *what, const char *unit, double *values, int count)
 static void report(const way *ways, double seconds[WAYS][MOST_ROUNDS], int rounds)
 {
     const double square = 2.0 * SQUARE * (double)SQUARE * SQUARE;
-    double rates[MOST_ROUNDS];
+    double rates[MOST_ROUNDS] = {0.0};
     for (int round = 0; round < rounds; round++)
         rates[round] = 1e-9 * square / seconds[0][round];
     for (int set = 0; set < SETS; set++) {
@@ -176,7 +176,7 @@ static void report(const way *ways, double seconds[WAYS][MOST_ROUNDS], int round
         const double flops = 2.0 * (double)problem->tiling.local_units *
                              (double)(problem->data->train.count + problem->data->test.count) *
                              (double)(problem->dimension + problem->outputs);
-        double shares[MOST_ROUNDS];
+        double shares[MOST_ROUNDS] = {0.0};
         for (int round = 0; round < rounds; round++)
             shares[round] = 100.0 * (flops / seconds[set + 1][round]) / (1e9 * rates[round]);
         say(quantity_sets[set], "% of that rate", shares, rounds);
@@ -222,7 +222,8 @@ int main(int count, char **words)
     ww_error error = {0};
     stop_at(ww_parallel_create(MPI_COMM_WORLD, &parallel, &error), &error);
     const int64_t outputs = atoll(words[4]);
-    const int rounds = atoi(words[5]);
+    const int asked = atoi(words[5]);
+    const int rounds = asked < 1 ? 1 : asked < MOST_ROUNDS ? asked : MOST_ROUNDS;
     ww_dataset data = {.dimension = atoll(words[2]),
                        .classes = outputs > 1 ? outputs : 2,
                        .outputs = outputs,
@@ -237,7 +238,7 @@ int main(int count, char **words)
     if (parallel.rank == 0)
         printf("m = %s, d = %s, n = %s and %s, k = %s, %d ranks\n", words[1], words[2], words[3],
                words[3], words[4], parallel.size);
-    time_records(ways, &parallel, rounds < MOST_ROUNDS ? rounds : MOST_ROUNDS);
+    time_records(ways, &parallel, rounds);
     for (int set = 0; set < SETS; set++)
         free_way(&ways[set]);
     free_samples(&data.train);
