@@ -4,7 +4,7 @@
 /// needs and its function. At a record one *survey* goes over the tiles once and gathers all that
 /// the chosen quantities need: outputs, patterns now and at t = 0, movement, gradients on the
 /// batch. W(0) is drawn again tile by tile, never kept. Everything a quantity sees is the same on
-/// all ranks.
+/// all ranks, which meet once for it, or twice where weights are looked at.
 #ifndef WIDTHWISE_MEASURE_H
 #define WIDTHWISE_MEASURE_H
 
@@ -37,11 +37,14 @@ int64_t ww_measure_final_values(const ww_measure_plan *plan);
 size_t ww_measure_carry_count(const ww_measure_plan *plan);
 void ww_measure_carry_start(const ww_measure_plan *plan, double *carry);
 
-/// What measuring keeps of the network at t = 0: of engine `layers` the patterns of all layers on
-/// the samples looked at, a bit a pair, and where spectral norms are asked for a copy of W(0).
+/// What measuring keeps: of the network at t = 0 the patterns on the samples looked at, a bit a
+/// pair, and where spectral norms are asked for a copy of W(0). With one hidden layer also the room
+/// that records work in, and patterns only where they are few beside the weights (at most a fourth
+/// of the memory of W in double precision for a set): others are made again at every record, from
+/// weights that are drawn again. All records are the same with an origin and without.
 typedef struct ww_origin ww_origin;
-/// Made while the engine is still at t = 0: after its creation, before a checkpoint is read. NULL
-/// where nothing of it is asked for. Collective.
+/// Made while the engine is still at t = 0: after its creation, before a checkpoint is read; for
+/// this problem, engine and rank alone. NULL where nothing of it is asked for. Collective.
 ww_status ww_origin_create(const ww_measure_plan *plan, const ww_problem *problem,
                            ww_engine *engine, ww_origin **origin, ww_error *error);
 void ww_origin_free(ww_origin *origin);
@@ -55,7 +58,7 @@ ww_status ww_measure_record(const ww_measure_plan *plan, const ww_problem *probl
 
 /// What measuring needs on this rank beside data and engine.
 typedef struct ww_measure_cost {
-    int64_t origin_bytes; ///< kept all the while of t = 0
+    int64_t origin_bytes; ///< of the origin, kept all the while
     int64_t record_bytes; ///< most that a record, or making the origin, has allocated at one time
     double record_flops;  ///< additions and multiplications of its matrix products
     int64_t final_bytes;  ///< the same of the results at the end

@@ -19,6 +19,14 @@
 /// negative side: 0 for ReLU. Pure.
 void ww_activate(double slope, double *preactivations, size_t count, uint8_t *active);
 
+/// Those patterns alone, the pre-activations untouched. Pure.
+void ww_patterns(const double *preactivations, size_t count, uint8_t *active);
+
+/// Activations of `count` pre-activations that are on the side which `active` [count] says, 0 or 1,
+/// whatever their own sign (the pseudo network of LL section 5.1). The arrays do not overlap. Pure.
+void ww_activate_by(double slope, const uint8_t *active, const double *preactivations, size_t count,
+                    double *activations);
+
 /// Slope of the activation's negative side: 0 for ReLU.
 double ww_negative_slope(const ww_config *config);
 

@@ -42,6 +42,9 @@ typedef struct ww_stream {
 /// Standard normals number first .. first + count - 1 of the stream, into out [count].
 void ww_normals(ww_stream stream, uint64_t first, size_t count, double *out);
 
+/// The same numbers, each times `scale`: the bits of a product taken afterwards.
+void ww_scaled_normals(ww_stream stream, uint64_t first, size_t count, double scale, double *out);
+
 /// Uniforms in the open interval (0, 1), 53 bits, into out [count].
 void ww_uniforms(ww_stream stream, uint64_t first, size_t count, double *out);
 

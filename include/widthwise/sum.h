@@ -44,4 +44,15 @@ void ww_sum_values(const ww_sum_format *format, const int64_t *words, size_t cou
 ww_status ww_sum_terms(const ww_parallel *parallel, const double *terms, int64_t local,
                        size_t count, int64_t most_terms, double *sums, ww_error *error);
 
+/// The parts of ww_sum_terms, for sums that travel with others. First the ranges of this rank's
+/// terms, `exponents` [count], of which the largest over ranks is to be taken (ww_maximum). Pure.
+void ww_sum_term_ranges(const double *terms, int64_t local, size_t count, double *exponents);
+/// Then the terms as words [2 count], all 0 before, which are to be summed (ww_sum_words).
+/// WW_DIVERGED as above, the same on all ranks. Not collective.
+ww_status ww_sum_term_words(const double *exponents, const double *terms, int64_t local,
+                            size_t count, int64_t most_terms, int64_t *words, ww_error *error);
+/// Last the sums [count]. Pure.
+void ww_sum_term_values(const double *exponents, const int64_t *words, size_t count,
+                        int64_t most_terms, double *sums);
+
 #endif

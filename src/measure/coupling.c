@@ -67,8 +67,8 @@ const ww_quantity ww_quantities_coupling[] = {
     {WW_SCALAR_FIELD("coupling_at_risk", "1", "LL proof of lemma A.1",
                      "Share of (unit, test sample) pairs whose initial pre-activation is within "
                      "reach of the unit's movement: no other pair can have changed."),
-     "#{(r,s): |w_r(0) x_s| <= ||w_r(t) - w_r(0)|| ||x_s||} / (m n)", WW_NEED_TEST_PATTERNS,
-     WW_RISES, .value = coupling_at_risk, .of_one_layer = true},
+     "#{(r,s): |w_r(0) x_s| <= ||w_r(t) - w_r(0)|| ||x_s||} / (m n)", WW_NEED_TEST_REACH, WW_RISES,
+     .value = coupling_at_risk, .of_one_layer = true},
     {WW_SCALAR_FIELD("pseudo_network_deviation", "1", "LL section 5.1",
                      "Largest difference over test samples and outputs between the network f and "
                      "the pseudo network g, which keeps the patterns of t = 0."),

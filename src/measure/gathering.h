@@ -1,58 +1,106 @@
-/// What one rank gathers during a survey, before anything is summed over ranks, and the room it
-/// works in. Shared by the parts of the survey.
+/// What one rank gathers during a survey of one hidden layer, before anything is summed over ranks,
+/// and the room it works in, which is kept from record to record. Shared by the parts of the
+/// survey.
+///
+/// Samples go in pieces, whose inputs are arranged once (train/product_inputs.h) and then meet all
+/// tiles of this rank. All that is summed over ranks stands in one array of words.
 #ifndef WIDTHWISE_MEASURE_GATHERING_H
 #define WIDTHWISE_MEASURE_GATHERING_H
 
+#include "measure/batch_room.h"
+#include "measure/origin.h"
 #include "measure/survey.h"
-#include "train/output_sum.h"
+#include "train/product_inputs.h"
+
+/// Counts of a set of samples, of this rank and then of all.
+enum { WW_COUNT_PAIRS, WW_COUNT_UNITS, WW_COUNT_RISKY, WW_SET_COUNTS };
+
+/// Sums over tiles of what their weights are.
+enum { WW_TERM_MOVED, WW_TERM_INITIAL, WW_TERM_SQUARES, WW_TERM_ALIGNED, WW_TERMS };
+
+/// One set of samples. Words belong to the gathering.
+typedef struct ww_gathered_set {
+    const ww_samples *samples;
+    unsigned wants;        ///< in the terms of the test set
+    int kept;              ///< WW_ORIGIN_*: patterns that may be kept of it; WW_ORIGIN_SETS: none
+    ww_output_sum outputs; ///< with WW_NEED_TEST_OUTPUTS
+    ww_output_sum pseudo;  ///< with WW_NEED_PSEUDO_OUTPUTS
+    int64_t *movers;       ///< [n] with WW_NEED_TRAIN_MOVERS
+    int64_t *counts;       ///< [WW_SET_COUNTS]
+    uint8_t *changed;      ///< [local units], whether any pattern differs; with patterns
+    double *norms;         ///< [n] of inputs, with WW_NEED_TEST_REACH
+    double *values;        ///< [n, k], outputs summed over ranks
+    double *pseudo_values; ///< [n, k]
+} ww_gathered_set;
 
 typedef struct ww_gathering {
     const ww_problem *problem;
-    ww_engine *engine;
     unsigned needs;
-    bool needs_initial;     ///< W(0) has to be drawn again
-    double *initial;        ///< [tile units, d]
-    double *difference;     ///< [tile units], ||w_r(t) - w_r(0)||
+    const ww_origin *origin; ///< of the record at hand; may be NULL
+    ww_engine *engine;       ///< likewise
+    ww_product_inputs inputs;
+    double *initial;        ///< [tile units, d], W(0)
+    double *reach;          ///< [local units], ||w_r(t) - w_r(0)||
     double *preactivations; ///< [tile units, block]
-    double *early;          ///< [tile units, block], pre-activations at t = 0
+    double *early;          ///< [tile units, block], those at t = 0
     double *partial;        ///< [block, k], twice with pairs
     double *rows;           ///< [tile units, d], gradients
+    double *pseudo_rows;    ///< [tile units, d]
     uint8_t *active;        ///< [tile units, block]
     uint8_t *early_active;  ///< [tile units, block]
-    uint8_t *unit_changed;  ///< [tile units]
-    double *movement_terms; ///< [local tiles, 2]: squared movement, squared initial norm
-    double row_movement;
+    double *terms;          ///< [local tiles, WW_TERMS]
     double *extras;         ///< [block, WW_TALLY_COLUMNS]
     double *initial_output; ///< [tile units, k], output weights at t = 0
-    double *weight_terms;   ///< [local tiles, 2]: squared norm, alignment with the separator
+    double *component_sums; ///< [components k + k], room of v_max
+    double row_movement;
     double least_ratio, largest_ratio; ///< of output weights to those at t = 0
+    ww_gathered_set sets[WW_ORIGIN_SETS];
+    int64_t *words; ///< by set: outputs, pseudo outputs, movers, counts; then those of the terms
+    size_t word_count;
+    int64_t *term_words; ///< [2 WW_TERMS]
+    ww_batch_room batch; ///< with WW_NEED_GRADIENTS
+    ww_surveyed_layer layer;
 } ww_gathering;
 
-/// Room for what `self->needs` asks for; frees it. A failed creation is freed too. Not collective.
-ww_status ww_gathering_create(ww_gathering *self, ww_error *error);
+/// Room for what `needs` asks for. A failed creation is freed too. Not collective.
+ww_status ww_gathering_create(ww_gathering *self, const ww_problem *problem, unsigned needs,
+                              ww_error *error);
 void ww_gathering_free(ww_gathering *self);
 /// Bytes of that room. Pure.
-int64_t ww_gathering_bytes(const ww_gathering *self);
+int64_t ww_gathering_bytes(const ww_problem *problem, unsigned needs);
 
-/// Adds the outputs of one tile of units on all of `set` to `outputs`; with the bits of `wants` (in
-/// the terms of the test set) also compares patterns with t = 0 and sums the pseudo network's
-/// outputs.
-void ww_gather_samples(ww_gathering *self, int64_t local_tile, const double *weights, int64_t units,
-                       unsigned wants, const double *input_norms, ww_surveyed_samples *set,
-                       ww_output_sum *outputs, ww_output_sum *pseudo);
+/// Begins a record with nothing gathered.
+void ww_gathering_begin(ww_gathering *self, const ww_origin *origin, ww_engine *engine);
 
-/// Looks at the weights of one tile themselves: norm, alignment, and output weights beside those
-/// at t = 0, as far as `self->needs` asks for them.
+/// What of `needs` is wanted of a set (WW_ORIGIN_*), in the terms of the test set. Pure.
+unsigned ww_gathering_wants(unsigned needs, int set);
+/// Whether pre-activations at t = 0 have to be made anew for a set of which that is wanted: for the
+/// reach of movements, and where its patterns are not kept. Pure.
+bool ww_gathering_looks_back(unsigned wants, bool keeps_patterns);
+
+/// Goes over all samples of a set with all tiles: adds outputs, compares patterns with t = 0, adds
+/// the pseudo network's outputs, counts movers, as the set wants.
+void ww_gather_set(ww_gathering *self, ww_gathered_set *set);
+
+/// Arranges the piece of `samples` that sample `start` lies in, unless that is done, and tells
+/// where it begins and how many samples it has.
+void ww_gathering_arrange(ww_gathering *self, const ww_samples *samples, int64_t start,
+                          int64_t *first, int64_t *count);
+
+/// Looks at the weights of one tile themselves: movement, norm, alignment, and output weights
+/// beside those at t = 0, as far as `self->needs` asks for them. `weights` may be NULL where
+/// nothing but output weights is asked for.
 void ww_gather_weights(ww_gathering *self, int64_t local_tile, const double *weights,
                        int64_t units);
-/// Sums that over ranks, into `survey`. Collective.
-ww_status ww_survey_weights(const ww_gathering *self, ww_survey *survey, ww_error *error);
+/// Takes the ratios into `survey`: of all ranks the largest of -self->least_ratio and of
+/// self->largest_ratio, in this order. Pure.
+void ww_survey_ratios(const double extremes[2], ww_survey *survey);
 
 /// The part of the survey on the batch of the coming step: its loss, and true and pseudo gradients
 /// of all units. Collective.
 ww_status ww_survey_gradients(ww_gathering *self, ww_batches *batches, ww_survey *survey,
                               ww_error *error);
-/// Adds the bytes it allocates, and the additions and multiplications of its products. Pure.
-void ww_survey_gradients_cost(const ww_problem *problem, int64_t *bytes, double *flops);
+/// Adds the additions and multiplications of its products. Pure.
+void ww_survey_gradients_cost(const ww_problem *problem, double *flops);
 
 #endif

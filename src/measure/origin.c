@@ -1,10 +1,12 @@
 #include "measure/origin.h"
 
+#include "measure/gathering.h"
 #include "measure/plan.h"
 #include "train/kernels.h"
 #include "train/layered.h"
 #include "widthwise/memory.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,27 +21,8 @@ struct ww_origin {
     double *doubles;                    // W_l(0) of all layers, [local units, columns] each, one
     float *floats;                      // after the other, in the precision of training; or NULL
     double nearest;
+    ww_gathering *room; // with one hidden layer
 };
-
-static bool keeps_patterns(const ww_problem *problem, unsigned needs, int set)
-{
-    // A single layer's are compared with those of weights that are drawn again.
-    const unsigned asks =
-        set == WW_ORIGIN_TRAIN ? (unsigned)WW_NEED_TRAIN_PATTERNS : (unsigned)WW_NEED_TEST_PATTERNS;
-    return problem->depth > 1 && (needs & asks) != 0;
-}
-
-static bool keeps_weights(unsigned needs)
-{
-    return (needs & WW_NEED_SPECTRAL) != 0;
-}
-
-static bool is_needed(const ww_problem *problem, unsigned needs)
-{
-    return keeps_patterns(problem, needs, WW_ORIGIN_TRAIN) ||
-           keeps_patterns(problem, needs, WW_ORIGIN_TEST) || keeps_weights(needs) ||
-           (needs & WW_NEED_NEAREST) != 0;
-}
 
 static const ww_samples *samples_of(const ww_problem *problem, int set)
 {
@@ -49,6 +32,34 @@ static const ww_samples *samples_of(const ww_problem *problem, int set)
 static int64_t words_of(const ww_problem *problem, int set)
 {
     return (samples_of(problem, set)->count + WORD - 1) / WORD;
+}
+
+// The patterns of one hidden layer can be made from weights that are drawn again, by as many
+// operations as those of now. They are kept where they are few beside the weights: a word for this
+// many inputs or more.
+enum { INPUTS_OF_A_WORD = 4 };
+
+bool ww_origin_keeps_patterns(const ww_problem *problem, unsigned needs, int set)
+{
+    if (problem->depth > 1)
+        return (needs & (set == WW_ORIGIN_TRAIN ? (unsigned)WW_NEED_TRAIN_PATTERNS
+                                                : (unsigned)WW_NEED_TEST_PATTERNS)) != 0;
+    const unsigned wants = ww_gathering_wants(needs, set);
+    return (wants & (unsigned)(WW_NEED_TEST_PATTERNS | WW_NEED_PSEUDO_OUTPUTS)) != 0 &&
+           (wants & WW_NEED_TEST_REACH) == 0 && // which takes the pre-activations themselves
+           words_of(problem, set) * INPUTS_OF_A_WORD <= problem->dimension;
+}
+
+static bool keeps_weights(unsigned needs)
+{
+    return (needs & WW_NEED_SPECTRAL) != 0;
+}
+
+static bool is_needed(const ww_problem *problem, unsigned needs)
+{
+    return problem->depth == 1 || ww_origin_keeps_patterns(problem, needs, WW_ORIGIN_TRAIN) ||
+           ww_origin_keeps_patterns(problem, needs, WW_ORIGIN_TEST) || keeps_weights(needs) ||
+           (needs & WW_NEED_NEAREST) != 0;
 }
 
 // Columns of the layers before `layer`, all together.
@@ -75,13 +86,16 @@ void ww_origin_cost(const ww_problem *problem, unsigned needs, int64_t *kept, in
         return;
     *kept = (int64_t)sizeof(ww_origin);
     for (int set = 0; set < WW_ORIGIN_SETS; set++) {
-        if (!keeps_patterns(problem, needs, set))
+        if (!ww_origin_keeps_patterns(problem, needs, set))
             continue;
         const int64_t block = ww_block_size(samples_of(problem, set)->count, 0);
         *kept += problem->depth * units * words_of(problem, set) * (int64_t)sizeof(uint64_t);
-        *passing = larger(*passing, ww_layered_block_bytes(problem, block, false) +
-                                        ww_output_sum_bytes(problem, block));
+        if (problem->depth > 1) // one layer's are made in the room of surveys
+            *passing = larger(*passing, ww_layered_block_bytes(problem, block, false) +
+                                            ww_output_sum_bytes(problem, block));
     }
+    if (problem->depth == 1)
+        *kept += ww_gathering_bytes(problem, ww_survey_looks_at(problem, needs));
     if (keeps_weights(needs))
         *kept += units * columns_before(problem, problem->depth + 1) *
                  (int64_t)(is_single(problem) ? sizeof(float) : sizeof(double));
@@ -99,7 +113,7 @@ static ww_status allocate(ww_origin *origin, unsigned needs, ww_error *error)
     const ww_problem *problem = origin->problem;
     const int64_t units = problem->tiling.local_units;
     for (int set = 0; set < WW_ORIGIN_SETS; set++) {
-        if (!keeps_patterns(problem, needs, set))
+        if (!ww_origin_keeps_patterns(problem, needs, set))
             continue;
         int64_t rows = 0;
         int64_t words = 0;
@@ -110,6 +124,13 @@ static ww_status allocate(ww_origin *origin, unsigned needs, ww_error *error)
                                             "the activation patterns at t = 0", error);
         if (origin->patterns[set] == NULL)
             return WW_FAILED;
+    }
+    if (problem->depth == 1) {
+        origin->room = ww_allocate(1, sizeof *origin->room, "a survey", error);
+        if (origin->room == NULL)
+            return WW_FAILED;
+        WW_TRY(
+            ww_gathering_create(origin->room, problem, ww_survey_looks_at(problem, needs), error));
     }
     if (!keeps_weights(needs))
         return WW_OK;
@@ -149,12 +170,25 @@ static uint64_t *row_of(const ww_origin *origin, int set, int64_t layer, int64_t
     return origin->patterns[set] + row * origin->words[set];
 }
 
+// Eight patterns, bytes of 0 and 1, as bits. The product puts the last bit of byte i at bit 56 + i;
+// no two terms meet, so nothing is carried.
+static uint64_t pack_byte(const uint8_t patterns[CHAR_BIT])
+{
+    uint64_t bytes = 0;
+    for (int i = 0; i < CHAR_BIT; i++)
+        bytes |= (uint64_t)patterns[i] << (CHAR_BIT * i);
+    return (bytes * UINT64_C(0x0102040810204080)) >> 56;
+}
+
 // Up to 64 patterns as bits.
 static uint64_t pack(const uint8_t *patterns, int64_t count)
 {
     uint64_t word = 0;
-    for (int64_t s = 0; s < count; s++)
-        word |= (uint64_t)(patterns[s] != 0) << s;
+    int64_t s = 0;
+    for (; s + CHAR_BIT <= count; s += CHAR_BIT)
+        word |= pack_byte(patterns + s) << s;
+    for (; s < count; s++)
+        word |= (uint64_t)patterns[s] << s;
     return word;
 }
 
@@ -163,17 +197,22 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+// Patterns of one unit on one block of samples.
+static void keep_row(uint64_t *words, const uint8_t *patterns, int64_t samples)
+{
+    for (int64_t s = 0; s < samples; s += WORD)
+        words[s / WORD] = pack(patterns + s, least(WORD, samples - s));
+}
+
 // Blocks of samples begin at whole words.
 static void keep_block(ww_origin *origin, int set, const ww_layered_block *block, int64_t start,
                        int64_t samples)
 {
     for (int64_t layer = 1; layer <= origin->problem->depth; layer++) {
         const uint8_t *patterns = ww_layered_patterns(block, layer);
-        for (int64_t unit = 0; unit < origin->problem->tiling.local_units; unit++) {
-            uint64_t *words = row_of(origin, set, layer, unit) + start / WORD;
-            for (int64_t s = 0; s < samples; s += WORD)
-                words[s / WORD] = pack(patterns + unit * samples + s, least(WORD, samples - s));
-        }
+        for (int64_t unit = 0; unit < origin->problem->tiling.local_units; unit++)
+            keep_row(row_of(origin, set, layer, unit) + start / WORD, patterns + unit * samples,
+                     samples);
     }
 }
 
@@ -202,6 +241,33 @@ static ww_status keep_patterns(ww_origin *origin, ww_engine *engine, int set, ww
     return status;
 }
 
+// Those of one hidden layer, by the products of a survey.
+static void keep_patterns_of_one(ww_origin *origin, ww_engine *engine, int set)
+{
+    ww_gathering *room = origin->room;
+    const ww_problem *problem = origin->problem;
+    const ww_tiling *tiling = &problem->tiling;
+    const ww_samples *samples = samples_of(problem, set);
+    int64_t count = 0;
+    for (int64_t first = 0; first < samples->count; first += count) {
+        ww_gathering_arrange(room, samples, first, &first, &count);
+        for (int64_t tile = 0; tile < tiling->local_tiles; tile++) {
+            const int64_t units = ww_tile_size(tiling, tiling->first_tile + tile);
+            const double *weights = ww_engine_tile(engine, tiling->first_tile + tile);
+            for (int64_t start = first; start < first + count; start += WW_SAMPLE_BLOCK) {
+                const int64_t block = ww_block_size(samples->count, start);
+                ww_product_preactivations(&room->inputs, start - first, weights, units,
+                                          room->preactivations);
+                ww_patterns(room->preactivations, (size_t)(units * block), room->active);
+                for (int64_t unit = 0; unit < units; unit++)
+                    keep_row(row_of(origin, set, 1, tile * tiling->tile_units + unit) +
+                                 start / WORD,
+                             room->active + unit * block, block);
+            }
+        }
+    }
+}
+
 static ww_status fill(ww_origin *origin, ww_engine *engine, unsigned needs, ww_error *error)
 {
     const ww_problem *problem = origin->problem;
@@ -214,7 +280,9 @@ static ww_status fill(ww_origin *origin, ww_engine *engine, unsigned needs, ww_e
             origin->nearest = separation.nearest;
     }
     for (int set = 0; set < WW_ORIGIN_SETS; set++)
-        if (keeps_patterns(problem, needs, set))
+        if (origin->patterns[set] != NULL && problem->depth == 1)
+            keep_patterns_of_one(origin, engine, set);
+        else if (origin->patterns[set] != NULL)
             WW_TRY(keep_patterns(origin, engine, set, error));
     if (keeps_weights(needs))
         copy_weights(origin, engine);
@@ -260,6 +328,9 @@ void ww_origin_free(ww_origin *origin)
         free(origin->patterns[set]);
     free(origin->doubles);
     free(origin->floats);
+    if (origin->room != NULL)
+        ww_gathering_free(origin->room);
+    free(origin->room);
     free(origin);
 }
 
@@ -273,6 +344,24 @@ int64_t ww_origin_changes(const ww_origin *origin, int set, int64_t layer, int64
         changed += __builtin_popcountll(now ^ words[s / WORD]);
     }
     return changed;
+}
+
+void ww_origin_patterns(const ww_origin *origin, int set, int64_t layer, int64_t unit,
+                        int64_t start, int64_t samples, uint8_t *patterns)
+{
+    const uint64_t *words = row_of(origin, set, layer, unit) + start / WORD;
+    for (int64_t s = 0; s < samples; s++)
+        patterns[s] = words[s / WORD] >> (s % WORD) & 1;
+}
+
+bool ww_origin_has_patterns(const ww_origin *origin, int set)
+{
+    return origin != NULL && set < WW_ORIGIN_SETS && origin->patterns[set] != NULL;
+}
+
+ww_gathering *ww_origin_room(const ww_origin *origin)
+{
+    return origin != NULL ? origin->room : NULL;
 }
 
 const double *ww_origin_tile(const ww_origin *origin, const ww_problem *problem, int64_t layer,

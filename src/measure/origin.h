@@ -20,6 +20,19 @@ void ww_origin_cost(const ww_problem *problem, unsigned needs, int64_t *kept, in
 int64_t ww_origin_changes(const ww_origin *origin, int set, int64_t layer, int64_t unit,
                           int64_t start, int64_t samples, const uint8_t *patterns);
 
+/// Whether patterns of that set are kept (WW_ORIGIN_SETS: a set of which none ever are). `origin`
+/// may be NULL. Pure.
+bool ww_origin_has_patterns(const ww_origin *origin, int set);
+/// Whether an origin made for these needs keeps them. Pure.
+bool ww_origin_keeps_patterns(const ww_problem *problem, unsigned needs, int set);
+/// Those patterns of a unit on a block, as above, as bytes of 0 and 1. Pure.
+void ww_origin_patterns(const ww_origin *origin, int set, int64_t layer, int64_t unit,
+                        int64_t start, int64_t samples, uint8_t *patterns);
+
+/// The room for surveys of one hidden layer, which works in it although the origin stays as it is;
+/// NULL with several layers, or without an origin. Pure.
+struct ww_gathering *ww_origin_room(const ww_origin *origin);
+
 /// W_l(0) of one tile (global index, of this rank), [tile units, columns]: from the copy, or drawn
 /// again, into `room` of that size, if need be. `origin` may be NULL. Not collective.
 const double *ww_origin_tile(const ww_origin *origin, const ww_problem *problem, int64_t layer,

@@ -1,66 +1,21 @@
 #include "measure/gathering.h"
-#include "measure/origin.h"
 #include "measure/survey_layers.h"
 #include "widthwise/memory.h"
-#include "widthwise/norm.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void gather_movement(ww_gathering *self, int64_t local_tile, const double *weights,
-                            int64_t units)
-{
-    const int64_t d = self->problem->dimension;
-    double moved = 0.0;
-    double start = 0.0;
-    for (int64_t unit = 0; unit < units; unit++) {
-        const double *now = weights + unit * d;
-        const double *then = self->initial + unit * d;
-        double row_moved = 0.0;
-        double row_start = 0.0;
-        for (int64_t j = 0; j < d; j++) {
-            const double difference = now[j] - then[j];
-            row_moved += difference * difference;
-            row_start += then[j] * then[j];
-        }
-        self->difference[unit] = sqrt(row_moved);
-        if (!(self->difference[unit] <= self->row_movement))
-            self->row_movement = self->difference[unit];
-        moved += row_moved;
-        start += row_start;
-    }
-    self->movement_terms[2 * local_tile] = moved;
-    self->movement_terms[2 * local_tile + 1] = start;
-}
-
-// What is wanted of a set, in the terms of the test set.
-static unsigned wants_of(unsigned needs, bool is_train)
-{
-    if (!is_train)
-        return needs & (WW_NEED_TEST_OUTPUTS | WW_NEED_TEST_PATTERNS | WW_NEED_PSEUDO_OUTPUTS);
-    return (needs & WW_NEED_TRAIN_OUTPUTS ? (unsigned)WW_NEED_TEST_OUTPUTS : 0U) |
-           (needs & WW_NEED_TRAIN_PATTERNS ? (unsigned)WW_NEED_TEST_PATTERNS : 0U) |
-           (needs & WW_NEED_TRAIN_MOVERS);
-}
-
-static double *input_norms_of(const ww_samples *samples, int64_t dimension, ww_error *error)
-{
-    double *norms = ww_allocate((size_t)samples->count, sizeof *norms, "norms of inputs", error);
-    for (int64_t i = 0; norms != NULL && i < samples->count; i++)
-        norms[i] = ww_norm(samples->inputs + i * dimension, dimension);
-    return norms;
-}
-
 // max over outputs i and components (a, b) of |p_ab v_iab|, with the expectation over a component
 // taken over the train samples drawn from it: p_ab E[v_i] = (1 / n) sum over those samples of v_i,
-// and v_i = -dL/df_i (LL section 5.1). `room` has [components k + k] values, zeroes at first.
+// and v_i = -dL/df_i (LL section 5.1). `room` has [components k + k] values.
 static double largest_v(const ww_problem *problem, const double *outputs, double *room)
 {
     const int64_t k = problem->outputs;
     const int64_t count = problem->data->classes * problem->data->components * k;
     const ww_samples *train = &problem->data->train;
     double *gradient = room + count;
+    memset(room, 0, (size_t)count * sizeof *room);
     for (int64_t s = 0; s < train->count; s++) {
         problem->loss->gradient(outputs + s * k, k, ww_target_of(problem, train, s), gradient);
         for (int64_t i = 0; i < k; i++)
@@ -72,155 +27,84 @@ static double largest_v(const ww_problem *problem, const double *outputs, double
     return largest;
 }
 
-// Room for one set of samples beside its outputs.
-typedef struct set_room {
-    ww_output_sum outputs, pseudo;
-    double *norms; // [n] of inputs
-} set_room;
+// What is asked of the weights themselves.
+enum {
+    OF_TERMS = WW_NEED_MOVEMENT | WW_NEED_TEST_REACH | WW_NEED_WEIGHTS,
+    OF_WEIGHTS = OF_TERMS | WW_NEED_OUTPUT_RATIO
+};
 
-// Room for what is wanted of `set`, which has no arrays yet. Norms are needed wherever anything is.
-static ww_status set_room_create(set_room *room, const ww_problem *problem, unsigned wants,
-                                 ww_surveyed_samples *set, ww_error *error)
+// Tiles of this rank: their weights, and outputs and patterns on both sets.
+static void gather_units(ww_gathering *self)
 {
-    if (wants == 0)
-        return WW_OK;
-    const size_t values = (size_t)(set->samples->count * problem->outputs);
-    WW_TRY(ww_output_sum_create(&room->outputs, problem, set->samples->count, error));
-    room->norms = input_norms_of(set->samples, problem->dimension, error);
-    set->outputs = ww_allocate(values, sizeof(double), "the outputs of the network", error);
-    if (wants & WW_NEED_TRAIN_MOVERS)
-        set->movers = ww_allocate((size_t)set->samples->count, sizeof *set->movers,
-                                  "the units that samples move", error);
-    if (room->norms == NULL || set->outputs == NULL ||
-        (wants & WW_NEED_TRAIN_MOVERS && set->movers == NULL))
-        return WW_FAILED;
-    if ((wants & WW_NEED_PSEUDO_OUTPUTS) == 0)
-        return WW_OK;
-    WW_TRY(ww_output_sum_create(&room->pseudo, problem, set->samples->count, error));
-    set->pseudo_outputs =
-        ww_allocate(values, sizeof(double), "the outputs of the pseudo network", error);
-    return set->pseudo_outputs != NULL ? WW_OK : WW_FAILED;
+    const ww_tiling *tiling = &self->problem->tiling;
+    for (int64_t tile = 0; self->needs & (unsigned)OF_WEIGHTS && tile < tiling->local_tiles; tile++)
+        ww_gather_weights(self, tile, ww_engine_tile(self->engine, tiling->first_tile + tile),
+                          ww_tile_size(tiling, tiling->first_tile + tile));
+    for (int set = 0; set < WW_ORIGIN_SETS; set++)
+        ww_gather_set(self, &self->sets[set]);
 }
 
-// Bytes of the outputs alone, and of all that set_room_create makes.
-static int64_t set_output_bytes(const ww_problem *problem, unsigned wants,
-                                const ww_samples *samples)
+static ww_status take_set(ww_gathered_set *set, ww_surveyed_samples *surveyed, ww_error *error)
 {
-    const int64_t networks = (wants != 0) + ((wants & WW_NEED_PSEUDO_OUTPUTS) != 0);
-    const int64_t active = wants & WW_NEED_TRAIN_MOVERS ? samples->count : 0;
-    return networks * samples->count * problem->outputs * (int64_t)sizeof(double) +
-           active * (int64_t)sizeof(int64_t);
+    surveyed->changed_pairs = set->counts[WW_COUNT_PAIRS];
+    surveyed->changed_units = set->counts[WW_COUNT_UNITS];
+    surveyed->risky_pairs = set->counts[WW_COUNT_RISKY];
+    surveyed->movers = set->movers;
+    if (set->wants & WW_NEED_TEST_OUTPUTS) {
+        surveyed->outputs = set->values;
+        WW_TRY(ww_output_sum_take(&set->outputs, set->values, error));
+    }
+    if (set->wants & WW_NEED_PSEUDO_OUTPUTS) {
+        surveyed->pseudo_outputs = set->pseudo_values;
+        WW_TRY(ww_output_sum_take(&set->pseudo, set->pseudo_values, error));
+    }
+    return WW_OK;
 }
 
-static int64_t set_room_bytes(const ww_problem *problem, unsigned wants, const ww_samples *samples)
-{
-    if (wants == 0)
-        return 0;
-    const int64_t sums = ww_output_sum_bytes(problem, samples->count);
-    return set_output_bytes(problem, wants, samples) +
-           (wants & WW_NEED_PSEUDO_OUTPUTS ? 2 * sums : sums) +
-           samples->count * (int64_t)sizeof(double);
-}
-
-static void set_room_free(set_room *room)
-{
-    ww_output_sum_free(&room->outputs);
-    ww_output_sum_free(&room->pseudo);
-    free(room->norms);
-}
-
-// [components, k] sums and [k] room of v_max; quantities themselves never allocate: one rank alone
-// that fails at a record would leave the others waiting.
-static size_t component_values(const ww_problem *problem)
-{
-    return (size_t)((problem->data->classes * problem->data->components + 1) * problem->outputs);
-}
-
-// Tiles of this rank: movement, and outputs and patterns on both sets.
-static ww_status survey_units(ww_gathering *self, ww_survey *survey, ww_error *error)
+// All that was gathered goes over ranks at once: in one sum of words, and before it, where weights
+// were looked at, in one maximum: the ranges of their sums, and what is a maximum itself.
+static ww_status sum_over_ranks(ww_gathering *self, ww_survey *survey, ww_error *error)
 {
     const ww_problem *problem = self->problem;
-    ww_surveyed_samples *sets[2] = {&survey->train, &survey->test};
-    set_room rooms[2] = {{.norms = NULL}, {.norms = NULL}};
-    ww_status status = ww_gathering_create(self, error);
-    for (int which = 0; which < 2 && status == WW_OK; which++)
-        status = set_room_create(&rooms[which], problem, wants_of(self->needs, which == 0),
-                                 sets[which], error);
-    double *component_sums =
-        ww_allocate(component_values(problem), sizeof *component_sums, "v_max", error);
-    if (component_sums == NULL)
-        status = WW_FAILED;
-    status = ww_agree(problem->parallel, status, error);
-    for (int64_t tile = 0; status == WW_OK && tile < problem->tiling.local_tiles; tile++) {
-        const int64_t global = problem->tiling.first_tile + tile;
-        const int64_t units = ww_tile_size(&problem->tiling, global);
-        const double *weights = ww_engine_tile(self->engine, global);
-        if (self->needs_initial) {
-            ww_initial_hidden_weights(&problem->initial, global * problem->tiling.tile_units, units,
-                                      self->initial);
-            gather_movement(self, tile, weights, units);
-        }
-        ww_gather_weights(self, tile, weights, units);
-        for (int which = 0; which < 2; which++) {
-            const unsigned wants = wants_of(self->needs, which == 0);
-            if (wants != 0)
-                ww_gather_samples(self, tile, weights, units, wants, rooms[which].norms,
-                                  sets[which], &rooms[which].outputs, &rooms[which].pseudo);
-        }
+    const ww_tiling *tiling = &problem->tiling;
+    double maxima[WW_TERMS + 3] = {0.0};
+    double sums[WW_TERMS] = {0.0};
+    ww_status of_terms = WW_OK;
+    ww_error term_error = {0};
+    if (self->needs & (unsigned)OF_WEIGHTS) {
+        ww_sum_term_ranges(self->terms, tiling->local_tiles, WW_TERMS, maxima);
+        maxima[WW_TERMS] = self->row_movement;
+        maxima[WW_TERMS + 1] = -self->least_ratio;
+        maxima[WW_TERMS + 2] = self->largest_ratio;
+        WW_TRY(ww_maximum(problem->parallel, maxima, WW_TERMS + 3, error));
+        of_terms = ww_sum_term_words(maxima, self->terms, tiling->local_tiles, WW_TERMS,
+                                     tiling->tile_count, self->term_words, &term_error);
     }
-    for (int which = 0; which < 2 && status == WW_OK; which++)
-        if (wants_of(self->needs, which == 0) & WW_NEED_TEST_OUTPUTS)
-            status =
-                ww_output_sum_finish(&rooms[which].outputs, 0, NULL, sets[which]->outputs, error);
-    if (status == WW_OK && self->needs & WW_NEED_PSEUDO_OUTPUTS)
-        status =
-            ww_output_sum_finish(&rooms[1].pseudo, 0, NULL, survey->test.pseudo_outputs, error);
-    if (status == WW_OK && self->needs & WW_NEED_V_MAX)
-        survey->v_max = largest_v(problem, survey->train.outputs, component_sums);
-    free(component_sums);
-    for (int which = 0; which < 2; which++)
-        set_room_free(&rooms[which]);
-    return status;
+    WW_TRY(ww_sum_words(problem->parallel, self->words, self->word_count, error));
+    WW_TRY(take_set(&self->sets[WW_ORIGIN_TRAIN], &survey->train, error));
+    WW_TRY(take_set(&self->sets[WW_ORIGIN_TEST], &survey->test, error));
+    if (of_terms != WW_OK) {
+        *error = term_error;
+        return of_terms;
+    }
+    if (self->needs & (unsigned)OF_TERMS)
+        ww_sum_term_values(maxima, self->term_words, WW_TERMS, tiling->tile_count, sums);
+    if (self->needs & (unsigned)(WW_NEED_MOVEMENT | WW_NEED_TEST_REACH)) {
+        survey->movement_squared = sums[WW_TERM_MOVED];
+        survey->initial_squared = sums[WW_TERM_INITIAL];
+        survey->row_movement = maxima[WW_TERMS];
+    }
+    if (self->needs & WW_NEED_WEIGHTS) {
+        survey->weight_squared = sums[WW_TERM_SQUARES];
+        if (problem->data->separator.weights != NULL)
+            survey->alignment = sums[WW_TERM_ALIGNED];
+    }
+    if (self->needs & WW_NEED_OUTPUT_RATIO)
+        ww_survey_ratios(maxima + WW_TERMS + 1, survey);
+    return WW_OK;
 }
 
-static ww_status sum_over_ranks(const ww_gathering *self, ww_survey *survey, ww_error *error)
-{
-    const ww_parallel *parallel = self->problem->parallel;
-    int64_t counts[6] = {survey->train.changed_pairs, survey->train.changed_units,
-                         survey->train.risky_pairs,   survey->test.changed_pairs,
-                         survey->test.changed_units,  survey->test.risky_pairs};
-    WW_TRY(ww_sum_words(parallel, counts, 6, error));
-    survey->train.changed_pairs = counts[0];
-    survey->train.changed_units = counts[1];
-    survey->train.risky_pairs = counts[2];
-    survey->test.changed_pairs = counts[3];
-    survey->test.changed_units = counts[4];
-    survey->test.risky_pairs = counts[5];
-    if (survey->train.movers != NULL)
-        WW_TRY(ww_sum_words(parallel, survey->train.movers, (size_t)survey->train.samples->count,
-                            error));
-    WW_TRY(ww_survey_weights(self, survey, error));
-    if (!self->needs_initial)
-        return WW_OK;
-    double sums[2] = {0.0, 0.0};
-    WW_TRY(ww_sum_terms(parallel, self->movement_terms, self->problem->tiling.local_tiles, 2,
-                        self->problem->tiling.tile_count, sums, error));
-    survey->movement_squared = sums[0];
-    survey->initial_squared = sums[1];
-    survey->row_movement = self->row_movement;
-    return ww_maximum(parallel, &survey->row_movement, 1, error);
-}
-
-// Whether W(0) has to be drawn again.
-static bool needs_initial(unsigned needs)
-{
-    return (needs & (unsigned)(WW_NEED_TRAIN_PATTERNS | WW_NEED_TEST_PATTERNS |
-                               WW_NEED_PSEUDO_OUTPUTS | WW_NEED_MOVEMENT | WW_NEED_GRADIENTS)) != 0;
-}
-
-// What has to be looked at for `needs`: a leaky unit moves by every sample unless its output weight
-// is 0, and output weights that are not trained stay as they are.
-static unsigned looked_at(const ww_problem *problem, unsigned needs)
+unsigned ww_survey_looks_at(const ww_problem *problem, unsigned needs)
 {
     if (problem->negative_slope != 0.0 && ww_config_has_one_magnitude(problem->config))
         needs &= ~(unsigned)WW_NEED_TRAIN_MOVERS;
@@ -229,32 +113,31 @@ static unsigned looked_at(const ww_problem *problem, unsigned needs)
     return needs;
 }
 
-// Cost of a survey of one hidden layer.
-static void unit_cost(const ww_problem *problem, unsigned needs, int64_t *bytes, double *flops)
+// Additions and multiplications of a survey of one hidden layer, with the patterns of t = 0 kept as
+// they are in a run.
+static double unit_flops(const ww_problem *problem, unsigned needs)
 {
-    const ww_samples *sets[2] = {&problem->data->train, &problem->data->test};
-    const ww_gathering room = {
-        .problem = problem, .needs = needs, .needs_initial = needs_initial(needs)};
     const double by_inputs = 2.0 * (double)problem->dimension;
     const double by_outputs = 2.0 * (double)problem->outputs;
-    *flops = 0.0;
-    int64_t most = (int64_t)(component_values(problem) * sizeof(double)); // over units
-    int64_t later = 0; // over the batch, when the sums are gone and the outputs are not
-    for (int which = 0; which < 2; which++) {
-        const unsigned wants = wants_of(needs, which == 0);
-        most += set_room_bytes(problem, wants, sets[which]);
-        later += set_output_bytes(problem, wants, sets[which]);
+    const double units = (double)problem->tiling.local_units;
+    double flops = 0.0;
+    for (int set = 0; set < WW_ORIGIN_SETS; set++) {
+        const ww_samples *samples =
+            set == WW_ORIGIN_TRAIN ? &problem->data->train : &problem->data->test;
+        const unsigned wants = ww_gathering_wants(needs, set);
         double pair = wants != 0 ? by_inputs : 0.0;
         pair += wants & WW_NEED_TEST_OUTPUTS ? by_outputs : 0.0;
         pair += wants & WW_NEED_PSEUDO_OUTPUTS ? by_outputs : 0.0;
-        pair += wants & (WW_NEED_TEST_PATTERNS | WW_NEED_PSEUDO_OUTPUTS) ? by_inputs : 0.0;
-        *flops += pair * (double)problem->tiling.local_units * (double)sets[which]->count;
+        pair += ww_gathering_looks_back(wants, ww_origin_keeps_patterns(problem, needs, set))
+                    ? by_inputs
+                    : 0.0;
+        flops += pair * units * (double)samples->count;
     }
     if (needs & WW_NEED_GRADIENTS)
-        ww_survey_gradients_cost(problem, &later, flops);
+        ww_survey_gradients_cost(problem, &flops);
     if (needs & WW_NEED_WEIGHTS) // squares, and products with the separator
-        *flops += 2.0 * by_inputs * (double)problem->tiling.local_units;
-    *bytes = ww_gathering_bytes(&room) + (later > most ? later : most);
+        flops += 2.0 * by_inputs * units;
+    return flops;
 }
 
 // What of `needs` the network of the engine `layers` is asked for.
@@ -266,53 +149,60 @@ static unsigned needs_of_layers(const ww_problem *problem, unsigned needs)
 
 void ww_survey_cost(const ww_problem *problem, unsigned all_needs, int64_t *bytes, double *flops)
 {
-    const unsigned needs = looked_at(problem, all_needs);
+    const unsigned needs = ww_survey_looks_at(problem, all_needs);
     const unsigned of_layers = needs_of_layers(problem, needs);
-    int64_t layer_bytes = 0;
-    double layer_flops = 0.0;
     *bytes = 0;
     *flops = 0.0;
-    if (problem->depth == 1)
-        unit_cost(problem, needs, bytes, flops);
     if (of_layers != 0)
-        ww_survey_layers_cost(problem, of_layers, &layer_bytes, &layer_flops);
-    if (problem->depth == 1 && of_layers != 0) // beside the outputs that are there already
-        layer_bytes += set_output_bytes(problem, wants_of(needs, true), &problem->data->train) +
-                       set_output_bytes(problem, wants_of(needs, false), &problem->data->test);
-    *bytes = (layer_bytes > *bytes ? layer_bytes : *bytes) +
-             problem->depth * (int64_t)sizeof(ww_surveyed_layer);
-    *flops += layer_flops;
+        ww_survey_layers_cost(problem, of_layers, bytes, flops);
+    if (problem->depth == 1)
+        *flops += unit_flops(problem, needs);
+    else
+        *bytes += problem->depth * (int64_t)sizeof(ww_surveyed_layer);
 }
 
-// Survey of one hidden layer, whatever the engine.
-static ww_status survey_one_layer(const ww_problem *problem, ww_engine *engine, ww_batches *batches,
-                                  unsigned needs, ww_survey *survey, ww_error *error)
+// Survey of one hidden layer, whatever the engine, in room that the origin has kept for it, or in
+// room of its own.
+static ww_status survey_one_layer(const ww_problem *problem, const ww_origin *origin,
+                                  ww_engine *engine, ww_batches *batches, unsigned needs,
+                                  ww_survey *survey, ww_error *error)
 {
-    ww_gathering self = {
-        .problem = problem,
-        .engine = engine,
-        .needs = needs,
-        .needs_initial = needs_initial(needs),
-        .least_ratio = INFINITY,
-        .largest_ratio = -INFINITY,
-    };
-    ww_status status = survey_units(&self, survey, error);
-    if (status == WW_OK)
-        status = sum_over_ranks(&self, survey, error);
-    if (status == WW_OK && needs & WW_NEED_GRADIENTS)
-        status = ww_survey_gradients(&self, batches, survey, error);
-    ww_gathering_free(&self);
-    survey->layers[0] = (ww_surveyed_layer){.movement_squared = survey->movement_squared,
-                                            .train_changes = survey->train.changed_pairs,
-                                            .test_changes = survey->test.changed_pairs};
-    return status;
+    ww_gathering *self = ww_origin_room(origin);
+    if (self == NULL) {
+        survey->own_room = ww_allocate(1, sizeof *survey->own_room, "a survey", error);
+        ww_status status = WW_FAILED;
+        if (survey->own_room != NULL)
+            status = ww_gathering_create(survey->own_room, problem, needs, error);
+        WW_TRY(ww_agree(problem->parallel, status, error));
+        self = survey->own_room;
+    }
+    WW_ASSERT(self->problem == problem && self->needs == needs);
+    ww_gathering_begin(self, origin, engine);
+    gather_units(self);
+    WW_TRY(sum_over_ranks(self, survey, error));
+    if (needs & WW_NEED_V_MAX)
+        survey->v_max = largest_v(problem, survey->train.outputs, self->component_sums);
+    if (needs & WW_NEED_GRADIENTS)
+        WW_TRY(ww_survey_gradients(self, batches, survey, error));
+    survey->layers = &self->layer;
+    self->layer = (ww_surveyed_layer){.movement_squared = survey->movement_squared,
+                                      .train_changes = survey->train.changed_pairs,
+                                      .test_changes = survey->test.changed_pairs};
+    return WW_OK;
+}
+
+static ww_status survey_deep(const ww_problem *problem, ww_survey *survey, ww_error *error)
+{
+    survey->layers = ww_allocate((size_t)problem->depth, sizeof *survey->layers,
+                                 "what is surveyed of layers", error);
+    return ww_agree(problem->parallel, survey->layers != NULL ? WW_OK : WW_FAILED, error);
 }
 
 ww_status ww_survey_make(const ww_problem *problem, const ww_origin *origin, ww_engine *engine,
                          ww_batches *batches, unsigned all_needs, ww_survey *survey,
                          ww_error *error)
 {
-    const unsigned needs = looked_at(problem, all_needs);
+    const unsigned needs = ww_survey_looks_at(problem, all_needs);
     const unsigned of_layers = needs_of_layers(problem, needs);
     *survey = (ww_survey){
         .problem = problem,
@@ -323,15 +213,12 @@ ww_status ww_survey_make(const ww_problem *problem, const ww_origin *origin, ww_
         .least_ratio = 1.0,
         .largest_ratio = 1.0,
         .tally = ww_engine_tally(engine),
-        .layers = ww_allocate((size_t)problem->depth, sizeof *survey->layers,
-                              "what is surveyed of layers", error),
         .track = ww_engine_track(engine),
         .nearest = ww_origin_nearest(origin),
     };
-    ww_status status =
-        ww_agree(problem->parallel, survey->layers != NULL ? WW_OK : WW_FAILED, error);
-    if (status == WW_OK && problem->depth == 1)
-        status = survey_one_layer(problem, engine, batches, needs, survey, error);
+    ww_status status = problem->depth == 1 ? survey_one_layer(problem, origin, engine, batches,
+                                                              needs, survey, error)
+                                           : survey_deep(problem, survey, error);
     if (status == WW_OK && of_layers != 0)
         status = ww_survey_layers(problem, origin, engine, batches, of_layers, survey, error);
     if (status != WW_OK)
@@ -341,12 +228,16 @@ ww_status ww_survey_make(const ww_problem *problem, const ww_origin *origin, ww_
 
 void ww_survey_free(ww_survey *survey)
 {
-    free(survey->train.outputs);
-    free(survey->test.outputs);
-    free(survey->test.pseudo_outputs);
-    free(survey->train.movers);
-    free(survey->layers);
+    if (survey->problem->depth > 1) {
+        free(survey->train.outputs);
+        free(survey->test.outputs);
+        free(survey->layers);
+    } else if (survey->own_room != NULL) {
+        ww_gathering_free(survey->own_room);
+        free(survey->own_room);
+    }
     survey->train.outputs = survey->test.outputs = survey->test.pseudo_outputs = NULL;
     survey->train.movers = NULL;
     survey->layers = NULL;
+    survey->own_room = NULL;
 }

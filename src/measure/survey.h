@@ -24,7 +24,9 @@ enum {
     WW_NEED_LAYER_GRADIENTS = 1 << 11, ///< of the whole train loss, by each hidden layer; with
                                        ///< WW_NEED_TRAIN_OUTPUTS
     WW_NEED_SPECTRAL = 1 << 12,        ///< norms of W_l(t) - W_l(0): keeps a copy of W(0)
-    WW_NEED_NEAREST = 1 << 13          ///< phi
+    WW_NEED_NEAREST = 1 << 13,         ///< phi
+    // With one hidden layer only:
+    WW_NEED_TEST_REACH = 1 << 14 ///< pairs that the movement of their unit may have changed
 };
 
 /// Outputs and pattern changes on one set of samples.
@@ -36,7 +38,7 @@ typedef struct ww_surveyed_samples {
                             ///< (train/tally.h); NULL where nobody asked, or all samples move some
     int64_t changed_pairs;  ///< (unit, sample) pairs whose pattern differs from t = 0
     int64_t changed_units;  ///< units with at least one such pair
-    int64_t risky_pairs;    ///< pairs with |<w_r(0), x>| <= ||w_r(t) - w_r(0)|| ||x||
+    int64_t risky_pairs; ///< of the test set, pairs with |<w_r(0), x>| <= ||w_r(t) - w_r(0)|| ||x||
 } ww_surveyed_samples;
 
 /// One hidden layer.
@@ -49,7 +51,8 @@ typedef struct ww_surveyed_layer {
 } ww_surveyed_layer;
 
 /// All sums are over all units of all ranks, the same on every rank; units are those of all hidden
-/// layers.
+/// layers. With one hidden layer arrays stand in the room of the origin (measure/gathering.h),
+/// until the next survey.
 typedef struct ww_survey {
     const ww_problem *problem;
     int64_t step;
@@ -72,6 +75,7 @@ typedef struct ww_survey {
     ww_surveyed_layer *layers; ///< [L]
     const ww_track *track;     ///< of the engine; NULL where nothing asked for it
     double nearest;            ///< phi
+    struct ww_gathering *own_room; ///< of one hidden layer, where the origin has none for it
 } ww_survey;
 
 /// Makes the survey of what `needs` asks for at the engine's current step; `origin` was made for
@@ -80,8 +84,13 @@ ww_status ww_survey_make(const ww_problem *problem, const ww_origin *origin, ww_
                          ww_batches *batches, unsigned needs, ww_survey *survey, ww_error *error);
 void ww_survey_free(ww_survey *survey);
 
-/// Bytes that such a survey has allocated at most, and additions and multiplications of its matrix
-/// products, both on this rank. Needs the shape of the problem only. Pure.
+/// What has to be looked at for `needs`: a leaky unit moves by every sample unless its output
+/// weight is 0, and output weights that are not trained stay as they are. Pure.
+unsigned ww_survey_looks_at(const ww_problem *problem, unsigned needs);
+
+/// Bytes that such a survey has allocated at most beside the origin, and additions and
+/// multiplications of its matrix products, both on this rank. Needs the shape of the problem only.
+/// Pure.
 void ww_survey_cost(const ww_problem *problem, unsigned needs, int64_t *bytes, double *flops);
 
 #endif

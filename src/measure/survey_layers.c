@@ -245,17 +245,18 @@ static ww_status survey_output_weights(const layer_survey *self, ww_error *error
     const ww_tiling *tiling = &self->problem->tiling;
     if ((self->needs & WW_NEED_OUTPUT_RATIO) == 0)
         return WW_OK;
-    ww_gathering gathering = {.problem = self->problem,
-                              .engine = self->engine,
-                              .needs = WW_NEED_OUTPUT_RATIO,
-                              .least_ratio = INFINITY,
-                              .largest_ratio = -INFINITY};
-    ww_status status =
-        ww_agree(self->problem->parallel, ww_gathering_create(&gathering, error), error);
+    ww_gathering gathering;
+    ww_status status = ww_gathering_create(&gathering, self->problem, WW_NEED_OUTPUT_RATIO, error);
+    status = ww_agree(self->problem->parallel, status, error);
+    if (status == WW_OK)
+        ww_gathering_begin(&gathering, NULL, self->engine);
     for (int64_t tile = 0; status == WW_OK && tile < tiling->local_tiles; tile++)
         ww_gather_weights(&gathering, tile, NULL, ww_tile_size(tiling, tiling->first_tile + tile));
+    double extremes[2] = {-gathering.least_ratio, gathering.largest_ratio};
     if (status == WW_OK)
-        status = ww_survey_weights(&gathering, self->survey, error);
+        status = ww_maximum(self->problem->parallel, extremes, 2, error);
+    if (status == WW_OK)
+        ww_survey_ratios(extremes, self->survey);
     ww_gathering_free(&gathering);
     return status;
 }
@@ -379,10 +380,8 @@ void ww_survey_layers_cost(const ww_problem *problem, unsigned needs, int64_t *b
         most = larger(most, ww_allocation_bytes(list, WEIGHT_ARRAYS));
         *flops += ww_layered_pass_flops(problem);
     }
-    if (problem->depth > 1 && needs & WW_NEED_OUTPUT_RATIO) {
-        const ww_gathering room = {.problem = problem, .needs = WW_NEED_OUTPUT_RATIO};
-        most = larger(most, ww_gathering_bytes(&room));
-    }
+    if (problem->depth > 1 && needs & WW_NEED_OUTPUT_RATIO)
+        most = larger(most, ww_gathering_bytes(problem, WW_NEED_OUTPUT_RATIO));
     const int64_t gradients = (int64_t)(gradient_values(problem, needs) * sizeof(double));
     if (needs & WW_NEED_GRADIENTS) {
         ww_layer_gradients_cost(problem, problem->batch, &part_bytes, &part_flops);

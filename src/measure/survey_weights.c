@@ -1,16 +1,68 @@
-// The part of a survey on the weights themselves.
+// The part of a survey of one hidden layer on the weights themselves.
 #include "measure/gathering.h"
-
-#include "widthwise/sum.h"
 
 #include <math.h>
 
+// Sums over a row are of so many partial sums, side by side: no sum waits for the one before it.
+enum { PARTS = 8 };
+
+static double total(const double sums[PARTS])
+{
+    return ((sums[0] + sums[1]) + (sums[2] + sums[3])) +
+           ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+}
+
 static double product(const double *a, const double *b, int64_t count)
 {
-    double sum = 0.0;
-    for (int64_t j = 0; j < count; j++)
-        sum += a[j] * b[j];
-    return sum;
+    double sums[PARTS] = {0.0};
+    int64_t j = 0;
+    for (; j + PARTS <= count; j += PARTS)
+        for (int i = 0; i < PARTS; i++)
+            sums[i] += a[j + i] * b[j + i];
+    for (int i = 0; j + i < count; i++)
+        sums[i] += a[j + i] * b[j + i];
+    return total(sums);
+}
+
+// Squared distance of two rows.
+static double squared_distance(const double *a, const double *b, int64_t count)
+{
+    double sums[PARTS] = {0.0};
+    int64_t j = 0;
+    for (; j + PARTS <= count; j += PARTS)
+        for (int i = 0; i < PARTS; i++)
+            sums[i] += (a[j + i] - b[j + i]) * (a[j + i] - b[j + i]);
+    for (int i = 0; j + i < count; i++)
+        sums[i] += (a[j + i] - b[j + i]) * (a[j + i] - b[j + i]);
+    return total(sums);
+}
+
+// Rows of W(0) that are drawn together: few enough to be near still when they are compared.
+enum { ROWS_AT_ONCE = 16 };
+
+static void gather_movement(ww_gathering *self, int64_t local_tile, const double *weights,
+                            int64_t units)
+{
+    const ww_tiling *tiling = &self->problem->tiling;
+    const int64_t d = self->problem->dimension;
+    const int64_t first = local_tile * tiling->tile_units;
+    double *terms = self->terms + local_tile * WW_TERMS;
+    terms[WW_TERM_MOVED] = terms[WW_TERM_INITIAL] = 0.0;
+    for (int64_t unit = 0; unit < units; unit++) {
+        const double *then = self->initial + unit % ROWS_AT_ONCE * d;
+        if (unit % ROWS_AT_ONCE == 0)
+            ww_initial_hidden_weights(&self->problem->initial, tiling->first_unit + first + unit,
+                                      units - unit < ROWS_AT_ONCE ? units - unit : ROWS_AT_ONCE,
+                                      self->initial);
+        const double moved = squared_distance(weights + unit * d, then, d);
+        const double distance = sqrt(moved);
+        terms[WW_TERM_MOVED] += moved;
+        terms[WW_TERM_INITIAL] += product(then, then, d);
+        if (self->needs & WW_NEED_TEST_REACH)
+            self->reach[first + unit] = distance;
+        if (!(distance <= self->row_movement))
+            self->row_movement = isnan(distance) ? (double)INFINITY : distance;
+    }
 }
 
 static void gather_norm(ww_gathering *self, int64_t local_tile, const double *weights,
@@ -19,18 +71,17 @@ static void gather_norm(ww_gathering *self, int64_t local_tile, const double *we
     const ww_problem *problem = self->problem;
     const int64_t d = problem->dimension;
     const double *separator = problem->data->separator.weights;
-    double squares = 0.0;
-    double aligned = 0.0;
+    double *terms = self->terms + local_tile * WW_TERMS;
+    terms[WW_TERM_SQUARES] = terms[WW_TERM_ALIGNED] = 0.0;
     for (int64_t unit = 0; unit < units; unit++) {
         const double *row = weights + unit * d;
-        squares += product(row, row, d);
+        terms[WW_TERM_SQUARES] += product(row, row, d);
         if (separator == NULL)
             continue;
         const double along = product(row, separator, d);
-        aligned += self->initial_output[unit * problem->outputs] >= 0.0 ? along : -along;
+        terms[WW_TERM_ALIGNED] +=
+            self->initial_output[unit * problem->outputs] >= 0.0 ? along : -along;
     }
-    self->weight_terms[2 * local_tile] = squares;
-    self->weight_terms[2 * local_tile + 1] = aligned;
 }
 
 // A ratio that is not a number leaves both extremes infinite, which is told as divergence.
@@ -50,6 +101,8 @@ void ww_gather_weights(ww_gathering *self, int64_t local_tile, const double *wei
     const ww_problem *problem = self->problem;
     const int64_t first = local_tile * problem->tiling.tile_units;
     const int64_t k = problem->outputs;
+    if (self->needs & (unsigned)(WW_NEED_MOVEMENT | WW_NEED_TEST_REACH))
+        gather_movement(self, local_tile, weights, units);
     if ((self->needs & (unsigned)(WW_NEED_WEIGHTS | WW_NEED_OUTPUT_RATIO)) == 0)
         return;
     ww_initial_output_weights(&problem->initial, problem->tiling.first_unit + first, units,
@@ -60,23 +113,10 @@ void ww_gather_weights(ww_gathering *self, int64_t local_tile, const double *wei
         gather_ratios(self, ww_engine_output_weights(self->engine) + first * k, units * k);
 }
 
-ww_status ww_survey_weights(const ww_gathering *self, ww_survey *survey, ww_error *error)
+void ww_survey_ratios(const double extremes[2], ww_survey *survey)
 {
-    const ww_problem *problem = self->problem;
-    if (self->needs & WW_NEED_WEIGHTS) {
-        double sums[2] = {0.0, 0.0};
-        WW_TRY(ww_sum_terms(problem->parallel, self->weight_terms, problem->tiling.local_tiles, 2,
-                            problem->tiling.tile_count, sums, error));
-        survey->weight_squared = sums[0];
-        survey->alignment = problem->data->separator.weights != NULL ? sums[1] : (double)NAN;
-    }
-    if ((self->needs & WW_NEED_OUTPUT_RATIO) == 0)
-        return WW_OK;
-    double extremes[2] = {-self->least_ratio, self->largest_ratio};
-    WW_TRY(ww_maximum(problem->parallel, extremes, 2, error));
     if (extremes[0] == -INFINITY && extremes[1] == -INFINITY)
-        return WW_OK; // no weight began other than 0
+        return; // no weight began other than 0
     survey->least_ratio = -extremes[0];
     survey->largest_ratio = extremes[1];
-    return WW_OK;
 }

@@ -13,9 +13,7 @@ static ww_stream stream_of(const ww_config *config, ww_purpose purpose)
 static void draw_normals(const ww_config *config, ww_purpose purpose, double deviation,
                          int64_t first, int64_t count, double *out)
 {
-    ww_normals(stream_of(config, purpose), (uint64_t)first, (size_t)count, out);
-    for (int64_t i = 0; i < count; i++)
-        out[i] *= deviation;
+    ww_scaled_normals(stream_of(config, purpose), (uint64_t)first, (size_t)count, deviation, out);
 }
 
 static void draw_signs(const ww_config *config, double size, int64_t first, int64_t count,
@@ -162,10 +160,8 @@ void ww_drawn_layer_weights(const ww_config *config, int64_t layer, int64_t colu
     WW_ASSERT(config->network.hidden.kind == WW_HIDDEN_GAUSSIAN && !has_pairs(config));
     ww_stream stream = stream_of(config, WW_DRAW_HIDDEN_WEIGHTS);
     stream.substream = (uint32_t)(layer - 1);
-    ww_normals(stream, (uint64_t)(first_unit * columns), (size_t)(units * columns), out);
-    const double deviation = ww_config_hidden_std(config);
-    for (int64_t i = 0; i < units * columns; i++)
-        out[i] *= deviation;
+    ww_scaled_normals(stream, (uint64_t)(first_unit * columns), (size_t)(units * columns),
+                      ww_config_hidden_std(config), out);
     round_weights(config, units * columns, out);
 }
 
@@ -183,11 +179,12 @@ void ww_initial_hidden_weights(const ww_initial *initial, int64_t first_unit, in
                                double *out)
 {
     const int64_t d = initial->dimension;
-    if (initial->hidden == NULL)
+    if (initial->hidden == NULL) {
         ww_drawn_hidden_weights(initial->config, d, first_unit, units, out);
-    else
-        memcpy(out, initial->hidden + (first_unit - initial->first_unit) * d,
-               (size_t)(units * d) * sizeof *out);
+        return;
+    }
+    memcpy(out, initial->hidden + (first_unit - initial->first_unit) * d,
+           (size_t)(units * d) * sizeof *out);
     round_weights(initial->config, units * d, out);
 }
 
@@ -195,11 +192,12 @@ void ww_initial_output_weights(const ww_initial *initial, int64_t first_unit, in
                                double *out)
 {
     const int64_t k = initial->outputs;
-    if (initial->output == NULL)
+    if (initial->output == NULL) {
         ww_drawn_output_weights(initial->config, k, first_unit, units, out);
-    else
-        memcpy(out, initial->output + (first_unit - initial->first_unit) * k,
-               (size_t)(units * k) * sizeof *out);
+        return;
+    }
+    memcpy(out, initial->output + (first_unit - initial->first_unit) * k,
+           (size_t)(units * k) * sizeof *out);
     round_weights(initial->config, units * k, out);
 }
 

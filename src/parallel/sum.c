@@ -75,7 +75,7 @@ void ww_sum_values(const ww_sum_format *format, const int64_t *words, size_t cou
 
 // One more than the exponent of the largest |term| of each sum; -DBL_MAX where all are 0. A term
 // that is not finite makes it infinite.
-static void largest_exponents(const double *terms, int64_t local, size_t count, double *exponents)
+void ww_sum_term_ranges(const double *terms, int64_t local, size_t count, double *exponents)
 {
     for (size_t i = 0; i < count; i++) {
         exponents[i] = -DBL_MAX;
@@ -95,23 +95,13 @@ static ww_sum_format term_format(int64_t most_terms, double exponent)
     return ww_sum_format_make(most_terms, (int)fmax(exponent, SMALLEST_RANGE));
 }
 
-ww_status ww_sum_terms(const ww_parallel *parallel, const double *terms, int64_t local,
-                       size_t count, int64_t most_terms, double *sums, ww_error *error)
+ww_status ww_sum_term_words(const double *exponents, const double *terms, int64_t local,
+                            size_t count, int64_t most_terms, int64_t *words, ww_error *error)
 {
-    double *exponents = ww_allocate(count, sizeof *exponents, "the ranges of sums", error);
-    int64_t *words = ww_allocate(2 * count, sizeof *words, "the words of sums", error);
-    ww_status status =
-        ww_agree(parallel, exponents != NULL && words != NULL ? WW_OK : WW_FAILED, error);
-    if (status == WW_OK) {
-        largest_exponents(terms, local, count, exponents);
-        status = ww_maximum(parallel, exponents, count, error);
-    }
-    for (size_t i = 0; status == WW_OK && i < count; i++) {
-        if (exponents[i] > LARGEST_RANGE) {
-            status = ww_fail(error, WW_DIVERGED,
-                             "a term of a sum over units is not finite or above 2^1000");
-            break;
-        }
+    for (size_t i = 0; i < count; i++) {
+        if (exponents[i] > LARGEST_RANGE)
+            return ww_fail(error, WW_DIVERGED,
+                           "a term of a sum over units is not finite or above 2^1000");
         const ww_sum_format format = term_format(most_terms, exponents[i]);
         int64_t pair[2] = {0, 0};
         int64_t rejected = 0;
@@ -121,13 +111,36 @@ ww_status ww_sum_terms(const ww_parallel *parallel, const double *terms, int64_t
         words[i] = pair[0];
         words[count + i] = pair[1];
     }
-    if (status == WW_OK)
-        status = ww_sum_words(parallel, words, 2 * count, error);
-    for (size_t i = 0; status == WW_OK && i < count; i++) {
+    return WW_OK;
+}
+
+void ww_sum_term_values(const double *exponents, const int64_t *words, size_t count,
+                        int64_t most_terms, double *sums)
+{
+    for (size_t i = 0; i < count; i++) {
         const ww_sum_format format = term_format(most_terms, exponents[i]);
         const int64_t pair[2] = {words[i], words[count + i]};
         ww_sum_values(&format, pair, 1, sums + i);
     }
+}
+
+ww_status ww_sum_terms(const ww_parallel *parallel, const double *terms, int64_t local,
+                       size_t count, int64_t most_terms, double *sums, ww_error *error)
+{
+    double *exponents = ww_allocate(count, sizeof *exponents, "the ranges of sums", error);
+    int64_t *words = ww_allocate(2 * count, sizeof *words, "the words of sums", error);
+    ww_status status =
+        ww_agree(parallel, exponents != NULL && words != NULL ? WW_OK : WW_FAILED, error);
+    if (status == WW_OK) {
+        ww_sum_term_ranges(terms, local, count, exponents);
+        status = ww_maximum(parallel, exponents, count, error);
+    }
+    if (status == WW_OK)
+        status = ww_sum_term_words(exponents, terms, local, count, most_terms, words, error);
+    if (status == WW_OK)
+        status = ww_sum_words(parallel, words, 2 * count, error);
+    if (status == WW_OK)
+        ww_sum_term_values(exponents, words, count, most_terms, sums);
     free(exponents);
     free(words);
     return status;

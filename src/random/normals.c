@@ -11,14 +11,14 @@
 #include <math.h>
 #include <string.h>
 
-static inline double double_of_bits(uint64_t bits)
+WW_INLINED double double_of_bits(uint64_t bits)
 {
     double value;
     memcpy(&value, &bits, sizeof value);
     return value;
 }
 
-static inline uint64_t bits_of_double(double value)
+WW_INLINED uint64_t bits_of_double(double value)
 {
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
@@ -35,7 +35,7 @@ static inline uint64_t bits_of_double(double value)
 /// u = 2^e (1 + t) with 1 + t near 1, and t is rounded once only: its high part is exact.
 /// log(1 + t) = 2 atanh(s) = 2 s + s p(s^2) with s = t / (2 + t), where 2 s is t - t^2/2 + s t^2/2:
 /// so the large terms are exact or rounded once, and only small ones carry the error of s.
-static inline double radius(uint64_t word)
+WW_INLINED double radius(uint64_t word)
 {
     const double high = double_of_bits(BITS_OF_2_84 | word >> 32) - 0x1p84;
     const double low = double_of_bits(BITS_OF_2_52 | (word & LOW_HALF)) - (0x1p52 - 0.5);
@@ -62,7 +62,7 @@ static inline double radius(uint64_t word)
 }
 
 /// Cosine and sine of 2 pi (word + 1/2) / 2^64, by quarters of a turn around the axes.
-static inline void direction(uint64_t word, double *cosine, double *sine)
+WW_INLINED void direction(uint64_t word, double *cosine, double *sine)
 {
     const uint64_t turned = word + (UINT64_C(1) << 61);
     const uint64_t quarter = turned >> 62;
@@ -95,49 +95,73 @@ static inline void direction(uint64_t word, double *cosine, double *sine)
     *sine = double_of_bits((s_bits ^ difference) ^ sine_sign);
 }
 
-WW_VECTOR_VARIANTS
-static void transform(const uint64_t *restrict even, const uint64_t *restrict odd, size_t count,
-                      double *restrict out)
+WW_INLINED void transform(const uint64_t *restrict even, const uint64_t *restrict odd, size_t count,
+                          double scale, double *restrict out)
 {
     for (size_t i = 0; i < count; ++i) {
         double cosine;
         double sine;
         direction(odd[i], &cosine, &sine);
         const double r = radius(even[i]);
-        out[2 * i] = r * cosine;
-        out[2 * i + 1] = r * sine;
+        const double first = r * cosine; // rounded, and then once more: as if scaled later
+        const double second = r * sine;
+        out[2 * i] = first * scale;
+        out[2 * i + 1] = second * scale;
     }
 }
 
-void ww_normals_of_words(const uint64_t *even, const uint64_t *odd, size_t count, double *out)
+#define VERSION(name, target)                                                                      \
+    target static void transform_##name(const uint64_t *even, const uint64_t *odd, size_t count,   \
+                                        double scale, double *out)                                 \
+    {                                                                                              \
+        transform(even, odd, count, scale, out);                                                   \
+    }
+#define AS_IT_IS
+VERSION(plain, AS_IT_IS)
+VERSION(avx2, WW_TARGET_AVX2)
+VERSION(avx512, WW_TARGET_AVX512)
+
+const ww_normals_version ww_normals_versions[WW_VERSIONS] = {[WW_VERSION_PLAIN] = transform_plain,
+                                                             [WW_VERSION_AVX2] = transform_avx2,
+                                                             [WW_VERSION_AVX512] =
+                                                                 transform_avx512};
+
+void ww_normals_of_words(const uint64_t *even, const uint64_t *odd, size_t count, double scale,
+                         double *out)
 {
-    transform(even, odd, count, out);
+    ww_normals_versions[ww_version_best()](even, odd, count, scale, out);
 }
 
-/// The normals of whole counter blocks, [2 blocks].
-static void normals_of_blocks(ww_stream stream, uint64_t first, size_t blocks, double *out)
+/// The normals of whole counter blocks, times `scale`, [2 blocks].
+static void normals_of_blocks(ww_stream stream, uint64_t first, size_t blocks, double scale,
+                              double *out)
 {
     uint64_t even[WW_BLOCKS_AT_ONCE];
     uint64_t odd[WW_BLOCKS_AT_ONCE];
     for (size_t done = 0; done < blocks; done += WW_BLOCKS_AT_ONCE) {
         const size_t now = blocks - done < WW_BLOCKS_AT_ONCE ? blocks - done : WW_BLOCKS_AT_ONCE;
         ww_random_words(stream, first + done, now, even, odd);
-        ww_normals_of_words(even, odd, now, out + 2 * done);
+        ww_normals_of_words(even, odd, now, scale, out + 2 * done);
+    }
+}
+
+void ww_scaled_normals(ww_stream stream, uint64_t first, size_t count, double scale, double *out)
+{
+    double pair[2];
+    if (count > 0 && first % 2 == 1) { // the second half of a block
+        normals_of_blocks(stream, first / 2, 1, scale, pair);
+        *out++ = pair[1];
+        ++first;
+        --count;
+    }
+    normals_of_blocks(stream, first / 2, count / 2, scale, out);
+    if (count % 2 == 1) { // the first half of a block
+        normals_of_blocks(stream, first / 2 + count / 2, 1, scale, pair);
+        out[count - 1] = pair[0];
     }
 }
 
 void ww_normals(ww_stream stream, uint64_t first, size_t count, double *out)
 {
-    double pair[2];
-    if (count > 0 && first % 2 == 1) { // the second half of a block
-        normals_of_blocks(stream, first / 2, 1, pair);
-        *out++ = pair[1];
-        ++first;
-        --count;
-    }
-    normals_of_blocks(stream, first / 2, count / 2, out);
-    if (count % 2 == 1) { // the first half of a block
-        normals_of_blocks(stream, first / 2 + count / 2, 1, pair);
-        out[count - 1] = pair[0];
-    }
+    ww_scaled_normals(stream, first, count, 1.0, out);
 }

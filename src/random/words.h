@@ -3,17 +3,10 @@
 #define WIDTHWISE_RANDOM_WORDS_H
 
 #include "widthwise/random.h"
+#include "widthwise/versions.h"
 
 #include <stddef.h>
 #include <stdint.h>
-
-/// Loops over many numbers are compiled for several vector widths; the one that the processor has
-/// is taken when the program starts. All give the same bits: a lane does what one number would do.
-#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__)
-#define WW_VECTOR_VARIANTS __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define WW_VECTOR_VARIANTS
-#endif
 
 /// Blocks that are worth handing over at once: their words stay in the first-level cache.
 enum { WW_BLOCKS_AT_ONCE = 512 };
@@ -24,7 +17,17 @@ enum { WW_BLOCKS_AT_ONCE = 512 };
 /// odd of 2 and 3. Pure.
 void ww_random_words(ww_stream stream, uint64_t first, size_t count, uint64_t *even, uint64_t *odd);
 
-/// Normals 2 i and 2 i + 1 from the words even[i] and odd[i], into out [2 count]. Pure.
-void ww_normals_of_words(const uint64_t *even, const uint64_t *odd, size_t count, double *out);
+/// Normals 2 i and 2 i + 1 from the words even[i] and odd[i], times `scale`, into out [2 count].
+/// Pure.
+void ww_normals_of_words(const uint64_t *even, const uint64_t *odd, size_t count, double scale,
+                         double *out);
+
+/// The versions of both, for tests that compare them.
+typedef void (*ww_words_version)(ww_stream stream, uint64_t first, size_t count, uint64_t *even,
+                                 uint64_t *odd);
+typedef void (*ww_normals_version)(const uint64_t *even, const uint64_t *odd, size_t count,
+                                   double scale, double *out);
+extern const ww_words_version ww_words_versions[WW_VERSIONS];
+extern const ww_normals_version ww_normals_versions[WW_VERSIONS];
 
 #endif

@@ -36,6 +36,20 @@ ww_status ww_output_sum_create(ww_output_sum *sum, const ww_problem *problem, in
     return ww_output_sum_create_with(sum, problem, samples, 0, error);
 }
 
+void ww_output_sum_place(ww_output_sum *sum, const ww_problem *problem, int64_t samples,
+                         int64_t *words)
+{
+    *sum = (ww_output_sum){.problem = problem,
+                           .samples = samples,
+                           .words = words,
+                           .word_count = count_words(problem, samples, 0)};
+}
+
+size_t ww_output_sum_words(const ww_problem *problem, int64_t samples)
+{
+    return count_words(problem, samples, 0);
+}
+
 void ww_output_sum_free(ww_output_sum *sum)
 {
     free(sum->words);
@@ -92,11 +106,16 @@ void ww_output_sum_add_extras(ww_output_sum *sum, int64_t start, int64_t count,
 ww_status ww_output_sum_finish(ww_output_sum *sum, int64_t request, int64_t *requests,
                                double *outputs, ww_error *error)
 {
-    const int64_t k = sum->problem->outputs;
     sum->words[sum->word_count - 1] = request;
     WW_TRY(ww_sum_words(sum->problem->parallel, sum->words, sum->word_count, error));
     if (requests != NULL)
         *requests = sum->words[sum->word_count - 1];
+    return ww_output_sum_take(sum, outputs, error);
+}
+
+ww_status ww_output_sum_take(const ww_output_sum *sum, double *outputs, ww_error *error)
+{
+    const int64_t k = sum->problem->outputs;
     if (sum->words[sum->word_count - 2] > 0)
         return ww_fail(error, WW_DIVERGED,
                        "an output is not finite or not below %g in magnitude; a smaller "

@@ -21,6 +21,11 @@ ww_status ww_output_sum_create(ww_output_sum *sum, const ww_problem *problem, in
 /// The same with `extras` more numbers for each sample, in the range of outputs.
 ww_status ww_output_sum_create_with(ww_output_sum *sum, const ww_problem *problem, int64_t samples,
                                     int64_t extras, ww_error *error);
+/// A sum without extras whose words, [ww_output_sum_words] and all 0, are somebody else's: they are
+/// summed over ranks along with others (ww_output_sum_take). Not to be freed.
+void ww_output_sum_place(ww_output_sum *sum, const ww_problem *problem, int64_t samples,
+                         int64_t *words);
+size_t ww_output_sum_words(const ww_problem *problem, int64_t samples);
 /// Bytes that they take. Pure.
 int64_t ww_output_sum_bytes(const ww_problem *problem, int64_t samples);
 int64_t ww_output_sum_bytes_with(const ww_problem *problem, int64_t samples, int64_t extras);
@@ -46,7 +51,11 @@ void ww_output_sum_add_extras(ww_output_sum *sum, int64_t start, int64_t count,
 ww_status ww_output_sum_finish(ww_output_sum *sum, int64_t request, int64_t *requests,
                                double *outputs, ww_error *error);
 
-/// After that: the sums of the extras, [samples, extras], the same on all ranks.
+/// The outputs when somebody else has summed the words over ranks. As ww_output_sum_finish
+/// otherwise, but not collective: all ranks return the same.
+ww_status ww_output_sum_take(const ww_output_sum *sum, double *outputs, ww_error *error);
+
+/// After either: the sums of the extras, [samples, extras], the same on all ranks.
 void ww_output_sum_extras(const ww_output_sum *sum, double *extras);
 
 #endif

@@ -6,6 +6,7 @@
 #include "train/rest.h"
 
 #include "train/kernels.h"
+#include "train/product_inputs.h"
 #include "train/step.h"
 #include "widthwise/memory.h"
 
@@ -30,7 +31,8 @@ struct ww_rest_finder {
     double *extras;         // [block or probe, extras]
     int64_t *near;          // [n], samples with a margin near 1
     int64_t near_count;
-    int64_t *chosen; // [probe], those that are looked at
+    int64_t *chosen;            // [probe], those that are looked at
+    ww_product_inputs arranged; // inputs of the block, for products as records make them
     ww_output_sum block, probe;
 };
 
@@ -46,11 +48,12 @@ static bool is_single(const ww_problem *problem)
     return problem->config->precision == WW_PRECISION_SINGLE;
 }
 
-// The batch of gd is the train set itself, whose blocks have the shape of its steps, and in double
-// their precision.
+// The batch of gd is the train set itself, whose blocks have the shape of its steps, in double their
+// precision, and the same numbers where weights are what an engine keeps.
 static bool probes(const ww_problem *problem)
 {
-    return problem->config->training.method == WW_METHOD_SGD || is_single(problem);
+    return problem->config->training.method == WW_METHOD_SGD || is_single(problem) ||
+           ww_engine_choice(problem) == WW_ENGINE_SAMPLES;
 }
 
 static double nearness(const ww_problem *problem)
@@ -93,6 +96,8 @@ int64_t ww_rest_finder_bytes(const ww_problem *problem, const ww_engine_methods 
     ww_allocation list[ARRAYS];
     list_arrays(problem, methods, list);
     return ww_allocation_bytes(list, ARRAYS) +
+           ww_product_inputs_bytes(ww_block_size(problem->data->train.count, 0),
+                                   problem->dimension) +
            ww_output_sum_bytes_with(problem, ww_block_size(problem->data->train.count, 0),
                                     extras_of(problem)) +
            ww_output_sum_bytes_with(problem, probe_samples(problem, methods), extras_of(problem));
@@ -110,6 +115,8 @@ ww_status ww_rest_finder_create(const ww_problem *problem, const ww_engine_metho
     ww_allocation list[ARRAYS];
     list_arrays(problem, methods, list);
     if (ww_allocate_all(made, list, ARRAYS, error) != WW_OK ||
+        ww_product_inputs_create(ww_block_size(problem->data->train.count, 0), problem->dimension,
+                                 &made->arranged, error) != WW_OK ||
         ww_output_sum_create_with(&made->block, problem,
                                   ww_block_size(problem->data->train.count, 0), extras_of(problem),
                                   error) != WW_OK ||
@@ -134,6 +141,7 @@ void ww_rest_finder_free(ww_rest_finder *finder)
     free(finder->extras);
     free(finder->near);
     free(finder->chosen);
+    ww_product_inputs_free(&finder->arranged);
     ww_output_sum_free(&finder->block);
     ww_output_sum_free(&finder->probe);
     free(finder);
@@ -171,7 +179,8 @@ static ww_status see_block(ww_rest_finder *self, void *state, int64_t start, int
 {
     const ww_problem *problem = self->problem;
     const ww_tiling *tiling = &problem->tiling;
-    const double *inputs = problem->data->train.inputs + start * problem->dimension;
+    ww_product_inputs_set(&self->arranged, problem->data->train.inputs + start * problem->dimension,
+                          count);
     ww_output_sum_restart(&self->block, count);
     for (int64_t local = 0; local < tiling->local_tiles; local++) {
         const int64_t global = tiling->first_tile + local;
@@ -184,8 +193,7 @@ static ww_status see_block(ww_rest_finder *self, void *state, int64_t start, int
                                           .samples = count,
                                           .unit_stride = count,
                                           .sample_stride = 1};
-        ww_kernel_preactivations(problem->pairs, weights, tile.units, inputs, count,
-                                 problem->dimension, self->preactivations);
+        ww_product_preactivations(&self->arranged, 0, weights, tile.units, self->preactivations);
         ww_activate(problem->negative_slope, self->preactivations, (size_t)(tile.units * count),
                     self->active);
         ww_kernel_outputs(problem->pairs, self->preactivations, output_weights, tile.units, count,

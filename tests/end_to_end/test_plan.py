@@ -321,7 +321,8 @@ class PlanTest(ProgramTest):
         three, _ = self.run_with(data, 3)
         inputs = 16000 * 500 * 8
         self.assertGreater(one, inputs)
-        self.assertLess(three - one, 1.2 * inputs)  # twice the rest of a rank, no second copy
+        # Twice the rest of a rank, with the 4 MiB of inputs that a record arranges; no second copy.
+        self.assertLess(three - one, 1.4 * inputs)
 
     def test_smallest_number_of_ranks(self) -> None:
         """The number that is told fits, and one less does not."""
@@ -413,7 +414,7 @@ class PlanTest(ProgramTest):
             encoding="utf-8",
         )
         told, peak = self.check("gradient descent", (), 1)
-        self.assertLess(told, 36e6 + 60e6)
+        self.assertLess(told, 36e6 + 65e6)
         self.assertGreater(peak, 36e6)
 
     @unittest.skipUnless(FASHION.is_dir(), "dataset-fashion-mnist is not installed")

@@ -54,7 +54,9 @@ static void train(MPI_Comm communicator, int threads, const char *const *setting
     memset(result->final, 0, sizeof result->final);
     ww_engine *engine = NULL;
     ww_batches *batches = NULL;
+    ww_origin *origin = NULL;
     assert_int_equal(ww_engine_create(problem, &engine, &error), WW_OK);
+    assert_int_equal(ww_origin_create(plan, problem, engine, &origin, &error), WW_OK);
     assert_int_equal(ww_batches_create(problem, &batches, &error), WW_OK);
     double carry[16];
     assert_true(ww_measure_carry_count(plan) <= 16);
@@ -66,13 +68,13 @@ static void train(MPI_Comm communicator, int threads, const char *const *setting
             assert_int_equal(ww_engine_step(engine, 1, &requests, &loss, &error), WW_OK);
             assert_int_equal(requests, small.parallel.size);
         }
-        assert_int_equal(ww_measure_record(plan, problem, NULL, engine, batches, carry,
+        assert_int_equal(ww_measure_record(plan, problem, origin, engine, batches, carry,
                                            result->rows + record * result->values, &error),
                          WW_OK);
     }
     assert_true(ww_measure_final_values(plan) <= 256);
-    if (ww_measure_finish(plan, problem, NULL, engine, carry, NULL, NULL, result->final, &error) !=
-        WW_OK)
+    if (ww_measure_finish(plan, problem, origin, engine, carry, NULL, NULL, result->final,
+                          &error) != WW_OK)
         fail_msg("%s", error.message);
     for (int64_t i = 0; i < problem->tiling.local_tiles; i++) {
         const int64_t tile = problem->tiling.first_tile + i;
@@ -91,6 +93,7 @@ static void train(MPI_Comm communicator, int threads, const char *const *setting
         result->rests = rest.rests;
     }
     ww_batches_free(batches);
+    ww_origin_free(origin);
     ww_engine_free(engine);
     ww_measure_plan_free(plan);
     small_problem_free(&small);

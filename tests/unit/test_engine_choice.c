@@ -42,7 +42,7 @@ static void test_choice(void **state)
     EXPECT("engine window", 8, "training.engine=window");
     EXPECT("engine samples", 8, "training.engine=samples");
     EXPECT("engine dense (auto) in single precision", 80, "precision=single");
-    EXPECT("engine samples (auto)", 80, "network.width=10000");
+    EXPECT("engine samples (auto)", 80, "network.width=10000", "measure.every=50");
     EXPECT("engine samples (auto)", 80, "network.width=10000", "training.method=gd");
     EXPECT("engine dense (auto)", 9, "network.width=100000", "training.method=gd"); // n > 2 d
     EXPECT("engine dense (auto)", 80, "network.width=10000", "measure.every=1");    // needs weights

@@ -107,7 +107,7 @@ static void reference_normals(uint64_t even, uint64_t odd, long double pair[2])
 static double largest_error(const uint64_t *even, const uint64_t *odd, size_t count)
 {
     double *out = new_doubles(2 * count);
-    ww_normals_of_words(even, odd, count, out);
+    ww_normals_of_words(even, odd, count, 1.0, out);
     double largest = 0;
     for (size_t i = 0; i < 2 * count; ++i) {
         long double pair[2];
@@ -175,7 +175,7 @@ static void normals_are_accurate_at_the_edges(void **state)
     // The largest normal there is: u = 2^-65, angle next to 0.
     const uint64_t zero = 0;
     double pair[2];
-    ww_normals_of_words(&zero, &zero, 1, pair);
+    ww_normals_of_words(&zero, &zero, 1, 1.0, pair);
     assert_true(fabs(pair[0] - sqrt(130 * log(2))) < 1e-14);
     assert_true(pair[1] > 0 && pair[1] < 1e-17);
 }
@@ -458,6 +458,78 @@ static void permutations_are_equally_likely(void **state)
     assert_true(chi_square < 49.7); // 23 degrees of freedom, 0.1%
 }
 
+/// Words that chance does not bring: all powers of two and their neighbours, from both ends, where
+/// the tail, the angle next to an axis and the changes of the exponent are.
+static size_t special_words(uint64_t *words)
+{
+    size_t count = 0;
+    for (int power = 0; power < 64; ++power)
+        for (uint64_t less = 0; less <= 1; ++less) {
+            words[count++] = (UINT64_C(1) << power) - less;
+            words[count++] = ~((UINT64_C(1) << power) - less);
+        }
+    for (int power = 0; power < 64; ++power)
+        words[count++] = UINT64_C(0xb504f333f9de6484) >> power; // 2^-power sqrt(1/2)
+    return count;
+}
+
+static void every_version_gives_the_same_bits(void **state)
+{
+    (void)state;
+    enum { SPECIAL = 5 * 64, DRAWN = 20000, COUNT = SPECIAL * SPECIAL + DRAWN };
+    uint64_t words[SPECIAL];
+    assert_int_equal(special_words(words), SPECIAL);
+    uint64_t *even = new_words(COUNT);
+    uint64_t *odd = new_words(COUNT);
+    for (size_t i = 0; i < SPECIAL * SPECIAL; ++i) {
+        even[i] = words[i / SPECIAL];
+        odd[i] = words[i % SPECIAL];
+    }
+    const uint64_t first = UINT64_C(0xffffffff) - DRAWN / 2; // a carry lies inside
+    ww_words_versions[WW_VERSION_PLAIN](example, first, DRAWN, even + SPECIAL * SPECIAL,
+                                        odd + SPECIAL * SPECIAL);
+    double *plain = new_doubles((size_t)2 * COUNT);
+    double *other = new_doubles((size_t)2 * COUNT + 2);
+    ww_normals_versions[WW_VERSION_PLAIN](even, odd, COUNT, 1.0, plain);
+    for (int version = 0; version < WW_VERSIONS; ++version) {
+        if (!ww_version_is_here((ww_version)version))
+            continue;
+        ww_normals_versions[version](even, odd, COUNT, 1.0, other);
+        assert_memory_equal(plain, other, sizeof *plain * 2 * COUNT);
+        // What is left over after whole vectors, at places that no vector is aligned to.
+        for (size_t count = 0; count <= 40; ++count) {
+            const size_t place = SPECIAL * SPECIAL - 20 + count;
+            other[2 * count + 1] = 7;
+            ww_normals_versions[version](even + place, odd + place, count, 1.0, other + 1);
+            assert_memory_equal(plain + 2 * place, other + 1, sizeof *plain * 2 * count);
+            assert_true(other[2 * count + 1] == 7);
+            uint64_t some[2][41];
+            ww_words_versions[version](example, first + count, count, some[0], some[1]);
+            assert_memory_equal(even + SPECIAL * SPECIAL + count, some[0], count * sizeof *even);
+            assert_memory_equal(odd + SPECIAL * SPECIAL + count, some[1], count * sizeof *odd);
+        }
+    }
+    free(even);
+    free(odd);
+    free(plain);
+    free(other);
+}
+
+static void scaled_normals_are_products(void **state)
+{
+    (void)state;
+    enum { COUNT = 2051 };
+    const double scales[] = {1.0, 0.1, 3.7e-5, 1.0 / 3.0};
+    double plain[COUNT];
+    double scaled[COUNT];
+    ww_normals(example, 77, COUNT, plain);
+    for (size_t s = 0; s < sizeof scales / sizeof scales[0]; ++s) {
+        ww_scaled_normals(example, 77, COUNT, scales[s], scaled);
+        for (size_t i = 0; i < COUNT; ++i)
+            assert_true(scaled[i] == plain[i] * scales[s]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -466,6 +538,8 @@ int main(void)
         cmocka_unit_test(normals_are_accurate_everywhere),
         cmocka_unit_test(normals_are_accurate_at_the_edges),
         cmocka_unit_test(normals_do_not_depend_on_how_they_are_asked_for),
+        cmocka_unit_test(every_version_gives_the_same_bits),
+        cmocka_unit_test(scaled_normals_are_products),
         cmocka_unit_test(uniforms_and_integers_do_not_depend_on_how_they_are_asked_for),
         cmocka_unit_test(uniforms_are_the_words_upper_bits),
         cmocka_unit_test(normals_are_distributed_as_such),
