@@ -17,6 +17,10 @@
 
 enum { WW_LANES_BYTES = 64 };
 
+/// Of add_patterns: tables for 32 inputs, and the sums of 256 units, in strips of two times
+/// WW_LANES_BYTES.
+enum { WW_PATTERN_ROOM_BYTES = (7 * 32 + 256) * 2 * WW_LANES_BYTES + 512 / 32 * 256 * 4 };
+
 /// The versions of the kernels. All give the same bits.
 typedef enum ww_panel_version {
     WW_PANEL_PLAIN,  ///< what every processor has
@@ -54,6 +58,14 @@ typedef struct ww_panel_kernels {
     /// `factor_stride` apart. What is 0 is passed over: it takes no time.
     void (*accumulate)(double scale, const void *factors, int64_t factor_stride, const void *strips,
                        int64_t samples, int64_t units, int64_t dimension, void *rows);
+    /// rows [units, d] += scales [units] * the sum of those inputs whose bits are set in patterns
+    /// [units, samples], a bit a sample, `pattern_stride` bytes apart: by tables of the sums of
+    /// five inputs, of which a unit looks up one for each ("four Russians"). Sums of five, in
+    /// order, are added in order, and their sum, scaled, to the row. `room` is of
+    /// WW_PATTERN_ROOM_BYTES.
+    void (*add_patterns)(const void *scales, const uint8_t *patterns, int64_t pattern_stride,
+                         const void *strips, int64_t samples, int64_t units, int64_t dimension,
+                         void *rows, void *room);
 } ww_panel_kernels;
 
 extern const ww_panel_kernels ww_panel_double[WW_PANEL_VERSIONS];

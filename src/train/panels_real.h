@@ -87,6 +87,41 @@ static void find_terms(WW_REAL scale, const WW_REAL *factors, int64_t stride, in
     }
 }
 
+// Tables of add_patterns: of the sums of all subsets of GROUP inputs, for as many inputs and
+// columns as the nearest cache has room for. Half a strip, half a block of samples.
+enum {
+    GROUP = 5,
+    ENTRIES = 1 << GROUP,
+    TABLE_SAMPLES = STRIP_SAMPLES / 2,
+    GROUPS = (TABLE_SAMPLES + GROUP - 1) / GROUP,
+    TABLE_LANES = STRIP_LANES / 2,
+    TABLE = TABLE_LANES * LANES,
+    PATTERN_UNITS = 256,
+    PATTERN_SAMPLES = 512
+};
+_Static_assert(TABLE_SAMPLES == 32, "the patterns of a table are one word");
+
+// What add_patterns works with.
+typedef struct pattern_room {
+    WW_REAL tables[GROUPS * ENTRIES * TABLE];
+    WW_REAL sums[PATTERN_UNITS * TABLE];
+    uint32_t words[PATTERN_SAMPLES / TABLE_SAMPLES * PATTERN_UNITS];
+} pattern_room;
+_Static_assert(sizeof(pattern_room) == WW_PATTERN_ROOM_BYTES, "as much as is said");
+
+// Words of patterns [units, samples], those of the same samples one after the other.
+static void fill_words(const uint8_t *patterns, int64_t stride, int64_t units, int64_t samples,
+                       uint32_t *words)
+{
+    for (int64_t unit = 0; unit < units; unit++)
+        for (int64_t first = 0; first < samples; first += TABLE_SAMPLES) {
+            const int64_t count = samples - first < TABLE_SAMPLES ? samples - first : TABLE_SAMPLES;
+            uint32_t word = 0;
+            memcpy(&word, patterns + unit * stride + first / 8, (size_t)((count + 7) / 8));
+            words[first / TABLE_SAMPLES * PATTERN_UNITS + unit] = word;
+        }
+}
+
 // Of every version: name, bytes of its vectors, and rows and panels at once, as many as there are
 // registers for.
 #define VERSION plain
@@ -120,7 +155,8 @@ static void find_terms(WW_REAL scale, const WW_REAL *factors, int64_t stride, in
 
 #define KERNELS(name)                                                                              \
     {                                                                                              \
-        fill_panels, fill_strips, products_##name, add_products_##name, accumulate_##name          \
+        fill_panels, fill_strips, products_##name, add_products_##name, accumulate_##name,         \
+            add_patterns_##name                                                                    \
     }
 
 const ww_panel_kernels WW_VERSIONS[WW_PANEL_VERSIONS] = {

@@ -259,6 +259,157 @@ TARGET static void OF(accumulate)(double scale, const void *factors, int64_t fac
     }
 }
 
+INLINED void OF(add)(const VECTOR *term, VECTOR *sum)
+{
+    *sum = *sum + *term;
+}
+
+// sum [TABLE] = left + right.
+INLINED void OF(add_strips)(const WW_REAL *left, const WW_REAL *right, WW_REAL *sum)
+{
+    UNROLLED
+    for (int v = 0; v < TABLE_LANES * PARTS; v++) {
+        VECTOR total, term;
+        OF(load)(left + v * NUMBERS, &total);
+        OF(load)(right + v * NUMBERS, &term);
+        OF(add)(&term, &total);
+        OF(store)(&total, sum + v * NUMBERS);
+    }
+}
+
+// Entries of one more input: those that there are, with it added.
+INLINED void OF(double_entries)(const WW_REAL *input, int64_t entries, WW_REAL *table)
+{
+    for (int64_t entry = 0; entry < entries; entry++)
+        OF(add_strips)(table + entry * TABLE, input, table + (entries + entry) * TABLE);
+}
+
+// Tables of `samples` inputs, `stride` apart, in `width` columns: entry e of a group is the sum of
+// the inputs whose bits are set in e, in their order.
+INLINED void OF(fill_tables)(const WW_REAL *inputs, int64_t stride, int64_t width, int64_t samples,
+                             WW_REAL *tables)
+{
+    for (int64_t first = 0; first < samples; first += GROUP, tables += ENTRIES * TABLE) {
+        const int64_t count = samples - first < GROUP ? samples - first : GROUP;
+        for (int64_t j = 0; j < TABLE; j++)
+            tables[j] = 0;
+        for (int64_t bit = 0; bit < count; bit++) {
+            const WW_REAL *input = inputs + (first + bit) * stride;
+            if (width >= TABLE) {
+                OF(double_entries)(input, (int64_t)1 << bit, tables);
+            } else {
+                WW_REAL whole[TABLE] = {0};
+                memcpy(whole, input, (size_t)width * sizeof *whole);
+                OF(double_entries)(whole, (int64_t)1 << bit, tables);
+            }
+        }
+    }
+}
+
+// Adds to sums [TABLE] one entry of each group, by the bits of `word`.
+INLINED void OF(look_up)(const WW_REAL *tables, uint32_t word, int64_t groups, WW_REAL *sums)
+{
+    VECTOR total[TABLE_LANES * PARTS];
+    UNROLLED
+    for (int v = 0; v < TABLE_LANES * PARTS; v++)
+        OF(load)(sums + v * NUMBERS, &total[v]);
+    UNROLLED
+    for (int64_t group = 0; group < groups; group++) {
+        const WW_REAL *entry =
+            tables + (group * ENTRIES + (int64_t)(word >> (group * GROUP)) % ENTRIES) * TABLE;
+        UNROLLED
+        for (int v = 0; v < TABLE_LANES * PARTS; v++) {
+            VECTOR term;
+            OF(load)(entry + v * NUMBERS, &term);
+            OF(add)(&term, &total[v]);
+        }
+    }
+    UNROLLED
+    for (int v = 0; v < TABLE_LANES * PARTS; v++)
+        OF(store)(&total[v], sums + v * NUMBERS);
+}
+
+// row += scale * sums in `width` columns.
+INLINED void OF(add_scaled)(WW_REAL scale, const WW_REAL *sums, int64_t width, WW_REAL *row)
+{
+    VECTOR factor = {0};
+    OF(spread)(scale, &factor);
+    int64_t j = 0;
+    for (; j + NUMBERS <= width; j += NUMBERS) {
+        VECTOR total, term;
+        OF(load)(row + j, &total);
+        OF(load)(sums + j, &term);
+        OF(multiply_add)(&factor, &term, &total);
+        OF(store)(&total, row + j);
+    }
+    for (; j < width; j++)
+        row[j] = WW_FMA(scale, sums[j], row[j]);
+}
+
+// Adds to the sums what `samples` inputs, at most TABLE_SAMPLES, come to in `width` columns; they
+// lie `stride` apart.
+INLINED void OF(add_tables)(const uint32_t *words, const WW_REAL *inputs, int64_t stride,
+                            int64_t width, int64_t samples, int64_t units, pattern_room *room)
+{
+    OF(fill_tables)(inputs, stride, width, samples, room->tables);
+    if (samples == TABLE_SAMPLES) {
+        for (int64_t unit = 0; unit < units; unit++)
+            OF(look_up)(room->tables, words[unit], GROUPS, room->sums + unit * TABLE);
+        return;
+    }
+    const int64_t groups = (samples + GROUP - 1) / GROUP;
+    for (int64_t unit = 0; unit < units; unit++)
+        OF(look_up)(room->tables, words[unit], groups, room->sums + unit * TABLE);
+}
+
+// Some units, at most PATTERN_UNITS, and samples `from` .. from + count - 1, at most
+// PATTERN_SAMPLES, of `samples`, in the columns from `start` on that a table has.
+INLINED void OF(add_patterns_of)(const WW_REAL *scales, const WW_REAL *strips, int64_t samples,
+                                 int64_t from, int64_t count, int64_t units, int64_t dimension,
+                                 int64_t start, WW_REAL *rows, pattern_room *room)
+{
+    const int64_t columns = padded(dimension);
+    const int64_t strip_start = start / STRIP * STRIP;
+    const int64_t strip = columns - strip_start < STRIP ? columns - strip_start : STRIP;
+    const int64_t left = dimension - start < TABLE ? dimension - start : TABLE;
+    memset(room->sums, 0, (size_t)(units * TABLE) * sizeof *room->sums);
+    for (int64_t first = from; first < from + count; first += TABLE_SAMPLES) {
+        const int64_t block = first / STRIP_SAMPLES * STRIP_SAMPLES;
+        const int64_t together = samples - block < STRIP_SAMPLES ? samples - block : STRIP_SAMPLES;
+        const WW_REAL *inputs = strips + block * columns + strip_start * together +
+                                (first - block) * strip + (start - strip_start);
+        const int64_t some =
+            from + count - first < TABLE_SAMPLES ? from + count - first : TABLE_SAMPLES;
+        OF(add_tables)
+        (room->words + (first - from) / TABLE_SAMPLES * PATTERN_UNITS, inputs, strip, left, some,
+         units, room);
+    }
+    for (int64_t unit = 0; unit < units; unit++)
+        OF(add_scaled)
+    (scales[unit], room->sums + unit * TABLE, left, rows + unit * dimension + start);
+}
+
+TARGET static void OF(add_patterns)(const void *scales, const uint8_t *patterns,
+                                    int64_t pattern_stride, const void *strips, int64_t samples,
+                                    int64_t units, int64_t dimension, void *rows, void *room)
+{
+    const WW_REAL *factors = scales;
+    WW_REAL *weights = rows;
+    pattern_room *work = room;
+    for (int64_t from = 0; from < samples; from += PATTERN_SAMPLES) {
+        const int64_t count = samples - from < PATTERN_SAMPLES ? samples - from : PATTERN_SAMPLES;
+        for (int64_t unit = 0; unit < units; unit += PATTERN_UNITS) {
+            const int64_t some = units - unit < PATTERN_UNITS ? units - unit : PATTERN_UNITS;
+            fill_words(patterns + unit * pattern_stride + from / 8, pattern_stride, some, count,
+                       work->words);
+            for (int64_t start = 0; start < dimension; start += TABLE)
+                OF(add_patterns_of)
+            (factors + unit, strips, samples, from, count, some, dimension, start,
+             weights + unit * dimension, work);
+        }
+    }
+}
+
 #undef VECTOR
 #undef NUMBERS
 #undef PARTS

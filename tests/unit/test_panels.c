@@ -84,6 +84,73 @@ static double *numbers(int64_t count, int phase)
         free(expected);                                                                            \
         free(strips);                                                                              \
     }                                                                                              \
+    static void name##_patterns(const ww_panel_kernels *kernels, int64_t units, int64_t d,         \
+                                int64_t samples)                                                   \
+    {                                                                                              \
+        enum { GROUP = 5, WORD = 32 };                                                             \
+        const int64_t stride = (samples + 7) / 8 + 3;                                              \
+        double *inputs = numbers(samples * d, 1);                                                  \
+        real *scales = name##_numbers(units, 5);                                                   \
+        uint8_t *patterns = calloc((size_t)(units * stride), 1);                                   \
+        real *rows = name##_numbers(units * d + 1, 2);                                             \
+        real *expected = name##_numbers(units * d + 1, 2);                                         \
+        real *strips = calloc(ww_strip_values(samples, d, sizeof(real)), sizeof(real));            \
+        void *room = aligned_alloc(WW_LANES_BYTES, WW_PATTERN_ROOM_BYTES);                         \
+        for (int64_t r = 0; r < units; r++)                                                        \
+            for (int64_t s = 0; s < samples; s++)                                                  \
+                if (number(r * samples + s, 6) > 0.1)                                              \
+                    patterns[r * stride + s / 8] |= (uint8_t)(1 << s % 8);                         \
+        kernels->fill_strips(inputs, samples, d, strips);                                          \
+        kernels->add_patterns(scales, patterns, stride, strips, samples, units, d, rows, room);    \
+        for (int64_t r = 0; r < units; r++)                                                        \
+            for (int64_t j = 0; j < d; j++)                                                        \
+                for (int64_t from = 0; from < samples; from += 512) {                              \
+                    real sum = 0;                                                                  \
+                    for (int64_t s = from; s < samples && s < from + 512;) {                       \
+                        real some = 0;                                                             \
+                        const int64_t end = s + GROUP < s / WORD * WORD + WORD                     \
+                                                ? s + GROUP                                        \
+                                                : s / WORD * WORD + WORD;                          \
+                        for (; s < samples && s < end; s++)                                        \
+                            if (patterns[r * stride + s / 8] >> s % 8 & 1)                         \
+                                some += (real)inputs[s * d + j];                                   \
+                        sum += some;                                                               \
+                    }                                                                              \
+                    expected[r * d + j] = multiply_add(scales[r], sum, expected[r * d + j]);       \
+                }                                                                                  \
+        assert_memory_equal(rows, expected, (size_t)(units * d + 1) * sizeof(real));               \
+        free(inputs);                                                                              \
+        free(scales);                                                                              \
+        free(patterns);                                                                            \
+        free(rows);                                                                                \
+        free(expected);                                                                            \
+        free(strips);                                                                              \
+        free(room);                                                                                \
+    }                                                                                              \
+    static void name##_continued(const ww_panel_kernels *kernels, int64_t units, int64_t d,        \
+                                 int64_t samples)                                                  \
+    {                                                                                              \
+        const int64_t row_stride = d + 5, stride = samples + 2;                                    \
+        double *inputs = numbers(samples * d, 1);                                                  \
+        real *rows = name##_numbers(units * row_stride, 2);                                        \
+        real *found = name##_numbers(units * stride, 3);                                           \
+        real *expected = name##_numbers(units * stride, 3);                                        \
+        real *panels = calloc(ww_panel_values(samples, d, sizeof(real)), sizeof(real));            \
+        kernels->fill_panels(inputs, samples, d, panels);                                          \
+        kernels->add_products(rows, row_stride, units, d, panels, samples, found, stride);         \
+        for (int64_t r = 0; r < units; r++)                                                        \
+            for (int64_t s = 0; s < samples; s++)                                                  \
+                for (int64_t j = 0; j < d; j++)                                                    \
+                    expected[r * stride + s] =                                                     \
+                        multiply_add(rows[r * row_stride + j], (real)inputs[s * d + j],            \
+                                     expected[r * stride + s]);                                    \
+        assert_memory_equal(found, expected, (size_t)(units * stride) * sizeof(real));             \
+        free(inputs);                                                                              \
+        free(rows);                                                                                \
+        free(found);                                                                               \
+        free(expected);                                                                            \
+        free(panels);                                                                              \
+    }                                                                                              \
     static void test_##name(void **state)                                                          \
     {                                                                                              \
         (void)state;                                                                               \
@@ -97,7 +164,12 @@ static double *numbers(int64_t count, int phase)
                                         some_samples[s]);                                          \
                         name##_accumulate(&(versions)[version], some_units[u], some_dimensions[j], \
                                           some_samples[s]);                                        \
+                        name##_continued(&(versions)[version], some_units[u], some_dimensions[j],  \
+                                         some_samples[s]);                                         \
+                        name##_patterns(&(versions)[version], some_units[u], some_dimensions[j],   \
+                                        some_samples[s]);                                          \
                     }                                                                              \
+            name##_patterns(&(versions)[version], 300, 20, 1100); /* pieces of both */             \
         }                                                                                          \
     }
 
