@@ -17,6 +17,8 @@ typedef struct ww_activation_methods {
     /// Applies the activation in place to `count` pre-activations, with this slope of the negative
     /// side, and writes to `active` [count] whether each is on its positive side (0 is).
     void (*activate)(double slope, void *preactivations, int64_t count, uint8_t *active);
+    /// Only what is active, of `count` pre-activations that stay as they are.
+    void (*see)(const void *preactivations, int64_t count, uint8_t *active);
     /// Leaves each of `count` derivatives by activations where the unit is active and multiplies it
     /// by the slope elsewhere.
     void (*mask)(double slope, const uint8_t *active, int64_t count, void *derivatives);

@@ -47,6 +47,13 @@ static void activate(double slope, void *preactivations, int64_t count, uint8_t 
     activate_all((WW_REAL)slope, count, preactivations, active);
 }
 
+static void see(const void *preactivations, int64_t count, uint8_t *active)
+{
+    const WW_REAL *values = preactivations;
+    for (int64_t i = 0; i < count; i++)
+        active[i] = values[i] >= 0;
+}
+
 VECTORISED static void mask_all(WW_REAL slope, const uint8_t *restrict active, int64_t count,
                                 WW_REAL *restrict derivatives)
 {
@@ -142,6 +149,7 @@ const ww_activation_methods WW_METHODS = {
     .narrow = narrow,
     .widen = widen,
     .activate = activate,
+    .see = see,
     .mask = mask,
     .outputs = outputs,
     .derive = derive,

@@ -170,25 +170,40 @@ const ww_tally *ww_engine_tally(const ww_engine *engine)
     return engine->tally;
 }
 
+static size_t own_words(const ww_problem *problem)
+{
+    const ww_engine_methods *methods = choose(problem);
+    return methods->words != NULL ? methods->words(problem) : 0;
+}
+
 size_t ww_engine_carry_words(const ww_problem *problem)
 {
-    return ww_tally_words(problem) + (problem->tracks_layers ? ww_track_words(problem) : 0);
+    return ww_tally_words(problem) + own_words(problem) +
+           (problem->tracks_layers ? ww_track_words(problem) : 0);
 }
 
 void ww_engine_carry_save(const ww_engine *engine, double *words)
 {
+    const ww_problem *problem = engine->problem;
     if (engine->tally != NULL)
-        ww_tally_save(engine->tally, engine->problem, words);
+        ww_tally_save(engine->tally, problem, words);
+    words += ww_tally_words(problem);
     if (engine->track != NULL)
-        ww_track_save(engine->track, engine->problem, words + ww_tally_words(engine->problem));
+        ww_track_save(engine->track, problem, words);
+    if (own_words(problem) > 0)
+        engine->methods->save_words(engine->state, words);
 }
 
 void ww_engine_carry_load(ww_engine *engine, const double *words)
 {
+    const ww_problem *problem = engine->problem;
     if (engine->tally != NULL)
-        ww_tally_load(engine->tally, engine->problem, words);
-    if (engine->track != NULL)
-        ww_track_load(engine->track, engine->problem, words + ww_tally_words(engine->problem));
+        ww_tally_load(engine->tally, problem, words);
+    words += ww_tally_words(problem);
+    if (engine->track != NULL) // which no engine has that has words of its own
+        ww_track_load(engine->track, problem, words);
+    if (own_words(problem) > 0)
+        engine->methods->load_words(engine->state, words);
 }
 
 // What is kept beside the weights is made anew: weights stay, whatever the step they are said to be

@@ -34,6 +34,10 @@ typedef struct ww_engine_methods {
     double *(*output_storage)(void *state);
     /// NULL where it has no columns.
     void (*put_kept_tile)(void *state, int64_t tile, const double *values);
+    /// Numbers that it keeps once, the same on all ranks, for a checkpoint; NULL: none.
+    size_t (*words)(const ww_problem *problem);
+    void (*save_words)(void *state, double *words);
+    void (*load_words)(void *state, const double *words);
     /// All that was put, and written to the storage of output weights, is of `step`; so is what was
     /// kept beside the weights unless `has_kept` is false: then it is made anew from the weights.
     void (*restored)(void *state, int64_t step, bool has_kept);

@@ -5,14 +5,17 @@
 // Updates of small batches are collected in columns (moves.h), which correct the pre-activations of
 // the batches to come, and go into P together when there is no more room. Entries of P are chains
 // whose terms are added in the order of the updates: no bit depends on when they go there. Those of
-// large batches go into P at once. Beside P stand the coefficients C [m, n] that all updates so far
-// sum up to, so that the weights are W(0) + C X when someone asks for them.
+// large batches go into P at once, where it can be by tables of sums of rows of K (panels.h), since
+// coefficients of a unit are the same for all its active samples up to a factor of the sample.
+// Beside P stand the coefficients C [m, n] that all updates so far sum up to, as they are or as
+// pattern sums, so that the weights are W(0) + C X when someone asks for them.
 
 #include "train/keeper.h"
 
 #include "parallel/workers.h"
 #include "train/kernels.h"
 #include "train/moves.h"
+#include "train/pattern_sums.h"
 #include "widthwise/memory.h"
 
 #include <cblas.h>
@@ -23,12 +26,16 @@
 typedef struct keep {
     const ww_problem *problem;
     const ww_activation_methods *methods;
-    int64_t samples;        // n
-    void *preactivations;   // P [local units, n]
-    void *coefficients;     // C, by tile [n, units]
-    double *products;       // K [n, n]
-    ww_moves moves;         // of small batches, whose samples are train samples
-    bool is_full;           // the columns go into P with the pending update
+    int64_t samples;      // n
+    void *preactivations; // P [local units, n]
+    void *coefficients;   // C, by tile [n, units]; or
+    ww_pattern_sums sums; // what it is made of
+    ww_panel_inputs base; // what all samples of a block come to together, of leaky units
+    double *base_room;    // [n]
+    uint8_t *tile_active, *tile_patterns; // [tile units, n], and packed
+    double *products;                     // K [n, n]
+    ww_moves moves;                       // of small batches, whose samples are train samples
+    bool is_full;                         // the columns go into P with the pending update
     ww_panel_inputs rows;   // K of columns that go into P, or of a block of a large batch
     ww_panel_inputs inputs; // X, for the weights
     ww_batches *batches;
@@ -46,7 +53,7 @@ typedef struct keep {
     void *tile;                   // [tile units, d], W of a tile
 } keep;
 
-enum { ARRAYS = 11, WEIGHT_ARRAYS = 2 };
+enum { ARRAYS = 14, WEIGHT_ARRAYS = 2 };
 
 // As many updates as make P move seldom enough: more take more corrections.
 enum { COLUMNS = 64 };
@@ -84,16 +91,21 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     const size_t tile = (size_t)(problem->tiling.tile_units * problem->dimension);
     const size_t batch = is_direct(problem) ? (size_t)problem->batch : 0;
     const size_t columns = (size_t)columns_of(problem);
+    const bool sums = ww_has_pattern_sums(problem);
+    const size_t tile_pairs = (size_t)problem->tiling.tile_units * samples;
     const ww_allocation arrays[ARRAYS] = {
         {offsetof(keep, preactivations), pairs, size, "the pre-activations of all samples"},
-        {offsetof(keep, coefficients), pairs, size, "the coefficients of all samples"},
+        {offsetof(keep, coefficients), sums ? 0 : pairs, size, "the coefficients of all samples"},
         {offsetof(keep, products), samples * samples, sizeof(double),
          "the products of all samples"},
+        {offsetof(keep, base_room), sums ? samples : 0, sizeof(double),
+         "the products of all samples"},
+        {offsetof(keep, tile_active), sums ? tile_pairs : 0, 1, "the patterns of a tile"},
+        {offsetof(keep, tile_patterns), sums ? tile_pairs : 0, 1, "the patterns of a tile"},
         {offsetof(keep, coming), columns, sizeof(int64_t), "the samples of coming batches"},
         {offsetof(keep, window), (size_t)problem->tiling.local_units * columns, size,
          "the pre-activations of coming batches"},
-        {offsetof(keep, turned), (size_t)problem->tiling.tile_units * samples, size,
-         "the coefficients of a tile"},
+        {offsetof(keep, turned), tile_pairs, size, "the coefficients of a tile"},
         {offsetof(keep, batch), batch, sizeof(int64_t), "the samples of a batch"},
         {offsetof(keep, pending), batch, sizeof(int64_t), "the samples of a batch"},
         {offsetof(keep, room), (size_t)rows_of(problem) * samples, sizeof(double),
@@ -115,11 +127,12 @@ static void add_cost(const ww_problem *problem, ww_engine_cost *cost)
     int64_t coefficients = 0;
     int64_t rest = 0;
     ww_moves_bytes(problem, columns, &coefficients, &rest);
-    cost->weights += ww_allocation_bytes(list, WEIGHT_ARRAYS);
+    cost->weights += ww_allocation_bytes(list, WEIGHT_ARRAYS) + ww_pattern_sums_bytes(problem);
     cost->work += ww_allocation_bytes(list + WEIGHT_ARRAYS, ARRAYS - WEIGHT_ARRAYS) + coefficients +
                   rest + ww_batches_bytes(problem) +
                   ww_panel_inputs_bytes(single, WW_FOR_SUMS, rows_of(problem), samples) +
-                  ww_panel_inputs_bytes(single, WW_FOR_SUMS, samples, problem->dimension);
+                  ww_panel_inputs_bytes(single, WW_FOR_SUMS, samples, problem->dimension) +
+                  ww_panel_inputs_bytes(single, WW_FOR_SUMS, 1, samples);
     // P, and corrections by half of the columns.
     cost->step_flops += 2.0 * pairs * (double)samples + pairs * (double)columns;
 }
@@ -128,6 +141,8 @@ static void destroy(void *state)
 {
     keep *self = state;
     ww_moves_free(&self->moves);
+    ww_pattern_sums_free(&self->sums);
+    ww_panel_inputs_free(&self->base);
     ww_panel_inputs_free(&self->rows);
     ww_panel_inputs_free(&self->inputs);
     free(self->preactivations);
@@ -135,6 +150,9 @@ static void destroy(void *state)
     free(self->products);
     free(self->room);
     ww_batches_free(self->batches);
+    free(self->base_room);
+    free(self->tile_active);
+    free(self->tile_patterns);
     free(self->coming);
     free(self->window);
     free(self->turned);
@@ -198,6 +216,9 @@ static ww_status create(const ww_problem *problem, void **state, ww_error *error
     WW_TRY(ww_allocate_all(self, list, ARRAYS, error));
     WW_TRY(ww_batches_create(problem, &self->batches, error));
     WW_TRY(ww_moves_create(problem, columns_of(problem), &self->moves, error));
+    WW_TRY(ww_pattern_sums_create(problem, &self->sums, error));
+    WW_TRY(ww_panel_inputs_create(is_single(problem), WW_FOR_SUMS, 1, self->samples, &self->base,
+                                  error));
     WW_TRY(ww_panel_inputs_create(is_single(problem), WW_FOR_SUMS, rows_of(problem), self->samples,
                                   &self->rows, error));
     WW_TRY(ww_panel_inputs_create(is_single(problem), WW_FOR_SUMS, self->samples,
@@ -238,6 +259,25 @@ static void look_ahead(keep *self, int64_t step, const int64_t *indices)
     self->place = (step - self->first) * batch;
 }
 
+// The same of pattern sums: rows of K times what their samples move by, and what all of them come
+// to.
+static void take_scaled_rows(keep *self, int64_t start, int64_t count)
+{
+    const int64_t n = self->samples;
+    const double slope = self->problem->negative_slope;
+    memset(self->base_room, 0, (size_t)n * sizeof *self->base_room);
+    for (int64_t i = 0; i < count; i++) {
+        const double factor = self->sums.factors[start + i];
+        const double *row = self->products + (start + i) * n;
+        for (int64_t j = 0; j < n; j++) {
+            self->room[i * n + j] = (1.0 - slope) * factor * row[j];
+            self->base_room[j] += slope * factor * row[j];
+        }
+    }
+    ww_panel_inputs_set(&self->rows, self->room, count);
+    ww_panel_inputs_set(&self->base, self->base_room, 1);
+}
+
 static void take_batch(void *state, int64_t step, const int64_t *indices)
 {
     keep *self = state;
@@ -254,7 +294,9 @@ static void take_batch(void *state, int64_t step, const int64_t *indices)
 static void take_block(void *state, ww_pass pass, int64_t start, int64_t count)
 {
     keep *self = state;
-    if (pass == WW_PASS_UPDATE)
+    if (pass == WW_PASS_UPDATE && ww_has_pattern_sums(self->problem))
+        take_scaled_rows(self, start, count);
+    else if (pass == WW_PASS_UPDATE)
         take_rows(self, self->pending + start, count);
 }
 
@@ -300,8 +342,10 @@ static void remember(void *state, const double *gradients)
         int64_t *indices = self->batch;
         self->batch = self->pending;
         self->pending = indices;
+        if (ww_has_pattern_sums(self->problem))
+            ww_pattern_sums_take(&self->sums, gradients);
         if (batch <= WW_SAMPLE_BLOCK) // whose one block nobody takes
-            take_rows(self, self->pending, batch);
+            take_block(self, WW_PASS_UPDATE, 0, batch);
         return;
     }
     self->pending_place = self->place;
@@ -337,9 +381,23 @@ static void move(void *state, ww_rows tile, int64_t start, int64_t count, const 
         apply(self, tile);
 }
 
+static void move_by_patterns(void *state, ww_rows tile, int64_t start, int64_t count,
+                             const uint8_t *patterns, int64_t stride, void *room)
+{
+    const keep *self = state;
+    const void *scales = ww_pattern_sums_scales(&self->sums, tile);
+    ww_pattern_sums_note(&self->sums, tile, start, count, patterns, stride);
+    ww_panel_add_patterns(&self->rows, scales, patterns, stride, tile.units,
+                          preactivations_of(self, tile), room);
+    if (self->problem->negative_slope != 0.0)
+        ww_panel_move(&self->base, 1.0, scales, tile.units, preactivations_of(self, tile));
+}
+
 static void moved(void *state)
 {
     keep *self = state;
+    if (ww_has_pattern_sums(self->problem))
+        ww_pattern_sums_moved(&self->sums);
     if (self->is_full)
         self->moves.count = 0;
     self->is_full = false;
@@ -371,7 +429,10 @@ static const void *tile_of(void *state, ww_rows tile)
     ww_initial_hidden_weights(&problem->initial, problem->tiling.first_unit + tile.first,
                               tile.units, self->drawn);
     self->methods->narrow(self->drawn, tile.units * problem->dimension, self->tile);
-    self->methods->turn(coefficients_of(self, tile), self->samples, tile.units, self->turned);
+    if (ww_has_pattern_sums(problem))
+        ww_pattern_sums_coefficients(&self->sums, tile, self->turned);
+    else
+        self->methods->turn(coefficients_of(self, tile), self->samples, tile.units, self->turned);
     ww_panel_move(&self->inputs, 1.0, self->turned, tile.units, self->tile);
     return self->tile;
 }
@@ -389,7 +450,18 @@ static int64_t kept_columns(const ww_problem *problem)
     return 2 * problem->data->train.count;
 }
 
-// P and C side by side.
+// Patterns of a tile by its P, packed as those of a batch.
+static int64_t find_patterns(const keep *self, ww_rows tile)
+{
+    const int64_t stride = self->sums.pattern_bytes;
+    self->methods->see(preactivations_of(self, tile), tile.units * self->samples,
+                       self->tile_active);
+    ww_pack_patterns(self->tile_active, tile.units, self->samples, self->tile_patterns, stride);
+    return stride;
+}
+
+// P, and C or what it is made of, side by side. Offsets are brought up to the patterns of P, by
+// which they are known again: the next update would do just that.
 static void kept_tile(void *state, int64_t step, ww_rows tile, double *values)
 {
     keep *self = state;
@@ -397,7 +469,13 @@ static void kept_tile(void *state, int64_t step, ww_rows tile, double *values)
     const int64_t n = self->samples;
     (void)step;
     apply_all(self);
-    methods->turn(coefficients_of(self, tile), n, tile.units, self->turned);
+    if (ww_has_pattern_sums(self->problem)) {
+        const int64_t stride = find_patterns(self, tile);
+        ww_pattern_sums_note(&self->sums, tile, 0, n, self->tile_patterns, stride);
+        ww_pattern_sums_offsets(&self->sums, tile, self->turned);
+    } else {
+        methods->turn(coefficients_of(self, tile), n, tile.units, self->turned);
+    }
     for (int64_t unit = 0; unit < tile.units; unit++) {
         double *both = values + 2 * unit * n;
         methods->widen(ww_place(methods, preactivations_of(self, tile), unit * n), n, both);
@@ -415,7 +493,29 @@ static void put_kept_tile(void *state, ww_rows tile, const double *values)
         methods->narrow(both, n, ww_place(methods, preactivations_of(self, tile), unit * n));
         methods->narrow(both + n, n, ww_place(methods, self->turned, unit * n));
     }
-    methods->turn(self->turned, tile.units, n, coefficients_of(self, tile));
+    if (ww_has_pattern_sums(self->problem)) {
+        const int64_t stride = find_patterns(self, tile);
+        ww_pattern_sums_put(&self->sums, tile, self->turned, self->tile_patterns, stride);
+    } else {
+        methods->turn(self->turned, tile.units, n, coefficients_of(self, tile));
+    }
+}
+
+static size_t words(const ww_problem *problem)
+{
+    return ww_has_pattern_sums(problem) ? (size_t)problem->data->train.count : 0;
+}
+
+static void save_words(const void *state, double *values)
+{
+    const keep *self = state;
+    memcpy(values, self->sums.totals, words(self->problem) * sizeof *values);
+}
+
+static void load_words(void *state, const double *values)
+{
+    const keep *self = state;
+    memcpy(self->sums.totals, values, words(self->problem) * sizeof *values);
 }
 
 static void restored(void *state, int64_t step, bool has_kept)
@@ -438,11 +538,16 @@ const ww_keeper ww_keeper_samples = {
     .preactivate = preactivate,
     .remember = remember,
     .move = move,
+    .takes_patterns = ww_has_pattern_sums,
+    .move_by_patterns = move_by_patterns,
     .moved = moved,
     .tile = tile_of,
     .put_tile = put_tile,
     .kept_columns = kept_columns,
     .kept_tile = kept_tile,
     .put_kept_tile = put_kept_tile,
+    .words = words,
+    .save_words = save_words,
+    .load_words = load_words,
     .restored = restored,
 };

@@ -41,6 +41,12 @@ typedef struct ww_keeper {
     /// Moves a tile by the part of the pending update that these samples have: derivatives of the
     /// loss by its pre-activations, coefficients [units, count].
     void (*move)(void *state, ww_rows tile, int64_t start, int64_t count, const void *coefficients);
+    /// Instead of `move`, where the keeper takes patterns (a pure question; NULL: never):
+    /// `patterns` [units, count] of these samples in the last forward pass, a bit a sample,
+    /// `stride` bytes apart. `room` is of WW_PATTERN_ROOM_BYTES.
+    bool (*takes_patterns)(const ww_problem *problem);
+    void (*move_by_patterns)(void *state, ww_rows tile, int64_t start, int64_t count,
+                             const uint8_t *patterns, int64_t stride, void *room);
     /// For a batch of one block: moves, and then pre-activations of the batch at hand, in one go.
     /// NULL: the two above, one after the other.
     void (*advance)(void *state, ww_rows tile, const void *coefficients, void *preactivations);
@@ -56,6 +62,11 @@ typedef struct ww_keeper {
     int64_t (*kept_columns)(const ww_problem *problem);
     void (*kept_tile)(void *state, int64_t step, ww_rows tile, double *values);
     void (*put_kept_tile)(void *state, ww_rows tile, const double *values);
+    /// Numbers that it keeps once, the same on all ranks; NULL: none. Out of it, and back before
+    /// `restored`.
+    size_t (*words)(const ww_problem *problem);
+    void (*save_words)(const void *state, double *words);
+    void (*load_words)(void *state, const double *words);
     /// The weights that were put are those of `step`, and so is what was kept beside them, unless
     /// `has_kept` is false: then it is made anew from the weights as they are.
     void (*restored)(void *state, int64_t step, bool has_kept);

@@ -103,3 +103,11 @@ void ww_panel_move(const ww_panel_inputs *inputs, double scale, const void *coef
 {
     ww_panel_move_by(inputs, scale, coefficients, inputs->samples, units, weights);
 }
+
+void ww_panel_add_patterns(const ww_panel_inputs *inputs, const void *scales,
+                           const uint8_t *patterns, int64_t stride, int64_t units, void *weights,
+                           void *room)
+{
+    inputs->kernels->add_patterns(scales, patterns, stride, inputs->strips, inputs->samples, units,
+                                  inputs->dimension, weights, room);
+}

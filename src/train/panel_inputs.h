@@ -54,4 +54,10 @@ void ww_panel_move(const ww_panel_inputs *inputs, double scale, const void *coef
 void ww_panel_move_by(const ww_panel_inputs *inputs, double scale, const void *coefficients,
                       int64_t stride, int64_t units, void *weights);
 
+/// weights [units, d] += scales [units] * the sum of the samples whose bits are set in patterns
+/// [units, samples], `stride` bytes apart. `room` of WW_PATTERN_ROOM_BYTES.
+void ww_panel_add_patterns(const ww_panel_inputs *inputs, const void *scales,
+                           const uint8_t *patterns, int64_t stride, int64_t units, void *weights,
+                           void *room);
+
 #endif

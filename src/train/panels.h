@@ -59,9 +59,9 @@ typedef struct ww_panel_kernels {
     void (*accumulate)(double scale, const void *factors, int64_t factor_stride, const void *strips,
                        int64_t samples, int64_t units, int64_t dimension, void *rows);
     /// rows [units, d] += scales [units] * the sum of those inputs whose bits are set in patterns
-    /// [units, samples], a bit a sample, `pattern_stride` bytes apart: by tables of the sums of
-    /// five inputs, of which a unit looks up one for each ("four Russians"). Sums of five, in
-    /// order, are added in order, and their sum, scaled, to the row. `room` is of
+    /// [units, samples], a bit a sample with 0 after the last, `pattern_stride` bytes apart: by
+    /// tables of the sums of five inputs, of which a unit looks up one for each ("four Russians").
+    /// Sums of five, in order, are added in order, and their sum, scaled, to the row. `room` is of
     /// WW_PATTERN_ROOM_BYTES.
     void (*add_patterns)(const void *scales, const uint8_t *patterns, int64_t pattern_stride,
                          const void *strips, int64_t samples, int64_t units, int64_t dimension,

@@ -48,8 +48,8 @@ static bool is_single(const ww_problem *problem)
     return problem->config->precision == WW_PRECISION_SINGLE;
 }
 
-// The batch of gd is the train set itself, whose blocks have the shape of its steps, in double their
-// precision, and the same numbers where weights are what an engine keeps.
+// The batch of gd is the train set itself, whose blocks have the shape of its steps, in double
+// their precision, and the same numbers where weights are what an engine keeps.
 static bool probes(const ww_problem *problem)
 {
     return problem->config->training.method == WW_METHOD_SGD || is_single(problem) ||

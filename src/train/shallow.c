@@ -10,13 +10,14 @@
 
 #include "parallel/workers.h"
 #include "train/kernels.h"
+#include "train/panels.h"
 #include "widthwise/memory.h"
 
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ARRAYS = 9, WEIGHT_ARRAYS = 2, ROOM_ARRAYS = 7 };
+enum { ARRAYS = 9, WEIGHT_ARRAYS = 2, ROOM_ARRAYS = 8 };
 
 static bool is_single(const ww_problem *problem)
 {
@@ -64,7 +65,13 @@ static void list_arrays(const ww_problem *problem, const ww_keeper *keeper,
     memcpy(list, arrays, sizeof arrays);
 }
 
-static void list_room(const ww_problem *problem, ww_allocation list[ROOM_ARRAYS])
+static bool takes_patterns(const ww_problem *problem, const ww_keeper *keeper)
+{
+    return keeper->takes_patterns != NULL && keeper->takes_patterns(problem);
+}
+
+static void list_room(const ww_problem *problem, const ww_keeper *keeper,
+                      ww_allocation list[ROOM_ARRAYS])
 {
     static const char what[] = "the work on a tile";
     const size_t size = ww_activations_of(is_single(problem))->size;
@@ -82,6 +89,8 @@ static void list_room(const ww_problem *problem, ww_allocation list[ROOM_ARRAYS]
          sizeof(double), what},
         {offsetof(ww_shallow_room, extras), extras, sizeof(double), what},
         {offsetof(ww_shallow_room, active), pairs, 1, what},
+        {offsetof(ww_shallow_room, tables),
+         takes_patterns(problem, keeper) ? WW_PATTERN_ROOM_BYTES : 0, 1, what},
     };
     memcpy(list, arrays, sizeof arrays);
 }
@@ -90,7 +99,7 @@ ww_engine_cost ww_shallow_cost(const ww_problem *problem, const ww_keeper *keepe
 {
     ww_allocation list[ARRAYS], room[ROOM_ARRAYS];
     list_arrays(problem, keeper, list);
-    list_room(problem, room);
+    list_room(problem, keeper, room);
     const int64_t threads = ww_workers_of(problem->parallel);
     const double pairs = (double)problem->tiling.local_units * (double)problem->batch;
     ww_engine_cost cost = {
@@ -117,7 +126,7 @@ static ww_status make_rooms(ww_shallow *self, ww_error *error)
     if (self->rooms == NULL)
         return WW_FAILED;
     ww_allocation list[ROOM_ARRAYS];
-    list_room(problem, list);
+    list_room(problem, self->keeper, list);
     for (int i = 0; i < threads; i++) {
         WW_TRY(ww_allocate_all(&self->rooms[i], list, ROOM_ARRAYS, error));
         if (i > 0)
@@ -160,6 +169,7 @@ ww_status ww_shallow_create(const ww_problem *problem, const ww_keeper *keeper, 
     self->keeper = keeper;
     self->methods = ww_activations_of(is_single(problem));
     self->pattern_bytes = bytes_of_patterns(problem);
+    self->by_patterns = takes_patterns(problem, keeper);
     if (make(self, tally, error) != WW_OK) {
         ww_shallow_destroy(self);
         return WW_FAILED;
@@ -182,6 +192,7 @@ void ww_shallow_destroy(void *state)
         free(self->rooms[i].values);
         free(self->rooms[i].extras);
         free(self->rooms[i].active);
+        free(self->rooms[i].tables);
         ww_output_sum_free(&self->rooms[i].sum);
     }
     if (self->kept != NULL)
@@ -290,6 +301,26 @@ void ww_shallow_put_kept_tile(void *state, int64_t tile, const double *values)
 {
     ww_shallow *self = state;
     self->keeper->put_kept_tile(self->kept, rows_of(self, tile), values);
+}
+
+size_t ww_shallow_words(const ww_problem *problem, const ww_keeper *keeper)
+{
+    return keeper->words != NULL ? keeper->words(problem) : 0;
+}
+
+void ww_shallow_save_words(void *state, double *words)
+{
+    ww_shallow *self = state;
+    ww_shallow_update(self);
+    if (self->keeper->words != NULL)
+        self->keeper->save_words(self->kept, words);
+}
+
+void ww_shallow_load_words(void *state, const double *words)
+{
+    ww_shallow *self = state;
+    if (self->keeper->words != NULL)
+        self->keeper->load_words(self->kept, words);
 }
 
 void ww_shallow_restored(void *state, int64_t step, bool has_kept)

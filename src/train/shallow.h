@@ -18,6 +18,7 @@ typedef struct ww_shallow_room {
     double *values;       ///< [tile units, block], activations widened, where the tally wants them
     double *extras;       ///< [block, extras], those of a tile
     uint8_t *active;      ///< [tile units, block]
+    void *tables;         ///< of WW_PATTERN_ROOM_BYTES, for a keeper that takes patterns
     ww_output_sum sum;    ///< of the tiles of this thread; none for the first
 } ww_shallow_room;
 
@@ -38,11 +39,12 @@ typedef struct ww_shallow {
     void *output_updates;   ///< [local units, k], where output weights are trained
     double *tile;           ///< [tile units, d or what is kept], a tile that is asked for
     ww_shallow_room *rooms; ///< [threads]
+    bool by_patterns;       ///< whether the keeper moves by patterns
     bool is_stale;          ///< whether there is a pending update
     ww_step step;
 } ww_shallow;
 
-/// The functions of an engine (ww_engine_methods), of which two are told the keeper.
+/// The functions of an engine (ww_engine_methods), of which some are told the keeper.
 ww_engine_cost ww_shallow_cost(const ww_problem *problem, const ww_keeper *keeper);
 ww_status ww_shallow_create(const ww_problem *problem, const ww_keeper *keeper, ww_tally *tally,
                             void **state, ww_error *error);
@@ -57,6 +59,9 @@ int64_t ww_shallow_probe_samples(const ww_problem *problem);
 void ww_shallow_probe(void *state, const int64_t *indices, ww_output_sum *sum);
 const double *ww_shallow_kept_tile(void *state, int64_t step, int64_t tile);
 void ww_shallow_put_kept_tile(void *state, int64_t tile, const double *values);
+size_t ww_shallow_words(const ww_problem *problem, const ww_keeper *keeper);
+void ww_shallow_save_words(void *state, double *words);
+void ww_shallow_load_words(void *state, const double *words);
 void ww_shallow_restored(void *state, int64_t step, bool has_kept);
 
 /// Whether the batch is of one block of samples (WW_SAMPLE_BLOCK). Pure.

@@ -13,6 +13,10 @@
         (void)track;                                                                               \
         return ww_shallow_create(problem, &(keeper_), tally, state, error);                        \
     }                                                                                              \
+    static size_t words_of_##name_(const ww_problem *problem)                                      \
+    {                                                                                              \
+        return ww_shallow_words(problem, &(keeper_));                                              \
+    }                                                                                              \
     static int64_t columns_of_##name_(const ww_problem *problem)                                   \
     {                                                                                              \
         return (keeper_).kept_columns != NULL ? (keeper_).kept_columns(problem) : 0;               \
@@ -32,6 +36,9 @@
         .kept_columns = columns_of_##name_,                                                        \
         .kept_tile = ww_shallow_kept_tile,                                                         \
         .put_kept_tile = ww_shallow_put_kept_tile,                                                 \
+        .words = words_of_##name_,                                                                 \
+        .save_words = ww_shallow_save_words,                                                       \
+        .load_words = ww_shallow_load_words,                                                       \
         .restored = ww_shallow_restored,                                                           \
     };
 

@@ -122,14 +122,25 @@ static void end_forward(const task *now, int worker, ww_rows tile)
                      patterns_of(self, tile, now->start), self->pattern_bytes);
 }
 
+// Moves the hidden weights of a tile by a block of the pending batch.
+static void move_hidden_weights(const task *now, ww_shallow_room *room, ww_rows tile)
+{
+    const ww_shallow *self = now->self;
+    if (self->by_patterns) {
+        self->keeper->move_by_patterns(self->kept, tile, now->start, now->count,
+                                       patterns_of(self, tile, now->start), self->pattern_bytes,
+                                       room->tables);
+        return;
+    }
+    find_coefficients(now, room, tile);
+    self->keeper->move(self->kept, tile, now->start, now->count, room->coefficients);
+}
+
 static void update_tile(void *context, int worker, int64_t local_tile)
 {
     const task *now = context;
-    ww_shallow *self = now->self;
-    ww_shallow_room *room = &self->rooms[worker];
-    const ww_rows tile = ww_tile_rows(self->problem, local_tile);
-    find_coefficients(now, room, tile);
-    self->keeper->move(self->kept, tile, now->start, now->count, room->coefficients);
+    move_hidden_weights(now, &now->self->rooms[worker],
+                        ww_tile_rows(now->self->problem, local_tile));
 }
 
 static void update_output_tile(void *context, int worker, int64_t local_tile)
@@ -176,11 +187,11 @@ static void stream_tile(void *context, int worker, int64_t local_tile)
     const ww_rows tile = ww_tile_rows(self->problem, local_tile);
     if (self->problem->config->network.train_output)
         find_output_updates(now, room, tile);
-    find_coefficients(now, room, tile);
     if (keeper->advance != NULL) {
+        find_coefficients(now, room, tile);
         keeper->advance(self->kept, tile, room->coefficients, room->preactivations);
     } else {
-        keeper->move(self->kept, tile, 0, now->count, room->coefficients);
+        move_hidden_weights(now, room, tile);
         keeper->preactivate(self->kept, WW_PASS_FORWARD, tile, 0, now->count, room->preactivations);
     }
     move_output_weights(self, tile);

@@ -189,6 +189,12 @@ static void test_both_layers_by_all_engines(void **state)
                                      "data.train=60",
                                      "measure.quantities=[loss, distance]"};
         compare(pairs, 7);
+        if (strstr(name, "window") == NULL) {
+            const char *const full[] = {name, "model=arora",
+                                        "network={width: 700, hidden: {std: 0.3}}", "data.train=60",
+                                        "measure.quantities=[loss, distance]"};
+            compare(full, 5);
+        }
         const char *const single[] = {name,
                                       "network.width=700",
                                       "precision=single",

@@ -157,6 +157,34 @@ static void test_restarts_in_the_middle(void **state)
 
 // ---- antisymmetric pairs ------------------------------------------------------------------------
 
+// Full batches, by the engines that make them: their numbers at a stop are those of another kind.
+static void test_restarts_of_full_batches(void **state)
+{
+    (void)state;
+    enum { GD_ENGINES = 2 };
+    for (int engine = 0; engine < GD_ENGINES; engine++)
+        for (int single = 0; single < 2; single++) {
+            const char *precision = single != 0 ? "precision=single" : "precision=double";
+            const char *const relu[] = {engines[engine],      precision,
+                                        "model=arora",        "data.train=60",
+                                        "network.width=150",  "network.hidden.std=0.3",
+                                        "training.rate=0.05", "training.method=gd"};
+            const char *const leaky[] = {engines[engine],
+                                         precision,
+                                         "model=arora",
+                                         "data.train=60",
+                                         "network.width=150",
+                                         "training.rate=0.05",
+                                         "network.activation={kind: leaky-relu, slope: 0.2}",
+                                         "training.method=gd"};
+            const char *const outputs[] = {engines[engine], precision, "data.train=60",
+                                           "network.width=150", "training.method=gd"};
+            restart_and_compare(relu, 8, 2);
+            restart_and_compare(leaky, 8, 2);
+            restart_and_compare(outputs, 5, 3);
+        }
+}
+
 static void test_pairs_begin_at_zero(void **state)
 {
     (void)state;
@@ -242,6 +270,7 @@ int main(int count, char **words)
     MPI_Init(&count, &words);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_restarts_in_the_middle),
+        cmocka_unit_test(test_restarts_of_full_batches),
         cmocka_unit_test(test_pairs_begin_at_zero),
         cmocka_unit_test(test_rest_near_one),
     };

@@ -387,6 +387,31 @@ static void test_single_precision(void **state)
         "network.hidden.pairs=antisymmetric", "network.hidden.std=0.3", "training.rate=0.02")
 }
 
+// Full batches of one output, whose weights stay: most of all they are by patterns.
+static void test_full_batches(void **state)
+{
+    (void)state;
+    run asked = usual;
+    asked.steps = 100;
+    RUN(0, GD_ENGINES, "model=arora", "data.train=60", "network.width=150",
+        "network.hidden.std=0.3", "training.rate=0.05")
+    RUN(0, GD_ENGINES, "model=arora", "data.train=60", "network.width=132",
+        "network.activation={kind: leaky-relu, slope: 0.2}", "network.hidden.pairs=antisymmetric",
+        "network.hidden.std=0.3", "training.rate=0.05")
+    asked.rests = true;
+    RUN(0, GD_ENGINES, HINGE, "network.width=150", "training.method=gd")
+    asked.rests = false;
+    asked.steps = 30;
+    asked.tolerance = 2e-5;
+    RUN(0, GD_ENGINES, "precision=single", "model=arora", "data.train=60", "network.width=150",
+        "network.hidden.std=0.3", "training.rate=0.02")
+    asked.tolerance = 1e-12;
+    asked.train = 1101; // several blocks
+    asked.steps = 5;
+    RUN(0, GD_ENGINES, "model=arora", "data.train=1101", "network.width=150",
+        "network.hidden.std=0.3", "training.rate=0.002")
+}
+
 // Batches of several blocks of samples.
 static void test_large_batches(void **state)
 {
@@ -506,6 +531,7 @@ int main(int count, char **words)
         cmocka_unit_test(test_hinge_of_both_layers),
         cmocka_unit_test(test_other_losses_of_both_layers),
         cmocka_unit_test(test_single_precision),
+        cmocka_unit_test(test_full_batches),
         cmocka_unit_test(test_large_batches),
         cmocka_unit_test(test_rest_waits_for_samples_left_out),
     };
