@@ -54,9 +54,15 @@ extern const ww_activation_methods ww_activations_single;
 const ww_activation_methods *ww_activations_of(bool single);
 
 /// Place of number `index` in an array of that precision.
-static inline void *ww_place(const ww_activation_methods *methods, const void *array, int64_t index)
+static inline void *ww_place(const ww_activation_methods *methods, void *array, int64_t index)
 {
-    return (char *)(uintptr_t)array + (size_t)index * methods->size;
+    return (char *)array + (size_t)index * methods->size;
+}
+
+static inline const void *ww_place_in(const ww_activation_methods *methods, const void *array,
+                                      int64_t index)
+{
+    return (const char *)array + (size_t)index * methods->size;
 }
 
 /// Packs active [units, samples] into patterns, a bit a sample, those of a unit from a byte of its

@@ -186,7 +186,7 @@ static void advance(void *state, ww_rows tile, const void *coefficients, void *p
         const ww_rows piece = {.first = tile.first + done,
                                .units = tile.units - done < most ? tile.units - done : most};
         ww_panel_move(&self->pending, -self->problem->learning_rate,
-                      ww_place(self->methods, coefficients, done * self->pending.samples),
+                      ww_place_in(self->methods, coefficients, done * self->pending.samples),
                       piece.units, weights_of(self, piece));
         ww_panel_preactivations(
             &self->inputs, weights_of(self, piece), piece.units,

@@ -266,7 +266,7 @@ const double *ww_layered_tile(ww_layered *network, int64_t layer, int64_t tile)
     const void *weights = tile_weights(network, layer, tile, &count);
     if (!is_single(network->problem))
         return weights;
-    network->methods->widen(weights, count, network->tile);
+    network->methods->numbers->widen(weights, count, network->tile);
     return network->tile;
 }
 
@@ -274,7 +274,7 @@ void ww_layered_put_tile(ww_layered *network, int64_t layer, int64_t tile, const
 {
     int64_t count = 0;
     void *weights = tile_weights(network, layer, tile, &count);
-    network->methods->narrow(values, count, weights);
+    network->methods->numbers->narrow(values, count, weights);
 }
 
 const double *ww_layered_preactivations(ww_layered *network, const ww_layered_block *block,
@@ -284,7 +284,8 @@ const double *ww_layered_preactivations(ww_layered *network, const ww_layered_bl
     WW_ASSERT(layer >= 1 && layer <= problem->depth);
     const ww_rows rows = ww_tile_rows(problem, tile - problem->tiling.first_tile);
     network->methods->preactivate(network, block, layer, rows, network->partial);
-    network->methods->widen(network->partial, rows.units * block->samples, network->values);
+    network->methods->numbers->widen(network->partial, rows.units * block->samples,
+                                     network->values);
     return network->values;
 }
 
@@ -299,6 +300,6 @@ void ww_layered_put_output_weights(ww_layered *network)
     const int64_t count = network->problem->tiling.local_units * network->problem->outputs;
     if (!is_single(network->problem))
         return;
-    network->methods->narrow(network->weights.output, count, network->weights.narrow);
-    network->methods->widen(network->weights.narrow, count, network->weights.output);
+    network->methods->numbers->narrow(network->weights.output, count, network->weights.narrow);
+    network->methods->numbers->widen(network->weights.narrow, count, network->weights.output);
 }

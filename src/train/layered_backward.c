@@ -164,7 +164,8 @@ ww_status ww_layered_backward(ww_layered *network, ww_layered_block *block, cons
 {
     const ww_problem *problem = network->problem;
     WW_ASSERT(block->derivatives != NULL);
-    network->methods->narrow(gradients, block->samples * problem->outputs, network->gradients);
+    network->methods->numbers->narrow(gradients, block->samples * problem->outputs,
+                                      network->gradients);
     for (int64_t tile = 0; tile < problem->tiling.local_tiles; tile++)
         network->methods->begin_backward(network, block, ww_tile_rows(problem, tile));
     if (problem->depth == 1) // of which every unit is one rank's own

@@ -122,10 +122,10 @@ static void add_outputs(ww_layered *network, const ww_layered_block *block, ww_r
     const int64_t own = ww_layered_first_row(problem, problem->depth) + rows.first;
     network->methods->find_outputs(network, block, rows);
     if (sum->extras > 0) // which wants activations in double
-        network->methods->widen(ww_layered_at(network->methods,
-                                              block->activations[problem->depth - 1],
-                                              own * block->samples),
-                                rows.units * block->samples, network->values);
+        network->methods->numbers->widen(ww_layered_at(network->methods,
+                                                       block->activations[problem->depth - 1],
+                                                       own * block->samples),
+                                         rows.units * block->samples, network->values);
     const ww_tile_activations tile = {
         .values = network->values,
         .active = block->patterns[problem->depth - 1] + rows.first * block->samples,
@@ -147,7 +147,7 @@ ww_status ww_layered_forward(ww_layered *network, ww_layered_block *block, const
     block->samples = samples;
     block->inputs = inputs;
     if (block->narrow_inputs != NULL)
-        methods->narrow(inputs, samples * problem->dimension, block->narrow_inputs);
+        methods->numbers->narrow(inputs, samples * problem->dimension, block->narrow_inputs);
     ww_panel_inputs_set(&block->panels, inputs, samples);
     for (int64_t layer = 1; layer <= problem->depth; layer++) {
         for (int64_t tile = 0; tile < problem->tiling.local_tiles; tile++)

@@ -56,12 +56,11 @@ struct ww_layered_block {
 /// What is done in one precision. Layers count from 1.
 struct ww_layered_methods {
     size_t size; ///< of a number
-    int words;   ///< of a sum of derivatives
+    const ww_activation_methods *numbers;
+    int words; ///< of a sum of derivatives
     /// Columns of a layer whose derivatives are made by one product of each tile of the next layer:
     /// what a cache holds, sums included. Pieces lie on the grid of global indices.
     int64_t piece;
-    void (*narrow)(const double *from, int64_t count, void *to);
-    void (*widen)(const void *from, int64_t count, double *to);
     /// Pre-activations [units, samples] of a tile.
     void (*preactivate)(const ww_layered *network, const ww_layered_block *block, int64_t layer,
                         ww_rows rows, void *preactivations);
@@ -118,7 +117,7 @@ const ww_layered_methods *ww_layered_methods_of(const ww_problem *problem);
 /// Place of number `index` in an array of the network's precision.
 static inline void *ww_layered_at(const ww_layered_methods *methods, void *array, int64_t index)
 {
-    return (char *)array + (size_t)index * methods->size;
+    return ww_place(methods->numbers, array, index);
 }
 
 /// Where this rank's rows begin in the activations of a layer: those of the last are its own only.

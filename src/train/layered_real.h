@@ -4,7 +4,8 @@
 //   WW_KERNEL(name)   the name of a kernel in this precision,
 //   WW_ADD            the function that adds terms to sums,
 //   WW_WORDS          the words of a sum of derivatives,
-//   WW_METHODS        the name of the methods.
+//   WW_NUMBERS        the name of the methods of activations.h,
+//   WW_METHODS        the name of the methods here.
 // Hence no guard against being read twice.
 
 #include "train/layered_inside.h"
@@ -16,22 +17,6 @@
 
 // Of a row of a piece of a layer.
 enum { PIECE_BYTES = 4096 };
-
-static void narrow(const double *from, int64_t count, void *to)
-{
-    WW_REAL *numbers = to;
-    for (int64_t i = 0; i < count; i++)
-        numbers[i] = (WW_REAL)from[i];
-}
-
-static void widen(const void *from, int64_t count, double *to)
-{
-    const WW_REAL *numbers = from;
-    if (from == (const void *)to) // numbers of double precision where they are
-        return;
-    for (int64_t i = 0; i < count; i++)
-        to[i] = (double)numbers[i];
-}
 
 // Inputs of a block in this precision.
 static const WW_REAL *inputs_of(const ww_layered_block *block)
@@ -85,14 +70,8 @@ static void activate(const ww_layered *network, ww_layered_block *block, int64_t
     const ww_problem *problem = network->problem;
     WW_REAL *activations = activations_of(block, layer, rows.first);
     preactivate(network, block, layer, rows, activations);
-    const WW_REAL slope = (WW_REAL)problem->negative_slope;
-    uint8_t *patterns = patterns_of(block, layer, rows.first);
-    for (int64_t i = 0; i < rows.units * block->samples; i++) {
-        const WW_REAL z = activations[i];
-        const int positive = z >= 0;
-        patterns[i] = (uint8_t)positive;
-        activations[i] = positive ? z : slope * z;
-    }
+    WW_NUMBERS.activate(problem->negative_slope, activations, rows.units * block->samples,
+                        patterns_of(block, layer, rows.first));
 }
 
 static void find_outputs(ww_layered *network, const ww_layered_block *block, ww_rows rows)
@@ -100,18 +79,10 @@ static void find_outputs(ww_layered *network, const ww_layered_block *block, ww_
     const ww_problem *problem = network->problem;
     const int64_t k = problem->outputs;
     const WW_REAL *output_weights = network->weights.narrow;
-    WW_KERNEL(outputs)
-    (problem->pairs, activations_of(block, problem->depth, rows.first),
-     output_weights + rows.first * k, rows.units, block->samples, k, network->partial);
-    widen(network->partial, block->samples * k, network->outputs);
-}
-
-// Leaves each derivative where the unit was active and multiplies it by the slope elsewhere.
-static void mask(WW_REAL slope, const uint8_t *restrict patterns, int64_t count,
-                 WW_REAL *restrict derivatives)
-{
-    for (int64_t i = 0; i < count; i++)
-        derivatives[i] *= patterns[i] ? (WW_REAL)1 : slope;
+    WW_NUMBERS.outputs(problem->pairs, activations_of(block, problem->depth, rows.first),
+                       output_weights + rows.first * k, rows.units, block->samples, k,
+                       network->partial);
+    WW_NUMBERS.widen(network->partial, block->samples * k, network->outputs);
 }
 
 static void begin_backward(ww_layered *network, ww_layered_block *block, ww_rows rows)
@@ -119,11 +90,10 @@ static void begin_backward(ww_layered *network, ww_layered_block *block, ww_rows
     const ww_problem *problem = network->problem;
     const WW_REAL *output_weights = network->weights.narrow;
     WW_REAL *derivatives = derivatives_of(block, problem->depth, rows.first);
-    WW_KERNEL(coefficients)
-    (output_weights + rows.first * problem->outputs, network->gradients, rows.units, block->samples,
-     problem->outputs, derivatives);
-    mask((WW_REAL)problem->negative_slope, patterns_of(block, problem->depth, rows.first),
-         rows.units * block->samples, derivatives);
+    WW_NUMBERS.derive(output_weights + rows.first * problem->outputs, network->gradients,
+                      rows.units, block->samples, problem->outputs, derivatives);
+    WW_NUMBERS.mask(problem->negative_slope, patterns_of(block, problem->depth, rows.first),
+                    rows.units * block->samples, derivatives);
 }
 
 static void find_largest(const void *values, int64_t rows, int64_t columns, double *largest)
@@ -151,22 +121,22 @@ static void take_back(ww_layered_block *block, int64_t layer, ww_rows rows, cons
 {
     const int64_t count = rows.units * block->samples;
     WW_REAL *derivatives = derivatives_of(block, layer, rows.first);
-    narrow(values, count, derivatives);
-    mask((WW_REAL)block->problem->negative_slope, patterns_of(block, layer, rows.first), count,
-         derivatives);
+    WW_NUMBERS.narrow(values, count, derivatives);
+    WW_NUMBERS.mask(block->problem->negative_slope, patterns_of(block, layer, rows.first), count,
+                    derivatives);
 }
 
 static void multiply(const void *left, int64_t left_columns, const void *right,
                      int64_t right_columns, int64_t units, void *room, double *products)
 {
     WW_KERNEL(products)(left, left_columns, left_columns, right, right_columns, units, room);
-    widen(room, left_columns * right_columns, products);
+    WW_NUMBERS.widen(room, left_columns * right_columns, products);
 }
 
 static void square(const void *values, int64_t columns, int64_t units, void *room, double *products)
 {
     WW_KERNEL(square)(values, columns, units, room);
-    widen(room, columns * columns, products);
+    WW_NUMBERS.widen(room, columns * columns, products);
 }
 
 static void multiply_inputs(const ww_layered_block *left, const ww_layered_block *right, void *room,
@@ -175,7 +145,7 @@ static void multiply_inputs(const ww_layered_block *left, const ww_layered_block
     WW_KERNEL(preactivations)
     (false, inputs_of(left), left->samples, inputs_of(right), right->samples,
      left->problem->dimension, room);
-    widen(room, left->samples * right->samples, products);
+    WW_NUMBERS.widen(room, left->samples * right->samples, products);
 }
 
 static void find_gradient(const ww_layered_block *block, int64_t layer, ww_rows rows, bool adds,
@@ -234,30 +204,27 @@ static void find_output_updates(ww_layered *network, const ww_layered_block *blo
 {
     const ww_problem *problem = network->problem;
     const int64_t k = problem->outputs;
-    narrow(gradients, block->samples * k, network->gradients);
-    WW_KERNEL(rows)
-    ((WW_REAL)-problem->learning_rate, activations_of(block, problem->depth, rows.first),
-     network->gradients, rows.units, block->samples, k, adds ? 1 : 0, updates);
+    WW_NUMBERS.narrow(gradients, block->samples * k, network->gradients);
+    WW_NUMBERS.output_updates(-problem->learning_rate,
+                              activations_of(block, problem->depth, rows.first), network->gradients,
+                              rows.units, block->samples, k, adds, updates);
 }
 
 static void move_outputs(ww_layered *network, ww_rows rows, const void *updates)
 {
     const int64_t k = network->problem->outputs;
-    const WW_REAL *changes = updates;
     WW_REAL *weights = network->weights.narrow;
     weights += rows.first * k;
-    for (int64_t i = 0; i < rows.units * k; i++)
-        weights[i] += changes[i];
+    WW_NUMBERS.add(updates, rows.units * k, weights);
     if (network->weights.narrow != (void *)network->weights.output)
-        widen(weights, rows.units * k, network->weights.output + rows.first * k);
+        WW_NUMBERS.widen(weights, rows.units * k, network->weights.output + rows.first * k);
 }
 
 const ww_layered_methods WW_METHODS = {
     .size = sizeof(WW_REAL),
     .words = WW_WORDS,
     .piece = PIECE_BYTES / sizeof(WW_REAL),
-    .narrow = narrow,
-    .widen = widen,
+    .numbers = &WW_NUMBERS,
     .preactivate = preactivate,
     .activate = activate,
     .find_outputs = find_outputs,

@@ -289,7 +289,7 @@ INLINED void OF(double_entries)(const WW_REAL *input, int64_t entries, WW_REAL *
 INLINED void OF(fill_tables)(const WW_REAL *inputs, int64_t stride, int64_t width, int64_t samples,
                              WW_REAL *tables)
 {
-    for (int64_t first = 0; first < samples; first += GROUP, tables += ENTRIES * TABLE) {
+    for (int64_t first = 0; first < samples; first += GROUP, tables += (int64_t)ENTRIES * TABLE) {
         const int64_t count = samples - first < GROUP ? samples - first : GROUP;
         for (int64_t j = 0; j < TABLE; j++)
             tables[j] = 0;

@@ -21,8 +21,7 @@ typedef struct task {
 
 static void *output_weights_of(const ww_shallow *self, ww_rows tile)
 {
-    const void *all =
-        self->methods->size == sizeof(double) ? self->output_weights : self->narrow_weights;
+    void *all = self->methods->size == sizeof(double) ? self->output_weights : self->narrow_weights;
     return ww_place(self->methods, all, tile.first * self->problem->outputs);
 }
 
