@@ -49,6 +49,9 @@ ww_status ww_problem_make(const ww_config *config, const ww_dataset *data,
 void ww_problem_describe(const ww_config *config, const ww_dataset *data,
                          const ww_parallel *parallel, ww_problem *problem);
 
+/// Whether training is in single precision. Pure.
+bool ww_problem_is_single(const ww_problem *problem);
+
 /// Which samples make the batch of a step: a pure function of (seed, step). Not collective.
 typedef struct ww_batches ww_batches;
 /// WW_USAGE: there are not as many permutations as the steps take epochs. Pure.

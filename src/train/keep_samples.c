@@ -13,6 +13,7 @@
 #include "train/keeper.h"
 
 #include "parallel/workers.h"
+#include "train/coming.h"
 #include "train/kernels.h"
 #include "train/moves.h"
 #include "train/pattern_sums.h"
@@ -38,30 +39,19 @@ typedef struct keep {
     bool is_full;                         // the columns go into P with the pending update
     ww_panel_inputs rows;   // K of columns that go into P, or of a block of a large batch
     ww_panel_inputs inputs; // X, for the weights
-    ww_batches *batches;
-    int64_t
-        *coming;   // [b], samples of the batches from step `first` on, as many as fill the columns
-    int64_t first; // -1: none
-    void *window;  // P of these samples [local units, b], without the columns
-    bool gathers;  // they are yet to be taken from P, in the next pass
-    int64_t place, pending_place; // of the batch at hand and of the pending one among them
-    int64_t *batch;               // [B], samples of a large batch
-    int64_t *pending;             // [B], those of its pending update
-    double *room;                 // [rows at once, n], rows of K
-    double *drawn;                // [tile units, d], W(0) of a tile
-    void *turned;                 // [tile units, n], C of a tile
-    void *tile;                   // [tile units, d], W of a tile
+    ww_coming coming;       // P of the batches to come
+    int64_t *batch;         // [B], samples of a large batch
+    int64_t *pending;       // [B], those of its pending update
+    double *room;           // [rows at once, n], rows of K
+    double *drawn;          // [tile units, d], W(0) of a tile
+    void *turned;           // [tile units, n], C of a tile
+    void *tile;             // [tile units, d], W of a tile
 } keep;
 
-enum { ARRAYS = 14, WEIGHT_ARRAYS = 2 };
+enum { ARRAYS = 12, WEIGHT_ARRAYS = 2 };
 
 // As many updates as make P move seldom enough: more take more corrections.
 enum { COLUMNS = 64 };
-
-static bool is_single(const ww_problem *problem)
-{
-    return problem->config->precision == WW_PRECISION_SINGLE;
-}
 
 // Whether updates go into P at once.
 static bool is_direct(const ww_problem *problem)
@@ -85,12 +75,11 @@ static int64_t rows_of(const ww_problem *problem)
 
 static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
 {
-    const size_t size = ww_activations_of(is_single(problem))->size;
+    const size_t size = ww_activations_of(ww_problem_is_single(problem))->size;
     const size_t samples = (size_t)problem->data->train.count;
     const size_t pairs = (size_t)problem->tiling.local_units * samples;
     const size_t tile = (size_t)(problem->tiling.tile_units * problem->dimension);
     const size_t batch = is_direct(problem) ? (size_t)problem->batch : 0;
-    const size_t columns = (size_t)columns_of(problem);
     const bool sums = ww_has_pattern_sums(problem);
     const size_t tile_pairs = (size_t)problem->tiling.tile_units * samples;
     const ww_allocation arrays[ARRAYS] = {
@@ -102,9 +91,6 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
          "the products of all samples"},
         {offsetof(keep, tile_active), sums ? tile_pairs : 0, 1, "the patterns of a tile"},
         {offsetof(keep, tile_patterns), sums ? tile_pairs : 0, 1, "the patterns of a tile"},
-        {offsetof(keep, coming), columns, sizeof(int64_t), "the samples of coming batches"},
-        {offsetof(keep, window), (size_t)problem->tiling.local_units * columns, size,
-         "the pre-activations of coming batches"},
         {offsetof(keep, turned), tile_pairs, size, "the coefficients of a tile"},
         {offsetof(keep, batch), batch, sizeof(int64_t), "the samples of a batch"},
         {offsetof(keep, pending), batch, sizeof(int64_t), "the samples of a batch"},
@@ -120,7 +106,7 @@ static void add_cost(const ww_problem *problem, ww_engine_cost *cost)
 {
     ww_allocation list[ARRAYS];
     list_arrays(problem, list);
-    const bool single = is_single(problem);
+    const bool single = ww_problem_is_single(problem);
     const int64_t samples = problem->data->train.count;
     const double pairs = (double)problem->tiling.local_units * (double)problem->batch;
     const int64_t columns = columns_of(problem);
@@ -129,7 +115,7 @@ static void add_cost(const ww_problem *problem, ww_engine_cost *cost)
     ww_moves_bytes(problem, columns, &coefficients, &rest);
     cost->weights += ww_allocation_bytes(list, WEIGHT_ARRAYS) + ww_pattern_sums_bytes(problem);
     cost->work += ww_allocation_bytes(list + WEIGHT_ARRAYS, ARRAYS - WEIGHT_ARRAYS) + coefficients +
-                  rest + ww_batches_bytes(problem) +
+                  rest + ww_coming_bytes(problem, columns) +
                   ww_panel_inputs_bytes(single, WW_FOR_SUMS, rows_of(problem), samples) +
                   ww_panel_inputs_bytes(single, WW_FOR_SUMS, samples, problem->dimension) +
                   ww_panel_inputs_bytes(single, WW_FOR_SUMS, 1, samples);
@@ -141,6 +127,7 @@ static void destroy(void *state)
 {
     keep *self = state;
     ww_moves_free(&self->moves);
+    ww_coming_free(&self->coming);
     ww_pattern_sums_free(&self->sums);
     ww_panel_inputs_free(&self->base);
     ww_panel_inputs_free(&self->rows);
@@ -149,12 +136,9 @@ static void destroy(void *state)
     free(self->coefficients);
     free(self->products);
     free(self->room);
-    ww_batches_free(self->batches);
     free(self->base_room);
     free(self->tile_active);
     free(self->tile_patterns);
-    free(self->coming);
-    free(self->window);
     free(self->turned);
     free(self->batch);
     free(self->pending);
@@ -191,8 +175,9 @@ static ww_status begin(const keep *self, ww_error *error)
 {
     const ww_problem *problem = self->problem;
     beginning begins = {.self = self};
-    ww_status status = ww_panel_inputs_create(is_single(problem), WW_FOR_PRODUCTS, self->samples,
-                                              problem->dimension, &begins.inputs, error);
+    ww_status status =
+        ww_panel_inputs_create(ww_problem_is_single(problem), WW_FOR_PRODUCTS, self->samples,
+                               problem->dimension, &begins.inputs, error);
     if (status == WW_OK) {
         ww_panel_inputs_set(&begins.inputs, problem->data->train.inputs, self->samples);
         status = ww_put_initial_tiles(problem, put_initial_tile, &begins, error);
@@ -208,20 +193,19 @@ static ww_status create(const ww_problem *problem, void **state, ww_error *error
         return WW_FAILED;
     *state = self;
     self->problem = problem;
-    self->methods = ww_activations_of(is_single(problem));
+    self->methods = ww_activations_of(ww_problem_is_single(problem));
     self->samples = problem->data->train.count;
-    self->first = -1;
     ww_allocation list[ARRAYS];
     list_arrays(problem, list);
     WW_TRY(ww_allocate_all(self, list, ARRAYS, error));
-    WW_TRY(ww_batches_create(problem, &self->batches, error));
+    WW_TRY(ww_coming_create(problem, columns_of(problem), &self->coming, error));
     WW_TRY(ww_moves_create(problem, columns_of(problem), &self->moves, error));
     WW_TRY(ww_pattern_sums_create(problem, &self->sums, error));
-    WW_TRY(ww_panel_inputs_create(is_single(problem), WW_FOR_SUMS, 1, self->samples, &self->base,
-                                  error));
-    WW_TRY(ww_panel_inputs_create(is_single(problem), WW_FOR_SUMS, rows_of(problem), self->samples,
-                                  &self->rows, error));
-    WW_TRY(ww_panel_inputs_create(is_single(problem), WW_FOR_SUMS, self->samples,
+    WW_TRY(ww_panel_inputs_create(ww_problem_is_single(problem), WW_FOR_SUMS, 1, self->samples,
+                                  &self->base, error));
+    WW_TRY(ww_panel_inputs_create(ww_problem_is_single(problem), WW_FOR_SUMS, rows_of(problem),
+                                  self->samples, &self->rows, error));
+    WW_TRY(ww_panel_inputs_create(ww_problem_is_single(problem), WW_FOR_SUMS, self->samples,
                                   problem->dimension, &self->inputs, error));
     const double *train = problem->data->train.inputs;
     const int n = ww_int(self->samples);
@@ -240,23 +224,6 @@ static void take_rows(keep *self, const int64_t *samples, int64_t count)
         memcpy(self->room + (size_t)i * n, self->products + (size_t)samples[i] * n,
                n * sizeof *self->room);
     ww_panel_inputs_set(&self->rows, self->room, count);
-}
-
-// Where the batch of `step` stands among those that come. They are taken from P anew where it is
-// not one of them, or where P has moved since.
-static void look_ahead(keep *self, int64_t step, const int64_t *indices)
-{
-    const int64_t batch = self->problem->batch;
-    const int64_t steps = columns_of(self->problem) / batch;
-    self->gathers = self->first < 0 || step < self->first || step >= self->first + steps;
-    if (self->gathers) {
-        self->first = step;
-        for (int64_t i = 0; i < steps && step >= 0; i++)
-            ww_batches_at(self->batches, step + i, self->coming + i * batch);
-        if (step < 0) // these alone
-            memcpy(self->coming, indices, (size_t)batch * sizeof *indices);
-    }
-    self->place = (step - self->first) * batch;
 }
 
 // The same of pattern sums: rows of K times what their samples move by, and what all of them come
@@ -285,9 +252,9 @@ static void take_batch(void *state, int64_t step, const int64_t *indices)
         memcpy(self->batch, indices, (size_t)self->problem->batch * sizeof *indices);
         return;
     }
-    if (self->is_full)
-        self->first = -1; // P moves in the next pass
-    look_ahead(self, step, indices);
+    if (self->is_full) // P moves in the next pass
+        ww_coming_forget(&self->coming);
+    ww_coming_take(&self->coming, step, indices);
     ww_moves_take(&self->moves, indices, self->is_full ? NULL : self->products, self->samples);
 }
 
@@ -298,11 +265,6 @@ static void take_block(void *state, ww_pass pass, int64_t start, int64_t count)
         take_scaled_rows(self, start, count);
     else if (pass == WW_PASS_UPDATE)
         take_rows(self, self->pending + start, count);
-}
-
-static void *window_of(const keep *self, ww_rows tile)
-{
-    return ww_place(self->methods, self->window, tile.first * columns_of(self->problem));
 }
 
 static void take_large(const keep *self, ww_pass pass, ww_rows tile, int64_t start, int64_t count,
@@ -317,20 +279,13 @@ static void preactivate(void *state, ww_pass pass, ww_rows tile, int64_t start, 
                         void *preactivations)
 {
     const keep *self = state;
-    const int64_t columns = columns_of(self->problem);
     if (is_direct(self->problem)) {
         take_large(self, pass, tile, start, count, preactivations);
         return;
     }
-    const bool is_forward = pass == WW_PASS_FORWARD;
-    const int64_t coming = self->first >= 0 ? columns : count;
-    if (is_forward && self->gathers)
-        self->methods->take_columns(1.0, preactivations_of(self, tile), self->samples, self->coming,
-                                    coming, tile.units, window_of(self, tile), columns);
-    const int64_t place = is_forward ? self->place : self->pending_place;
-    self->methods->take_columns(1.0, ww_place(self->methods, window_of(self, tile), place), columns,
-                                NULL, count, tile.units, preactivations, count);
-    ww_moves_correct(&self->moves, is_forward ? &self->moves.batch : &self->moves.pending, tile,
+    const ww_moves *moves = &self->moves;
+    ww_coming_get(&self->coming, pass, tile, preactivations_of(self, tile), preactivations);
+    ww_moves_correct(moves, pass == WW_PASS_FORWARD ? &moves->batch : &moves->pending, tile,
                      preactivations);
 }
 
@@ -348,7 +303,7 @@ static void remember(void *state, const double *gradients)
             take_block(self, WW_PASS_UPDATE, 0, batch);
         return;
     }
-    self->pending_place = self->place;
+    ww_coming_remember(&self->coming);
     ww_moves_remember(&self->moves, gradients);
     self->is_full = self->moves.count + batch > self->moves.capacity;
     if (self->is_full)
@@ -418,7 +373,7 @@ static void apply_all(keep *self)
     take_rows(self, self->moves.samples, self->moves.count);
     ww_for_each(self->problem->parallel, self->problem->tiling.local_tiles, apply_to_tile, self);
     self->moves.count = 0;
-    self->first = -1;
+    ww_coming_forget(&self->coming);
 }
 
 static const void *tile_of(void *state, ww_rows tile)
@@ -525,7 +480,7 @@ static void restored(void *state, int64_t step, bool has_kept)
     (void)has_kept; // what is kept is the weights here
     self->moves.count = 0;
     self->is_full = false;
-    self->first = -1;
+    ww_coming_forget(&self->coming);
 }
 
 const ww_keeper ww_keeper_samples = {

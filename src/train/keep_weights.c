@@ -31,11 +31,6 @@ static bool is_gd(const ww_problem *problem)
     return problem->config->training.method == WW_METHOD_GD;
 }
 
-static bool is_single(const ww_problem *problem)
-{
-    return problem->config->precision == WW_PRECISION_SINGLE;
-}
-
 static bool is_one_block(const ww_problem *problem)
 {
     return problem->batch <= WW_SAMPLE_BLOCK;
@@ -49,7 +44,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     const bool gathers = !is_gd(problem) || ww_tally_extras(problem) > 0;
     const ww_allocation arrays[ARRAYS] = {
         {offsetof(keep, weights), (size_t)problem->tiling.local_units * d,
-         ww_activations_of(is_single(problem))->size, "the hidden weights W"},
+         ww_activations_of(ww_problem_is_single(problem))->size, "the hidden weights W"},
         {offsetof(keep, gathered), gathers ? batch : 0, sizeof(double), "the inputs of a batch"},
         {offsetof(keep, previous), is_gd(problem) || is_one_block(problem) ? 0 : batch,
          sizeof(double), "the inputs of the last batch"},
@@ -64,7 +59,7 @@ static void add_cost(const ww_problem *problem, ww_engine_cost *cost)
     const double pairs = (double)problem->tiling.local_units * (double)problem->batch;
     cost->weights += ww_allocation_bytes(list, WEIGHT_ARRAYS);
     cost->work += ww_allocation_bytes(list + WEIGHT_ARRAYS, ARRAYS - WEIGHT_ARRAYS) +
-                  2 * ww_panel_inputs_bytes(is_single(problem), WW_FOR_BOTH,
+                  2 * ww_panel_inputs_bytes(ww_problem_is_single(problem), WW_FOR_BOTH,
                                             ww_block_size(problem->batch, 0), problem->dimension);
     // Forward and update; to train output weights takes the forward pass once more.
     cost->step_flops +=
@@ -100,15 +95,15 @@ static ww_status create(const ww_problem *problem, void **state, ww_error *error
         return WW_FAILED;
     *state = self;
     self->problem = problem;
-    self->methods = ww_activations_of(is_single(problem));
+    self->methods = ww_activations_of(ww_problem_is_single(problem));
     ww_allocation list[ARRAYS];
     list_arrays(problem, list);
     const int64_t block = ww_block_size(problem->batch, 0);
     WW_TRY(ww_allocate_all(self, list, ARRAYS, error));
-    WW_TRY(ww_panel_inputs_create(is_single(problem), WW_FOR_BOTH, block, problem->dimension,
-                                  &self->inputs, error));
-    WW_TRY(ww_panel_inputs_create(is_single(problem), WW_FOR_BOTH, block, problem->dimension,
-                                  &self->pending, error));
+    WW_TRY(ww_panel_inputs_create(ww_problem_is_single(problem), WW_FOR_BOTH, block,
+                                  problem->dimension, &self->inputs, error));
+    WW_TRY(ww_panel_inputs_create(ww_problem_is_single(problem), WW_FOR_BOTH, block,
+                                  problem->dimension, &self->pending, error));
     return ww_put_initial_tiles(problem, put_tile, self, error);
 }
 

@@ -51,11 +51,6 @@ enum { ARRAYS = 8, WEIGHT_ARRAYS = 1 };
 // As many as make W move seldom enough: more take more corrections.
 enum { WINDOW_SAMPLES = 128 };
 
-static bool is_single(const ww_problem *problem)
-{
-    return problem->config->precision == WW_PRECISION_SINGLE;
-}
-
 static int64_t window_steps(const ww_problem *problem)
 {
     return problem->batch < WINDOW_SAMPLES ? WINDOW_SAMPLES / problem->batch : 1;
@@ -74,7 +69,7 @@ static int64_t window_columns(const ww_problem *problem)
 
 static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
 {
-    const size_t size = ww_activations_of(is_single(problem))->size;
+    const size_t size = ww_activations_of(ww_problem_is_single(problem))->size;
     const size_t units = (size_t)problem->tiling.local_units;
     const size_t d = (size_t)problem->dimension;
     const size_t samples = (size_t)window_samples(problem);
@@ -99,7 +94,7 @@ static void add_cost(const ww_problem *problem, ww_engine_cost *cost)
 {
     ww_allocation list[ARRAYS];
     list_arrays(problem, list);
-    const bool single = is_single(problem);
+    const bool single = ww_problem_is_single(problem);
     const int64_t d = problem->dimension;
     const int64_t samples = window_samples(problem);
     const double pairs = (double)problem->tiling.local_units * (double)problem->batch;
@@ -160,7 +155,7 @@ static void put_tile(void *state, ww_rows tile, const double *values)
 static ww_status make_inputs(keep *self, ww_error *error)
 {
     const ww_problem *problem = self->problem;
-    const bool single = is_single(problem);
+    const bool single = ww_problem_is_single(problem);
     const int64_t columns = window_columns(problem);
     WW_TRY(ww_panel_inputs_create(single, WW_FOR_PRODUCTS, self->samples, problem->dimension,
                                   &self->window, error));
@@ -176,7 +171,7 @@ static ww_status create(const ww_problem *problem, void **state, ww_error *error
         return WW_FAILED;
     *state = self;
     self->problem = problem;
-    self->methods = ww_activations_of(is_single(problem));
+    self->methods = ww_activations_of(ww_problem_is_single(problem));
     self->steps = window_steps(problem);
     self->samples = window_samples(problem);
     self->first = -1;

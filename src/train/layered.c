@@ -24,11 +24,6 @@ int64_t ww_layered_first_row(const ww_problem *problem, int64_t layer)
 
 // ---- weights ------------------------------------------------------------------------------------
 
-static bool is_single(const ww_problem *problem)
-{
-    return problem->config->precision == WW_PRECISION_SINGLE;
-}
-
 static int64_t hidden_count(const ww_problem *problem, int64_t layer)
 {
     return problem->tiling.local_units * ww_layer_columns(problem, layer);
@@ -38,7 +33,8 @@ int64_t ww_layered_weight_bytes(const ww_problem *problem)
 {
     const int64_t size = (int64_t)ww_layered_methods_of(problem)->size;
     const int64_t outputs = problem->tiling.local_units * problem->outputs;
-    int64_t bytes = outputs * (int64_t)sizeof(double) + (is_single(problem) ? outputs * size : 0);
+    int64_t bytes =
+        outputs * (int64_t)sizeof(double) + (ww_problem_is_single(problem) ? outputs * size : 0);
     for (int64_t layer = 1; layer <= problem->depth; layer++)
         bytes += hidden_count(problem, layer) * size;
     return bytes;
@@ -54,8 +50,9 @@ ww_status ww_layered_weights_create(const ww_problem *problem, ww_layered_weight
     weights->output = ww_allocate(outputs, sizeof(double), "the output weights", error);
     if (weights->hidden == NULL || weights->output == NULL)
         return WW_FAILED;
-    weights->narrow = is_single(problem) ? ww_allocate(outputs, size, "the output weights", error)
-                                         : weights->output;
+    weights->narrow = ww_problem_is_single(problem)
+                          ? ww_allocate(outputs, size, "the output weights", error)
+                          : weights->output;
     if (weights->narrow == NULL)
         return WW_FAILED;
     for (int64_t layer = 1; layer <= problem->depth; layer++) {
@@ -264,7 +261,7 @@ const double *ww_layered_tile(ww_layered *network, int64_t layer, int64_t tile)
 {
     int64_t count = 0;
     const void *weights = tile_weights(network, layer, tile, &count);
-    if (!is_single(network->problem))
+    if (!ww_problem_is_single(network->problem))
         return weights;
     network->methods->numbers->widen(weights, count, network->tile);
     return network->tile;
@@ -298,7 +295,7 @@ double *ww_layered_output_weights(ww_layered *network)
 void ww_layered_put_output_weights(ww_layered *network)
 {
     const int64_t count = network->problem->tiling.local_units * network->problem->outputs;
-    if (!is_single(network->problem))
+    if (!ww_problem_is_single(network->problem))
         return;
     network->methods->numbers->narrow(network->weights.output, count, network->weights.narrow);
     network->methods->numbers->widen(network->weights.narrow, count, network->weights.output);

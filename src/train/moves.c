@@ -8,11 +8,6 @@
 
 enum { ARRAYS = 6, COEFFICIENT_ARRAYS = 1 };
 
-static bool is_single(const ww_problem *problem)
-{
-    return problem->config->precision == WW_PRECISION_SINGLE;
-}
-
 // Columns that are there while a batch goes forward: none where one batch fills them.
 static int64_t correcting(const ww_problem *problem, int64_t capacity)
 {
@@ -26,7 +21,7 @@ static void list_arrays(const ww_problem *problem, int64_t capacity, ww_allocati
     const size_t corrects = (size_t)correcting(problem, capacity);
     const ww_allocation arrays[ARRAYS] = {
         {offsetof(ww_moves, coefficients), (size_t)problem->tiling.local_units * columns,
-         ww_activations_of(is_single(problem))->size, "the updates of some steps"},
+         ww_activations_of(ww_problem_is_single(problem))->size, "the updates of some steps"},
         {offsetof(ww_moves, samples), columns, sizeof(int64_t), "the samples of updates"},
         {offsetof(ww_moves, batch) + offsetof(ww_moves_batch, samples), batch, sizeof(int64_t),
          "the samples of a batch"},
@@ -45,23 +40,24 @@ void ww_moves_bytes(const ww_problem *problem, int64_t capacity, int64_t *coeffi
     list_arrays(problem, capacity, list);
     *coefficients = ww_allocation_bytes(list, COEFFICIENT_ARRAYS);
     *rest = ww_allocation_bytes(list + COEFFICIENT_ARRAYS, ARRAYS - COEFFICIENT_ARRAYS) +
-            2 * ww_panel_inputs_bytes(is_single(problem), WW_FOR_PRODUCTS, problem->batch,
-                                      correcting(problem, capacity));
+            2 * ww_panel_inputs_bytes(ww_problem_is_single(problem), WW_FOR_PRODUCTS,
+                                      problem->batch, correcting(problem, capacity));
 }
 
 ww_status ww_moves_create(const ww_problem *problem, int64_t capacity, ww_moves *moves,
                           ww_error *error)
 {
-    *moves = (ww_moves){
-        .problem = problem, .methods = ww_activations_of(is_single(problem)), .capacity = capacity};
+    *moves = (ww_moves){.problem = problem,
+                        .methods = ww_activations_of(ww_problem_is_single(problem)),
+                        .capacity = capacity};
     const int64_t columns = correcting(problem, capacity);
     ww_allocation list[ARRAYS];
     list_arrays(problem, capacity, list);
     WW_TRY(ww_allocate_all(moves, list, ARRAYS, error));
-    WW_TRY(ww_panel_inputs_create(is_single(problem), WW_FOR_PRODUCTS, problem->batch, columns,
-                                  &moves->batch.inputs, error));
-    return ww_panel_inputs_create(is_single(problem), WW_FOR_PRODUCTS, problem->batch, columns,
-                                  &moves->pending.inputs, error);
+    WW_TRY(ww_panel_inputs_create(ww_problem_is_single(problem), WW_FOR_PRODUCTS, problem->batch,
+                                  columns, &moves->batch.inputs, error));
+    return ww_panel_inputs_create(ww_problem_is_single(problem), WW_FOR_PRODUCTS, problem->batch,
+                                  columns, &moves->pending.inputs, error);
 }
 
 void ww_moves_free(ww_moves *moves)

@@ -8,11 +8,6 @@
 
 enum { ARRAYS = 6 };
 
-static bool is_single(const ww_problem *problem)
-{
-    return problem->config->precision == WW_PRECISION_SINGLE;
-}
-
 bool ww_has_pattern_sums(const ww_problem *problem)
 {
     return problem->config->training.method == WW_METHOD_GD && problem->outputs == 1 &&
@@ -27,7 +22,7 @@ static int64_t bytes_of_patterns(const ww_problem *problem)
 static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
 {
     const bool there = ww_has_pattern_sums(problem);
-    const size_t size = ww_activations_of(is_single(problem))->size;
+    const size_t size = ww_activations_of(ww_problem_is_single(problem))->size;
     const size_t units = there ? (size_t)problem->tiling.local_units : 0;
     const size_t samples = there ? (size_t)problem->data->train.count : 0;
     const ww_allocation arrays[ARRAYS] = {
@@ -53,7 +48,7 @@ int64_t ww_pattern_sums_bytes(const ww_problem *problem)
 ww_status ww_pattern_sums_create(const ww_problem *problem, ww_pattern_sums *sums, ww_error *error)
 {
     *sums = (ww_pattern_sums){.problem = problem,
-                              .methods = ww_activations_of(is_single(problem)),
+                              .methods = ww_activations_of(ww_problem_is_single(problem)),
                               .samples = problem->data->train.count,
                               .pattern_bytes = bytes_of_patterns(problem)};
     ww_allocation list[ARRAYS];

@@ -37,6 +37,11 @@ void ww_problem_describe(const ww_config *config, const ww_dataset *data,
     problem->output_format = ww_sum_format_make(problem->tiling.tile_count, OUTPUT_RANGE);
 }
 
+bool ww_problem_is_single(const ww_problem *problem)
+{
+    return problem->config->precision == WW_PRECISION_SINGLE;
+}
+
 int64_t ww_layer_columns(const ww_problem *problem, int64_t layer)
 {
     return layer == 1 ? problem->dimension : problem->tiling.width;

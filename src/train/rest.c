@@ -43,22 +43,17 @@ static int64_t extras_of(const ww_problem *problem)
     return ww_tally_extras(problem);
 }
 
-static bool is_single(const ww_problem *problem)
-{
-    return problem->config->precision == WW_PRECISION_SINGLE;
-}
-
 // The batch of gd is the train set itself, whose blocks have the shape of its steps, in double
 // their precision, and the same numbers where weights are what an engine keeps.
 static bool probes(const ww_problem *problem)
 {
-    return problem->config->training.method == WW_METHOD_SGD || is_single(problem) ||
+    return problem->config->training.method == WW_METHOD_SGD || ww_problem_is_single(problem) ||
            ww_engine_choice(problem) == WW_ENGINE_SAMPLES;
 }
 
 static double nearness(const ww_problem *problem)
 {
-    return is_single(problem) ? NEAR_IN_SINGLE : NEAR;
+    return ww_problem_is_single(problem) ? NEAR_IN_SINGLE : NEAR;
 }
 
 static int64_t probe_samples(const ww_problem *problem, const ww_engine_methods *methods)

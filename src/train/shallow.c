@@ -19,11 +19,6 @@
 
 enum { ARRAYS = 9, WEIGHT_ARRAYS = 2, ROOM_ARRAYS = 8 };
 
-static bool is_single(const ww_problem *problem)
-{
-    return problem->config->precision == WW_PRECISION_SINGLE;
-}
-
 static int64_t bytes_of_patterns(const ww_problem *problem)
 {
     return (problem->batch + 7) / 8;
@@ -38,7 +33,7 @@ static int64_t kept_columns(const ww_problem *problem, const ww_keeper *keeper)
 static void list_arrays(const ww_problem *problem, const ww_keeper *keeper,
                         ww_allocation list[ARRAYS])
 {
-    const size_t size = ww_activations_of(is_single(problem))->size;
+    const size_t size = ww_activations_of(ww_problem_is_single(problem))->size;
     const size_t outputs = (size_t)(problem->tiling.local_units * problem->outputs);
     const size_t batch = (size_t)problem->batch;
     const size_t patterns =
@@ -46,11 +41,11 @@ static void list_arrays(const ww_problem *problem, const ww_keeper *keeper,
     const size_t gradients = batch * (size_t)problem->outputs;
     const size_t targets = problem->data->has_targets ? gradients : 0;
     const int64_t kept = kept_columns(problem, keeper);
-    const int64_t widened = is_single(problem) ? problem->dimension : 0;
+    const int64_t widened = ww_problem_is_single(problem) ? problem->dimension : 0;
     const size_t columns = (size_t)(kept > widened ? kept : widened);
     const ww_allocation arrays[ARRAYS] = {
         {offsetof(ww_shallow, output_weights), outputs, sizeof(double), "the output weights"},
-        {offsetof(ww_shallow, narrow_weights), is_single(problem) ? outputs : 0, size,
+        {offsetof(ww_shallow, narrow_weights), ww_problem_is_single(problem) ? outputs : 0, size,
          "the output weights"},
         {offsetof(ww_shallow, patterns), patterns, 1, "the patterns of a batch"},
         {offsetof(ww_shallow, indices), batch, sizeof(int64_t), "the indices of a batch"},
@@ -74,7 +69,7 @@ static void list_room(const ww_problem *problem, const ww_keeper *keeper,
                       ww_allocation list[ROOM_ARRAYS])
 {
     static const char what[] = "the work on a tile";
-    const size_t size = ww_activations_of(is_single(problem))->size;
+    const size_t size = ww_activations_of(ww_problem_is_single(problem))->size;
     const size_t block = (size_t)ww_block_size(problem->batch, 0);
     const size_t pairs = (size_t)problem->tiling.tile_units * block;
     const size_t extras = block * (size_t)ww_tally_extras(problem);
@@ -84,8 +79,9 @@ static void list_room(const ww_problem *problem, const ww_keeper *keeper,
         {offsetof(ww_shallow_room, partial),
          ww_kernel_output_room(problem->pairs, (int64_t)block, problem->outputs), size, what},
         {offsetof(ww_shallow_room, outputs),
-         is_single(problem) ? block * (size_t)problem->outputs : 0, sizeof(double), what},
-        {offsetof(ww_shallow_room, values), is_single(problem) && extras > 0 ? pairs : 0,
+         ww_problem_is_single(problem) ? block * (size_t)problem->outputs : 0, sizeof(double),
+         what},
+        {offsetof(ww_shallow_room, values), ww_problem_is_single(problem) && extras > 0 ? pairs : 0,
          sizeof(double), what},
         {offsetof(ww_shallow_room, extras), extras, sizeof(double), what},
         {offsetof(ww_shallow_room, active), pairs, 1, what},
@@ -151,7 +147,7 @@ static ww_status make(ww_shallow *self, ww_tally *tally, ww_error *error)
 // The output weights in the precision of training, from those in double.
 static void *narrow_weights(ww_shallow *self)
 {
-    if (!is_single(self->problem))
+    if (!ww_problem_is_single(self->problem))
         return self->output_weights;
     self->methods->narrow(self->output_weights,
                           self->problem->tiling.local_units * self->problem->outputs,
@@ -167,7 +163,7 @@ ww_status ww_shallow_create(const ww_problem *problem, const ww_keeper *keeper, 
         return WW_FAILED;
     self->problem = problem;
     self->keeper = keeper;
-    self->methods = ww_activations_of(is_single(problem));
+    self->methods = ww_activations_of(ww_problem_is_single(problem));
     self->pattern_bytes = bytes_of_patterns(problem);
     self->by_patterns = takes_patterns(problem, keeper);
     if (make(self, tally, error) != WW_OK) {
@@ -263,7 +259,7 @@ const double *ww_shallow_tile(void *state, int64_t tile)
     const ww_rows rows = rows_of(self, tile);
     ww_shallow_update(self);
     const void *weights = self->keeper->tile(self->kept, rows);
-    if (!is_single(self->problem))
+    if (!ww_problem_is_single(self->problem))
         return weights;
     self->methods->widen(weights, rows.units * self->problem->dimension, self->tile);
     return self->tile;

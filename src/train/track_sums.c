@@ -166,11 +166,6 @@ static extents extents_of(const ww_problem *problem)
 
 enum { ARRAYS = 10 };
 
-static bool is_single(const ww_problem *problem)
-{
-    return problem->config->precision == WW_PRECISION_SINGLE;
-}
-
 static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
 {
     static const char pairs[] = "inner products between the samples of a batch";
@@ -182,8 +177,8 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
         {offsetof(ww_track_sums, inputs), (size_t)room.inputs, sizeof(double), pairs},
         {offsetof(ww_track_sums, first_inputs), (size_t)room.first_inputs, sizeof(double), pairs},
         {offsetof(ww_track_sums, gradient), (size_t)room.gradient, size, what},
-        {offsetof(ww_track_sums, product), is_single(problem) ? (size_t)room.product : 0, size,
-         what},
+        {offsetof(ww_track_sums, product), ww_problem_is_single(problem) ? (size_t)room.product : 0,
+         size, what},
         {offsetof(ww_track_sums, values), (size_t)room.product, sizeof(double), what},
         {offsetof(ww_track_sums, sizes), (size_t)room.side, sizeof(double), what},
         {offsetof(ww_track_sums, others), (size_t)room.side, sizeof(double), what},
@@ -348,7 +343,7 @@ static void multiply_tile(const view *self, part at, const part_shape *shape, ww
 {
     ww_track_sums *sums = self->sums;
     const ww_layered_methods *methods = self->network->methods;
-    void *product = is_single(sums->problem) ? sums->product : sums->values;
+    void *product = ww_problem_is_single(sums->problem) ? sums->product : sums->values;
     if (at.kind == BY_COLUMNS) {
         find_gradient(self, at.layer, rows);
         methods->square(sums->gradient, shape->columns, rows.units, product, sums->values);
@@ -419,7 +414,7 @@ static void find_first_inputs(const view *self)
 {
     ww_track_sums *sums = self->sums;
     const int64_t batch = sums->problem->batch;
-    void *product = is_single(sums->problem) ? sums->product : sums->values;
+    void *product = ww_problem_is_single(sums->problem) ? sums->product : sums->values;
     if (sums->has_first_inputs)
         return;
     for (int64_t first = 0; first < batch; first += WW_SAMPLE_BLOCK)
