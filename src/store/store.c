@@ -28,6 +28,17 @@ static ww_status check_depth(const ww_store *store, const ww_member_layout *layo
                    store->path, layout->index, found, layout->depth);
 }
 
+/// Nor of what no engine here keeps.
+static ww_status check_state(const ww_store *store, const ww_member_layout *layout, ww_error *error)
+{
+    if (layout->state_columns > 0 || !ww_array_exists(&store->member.slot[0].engine_state))
+        return WW_OK;
+    return ww_fail(error, WW_FAILED,
+                   "%s has a dataset %s that the engine of this configuration does not keep; the "
+                   "file belongs to another configuration or version, go on with that one",
+                   store->path, store->member.slot[0].engine_state.path);
+}
+
 /// Checks the open file against the layout and opens the member.
 static ww_status open_member(ww_store *store, const ww_member_layout *layout, ww_error *error)
 {
@@ -40,6 +51,7 @@ static ww_status open_member(ww_store *store, const ww_member_layout *layout, ww
     ww_member *member = &store->member;
     WW_TRY(ww_member_open(store->file, store->path, layout->index, member, error));
     WW_TRY(check_depth(store, layout, error));
+    WW_TRY(check_state(store, layout, error));
     WW_TRY(ww_array_list_order(&member->trajectory, layout->trajectory, layout->trajectory_count,
                                store->path, "trajectory", error));
     WW_TRY(ww_array_list_order(&member->final, layout->final, layout->final_count, store->path,

@@ -432,6 +432,15 @@ static void another_layout_is_refused(void **state)
     CHECK(ww_store_open(fixture->path, &layout, &fixture->world, &tiling, &store, &error) ==
           WW_FAILED);
     CHECK(store_says(&error, "/runs/run0000/trajectory/loss that the configuration does not"));
+    layout = store_layout(0, WIDE);
+    layout.state_columns++; // as another engine would have
+    CHECK(ww_store_open(fixture->path, &layout, &fixture->world, &tiling, &store, &error) ==
+          WW_FAILED);
+    CHECK(store_says(&error, "engine_state has extents [1000, 6] where the configuration asks"));
+    layout.state_columns = 0;
+    CHECK(ww_store_open(fixture->path, &layout, &fixture->world, &tiling, &store, &error) ==
+          WW_FAILED);
+    CHECK(store_says(&error, "checkpoint0/engine_state that the engine of this configuration"));
     layout = store_layout(1, WIDE);
     CHECK(ww_store_open(fixture->path, &layout, &fixture->world, &tiling, &store, &error) ==
           WW_FAILED);
