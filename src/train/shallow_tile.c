@@ -16,6 +16,7 @@ bool ww_shallow_is_one_block(const ww_problem *problem)
 typedef struct task {
     ww_shallow *self;
     ww_output_sum *sum; // NULL where nothing is summed
+    bool probes;        // outputs are only looked at: patterns stay those of the last step
     int64_t start, count;
 } task;
 
@@ -117,6 +118,8 @@ static void end_forward(const task *now, int worker, ww_rows tile)
 {
     const ww_shallow *self = now->self;
     add_outputs(now, worker, tile);
+    if (now->probes)
+        return;
     ww_pack_patterns(self->rooms[worker].active, tile.units, now->count,
                      patterns_of(self, tile, now->start), self->pattern_bytes);
 }
@@ -166,16 +169,6 @@ static void forward_tile(void *context, int worker, int64_t local_tile)
     end_forward(now, worker, tile);
 }
 
-static void probe_tile(void *context, int worker, int64_t local_tile)
-{
-    const task *now = context;
-    ww_shallow *self = now->self;
-    const ww_rows tile = ww_tile_rows(self->problem, local_tile);
-    self->keeper->preactivate(self->kept, WW_PASS_FORWARD, tile, now->start, now->count,
-                              self->rooms[worker].preactivations);
-    add_outputs(now, worker, tile);
-}
-
 // Update and forward pass of a tile by batches of one block.
 static void stream_tile(void *context, int worker, int64_t local_tile)
 {
@@ -205,15 +198,15 @@ static void for_all_tiles(const task *now, void (*work)(void *context, int worke
 }
 
 // The same block by block of the batch.
-static void for_all_blocks(ww_shallow *self, ww_pass pass, ww_output_sum *sum,
+static void for_all_blocks(const task *whole, ww_pass pass,
                            void (*work)(void *context, int worker, int64_t tile))
 {
+    const ww_shallow *self = whole->self;
     const ww_problem *problem = self->problem;
     for (int64_t start = 0; start < problem->batch; start += WW_SAMPLE_BLOCK) {
-        const task now = {.self = self,
-                          .sum = sum,
-                          .start = start,
-                          .count = ww_block_size(problem->batch, start)};
+        task now = *whole;
+        now.start = start;
+        now.count = ww_block_size(problem->batch, start);
         if (!ww_shallow_is_one_block(problem))
             self->keeper->take_block(self->kept, pass, start, now.count);
         for_all_tiles(&now, work);
@@ -240,10 +233,10 @@ void ww_shallow_update(ww_shallow *self)
     const bool moves_output = self->problem->config->network.train_output;
     if (!self->is_stale)
         return;
-    if (moves_output)
-        for_all_blocks(self, WW_PASS_UPDATE, NULL, update_output_tile);
-    for_all_blocks(self, WW_PASS_UPDATE, NULL, update_tile);
     const task now = {.self = self};
+    if (moves_output)
+        for_all_blocks(&now, WW_PASS_UPDATE, update_output_tile);
+    for_all_blocks(&now, WW_PASS_UPDATE, update_tile);
     if (moves_output)
         for_all_tiles(&now, move_output_tile);
     end_update(self);
@@ -251,21 +244,21 @@ void ww_shallow_update(ww_shallow *self)
 
 void ww_shallow_pass(ww_shallow *self)
 {
-    ww_output_sum *sum = &self->step.sum;
+    const task now = {.self = self, .sum = &self->step.sum, .count = self->problem->batch};
     if (self->is_stale && ww_shallow_is_one_block(self->problem)) {
-        const task now = {.self = self, .sum = sum, .count = self->problem->batch};
         for_all_tiles(&now, stream_tile);
         end_update(self);
     } else {
         ww_shallow_update(self);
-        for_all_blocks(self, WW_PASS_FORWARD, sum, forward_tile);
+        for_all_blocks(&now, WW_PASS_FORWARD, forward_tile);
     }
-    join_sums(self, sum);
+    join_sums(self, now.sum);
 }
 
 void ww_shallow_add_outputs(ww_shallow *self, ww_output_sum *sum)
 {
     WW_ASSERT(!self->is_stale);
-    for_all_blocks(self, WW_PASS_FORWARD, sum, probe_tile);
+    const task now = {.self = self, .sum = sum, .probes = true};
+    for_all_blocks(&now, WW_PASS_FORWARD, forward_tile);
     join_sums(self, sum);
 }
