@@ -103,6 +103,7 @@ typedef struct ww_provenance {
     int64_t ranks;
     int64_t first_run;  ///< member it begins or goes on with
     int64_t first_step; ///< step it begins at
+    int64_t threads;    ///< of each rank; 0: the file was made before this was written down
 } ww_provenance;
 
 /// Makes the file with all members' skeletons and its first provenance row. Refuses (WW_USAGE) a

@@ -2,6 +2,7 @@
 
 #include "app/replicas.h"
 #include "app/start.h"
+#include "parallel/workers.h"
 #include "widthwise/gram_ranks.h"
 #include "widthwise/measure.h"
 #include "widthwise/train.h"
@@ -98,7 +99,8 @@ ww_status ww_member_cost_of(const ww_app_member *member, const ww_member_place *
         ranks = 1;
         sharers = ww_app_replicas_share_data(config) ? sharers : 1;
     }
-    const ww_parallel parallel = {.communicator = MPI_COMM_NULL, .rank = rank, .size = ranks};
+    const ww_parallel parallel = {
+        .communicator = MPI_COMM_NULL, .rank = rank, .size = ranks, .threads = ww_workers_given()};
     ww_problem problem;
     ww_problem_describe(config, shape, &parallel, &problem);
     const ww_engine_cost engine = ww_engine_cost_of(&problem);

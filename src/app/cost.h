@@ -38,9 +38,9 @@ typedef struct ww_member_cost {
     int64_t checkpoints_by_step;
 } ww_member_cost;
 
-/// The cost of a member for a rank at that place. Work of a member with replicas is that of one of
-/// them, on one rank. Where only the Gram matrix is wanted there are no weights and no steps. Not
-/// collective.
+/// The cost of a member for a rank at that place, with as many threads as this one has. Work of a
+/// member with replicas is that of one of them, on one rank. Where only the Gram matrix is wanted
+/// there are no weights and no steps. Not collective.
 ww_status ww_member_cost_of(const ww_app_member *member, const ww_member_place *place,
                             ww_member_cost *cost, ww_error *error);
 

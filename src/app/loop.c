@@ -9,6 +9,7 @@
 #include "widthwise/clock.h"
 #include "widthwise/gram_ranks.h"
 #include "widthwise/memory.h"
+#include "widthwise/text.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -179,8 +180,9 @@ static ww_status weigh(member_loop *self, ww_error *error)
                     error));
     const double step =
         engine.step_flops > 0.0 ? engine.step_flops : 1.0; // a rank may have no unit
-    const ww_parallel first = {
-        .communicator = MPI_COMM_NULL, .rank = 0, .size = self->parallel->size}; // has the most
+    ww_parallel first = *self->parallel;                   // the rank that has the most
+    first.communicator = MPI_COMM_NULL;
+    first.rank = 0;
     double gram = 0.0;
     if (self->member->gram != NULL)
         gram = ww_gram_work_cost(self->member->gram, self->config, self->course.data, &first).flops;
@@ -220,9 +222,10 @@ static ww_status begin_or_restore(member_loop *self, ww_error *error)
         ww_course_restored(&self->course, step);
         WW_TRY(ww_course_settle(&self->course, error));
         WW_TRY(recall_values(self, error));
-        ww_progress_say(self->progress, "going on from step %lld of %lld on %d rank%s",
-                        (long long)step, (long long)self->config->training.steps,
-                        self->parallel->size, self->parallel->size == 1 ? "" : "s");
+        char ranks[64];
+        ww_ranks_text(self->parallel->size, self->parallel->threads, ranks, sizeof ranks);
+        ww_progress_say(self->progress, "going on from step %lld of %lld on %s", (long long)step,
+                        (long long)self->config->training.steps, ranks);
         if (self->progress->overview != NULL && self->config->training.steps > 0)
             ww_overview_found(self->progress->overview,
                               (double)step / (double)self->config->training.steps);

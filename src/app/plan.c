@@ -7,6 +7,7 @@
 #include "app/experiment.h"
 #include "app/node_memory.h"
 #include "app/options.h"
+#include "parallel/workers.h"
 #include "widthwise/clock.h"
 #include "widthwise/gram_ranks.h"
 #include "widthwise/memory.h"
@@ -358,9 +359,10 @@ static ww_status print_plan(const ww_planning *self, ww_error *error)
 {
     const ww_dataset *shape = &self->members.list[self->largest].shape;
     const ww_config *config = self->members.list[self->largest].config;
-    printf("%s: %zu run%s on %lld rank%s\n", config->name, self->experiment.count,
-           self->experiment.count == 1 ? "" : "s", (long long)self->ranks,
-           self->ranks == 1 ? "" : "s");
+    char ranks[64];
+    ww_ranks_text(self->ranks, ww_workers_given(), ranks, sizeof ranks);
+    printf("%s: %zu run%s on %s\n", config->name, self->experiment.count,
+           self->experiment.count == 1 ? "" : "s", ranks);
     const ww_parallel alone = {.communicator = MPI_COMM_NULL, .rank = 0, .size = 1};
     ww_problem problem;
     char engine[64];

@@ -1,6 +1,7 @@
 #include "app/provenance.h"
 
 #include "build_info.h"
+#include "parallel/workers.h"
 #include "widthwise/clock.h"
 #include "widthwise/hash.h"
 
@@ -40,8 +41,10 @@ static void cut(char target[WW_PROVENANCE_TEXT], const char *text)
 ww_status ww_provenance_make(const ww_parallel *parallel, const char *command, int64_t first_run,
                              int64_t first_step, ww_provenance *provenance, ww_error *error)
 {
-    *provenance =
-        (ww_provenance){.ranks = parallel->size, .first_run = first_run, .first_step = first_step};
+    *provenance = (ww_provenance){.ranks = parallel->size,
+                                  .first_run = first_run,
+                                  .first_step = first_step,
+                                  .threads = ww_workers_of(parallel)};
     if (gethostname(provenance->host, WW_PROVENANCE_TEXT - 1) != 0)
         cut(provenance->host, "unknown");
     ww_time_text(provenance->started, WW_PROVENANCE_TEXT);

@@ -11,6 +11,7 @@
 #include "widthwise/gram_analysis.h"
 #include "widthwise/gram_ranks.h"
 #include "widthwise/memory.h"
+#include "widthwise/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -309,8 +310,9 @@ static void say_end(const ww_session *self, const ww_crews_result *result, ww_st
         : self->only_gram && self->waiting > 0
             ? "the Gram matrix is in it; `widthwise resume` trains what is left"
             : "complete; `widthwise show` tells what it holds";
-    printf("%s: %s (peak memory %.3g GB on %d rank%s)\n", self->path, text, (double)memory * 1e-9,
-           self->parallel->size, self->parallel->size == 1 ? "" : "s");
+    char ranks[64];
+    ww_ranks_text(self->parallel->size, self->parallel->threads, ranks, sizeof ranks);
+    printf("%s: %s (peak memory %.3g GB on %s)\n", self->path, text, (double)memory * 1e-9, ranks);
 }
 
 // The sum of what the crews did.

@@ -196,14 +196,15 @@ static ww_status show(const char *path, ww_error *error)
     for (int state = 0; summary.member_count > 1 && state < WW_RUN_STATES; state++)
         if (states[state] > 0)
             printf(", %lld %s", (long long)states[state], ww_run_state_name((ww_run_state)state));
-    printf("\n  started %s on %s with %lld rank%s by widthwise %s\n", summary.first.started,
-           summary.first.host, (long long)summary.first.ranks, summary.first.ranks == 1 ? "" : "s",
-           summary.first.version);
+    char ranks[64];
+    ww_ranks_text(summary.first.ranks, summary.first.threads, ranks, sizeof ranks);
+    printf("\n  started %s on %s with %s by widthwise %s\n", summary.first.started,
+           summary.first.host, ranks, summary.first.version);
+    ww_ranks_text(summary.newest.ranks, summary.newest.threads, ranks, sizeof ranks);
     if (summary.attempt_count > 1)
-        printf("  and %lld more time%s, last %s on %s with %lld rank%s\n",
+        printf("  and %lld more time%s, last %s on %s with %s\n",
                (long long)summary.attempt_count - 1, summary.attempt_count == 2 ? "" : "s",
-               summary.newest.started, summary.newest.host, (long long)summary.newest.ranks,
-               summary.newest.ranks == 1 ? "" : "s");
+               summary.newest.started, summary.newest.host, ranks);
     ww_status status = WW_OK;
     for (int64_t i = 0; status == WW_OK && i < summary.member_count; i++)
         status = show_member(path, &summary.members[i], summary.member_count <= MOST_TOLD_IN_FULL,

@@ -78,6 +78,16 @@ void ww_bytes_text(double bytes, char *text, size_t size)
                    units[unit]);
 }
 
+void ww_ranks_text(int64_t ranks, int64_t threads, char *text, size_t size)
+{
+    const char *plural = ranks == 1 ? "" : "s";
+    if (threads > 1)
+        (void)snprintf(text, size, "%lld rank%s of %lld threads", (long long)ranks, plural,
+                       (long long)threads);
+    else
+        (void)snprintf(text, size, "%lld rank%s", (long long)ranks, plural);
+}
+
 void ww_number_text(double value, int digits, char *text, size_t size)
 {
     static const double LARGEST = 1e15;

@@ -10,7 +10,7 @@ enum {
     ALIGNMENT = 4096, // of datasets from LARGE_BYTES on, as ww_file_access has it
     LARGE_BYTES = 2048,
     METADATA_BYTES = 640, // of HDF5 for a dataset, its attributes and its part of a group
-    COMMON_DATASETS = 14  // /provenance
+    COMMON_DATASETS = 15  // /provenance
 };
 
 static int64_t bytes_in_file(int64_t bytes)
@@ -27,7 +27,7 @@ static bool begins(const char *path, const char *prefix)
 
 int64_t ww_store_common_bytes(void)
 {
-    enum { TEXTS = 8, NUMBERS = 3 }; // of a row of provenance
+    enum { TEXTS = 8, NUMBERS = 4 }; // of a row of provenance
     return bytes_in_file((int64_t)WW_PROVENANCE_ROWS * WW_PROVENANCE_TEXT) * TEXTS +
            bytes_in_file((int64_t)WW_PROVENANCE_ROWS * WW_VALUE_BYTES) * NUMBERS +
            (COMMON_DATASETS - TEXTS - NUMBERS) * bytes_in_file(0);

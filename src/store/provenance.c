@@ -13,12 +13,13 @@
 
 #define GROUP "/provenance/attempts/"
 
-enum { TEXTS = 8, NUMBERS = 3, RANKS = 0 };
+enum { TEXTS = 8, NUMBERS = 4, RANKS = 0, THREADS = 3 };
 
 struct ww_provenance_table {
     int64_t rows;
     char *texts[TEXTS];        ///< [rows][WW_PROVENANCE_TEXT]
     int64_t *numbers[NUMBERS]; ///< [rows]
+    size_t columns;            ///< of numbers
 };
 
 typedef struct column {
@@ -42,13 +43,21 @@ static const column text_columns[TEXTS] = {
      offsetof(ww_provenance, arithmetic)},
     {GROUP "command", "Command line, axis [start]", offsetof(ww_provenance, command)}};
 
-// A row counts where `ranks` is not zero: it is the first number here and is written last.
+// A row counts where `ranks` is not zero: it is the first number here and is written last. Files
+// that were made before ranks had threads lack the last one.
 static const column number_columns[NUMBERS] = {
     {GROUP "ranks", "Number of ranks of each start, axis [start]; 0 where the row is not in use",
      offsetof(ww_provenance, ranks)},
     {GROUP "first_run", "Number of the run it began or went on with, axis [start]",
      offsetof(ww_provenance, first_run)},
-    {GROUP "first_step", "Step it began at, axis [start]", offsetof(ww_provenance, first_step)}};
+    {GROUP "first_step", "Step it began at, axis [start]", offsetof(ww_provenance, first_step)},
+    {GROUP "threads", "Number of threads of each rank of each start, axis [start]",
+     offsetof(ww_provenance, threads)}};
+
+static size_t columns_of(hid_t file)
+{
+    return H5Lexists(file, number_columns[THREADS].path, H5P_DEFAULT) > 0 ? NUMBERS : THREADS;
+}
 
 /// A text of `provenance`, cut and filled with zeroes.
 static void copy_text(const ww_provenance *provenance, size_t offset, char *text)
@@ -78,6 +87,7 @@ ww_provenance_table *ww_provenance_table_blank(int64_t rows, ww_error *error)
     ww_provenance_table *table = ww_allocate(1, sizeof *table, "the provenance table", error);
     if (table == NULL)
         return NULL;
+    table->columns = NUMBERS;
     table->rows = rows;
     bool made = true;
     for (size_t i = 0; i < TEXTS && made; i++) {
@@ -127,7 +137,7 @@ ww_status ww_provenance_plan(const ww_provenance_table *table, ww_plan *plan, ww
         item.value = table->texts[i];
         WW_TRY(ww_plan_add(plan, item, ww_copy_text(text_columns[i].path, error), error));
     }
-    for (size_t i = 0; i < NUMBERS; i++) {
+    for (size_t i = 0; i < table->columns; i++) {
         item.type = WW_PLAN_INTEGER;
         item.units = "1";
         item.description = number_columns[i].description;
@@ -187,7 +197,7 @@ ww_status ww_provenance_read(hid_t file, const char *path, int64_t row, ww_prove
                strnlen(text, WW_PROVENANCE_TEXT - 1));
         free(text);
     }
-    for (size_t i = 0; i < NUMBERS; i++) {
+    for (size_t i = 0; i < columns_of(file); i++) {
         ww_array array;
         WW_TRY(open_numbers(file, path, i, &array, error));
         int64_t value = 0;
@@ -215,6 +225,8 @@ ww_provenance_table *ww_provenance_table_read(hid_t file, const char *path, int6
                                               int64_t used, ww_error *error)
 {
     ww_provenance_table *table = ww_provenance_table_blank(rows, error);
+    if (table != NULL)
+        table->columns = columns_of(file);
     if (table == NULL || ww_provenance_table_take(table, 0, file, path, used, error) == WW_OK)
         return table;
     ww_provenance_table_free(table);
@@ -248,7 +260,7 @@ static ww_status write_row(hid_t file, int descriptor, const char *path, int64_t
         copy_text(provenance, text_columns[i].offset, text);
         WW_TRY(ww_text_write(file, path, text_columns[i].path, row, text, sizeof text, error));
     }
-    for (size_t i = RANKS + 1; i < NUMBERS; i++)
+    for (size_t i = RANKS + 1; i < columns_of(file); i++)
         WW_TRY(write_number(file, path, i, row, provenance, error));
     WW_TRY(sync_descriptor(descriptor, path, error));
     WW_TRY(write_number(file, path, RANKS, row, provenance, error));

@@ -56,8 +56,13 @@ class LengthenTest(ProgramTest):
         self.assertEqual([path.name for path in self.folder.glob("*.undo*")], [])
 
     def test_in_a_window(self) -> None:
-        """An engine that takes many steps at once does not know where they end."""
-        self.assert_equal_files(*self.lengthened(103, "--set", "training.engine=window"))
+        """Engines that take the updates of many steps at once do not know where they end."""
+        for engine in ("window", "samples"):
+            with self.subTest(engine):
+                whole, parts = self.lengthened(103, "--set", f"training.engine={engine}")
+                self.assert_equal_files(whole, parts)
+                whole.unlink()
+                parts.unlink()
 
     def test_on_the_grid_of_records(self) -> None:
         """100 to 250 steps."""

@@ -37,6 +37,27 @@ KINDS = {
     "record": (("output.record=[data, batches, initial-weights]", "network.width=8000"), (1,)),
 }
 
+# Engines that keep other things than weights, and threads that have rooms of their own.
+ENGINE_KINDS = {
+    "samples": (("training.engine=samples", "data.train=2500", "network.width=4000"), (1, 3)),
+    "samples, large batch": (
+        ("training.engine=samples", "precision=single", "data.train=3500", "training.batch=3000"),
+        (3, 1),
+    ),
+    "window": (("training.engine=window", "precision=single", "network.width=30000"), (1, 3)),
+}
+# A batch of as many samples as a block has, so that rooms are large.
+THREAD_KINDS = {
+    "dense, 6 threads": (("training.batch=512", "data.train=600", "network.width=6000"), (2, 1)),
+    "samples, 6 threads": (
+        (
+            *("training.engine=samples", "precision=single", "training.batch=512"),
+            *("data.train=600", "network.width=6000"),
+        ),
+        (1, 2),
+    ),
+}
+
 # Two classes, so that there is a Gram matrix of a network too, and few weights beside it.
 GRAM = """
 name: gram
@@ -110,40 +131,50 @@ class PlanTest(ProgramTest):
         self.config = self.folder / "base.yaml"
         self.config.write_text(BASE, encoding="utf-8")
 
-    def plan(self, *arguments: str, settings: tuple[str, ...] = (), ranks: int = 1) -> str:
+    def plan(
+        self, *arguments: str, settings: tuple[str, ...] = (), ranks: int = 1, threads: int = 1
+    ) -> str:
         """What the program plans for the configuration."""
         words = [word for setting in settings for word in ("--set", setting)]
-        return self.succeed("plan", self.config, *words, *arguments, ranks=ranks).output
+        return self.succeed(
+            "plan", self.config, *words, *arguments, ranks=ranks, threads=threads
+        ).output
 
-    def run_with(self, settings: tuple[str, ...], ranks: int) -> tuple[float, float]:
+    def run_with(
+        self, settings: tuple[str, ...], ranks: int, threads: int = 1
+    ) -> tuple[float, float]:
         """Peak memory of all ranks of a run, and bytes of its file."""
         words = [word for setting in settings for word in ("--set", setting)]
         path = self.folder / "run.h5"
         output = self.succeed(
-            "run", self.config, "-o", path, "-q", "--force", *words, ranks=ranks
+            "run", self.config, "-o", path, "-q", "--force", *words, ranks=ranks, threads=threads
         ).output
         peak = re.search(r"peak memory ([\d.e+-]+) GB", output)
         assert peak is not None
         return 1e9 * float(peak[1]), path.stat().st_size
 
-    def check(self, kind: str, settings: tuple[str, ...], ranks: int) -> tuple[float, float]:
+    def check(
+        self, kind: str, settings: tuple[str, ...], ranks: int, threads: int = 1
+    ) -> tuple[float, float]:
         """Holds a plan against a run: memory within a tenth, the file within its alignment."""
-        plan = self.plan(settings=settings, ranks=ranks)
+        plan = self.plan(settings=settings, ranks=ranks, threads=threads)
         memory = section(plan, "memory of a rank")
         told = memory["in all"] if ranks == 1 else memory[f"on {ranks} ranks"]
-        peak, size = self.run_with(settings, ranks)
+        peak, size = self.run_with(settings, ranks, threads)
         self.assertLess(abs(told / peak - 1.0), 0.1, f"{kind}, {ranks} ranks\n{plan}")
         file = section(plan, "file")["in all"]
         self.assertLess(abs(file - size), 0.005 * size + 65536, f"{kind}\n{plan}")
         return told, peak
 
-    def check_all(self, kinds: dict[str, tuple[tuple[str, ...], tuple[int, ...]]]) -> None:
+    def check_all(
+        self, kinds: dict[str, tuple[tuple[str, ...], tuple[int, ...]]], threads: int = 1
+    ) -> None:
         """Each kind of large thing on its numbers of ranks, or the last, with what was found."""
         print("\n  memory of all ranks: planned, measured, ratio")
         for kind, (settings, numbers) in kinds.items():
             for ranks in numbers if self.every_number else numbers[-1:]:
                 with self.subTest(kind, ranks=ranks):
-                    told, peak = self.check(kind, settings, ranks)
+                    told, peak = self.check(kind, settings, ranks, threads)
                     print(
                         f"  {kind:22} {ranks} rank{'s' if ranks > 1 else ' '} "
                         f"{told / 1e6:7.1f} {peak / 1e6:7.1f} MB {told / peak:6.3f}"
@@ -153,6 +184,20 @@ class PlanTest(ProgramTest):
         """Each kind of large thing."""
         self.check_all(KINDS)
         self.assertEqual(list(self.folder.glob(".widthwise*")), [])
+
+    def test_memory_of_engines(self) -> None:
+        """Those of one hidden layer, and several threads a rank, of which the plan tells."""
+        self.check_all(ENGINE_KINDS)
+        self.check_all(THREAD_KINDS, threads=6)
+        settings = THREAD_KINDS["dense, 6 threads"][0]
+        said, rooms = [], []
+        for threads in (1, 6):
+            text = self.plan("--no-calibration", "--ranks", "2", settings=settings, threads=threads)
+            said.append(text.splitlines()[0])
+            rooms.append(section(text, "memory of a rank")["room for steps"])
+        self.assertEqual(said, [f"planned: 1 run on 2 ranks{of}" for of in ("", " of 6 threads")])
+        # Each further one has pre-activations of a tile and its part of the outputs.
+        self.assertGreater(rooms[1] - rooms[0], 5 * 512 * 256 * 8)
 
     def test_memory_of_deep_networks(self) -> None:
         """All layers, activations, and copies of W(0)."""

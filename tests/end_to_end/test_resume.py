@@ -9,9 +9,10 @@ from typing import Optional, Sequence
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
-from compare import result_differences  # noqa: E402
+from compare import differences, result_differences  # noqa: E402
 from program import ProgramTest  # noqa: E402
 
+import h5py  # noqa: E402
 import numpy as np  # noqa: E402
 import widthwise  # noqa: E402
 
@@ -39,9 +40,15 @@ class ResumeTest(ProgramTest):
     """Stops at certain steps, goes on with other numbers of ranks."""
 
     def stopped(
-        self, config: str, stops: Sequence[int], ranks: Sequence[Optional[int]], *settings: str
+        self,
+        config: str,
+        stops: Sequence[int],
+        ranks: Sequence[Optional[int]],
+        *settings: str,
+        threads: int = 1,
     ) -> tuple[Path, Path]:
-        """A run in one go on 2 ranks, and one with stops, on `ranks` before and after each."""
+        """A run in one go on 2 ranks, and one with stops, on `ranks` before and after each, with
+        `threads` a rank before the first."""
         whole = self.train(config, "whole.h5", *settings, ranks=2)
         text = self.folder / "whole.h5.yaml"
         parts = self.folder / "parts.h5"
@@ -49,6 +56,7 @@ class ResumeTest(ProgramTest):
             *("run", text, "-o", parts, "--quiet", "--until", str(stops[0]), *settings),
             ranks=ranks[0],
             code=STOPPED,
+            threads=threads,
         )
         for stop, number in zip(stops[1:], ranks[1:]):
             self.succeed(
@@ -122,6 +130,85 @@ output: {record: [data, initial-weights]}
             self.assertEqual(snapshots.output_weights(3).shape, (5, 300))
             moved = np.abs(snapshots.output_weights(3) - snapshots.output_weights(0)).max()
             self.assertGreater(moved, 1e-3)
+
+    def test_between_moves_of_samples(self) -> None:
+        """The engine that keeps pre-activations and coefficients: stops in the middle of the four
+        steps after which it moves them, after the first of them and at the end of them."""
+        samples = ("--set", "training.engine=samples", "--set", "network.train_output=true")
+        whole, parts = self.stopped(SMALL, [3, 101, 304], [3, 7, 2, None], *samples)
+        self.assertEqual(result_differences(whole, parts), [])
+        with h5py.File(parts) as file:
+            state = file["/state/run0000/checkpoint0/engine_state"]
+            self.assertEqual(state.shape, (300, 2 * 150))
+            self.assertGreater(np.abs(state[:, 150:]).max(), 0)
+
+    def test_samples_of_other_losses(self) -> None:
+        """Gradient descent in two blocks, whose updates move at once; single samples of which
+        many change nothing, up to the end where none does."""
+        config = """
+name: descent
+model: arora
+data: {train: 600, test: 40, mixture: {dimension: 30, components: 2}}
+network: {width: 300, hidden: {pairs: antisymmetric}}
+training: {steps: 40, rate: 0.001, engine: samples}
+measure: {every: 7, quantities: [loss, residual, gradient_norm, row_movement], snapshots: [9, 30]}
+output: {record: [data, initial-weights]}
+"""
+        whole, parts = self.stopped(config, [9, 23], [2, 3, 1])
+        self.assertEqual(result_differences(whole, parts), [])
+        whole.unlink()
+        parts.unlink()
+        config = """
+name: margins
+model: brutzkus
+data: {train: 83, test: 40, separable: {dimension: 30, margin: 0.1}}
+network: {width: 300, train_output: true}
+training: {engine: samples, rate: 0.7}
+measure: {every: 50, quantities: [loss, updates, support, smallest_margin, row_movement], final: []}
+"""
+        whole, parts = self.stopped(config, [71, 120], [7, 1, 3])
+        self.assertEqual(result_differences(whole, parts), [])
+        with widthwise.open(parts) as file:
+            self.assertEqual(file.members[0].trajectory["loss"][-1], 0)
+
+    def test_single_precision_and_threads(self) -> None:
+        """Neither how many threads a rank has nor a restart is seen in the bits of any engine."""
+        settings = (
+            *("--set", "precision=single", "--set", "training.steps=90"),
+            *("--set", "measure.snapshots=[0, 41]"),
+        )
+        for engine, ranks in (("dense", (1, 2)), ("window", (2, 1)), ("samples", (1, 3))):
+            with self.subTest(engine):
+                whole, parts = self.stopped(
+                    SMALL, [43], ranks, *settings, "--set", f"training.engine={engine}", threads=3
+                )
+                self.assertEqual(result_differences(whole, parts), [])
+                with widthwise.open(parts) as file:
+                    self.assertEqual([row["threads"] for row in file.provenance], [3, 1])
+                    self.assertEqual([row["ranks"] for row in file.provenance], list(ranks))
+                whole.unlink()
+                parts.unlink()
+
+    def test_threads(self) -> None:
+        """Several threads on several ranks, in double precision; what is said of them."""
+        settings = ("--set", "training.steps=90", "--set", "measure.snapshots=[0, 41]")
+        for engine in ("dense", "samples"):
+            with self.subTest(engine):
+                whole = self.train(
+                    SMALL, "whole.h5", *settings, "--set", f"training.engine={engine}"
+                )
+                text, threads = self.folder / "whole.h5.yaml", self.folder / "threads.h5"
+                said = self.succeed(
+                    *("run", text, "-o", threads, *settings),
+                    *("--set", f"training.engine={engine}"),
+                    ranks=2,
+                    threads=3,
+                ).output
+                self.assertRegex(said, r"peak memory [\d.e+-]+ GB on 2 ranks of 3 threads\)")
+                self.assertEqual(differences(whole, threads), [])
+                self.assertIn("with 2 ranks of 3 threads", self.succeed("show", threads).output)
+                whole.unlink()
+                threads.unlink()
 
     def test_sweep(self) -> None:
         """Every member goes on from its own step."""

@@ -9,11 +9,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
-from crash import DEEP_CONFIG, LoggedRun, check  # noqa: E402
+from crash import CONFIG, DEEP_CONFIG, LoggedRun, check  # noqa: E402
 
 
 class CrashReplayTest(unittest.TestCase):
-    """A sample of all states; test_crash_replay_long.py takes every one."""
+    """A sample of all states, of an engine whose own state is in the checkpoints beside all else;
+    test_crash_replay_long.py takes every one, of every engine."""
 
     run_under_test: LoggedRun
 
@@ -22,7 +23,8 @@ class CrashReplayTest(unittest.TestCase):
         """Logs the run once."""
         scratch = tempfile.TemporaryDirectory(prefix="widthwise-")
         cls.addClassCleanup(scratch.cleanup)
-        cls.run_under_test = LoggedRun(Path(scratch.name))
+        text = CONFIG.replace("training: {", "training: {engine: samples, ")
+        cls.run_under_test = LoggedRun(Path(scratch.name), text)
 
     def test_every_crash_can_be_resumed(self) -> None:
         """Kill, power loss on one and on several nodes, torn writes."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
-from crash import CONFIG, DEEP_CONFIG, WINDOW_CONFIG, LoggedRun, check  # noqa: E402
+from crash import CONFIG, DEEP_CONFIG, SAMPLES_CONFIG, WINDOW_CONFIG, LoggedRun, check  # noqa: E402
 
 
 class EveryCrashTest(unittest.TestCase):
@@ -19,9 +19,10 @@ class EveryCrashTest(unittest.TestCase):
         """Every record of the log, every mode, three draws."""
         self.check(CONFIG, seeds=3)
 
-    def test_every_write_of_a_window(self) -> None:
-        """The same of an engine whose state is part of the checkpoints."""
-        self.check(WINDOW_CONFIG, seeds=2)
+    def test_every_write_of_engines(self) -> None:
+        """The same of engines whose state is part of the checkpoints."""
+        self.check(WINDOW_CONFIG, seeds=1)
+        self.check(SAMPLES_CONFIG, seeds=1)
 
     def test_every_write_of_a_deep_network(self) -> None:
         """The same of several hidden layers."""

@@ -10,13 +10,21 @@ import sys
 import time
 import unittest
 from pathlib import Path
-from typing import Callable, Optional
+from typing import Callable, Optional, Sequence
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from compare import result_differences  # noqa: E402
 from processes import kill, ranks_of, start, wait_for_ranks  # noqa: E402
-from program import Argument, ProgramTest, Result, environment, mpi, program  # noqa: E402
+from program import (  # noqa: E402
+    Argument,
+    ProgramTest,
+    Result,
+    environment,
+    execute,
+    mpi,
+    program,
+)
 
 import widthwise  # noqa: E402
 
@@ -150,6 +158,42 @@ class LimitedDiskTest(FaultTest):
         self.succeed("verify", path)
         (disk / "other").unlink()
         self.resume_to_the_end(path)
+
+
+class LimitedMemoryTest(FaultTest):
+    """Memory that is short, for all ranks or for one of them."""
+
+    # Pre-activations and coefficients of all samples: 0.24 GB each on a rank. Program and libraries
+    # have more than half of the limit to themselves.
+    LARGE = (
+        *("--set", "training.engine=samples", "--set", "data.train=1000"),
+        *("--set", "data.mixture.dimension=8", "--set", "measure.final=[]"),
+    )
+    KILOBYTES = 750_000
+
+    def run_limited(self, width: int, all_ranks: Sequence[int], *limited: int) -> None:
+        """Runs on processes of mpirun of so many ranks each; some of these have a limit."""
+        run = [program(), "run", self.config, "-o", self.file, "-q", "--force", *self.LARGE]
+        run += ["--set", f"network.width={width}"]
+        shell = ["sh", "-c", f'ulimit -v {self.KILOBYTES}; exec "$@"', "sh"]
+        command: list[Argument] = mpi(0)[:-2]
+        for part, ranks in enumerate(all_ranks):
+            command += [":"] * (part > 0)
+            command += ["-n", str(ranks), *(shell if part in limited else []), *run]
+        result = execute(command, self.folder, SECONDS)
+        self.assertEqual(result.code, 1, result.text)
+        self.assert_one_sentence(
+            result.errors, "out of memory", "GiB on one rank for the", "of all samples",
+        )
+        self.succeed("verify", self.file)
+
+    def test_all_ranks(self) -> None:
+        """What `samples` keeps does not fit."""
+        self.run_limited(60_000, [2], 0)
+
+    def test_one_rank(self) -> None:
+        """It fits on two ranks, and all three leave by the same way."""
+        self.run_limited(90_000, [1, 1, 1], 1)
 
 
 class PlaceTest(FaultTest):

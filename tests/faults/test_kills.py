@@ -8,7 +8,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
-from kills import CONFIG, DEEP_CONFIG, SWEEP, WINDOW_CONFIG, Chains  # noqa: E402
+from kills import (  # noqa: E402
+    CONFIG,
+    DEEP_CONFIG,
+    SAMPLES_CONFIG,
+    SWEEP,
+    WINDOW_CONFIG,
+    Chains,
+)
 from program import ProgramTest  # noqa: E402
 
 
@@ -17,23 +24,23 @@ class KillsTest(ProgramTest):
 
     def test_kills(self) -> None:
         """A few kills; test_kills_long.py tries hundreds."""
-        self.check(kills=10, seed=1)
+        self.check(CONFIG, kills=10, seed=1)
 
     def test_kills_of_a_sweep(self) -> None:
         """Several members at once, each with its own commits."""
-        self.check(kills=4, seed=3, text=CONFIG + SWEEP)
+        self.check(CONFIG + SWEEP, kills=4, seed=3)
 
-    def test_kills_of_a_window(self) -> None:
-        """An engine whose state is part of the checkpoints."""
-        self.check(kills=4, seed=5, text=WINDOW_CONFIG)
+    def test_kills_of_engines(self) -> None:
+        """Engines whose state is part of the checkpoints, in turn."""
+        self.check(WINDOW_CONFIG, SAMPLES_CONFIG, kills=4, seed=5)
 
     def test_kills_of_a_deep_network(self) -> None:
         """Several hidden layers, in single precision."""
-        self.check(kills=4, seed=7, text=DEEP_CONFIG)
+        self.check(DEEP_CONFIG, kills=4, seed=7)
 
-    def check(self, kills: int, seed: int, text: str = CONFIG) -> None:
+    def check(self, *texts: str, kills: int, seed: int) -> None:
         """Chains of kills and restarts end with the bits of a run that was left alone."""
-        tally = Chains(self.folder, seed, text).run(kills)
+        tally = Chains(self.folder, seed, *texts).run(kills)
         print(f"\n{tally.table()}")
         self.assertEqual(tally.failures, [])
         self.assertEqual(tally.lost, 0)

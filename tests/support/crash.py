@@ -30,7 +30,7 @@ measure:
 gram: {grid: [1, 1], eigenvectors: true}
 output: {checkpoint_every: 7, commit_seconds: 0, record: [data, initial-weights, batches]}
 """
-# As above, with an engine that holds state of its own: its windows of sixteen steps end between checkpoints.
+# As CONFIG, with an engine that holds state of its own: its windows of sixteen steps end between checkpoints.
 WINDOW_CONFIG = """
 name: crash
 model: brutzkus
@@ -43,7 +43,9 @@ measure:
   snapshots: [0, 20]
 output: {checkpoint_every: 7, commit_seconds: 0, record: [data, initial-weights, batches]}
 """
-# As above, with three hidden layers, whose weights are datasets of their own.
+# The one that keeps pre-activations and coefficients moves them every eight steps.
+SAMPLES_CONFIG = WINDOW_CONFIG.replace("engine: window", "engine: samples") + "precision: single\n"
+# As CONFIG, with three hidden layers, whose weights are datasets of their own.
 DEEP_CONFIG = """
 name: crash
 model: zou-gu

@@ -28,7 +28,7 @@ measure:
   snapshots: [0, 30]
 output: {checkpoint_every: 3, commit_seconds: 0, record: [data, initial-weights, batches]}
 """
-# As above, with an engine that holds state of its own.
+# As CONFIG, with an engine that holds state of its own.
 WINDOW_CONFIG = """
 name: kills
 model: brutzkus
@@ -41,7 +41,9 @@ measure:
   snapshots: [0, 30]
 output: {checkpoint_every: 3, commit_seconds: 0, record: [data, initial-weights, batches]}
 """
-# As above, with three hidden layers, whose weights are datasets of their own.
+# As above, with the one that keeps pre-activations and coefficients, in single precision.
+SAMPLES_CONFIG = WINDOW_CONFIG.replace("engine: window", "engine: samples") + "precision: single\n"
+# As CONFIG, with three hidden layers, whose weights are datasets of their own.
 DEEP_CONFIG = """
 name: kills
 model: zou-gu
@@ -93,6 +95,15 @@ class Tally:
         )
 
 
+@dataclass
+class Reference:
+    """A configuration, and a run of it that was left alone."""
+
+    config: Path
+    file: Path
+    seconds: float
+
+
 def newest_checkpoints(path: Path) -> dict[str, int]:
     """Step of the newest checkpoint of each run that the file vouches for."""
     try:
@@ -104,46 +115,53 @@ def newest_checkpoints(path: Path) -> dict[str, int]:
 
 
 class Chains:
-    """Runs chains in a folder until a number of kills is reached."""
+    """Runs chains in a folder until a number of kills is reached; each of the next of some
+    configurations."""
 
-    def __init__(self, folder: Path, seed: int, text: str = CONFIG) -> None:
+    def __init__(self, folder: Path, seed: int, *texts: str) -> None:
         self.folder = folder
         self.random = random.Random(seed)
         self.tally = Tally()
-        self.config = folder / "kills.yaml"
-        self.config.write_text(text, encoding="utf-8")
-        self.reference = folder / "reference.h5"
-        arguments = ("run", self.config, "-o", self.reference, "-q", "--set", LONGER)
-        with start(*arguments, folder=folder, ranks=2) as process:
+        self.references = [self._reference(number, text) for number, text in enumerate(texts)]
+
+    def _reference(self, number: int, text: str) -> Reference:
+        config, file = (self.folder / f"kills{number}.{end}" for end in ("yaml", "h5"))
+        config.write_text(text, encoding="utf-8")
+        arguments = ("run", config, "-o", file, "-q", "--set", LONGER)
+        with start(*arguments, folder=self.folder, ranks=2) as process:
             wait_for_ranks(process, 2)
             began = time.monotonic()  # as for those that are killed: most kills are to hit
-            text, _ = process.communicate(timeout=120)
-            self.seconds = time.monotonic() - began
+            said, _ = process.communicate(timeout=120)
+            seconds = time.monotonic() - began
         if process.returncode != 0:
-            raise AssertionError(text)
+            raise AssertionError(said)
+        return Reference(config, file, seconds)
 
     def run(self, kills: int) -> Tally:
-        """Chains until so many kills; the last chain is brought to its end."""
+        """Chains until so many kills; the last chain is brought to its end. Each configuration has
+        its turn."""
+        most = -(-kills // len(self.references))  # kills of a chain
         while self.tally.kills < kills and len(self.tally.failures) < 3:
-            self._chain()
+            self._chain(self.references[self.tally.chains % len(self.references)], most)
         return self.tally
 
     def _fail(self, what: str, text: str) -> None:
         self.tally.failures.append(f"{what}\n{text}")
 
-    def _chain(self) -> None:
+    def _chain(self, reference: Reference, most: int) -> None:
         path = self.folder / f"chain{self.tally.chains}.h5"
         self.tally.chains += 1
         lengthened = False
-        lives = self.random.randint(4, 9)  # kills of this chain
+        lives = min(self.random.randint(4, 9), most)  # kills of this chain
         while True:
             if not path.exists():
-                arguments = ["run", self.config, "-o", path]
+                arguments = ["run", reference.config, "-o", path]
             elif lengthened:
                 arguments = ["resume", path, "--set", LONGER]
             else:
                 arguments = ["resume", path]
-            code, text = self._start(arguments, path, may_die=lives > 0, lengthened=lengthened)
+            moment = self.random.uniform(0.0, reference.seconds) if lives > 0 else None
+            code, text = self._start(arguments, path, moment, lengthened)
             if code is None:
                 lives -= 1
                 continue
@@ -153,7 +171,7 @@ class Chains:
             if lengthened:
                 break
             lengthened = True
-        differences = result_differences(self.reference, path)
+        differences = result_differences(reference.file, path)
         if differences:
             self._fail("bits differ", str(differences))
         else:
@@ -161,17 +179,17 @@ class Chains:
         path.unlink()
 
     def _start(
-        self, arguments: list[object], path: Path, may_die: bool, lengthened: bool
+        self, arguments: list[object], path: Path, moment: Optional[float], lengthened: bool
     ) -> tuple[Optional[int], str]:
-        """Exit code and output; None for one that was killed and left all in order."""
+        """Exit code and output; None for one that was killed at that moment and left all in
+        order."""
         ranks = self.random.randint(1, 4)
         with start(*arguments, folder=self.folder, ranks=ranks) as process:
             below = wait_for_ranks(process, ranks)
-            moment = self.random.uniform(0.0, self.seconds)
-            deadline = time.monotonic() + moment
-            while may_die and time.monotonic() < deadline and process.poll() is None:
+            deadline = time.monotonic() + (moment or 0.0)
+            while time.monotonic() < deadline and process.poll() is None:
                 time.sleep(0.002)
-            if not may_die or process.poll() is not None:
+            if moment is None or process.poll() is not None:
                 text, _ = process.communicate(timeout=120)
                 return process.returncode, text
             acknowledged = newest_checkpoints(path)

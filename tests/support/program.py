@@ -79,13 +79,17 @@ def execute(
 
 
 def run_program(
-    *arguments: Argument, folder: Path, ranks: Optional[int] = None, timeout: float = 300
+    *arguments: Argument,
+    folder: Path,
+    ranks: Optional[int] = None,
+    timeout: float = 300,
+    threads: int = 1,
 ) -> Result:
     """Runs the program with `arguments`; without `ranks` as one process without mpirun."""
     launcher = [] if ranks is None else mpi(ranks)
     # After an exit code other than 0 mpirun would wait for a second before it ends the ranks that
     # are left, all of which have come to the end of MPI by then.
-    more = {"OMPI_MCA_odls_base_sigkill_timeout": "0"}
+    more = {"OMPI_MCA_odls_base_sigkill_timeout": "0", "OMP_NUM_THREADS": str(threads)}
     return execute([*launcher, program(), *arguments], folder, timeout, more)
 
 
@@ -106,9 +110,12 @@ class ProgramTest(unittest.TestCase):
         ranks: Optional[int] = None,
         code: int = 0,
         timeout: float = 300,
+        threads: int = 1,
     ) -> Result:
         """Runs the program and expects an exit code."""
-        result = run_program(*arguments, folder=self.folder, ranks=ranks, timeout=timeout)
+        result = run_program(
+            *arguments, folder=self.folder, ranks=ranks, timeout=timeout, threads=threads
+        )
         self.assertEqual(result.code, code, f"{' '.join(map(str, arguments))}\n{result.text}")
         return result
 

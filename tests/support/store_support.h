@@ -197,7 +197,8 @@ static inline ww_provenance store_provenance(void)
                            .command = "widthwise run",
                            .ranks = 4,
                            .first_run = 0,
-                           .first_step = 0};
+                           .first_step = 0,
+                           .threads = 2};
 }
 
 static inline double store_layer(int64_t layer, int64_t unit, int64_t column, int64_t step)

@@ -108,6 +108,12 @@ static void test_texts_and_fields(void **state)
     assert_string_equal(number, "1e+22");
     ww_number_text(-(double)INFINITY, 4, number, sizeof number);
     assert_string_equal(number, "-inf");
+    ww_ranks_text(1, 0, number, sizeof number);
+    assert_string_equal(number, "1 rank");
+    ww_ranks_text(1, 4, number, sizeof number);
+    assert_string_equal(number, "1 rank of 4 threads");
+    ww_ranks_text(512, 1, number, sizeof number);
+    assert_string_equal(number, "512 ranks");
     char *text = ww_format(&error, "%s-%04d", "run", 7);
     assert_string_equal(text, "run-0007");
     char *copy = ww_copy_text(text, &error);

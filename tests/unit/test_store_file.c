@@ -81,9 +81,9 @@ static void skeleton_is_all_there(void **state)
     assert_true(file >= 0);
     inventory found = {0};
     assert_true(H5Ovisit2(file, H5_INDEX_NAME, H5_ITER_INC, visit, &found, H5O_INFO_BASIC) >= 0);
-    // provenance 13; config, label, facts 5; trajectory 4; final 2; theory 1; commit 1; slots 8;
+    // provenance 14; config, label, facts 5; trajectory 4; final 2; theory 1; commit 1; slots 8;
     // snapshots 3; record 9
-    assert_int_equal(found.datasets, 46);
+    assert_int_equal(found.datasets, 47);
     assert_int_equal(found.wrong, 0);
     const hid_t zeta = H5Dopen2(file, "/runs/run0000/trajectory/zeta", H5P_DEFAULT);
     const hid_t alpha = H5Dopen2(file, "/runs/run0000/trajectory/alpha", H5P_DEFAULT);
@@ -230,10 +230,15 @@ static void lock_beside_where_mpi_locks_whole_files(void **state)
     unsetenv("OMPI_MCA_fs_ufs_lock_algorithm");
 }
 
-static void provenance_makes_room(void **state)
+static void fill_provenance(const store_fixture *fixture, bool has_threads)
 {
-    const store_fixture *fixture = *state;
-    CHECK_OK(create(fixture, fixture->path, false, error));
+    CHECK_OK(create(fixture, fixture->path, true, error));
+    if (!has_threads) { // as files were before ranks had threads
+        const hid_t file = H5Fopen(fixture->path, H5F_ACC_RDWR, H5P_DEFAULT);
+        assert_true(file >= 0);
+        assert_true(H5Ldelete(file, "/provenance/attempts/threads", H5P_DEFAULT) >= 0);
+        assert_true(H5Fclose(file) >= 0);
+    }
     ww_provenance provenance = store_provenance();
     memset(provenance.command, 'x', sizeof provenance.command); // too long, and without an end
     for (int64_t row = 1; row < WW_PROVENANCE_ROWS; row++) {
@@ -243,6 +248,7 @@ static void provenance_makes_room(void **state)
     }
     // All rows are in use: the next one doubles them.
     provenance.ranks = 300;
+    provenance.threads = 5;
     CHECK_OK(ww_store_add_attempt(fixture->path, &provenance, &fixture->world, error));
     assert_int_equal(count_files(fixture), 1);
     ww_file_summary summary;
@@ -253,8 +259,16 @@ static void provenance_makes_room(void **state)
     assert_string_equal(summary.first.arithmetic, "Haswell");
     assert_int_equal(summary.newest.ranks, 300);
     assert_int_equal(summary.newest.first_step, 255);
+    assert_int_equal(summary.first.threads, has_threads ? 2 : 0);
+    assert_int_equal(summary.newest.threads, has_threads ? 5 : 0);
     assert_int_equal(strlen(summary.newest.command), WW_PROVENANCE_TEXT - 1);
     ww_file_summary_free(&summary);
+}
+
+static void provenance_makes_room(void **state)
+{
+    fill_provenance(*state, true);
+    fill_provenance(*state, false);
 }
 
 static void refuse(const char *path, ww_status expected, const char *said)
