@@ -170,8 +170,8 @@ const ww_tally *ww_engine_tally(const ww_engine *engine);
 /// What the steps did to each layer; NULL unless ww_problem.tracks_layers.
 const ww_track *ww_engine_track(const ww_engine *engine);
 
-/// Tally, track and what else an engine keeps once as doubles, for a checkpoint: their number (0 without either), out of the
-/// engine, and back into it before ww_engine_restored. Not collective.
+/// Tally, track and what else an engine keeps once as doubles, for a checkpoint: their number (0
+/// without either), out of the engine, and back into it before ww_engine_restored. Not collective.
 size_t ww_engine_carry_words(const ww_problem *problem);
 void ww_engine_carry_save(const ww_engine *engine, double *words);
 void ww_engine_carry_load(ww_engine *engine, const double *words);
