@@ -28,13 +28,13 @@ name: deep
 model: zou-gu
 data: {{train: 70, test: 30, sphere: {{dimension: 12, outputs: 3}}}}
 network: {{width: {WIDTH}, depth: 3}}
-training: {{steps: 40, rate: 0.3}}
+training: {{steps: 20, rate: 0.3}}
 measure:
-  every: 6
+  every: 3
   quantities: [all, layer_gradient_norm, layer_spectral_distance, layer_trajectory_length]
   final: [network_kernel, gradient_regions]
-  snapshots: [0, 17]
-output: {{checkpoint_every: 10, record: [data, initial-weights, batches]}}
+  snapshots: [0, 8]
+output: {{checkpoint_every: 5, record: [data, initial-weights, batches]}}
 """
 DEEP = DEEP_GD.replace("{steps", "{method: sgd, batch: 16, steps")
 
@@ -80,12 +80,12 @@ class DeepTest(ProgramTest):
                 parts = self.train(
                     config,
                     "parts.h5",
-                    *("--force", "--until", "13"),
+                    *("--force", "--until", "7"),
                     *options(settings),
                     ranks=3,
                     code=STOPPED,
                 )
-                self.succeed("resume", parts, "-q", "--until", "27", ranks=4, code=STOPPED)
+                self.succeed("resume", parts, "-q", "--until", "14", ranks=4, code=STOPPED)
                 self.succeed("resume", parts, "-q")
                 self.assertEqual(result_differences(whole, parts), [])
                 self.assert_sound(parts)
@@ -95,9 +95,9 @@ class DeepTest(ProgramTest):
         for config, settings in KINDS[1:3]:
             with self.subTest(settings=settings):
                 whole = self.train(config, "whole.h5", "--force", *options(settings))
-                more = ("--set", "training.steps=23", "--force")
+                more = ("--set", "training.steps=12", "--force")
                 parts = self.train(config, "parts.h5", *options(settings), *more, ranks=2)
-                self.succeed("resume", parts, "-q", "--set", "training.steps=40", ranks=3)
+                self.succeed("resume", parts, "-q", "--set", "training.steps=20", ranks=3)
                 self.assertEqual(result_differences(whole, parts), [])
                 self.assert_sound(parts)
 
@@ -126,7 +126,7 @@ class DeepTest(ProgramTest):
 
     def test_export(self) -> None:
         """Plain copies have the weights of every layer."""
-        path = self.train(DEEP, "run.h5", "--until", "20", ranks=2, code=STOPPED)
+        path = self.train(DEEP, "run.h5", "--until", "10", ranks=2, code=STOPPED)
         copy = self.folder / "copy.h5"
         self.succeed("export", path, "-o", copy, "--weights", "--record")
         self.assertEqual(check_schema.check_file(str(copy)).violations, [])
@@ -222,7 +222,7 @@ class DeepTest(ProgramTest):
     def test_damaged_layers(self) -> None:
         """A bit in any layer of the newest checkpoint: the older one is used, to the same end."""
         whole = self.train(DEEP, "whole.h5", ranks=2)
-        stopped = self.train(DEEP, "stopped.h5", "--until", "35", ranks=2, code=STOPPED)
+        stopped = self.train(DEEP, "stopped.h5", "--until", "18", ranks=2, code=STOPPED)
         path = self.folder / "run.h5"
         with widthwise.open(stopped) as file:
             newest = file.members[0].page.newest_slot()
@@ -261,7 +261,7 @@ class DeepTest(ProgramTest):
     def test_damage_before_any_checkpoint_holds(self) -> None:
         """Damaged weights were read over those of t = 0: all of them are drawn again."""
         whole = self.train(DEEP, "whole.h5")
-        path = self.train(DEEP, "run.h5", "--until", "13", code=STOPPED)
+        path = self.train(DEEP, "run.h5", "--until", "7", code=STOPPED)
         with widthwise.open(path) as file:
             newest = file.members[0].page.newest_slot()
         self.flip(path, f"/state/run0000/checkpoint{newest}/hidden_weights_2")

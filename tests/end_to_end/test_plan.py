@@ -17,7 +17,7 @@ BASE = """
 name: planned
 data: {train: 400, test: 200, mixture: {dimension: 500, classes: 4, components: 2}}
 network: {width: 2000}
-training: {batch: 32, steps: 4, rate: 1.0}
+training: {batch: 32, steps: 2, rate: 1.0}
 measure: {every: 2, quantities: [loss], final: []}
 output: {checkpoint_every: 2}
 """
@@ -216,7 +216,7 @@ class PlanTest(ProgramTest):
 
     def test_engine(self) -> None:
         """The one that the configuration leads to is told."""
-        told = "B = 32, T = 4, engine dense (auto)\n"
+        told = "B = 32, T = 2, engine dense (auto)\n"
         self.assertIn(told, self.plan("--no-calibration"))
         self.assertIn(
             told.replace("dense (auto)", "window"),

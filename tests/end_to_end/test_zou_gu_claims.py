@@ -47,7 +47,7 @@ class ClaimsTest(ProgramTest):
         """Theorem 3.3: log loss falls on a line for 1, 2 and 3 layers, and lemma 4.1 along it."""
         members = self.members(
             common() + """
-network: {width: 512}
+network: {width: 256}
 training: {steps: 1000}
 measure: {every: 20, quantities: [loss, contraction, gradient_ratio], final: [network_kernel]}
 sweep: {network.depth: [1, 2, 3]}
@@ -124,7 +124,7 @@ sweep:
         """Theorem 3.8: batches of any size fit, and the larger the fewer steps."""
         members = self.members(
             common(32) + """
-network: {width: 256, depth: 2}
+network: {width: 128, depth: 2}
 training: {method: sgd, sampling: replacement, steps: 1000}
 measure: {every: 50, quantities: [loss]}
 sweep: {training.batch: [1, 8, 32]}

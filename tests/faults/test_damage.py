@@ -6,6 +6,7 @@ import random
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 from pathlib import Path
@@ -20,6 +21,7 @@ from program import ProgramTest, run_program  # noqa: E402
 import widthwise  # noqa: E402
 
 STOPPED = 75
+UNTIL = ("--until", "35")
 
 CONFIG = """
 name: damage
@@ -41,12 +43,28 @@ class DamageTest(ProgramTest):
     FLIPS = 16  # test_damage_long.py takes more of both
     CUTS = 4
 
+    whole: Path
+    pristine: Path
+    config: Path
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        """A whole run, and one that was stopped; tests damage copies."""
+        scratch = tempfile.TemporaryDirectory(prefix="widthwise-")
+        cls.addClassCleanup(scratch.cleanup)
+        folder = Path(scratch.name)
+        cls.config, cls.whole, cls.pristine = (
+            folder / name for name in ("damage.yaml", "whole.h5", "pristine.h5")
+        )
+        cls.config.write_text(CONFIG, encoding="utf-8")
+        for path, until, ranks, code in ((cls.whole, (), 2, 0), (cls.pristine, UNTIL, None, STOPPED)):
+            run = ("run", cls.config, "-o", path, "-q", *until)
+            result = run_program(*run, folder=folder, ranks=ranks)
+            if result.code != code:
+                raise AssertionError(result.text)
+
     def setUp(self) -> None:
         super().setUp()
-        self.whole = self.train(CONFIG, "whole.h5", ranks=2)
-        self.pristine = self.folder / "pristine.h5"
-        config = self.folder / "whole.h5.yaml"
-        self.succeed("run", config, "-o", self.pristine, "-q", "--until", "35", code=STOPPED)
         self.file = self.folder / "run.h5"
         shutil.copy(self.pristine, self.file)
         with widthwise.open(self.file) as file:
@@ -192,10 +210,9 @@ class DamageTest(ProgramTest):
 
     def test_under_the_feet_of_a_run(self) -> None:
         """A bit turned round while the job writes: it does not end as if all were well."""
-        longer = ("--set", "training.steps=6000", "--set", "measure.every=500")
-        longer += ("--set", "output.checkpoint_every=500")
+        longer = ("--set", "training.steps=2500", "--set", "measure.every=250")
+        longer += ("--set", "output.checkpoint_every=250")
         whole = self.train(CONFIG, "longer.h5", *longer, ranks=2)
-        config = self.folder / "whole.h5.yaml"
         for dataset, said in (
             ("/runs/run0000/trajectory/row_movement", "the records"),
             ("/record/run0000/train_inputs", "what was recorded for a replay"),
@@ -203,7 +220,7 @@ class DamageTest(ProgramTest):
             with self.subTest(dataset):
                 self.file.unlink()
                 process = start(
-                    *("run", config, "-o", self.file, "-q", *longer), folder=self.folder, ranks=2
+                    *("run", self.config, "-o", self.file, "-q", *longer), folder=self.folder, ranks=2
                 )
                 try:
                     self.wait_for_checkpoint(process)

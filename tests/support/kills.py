@@ -101,7 +101,7 @@ class Reference:
 
     config: Path
     file: Path
-    seconds: float
+    seconds: dict[bool, float]  # that a start takes, of those that make a run longer and others
 
 
 def newest_checkpoints(path: Path) -> dict[str, int]:
@@ -130,12 +130,12 @@ class Chains:
         arguments = ("run", config, "-o", file, "-q", "--set", LONGER)
         with start(*arguments, folder=self.folder, ranks=2) as process:
             wait_for_ranks(process, 2)
-            began = time.monotonic()  # as for those that are killed: most kills are to hit
+            began = time.monotonic()  # as for those that are killed
             said, _ = process.communicate(timeout=120)
             seconds = time.monotonic() - began
         if process.returncode != 0:
             raise AssertionError(said)
-        return Reference(config, file, seconds)
+        return Reference(config, file, {False: seconds, True: seconds / 2})
 
     def run(self, kills: int) -> Tally:
         """Chains until so many kills; the last chain is brought to its end. Each configuration has
@@ -160,8 +160,9 @@ class Chains:
                 arguments = ["resume", path, "--set", LONGER]
             else:
                 arguments = ["resume", path]
-            moment = self.random.uniform(0.0, reference.seconds) if lives > 0 else None
-            code, text = self._start(arguments, path, moment, lengthened)
+            seconds = {lengthened: reference.seconds[lengthened]}
+            code, text = self._start(arguments, path, seconds, may_die=lives > 0)
+            reference.seconds.update(seconds)
             if code is None:
                 lives -= 1
                 continue
@@ -179,23 +180,29 @@ class Chains:
         path.unlink()
 
     def _start(
-        self, arguments: list[object], path: Path, moment: Optional[float], lengthened: bool
+        self, arguments: list[object], path: Path, seconds: dict[bool, float], may_die: bool
     ) -> tuple[Optional[int], str]:
-        """Exit code and output; None for one that was killed at that moment and left all in
-        order."""
+        """Exit code and output; None for one that was killed and left all in order. `seconds` that
+        such a start takes are told, and changed to what was seen."""
         ranks = self.random.randint(1, 4)
+        ((lengthened, usual),) = seconds.items()
         with start(*arguments, folder=self.folder, ranks=ranks) as process:
             below = wait_for_ranks(process, ranks)
-            deadline = time.monotonic() + (moment or 0.0)
-            while time.monotonic() < deadline and process.poll() is None:
+            began = time.monotonic()
+            deadline = began + self.random.uniform(0.0, usual)
+            while may_die and time.monotonic() < deadline and process.poll() is None:
                 time.sleep(0.002)
-            if moment is None or process.poll() is not None:
+            if not may_die or process.poll() is not None:
                 text, _ = process.communicate(timeout=120)
+                seconds[lengthened] = time.monotonic() - began
                 return process.returncode, text
+            # Most kills are to hit, and the last moments of a start to be reached, whatever else the
+            # machine has to do: moments are drawn from little more than starts take at the time.
+            seconds[lengthened] *= 1.2
             acknowledged = newest_checkpoints(path)
             self.tally.kills += 1
             self.tally.while_lengthening += lengthened
-            if ranks > 1 and self.random.random() < 0.3:
+            if ranks > 1 and below and self.random.random() < 0.3:
                 self.tally.of_one_rank += 1
                 kill(self.random.choice(below))
                 text, _ = process.communicate(timeout=60)  # the others have to end as well

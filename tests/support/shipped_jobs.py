@@ -1,4 +1,4 @@
-"""Runs the configurations of jobs/ as they stand, and holds what comes out to bounds."""
+"""Runs the configurations of jobs/, and holds what comes out to bounds."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ class ShippedJobTest(ProgramTest):
 
     jobs = "li-liang"
 
-    def members(self, job: str) -> list[widthwise.Member]:
+    def members(self, job: str, *settings: str) -> list[widthwise.Member]:
         """All runs of a job, done on 2 ranks."""
         path = self.folder / f"{job}.h5"
         config = SOURCE / "jobs" / self.jobs / f"{job}.yaml"
-        self.succeed("run", config, "-o", path, "--quiet", ranks=2, timeout=3000)
+        words = [word for setting in settings for word in ("--set", setting)]
+        self.succeed("run", config, "-o", path, "--quiet", *words, ranks=2, timeout=3000)
         file = widthwise.open(path)
         self.addCleanup(file.close)
         return list(file.members)
