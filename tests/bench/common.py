@@ -5,6 +5,7 @@ Who imports it before NumPy and wants one thread says so to NumPy's BLAS beforeh
 
 from __future__ import annotations
 
+import argparse
 import os
 import statistics
 import subprocess
@@ -15,6 +16,7 @@ from typing import Callable
 
 FOLDER = Path(__file__).resolve().parent
 CLOCKS = ("wall", "processor")
+PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 
 
 def environment(threads: int = 1) -> dict[str, str]:
@@ -37,6 +39,13 @@ def output_of(command: list[str], threads: int = 1, seconds: float = 3600.0) -> 
         timeout=seconds,
         check=True,
     ).stdout
+
+
+def said_by(failure: subprocess.CalledProcessError) -> str:
+    """The first line that a command that failed had to say, or that it failed."""
+    said = (failure.stderr or "").strip() or (failure.stdout or "").strip() or str(failure)
+    lines = [line for line in said.splitlines() if line.strip("- ")]
+    return lines[0].strip() if lines else str(failure)
 
 
 def mpirun(ranks: int, threads: int = 1) -> list[str]:
@@ -64,6 +73,21 @@ def ratios(above: list[float], below: list[float]) -> list[float]:
 def say(what: str, values: list[float], form: str = "{:.2f}") -> None:
     """A line of a report."""
     print(f"  {what:50s} {spread(values, form)}", flush=True)
+
+
+def amount(value: float, unit: str) -> str:
+    """With three digits and a unit of fitting size."""
+    if unit == "s":
+        return f"{value:.3g} s" if value >= 0.1 else f"{1e3 * value:.3g} ms"
+    size, prefix = next((pair for pair in PREFIXES if value >= pair[0]), PREFIXES[-1])
+    return f"{value / size:.3g} {prefix}{unit}"
+
+
+def whole_number(text: str) -> int:
+    """Of a command line: at least one."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text}: give a whole number of at least 1")
+    return int(text)
 
 
 def timed(works: list[Callable[[], object]], times: int) -> dict[str, float]:
