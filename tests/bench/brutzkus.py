@@ -28,7 +28,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "analysis"))
 
 import widthwise  # noqa: E402
-from sweep import environment, run, spread  # noqa: E402  (beside this file)
+from common import environment, spread  # noqa: E402  (beside this file)
+from sweep import run  # noqa: E402
 
 JOB = Path(__file__).resolve().parents[2] / "jobs" / "brutzkus" / "figure1-fashion.yaml"
 WIDTHS = (10, 100, 1000)

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
-from sweep import environment, spread  # (beside this file)
+from common import environment, peak, ratios, say  # (beside this file)
 
 if __name__ == "__main__":
     os.environ.update(environment())  # one thread, before any library looks
@@ -41,19 +41,6 @@ def flops(width: int, depth: int, batch: int) -> float:
     """Additions and multiplications of matrix products in a step: forward, backward and update."""
     inner = (depth - 1) * width * width
     return 2.0 * batch * (3 * inner + 2 * width * DIMENSION + 2 * width * OUTPUTS)
-
-
-def peak(precision: str, size: int = 4096) -> float:
-    """Rate of square products on one thread, in flops a second of processor time: best of five."""
-    kind = np.float32 if precision == "single" else np.float64
-    left, right = (np.random.default_rng(0).random((size, size)).astype(kind) for _ in range(2))
-    out = np.empty((size, size), dtype=kind)
-    best = np.inf
-    for _ in range(5):
-        began = time.process_time()
-        np.matmul(left, right, out=out)
-        best = min(best, time.process_time() - began)
-    return 2.0 * size**3 / best
 
 
 class TorchSteps:
@@ -215,16 +202,6 @@ def compare(options: argparse.Namespace) -> None:
         else:
             shares = [100.0 * work / seconds / rate for seconds in ours]
             say("program, share of the rate of products, %", shares, "{:.1f}")
-
-
-def ratios(above: list[float], below: list[float]) -> list[float]:
-    """Round by round."""
-    return [left / right for left, right in zip(above, below)]
-
-
-def say(what: str, values: list[float], form: str = "{:.2f}") -> None:
-    """A line of the report."""
-    print(f"  {what:50s} {spread(values, form)}", flush=True)
 
 
 def main() -> None:

@@ -16,41 +16,26 @@ does meets both alike; ratios are taken round by round, and their median and spr
                2.5 GiB on each rank
 """
 import argparse
-import gzip
 import os
 import statistics
 import subprocess
 import tempfile
 import time
 
+from common import environment  # (beside this file)
+
 os.environ["OPENBLAS_NUM_THREADS"] = "2"
-import numpy  # noqa: E402  (reads the number of threads when it is loaded)
-import scipy.linalg  # noqa: E402
-
-IMAGES = "/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz"
-
-
-def samples(count):
-    """The first images, on the unit sphere; normals where Debian's data set is not installed."""
-    if os.path.exists(IMAGES):
-        with gzip.open(IMAGES) as stream:
-            stream.read(16)
-            pixels = numpy.frombuffer(stream.read(count * 784), numpy.uint8)
-        inputs = pixels.reshape(count, 784).astype(float)
-    else:
-        inputs = numpy.random.default_rng(1).standard_normal((count, 784))
-    return inputs / numpy.linalg.norm(inputs, axis=1, keepdims=True)
+from numpy_peers import gram, samples, solvers  # noqa: E402  (NumPy reads it when it is loaded)
 
 
 def run(build, task, path, inputs, block, grid=(1, 2)):
     """One run of bench_gram on two ranks; its names and numbers."""
-    environment = dict(os.environ, OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1",
-                       OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
-                       OMPI_MCA_mpi_yield_when_idle="1")  # the cores may be shared with others
+    # The cores may be shared with others.
+    variables = dict(environment(), OMPI_MCA_mpi_yield_when_idle="1")
     command = ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", "2",
                os.path.join(build, "tests", "bench_gram"), task, path, *map(str, inputs.shape),
                str(block), *map(str, grid)]
-    output = subprocess.run(command, env=environment, check=True, capture_output=True, text=True,
+    output = subprocess.run(command, env=variables, check=True, capture_output=True, text=True,
                             timeout=1800).stdout.split()
     return dict(zip(output[::2], map(float, output[1::2])))
 
@@ -59,12 +44,6 @@ def timed(function):
     begin = time.perf_counter()
     function()
     return time.perf_counter() - begin
-
-
-def gram(inputs):
-    """Equation (3) as one writes it in NumPy."""
-    cosines = numpy.clip(inputs @ inputs.T, -1.0, 1.0)
-    return cosines * (numpy.pi - numpy.arccos(cosines)) / (2.0 * numpy.pi)
 
 
 def report(name, ours, theirs, limit):
@@ -92,11 +71,11 @@ def main():
         def ours(task):
             return run(options.build, task, stream.name, inputs, options.block)
 
-        matrix = gram(inputs)
+        matrix, solve = gram(inputs), solvers()
         theirs = {"assembly": lambda: gram(inputs),
-                  "spectrum": lambda: scipy.linalg.eigh(matrix, driver="evd"),
-                  "elpa": lambda: scipy.linalg.eigh(matrix, driver="evd"),
-                  "values": lambda: scipy.linalg.eigvalsh(matrix)}
+                  "spectrum": lambda: solve["spectrum"](matrix),
+                  "elpa": lambda: solve["spectrum"](matrix),
+                  "values": lambda: solve["values"](matrix)}
         print(f"n = {options.samples}, 2 ranks against 2 threads, {options.rounds} rounds")
         limits = {"assembly": 0.5, "spectrum": 1.3}
         for task in options.tasks:

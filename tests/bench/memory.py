@@ -18,6 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from common import environment  # (beside this file)
+
 
 def figure(path: Path, names: tuple[str, ...]) -> int:
     """Bytes in the first line of a file in /proc that begins with one of `names`; 0 without one."""
@@ -55,16 +57,13 @@ def main() -> int:
     program = arguments.program.resolve()
     dimension = 1000
     width = int(arguments.gigabytes * 1e9 / (8 * dimension))
-    environment = dict(os.environ, OPENBLAS_NUM_THREADS="1")
-    if os.geteuid() == 0:
-        environment.update(OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
     with tempfile.TemporaryDirectory() as folder:
         command = ["mpirun", "--oversubscribe", "-n", str(arguments.ranks), str(program), "run",
                    "-o", f"{folder}/memory.h5", "--quiet",
                    "--set", f"network.width={width}", "--set", f"training.steps={arguments.steps}",
                    "--set", "measure.every=2", "--set", "output.checkpoint_every=2",
                    "--set", "measure.quantities=[all]", "--set", "measure.final=[all]"]
-        job = subprocess.Popen(command, env=environment)
+        job = subprocess.Popen(command, env=environment())
         peaks: dict[int, tuple[int, int]] = {}
         while job.poll() is None:
             for process, (held, others) in high_water_marks(program).items():

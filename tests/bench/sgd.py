@@ -18,108 +18,34 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import subprocess
 import sys
-import time
 from pathlib import Path
-from typing import Callable
 
-from sweep import environment  # (beside this file)
-
-if __name__ == "__main__":
-    os.environ.update(environment())  # one thread, before any library looks
-
-import numpy as np  # noqa: E402
-
-from deep import peak, ratios, say  # noqa: E402
+from common import (  # (beside this file)
+    FOLDER, copy_rate, environment, output_of, peak, ratios, say,
+)
 
 SIZES = ("width", "dimension", "samples", "outputs", "batch", "steps")
-
-
-def copy_rate(size: int = 1 << 28) -> float:
-    """Bytes read and written a second by a copy on one thread: best of five."""
-    source, target = np.ones(size // 8), np.empty(size // 8)
-    best = np.inf
-    for _ in range(5):
-        began = time.perf_counter()
-        np.copyto(target, source)
-        best = min(best, time.perf_counter() - began)
-    return 2.0 * size / best
-
-
-def torch_ways(options: argparse.Namespace) -> dict[str, Callable[[int], None]]:
-    """Steps in PyTorch, by the number of the step."""
-    import torch  # pylint: disable=import-outside-toplevel  # only in a process of its own
-
-    torch.set_num_threads(1)
-    m, d, k, batch = options.width, options.dimension, options.outputs, options.batch
-    draw = torch.Generator().manual_seed(1)
-    weights = torch.randn((m, d), generator=draw, dtype=torch.float64) / m**0.5
-    top = torch.randn((k, m), generator=draw, dtype=torch.float64)
-    inputs = torch.randn((options.samples, d), generator=draw, dtype=torch.float64)
-    inputs /= inputs.norm(dim=1, keepdim=True)
-    labels = torch.randint(k, (options.samples,), generator=draw)
-    rate = 10.0 / m
-    picks = [torch.randint(options.samples, (batch,), generator=draw) for _ in range(64)]
-    optimizer = torch.optim.SGD([weights], lr=rate)
-
-    def autograd(number: int) -> None:
-        weights.requires_grad_(True)
-        pick = picks[number % len(picks)]
-        optimizer.zero_grad(set_to_none=True)
-        hidden = torch.nn.functional.linear(inputs[pick], weights).relu_()
-        outputs = torch.nn.functional.linear(hidden, top)
-        torch.nn.functional.cross_entropy(outputs, labels[pick]).backward()
-        optimizer.step()
-
-    def by_hand(number: int) -> None:
-        weights.requires_grad_(False)
-        pick = picks[number % len(picks)]
-        some = inputs[pick]
-        before = torch.mm(some, weights.t())
-        active = before > 0
-        outputs = torch.mm(before * active, top.t())
-        error = torch.softmax(outputs, 1)
-        error[torch.arange(batch), labels[pick]] -= 1.0
-        by_units = torch.mm(error, top).mul_(active)
-        weights.addmm_(by_units.t(), some, alpha=-rate / batch)
-
-    return {"autograd": autograd, "by hand, in place": by_hand}
-
-
-def time_torch(options: argparse.Namespace) -> None:
-    """Prints the seconds of the fastest step of each way."""
-    for name, step in torch_ways(options).items():
-        best = np.inf
-        for number in range(options.steps + 1):
-            began = time.perf_counter()
-            step(number)
-            best = min(best, time.perf_counter() - began) if number else best
-        print(f"{name}: {best:.6f}", flush=True)
 
 
 def torch_steps(options: argparse.Namespace) -> dict[str, float]:
     """Seconds of a step in PyTorch by each way, in a process of its own."""
     words = [word for size in SIZES for word in (f"--{size}", str(getattr(options, size)))]
-    done = subprocess.run(
-        [sys.executable, __file__, options.program, *words, "--torch"],
-        env=environment(), capture_output=True, text=True, check=True,
-    )
-    pairs = (line.rsplit(": ", 1) for line in done.stdout.splitlines())
-    return {name: float(seconds) for name, seconds in pairs}
+    text = output_of([sys.executable, str(FOLDER / "torch_steps.py"), *words])
+    pairs = (line.rsplit(": ", 1) for line in text.splitlines())
+    return {name: float(values.split()[0]) for name, values in pairs}
 
 
 def program_step(options: argparse.Namespace, ranks: int) -> float:
     """Seconds of a step of the program."""
     sizes = [str(getattr(options, size)) for size in SIZES if size != "batch"]
-    done = subprocess.run(
+    text = output_of(
         ["mpirun", "-n", str(ranks), options.program, *sizes, "model=li-liang",
-         f"training.batch={options.batch}"],
-        env=environment(), capture_output=True, text=True, check=True,
+         f"training.batch={options.batch}"]
     )
-    found = re.search(r"step ([\d.]+) s", done.stdout)
+    found = re.search(r"step ([\d.]+) s", text)
     if found is None:
-        raise SystemExit(f"{options.program} told no time:\n{done.stdout}")
+        raise SystemExit(f"{options.program} told no time:\n{text}")
     return float(found[1])
 
 
@@ -165,13 +91,10 @@ def main() -> None:
     defaults = {"width": 50000, "dimension": 1000, "samples": 1000, "outputs": 10, "batch": 16}
     for name, value in (defaults | {"rounds": 5, "steps": 8}).items():
         parser.add_argument(f"--{name}", type=int, default=value)
-    parser.add_argument("--torch", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.program = str(Path(options.program).resolve())
-    if options.torch:
-        time_torch(options)
-    else:
-        compare(options)
+    os.environ.update(environment())  # one thread, before NumPy is loaded
+    compare(options)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from sweep import environment  # (beside this file)
+from common import environment  # (beside this file)
 
 BARE = r"""
 #include <mpi.h>

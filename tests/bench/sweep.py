@@ -12,16 +12,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 import resource
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from common import environment, spread  # (beside this file)
 
 CONFIG = """
 name: sweep
@@ -42,14 +42,6 @@ measure: {every: 100, quantities: [loss, test_accuracy, distance], final: [updat
 """
 
 
-def environment() -> dict[str, str]:
-    """One thread a rank, and Open MPI as root where we are root."""
-    variables = dict(os.environ, OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
-    if os.geteuid() == 0:
-        variables |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-    return variables
-
-
 def run(program: str, folder: Path, *arguments: object) -> tuple[float, float, str]:
     """Wall and processor seconds of a run on 2 ranks, and what it printed."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -66,12 +58,6 @@ def run(program: str, folder: Path, *arguments: object) -> tuple[float, float, s
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return wall, used, done.stdout
-
-
-def spread(values: list[float], form: str = "{:.1f}") -> str:
-    """Median with the lowest and the highest."""
-    shown = [form.format(value) for value in (statistics.median(values), min(values), max(values))]
-    return f"{shown[0]} ({shown[1]} to {shown[2]})"
 
 
 def compare(program: str, folder: Path, members: int, repeats: int) -> None:
