@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { DIMENSION = 7, TRAIN = 40, STEPS = 6, MOST_LAYERS = 3, MOST_SETTINGS = 12 };
+enum { DIMENSION = 7, TRAIN = 40, STEPS = 3, MOST_LAYERS = 3, MOST_SETTINGS = 12 };
 
 typedef struct outcome {
     double *hidden[MOST_LAYERS]; // W_l of the tiles this rank owns; the rest is 0
