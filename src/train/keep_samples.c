@@ -83,8 +83,10 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     const bool sums = ww_has_pattern_sums(problem);
     const size_t tile_pairs = (size_t)problem->tiling.tile_units * samples;
     const ww_allocation arrays[ARRAYS] = {
-        {offsetof(keep, preactivations), pairs, size, "the pre-activations of all samples"},
-        {offsetof(keep, coefficients), sums ? 0 : pairs, size, "the coefficients of all samples"},
+        {offsetof(keep, preactivations), pairs, size,
+         "the pre-activations of all samples (training.engine: dense takes less)"},
+        {offsetof(keep, coefficients), sums ? 0 : pairs, size,
+         "the coefficients of all samples (training.engine: dense takes less)"},
         {offsetof(keep, products), samples * samples, sizeof(double),
          "the products of all samples"},
         {offsetof(keep, base_room), sums ? samples : 0, sizeof(double),
