@@ -162,7 +162,7 @@ class Profile(ProgramTest):
                 self.assertGreaterEqual(sum(call["calls"]["mean"] for call in steps) * 2, members * STEPS)
                 if members == 3:
                     for number in (1, 2, 3):
-                        self.assertRegex(result.errors, rf"\[{number}/3\].*: .*steps .* s \(\d+%\)")
+                        self.assertRegex(result.errors, rf"\[{number}/3\].*: .* s \(\d+%\)")
 
     def test_a_place_that_cannot_be_written(self) -> None:
         """Is said before the job begins."""
