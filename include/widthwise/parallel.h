@@ -75,6 +75,11 @@ ww_status ww_gather_rows(const ww_parallel *parallel, void *rows, size_t row_byt
 ww_status ww_scatter_sums(const ww_parallel *parallel, int64_t *words, const int *counts,
                           ww_error *error);
 
+/// Sends `count` words to rank 0, and takes them there from rank `rank`: rank 0 takes them in that order.
+void ww_send_words(const ww_parallel *parallel, const int64_t *words, int64_t count, int tag);
+void ww_receive_words(const ww_parallel *parallel, int64_t *words, int64_t count, int rank,
+                      int tag);
+
 /// Division of the hidden units. Units lie in tiles by *global* index; a rank owns whole,
 /// contiguous tiles. The tile size is a function of the width alone, so each tile is computed by
 /// calls of the same shape whoever owns it, and the bits do not depend on the number of ranks.

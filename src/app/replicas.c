@@ -285,22 +285,6 @@ static ww_status ordering_make(replicas *self, int64_t round, ordering *made, ww
     return reserve_all(self, round, error);
 }
 
-// Messages between a rank and rank 0.
-static void send(const ww_parallel *crew, const int64_t *words, int64_t count, int tag)
-{
-    const double began = ww_call_begin(crew->profile);
-    (void)ww_call_end(crew->profile, WW_CALL_SEND, (size_t)count * sizeof *words, began,
-                      MPI_Send(words, ww_int(count), MPI_INT64_T, 0, tag, crew->communicator));
-}
-
-static void receive(const ww_parallel *crew, int64_t *words, int64_t count, int rank, int tag)
-{
-    const double began = ww_call_begin(crew->profile);
-    (void)ww_call_end(crew->profile, WW_CALL_RECEIVE, (size_t)count * sizeof *words, began,
-                      MPI_Recv(words, ww_int(count), MPI_INT64_T, rank, tag, crew->communicator,
-                               MPI_STATUS_IGNORE));
-}
-
 // Brings the rows of all ranks to rank 0, in order. `*whole` is how many follow those in the file
 // without a gap.
 static ww_status gather(replicas *self, int64_t round, int64_t *whole, ww_error *error)
@@ -313,16 +297,16 @@ static ww_status gather(replicas *self, int64_t round, int64_t *whole, ww_error 
     ww_status status = crew->rank == 0 ? ordering_make(self, round, &order, error) : WW_OK;
     status = ww_agree(crew, status, error);
     if (status == WW_OK && crew->rank != 0) {
-        send(crew, &self->count, 1, TAG_COUNT);
-        send(crew, self->numbers, self->count, TAG_NUMBERS);
-        send(crew, self->rows, self->count * self->words, TAG_ROWS);
+        ww_send_words(crew, &self->count, 1, TAG_COUNT);
+        ww_send_words(crew, self->numbers, self->count, TAG_NUMBERS);
+        ww_send_words(crew, self->rows, self->count * self->words, TAG_ROWS);
     } else if (status == WW_OK) {
         place_rows(self, self->numbers, self->rows, self->count, order.there);
         for (int rank = 1; rank < crew->size; rank++) {
             int64_t count = -1;
-            receive(crew, &count, 1, rank, TAG_COUNT);
-            receive(crew, order.numbers, count, rank, TAG_NUMBERS);
-            receive(crew, order.rows, count * self->words, rank, TAG_ROWS);
+            ww_receive_words(crew, &count, 1, rank, TAG_COUNT);
+            ww_receive_words(crew, order.numbers, count, rank, TAG_NUMBERS);
+            ww_receive_words(crew, order.rows, count * self->words, rank, TAG_ROWS);
             place_rows(self, order.numbers, order.rows, count, order.there);
         }
         while (*whole < round && order.there[*whole])

@@ -47,3 +47,18 @@ ww_status ww_scatter_sums(const ww_parallel *parallel, int64_t *words, const int
                                                         MPI_SUM, parallel->communicator)),
                          "sums over ranks", error);
 }
+
+void ww_send_words(const ww_parallel *parallel, const int64_t *words, int64_t count, int tag)
+{
+    const double began = ww_call_begin(parallel->profile);
+    (void)ww_call_end(parallel->profile, WW_CALL_SEND, (size_t)count * sizeof *words, began,
+                      MPI_Send(words, ww_int(count), MPI_INT64_T, 0, tag, parallel->communicator));
+}
+
+void ww_receive_words(const ww_parallel *parallel, int64_t *words, int64_t count, int rank, int tag)
+{
+    const double began = ww_call_begin(parallel->profile);
+    (void)ww_call_end(parallel->profile, WW_CALL_RECEIVE, (size_t)count * sizeof *words, began,
+                      MPI_Recv(words, ww_int(count), MPI_INT64_T, rank, tag, parallel->communicator,
+                               MPI_STATUS_IGNORE));
+}

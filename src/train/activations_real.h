@@ -1,6 +1,8 @@
 // The methods of activations.h in one precision. Read once for each, by a source that has defined
 //   WW_REAL           the type,
 //   WW_KERNEL(name)   the name of a kernel in this precision,
+//   WW_ACTIVATE(slope, values, count, active) and
+//   WW_SEE(values, count, active), where there are functions for them in this precision,
 //   WW_METHODS        the name of the methods.
 // Hence no guard against being read twice.
 
@@ -31,6 +33,7 @@ static void widen(const void *from, int64_t count, double *to)
         to[i] = (double)numbers[i];
 }
 
+#ifndef WW_ACTIVATE
 VECTORISED static void activate_all(WW_REAL slope, int64_t count, WW_REAL *restrict values,
                                     uint8_t *restrict active)
 {
@@ -42,16 +45,26 @@ VECTORISED static void activate_all(WW_REAL slope, int64_t count, WW_REAL *restr
     }
 }
 
+VECTORISED static void see_all(int64_t count, const WW_REAL *restrict values,
+                               uint8_t *restrict active)
+{
+    for (int64_t i = 0; i < count; i++)
+        active[i] = values[i] >= 0;
+}
+
+#define WW_ACTIVATE(slope, values, count, active)                                                  \
+    activate_all((WW_REAL)(slope), count, values, active)
+#define WW_SEE(values, count, active) see_all(count, values, active)
+#endif
+
 static void activate(double slope, void *preactivations, int64_t count, uint8_t *active)
 {
-    activate_all((WW_REAL)slope, count, preactivations, active);
+    WW_ACTIVATE(slope, preactivations, count, active);
 }
 
 static void see(const void *preactivations, int64_t count, uint8_t *active)
 {
-    const WW_REAL *values = preactivations;
-    for (int64_t i = 0; i < count; i++)
-        active[i] = values[i] >= 0;
+    WW_SEE(preactivations, count, active);
 }
 
 VECTORISED static void mask_all(WW_REAL slope, const uint8_t *restrict active, int64_t count,

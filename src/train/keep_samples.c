@@ -19,7 +19,6 @@
 #include "train/pattern_sums.h"
 #include "widthwise/memory.h"
 
-#include <cblas.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -210,11 +209,8 @@ static ww_status create(const ww_problem *problem, void **state, ww_error *error
     WW_TRY(ww_panel_inputs_create(ww_problem_is_single(problem), WW_FOR_SUMS, self->samples,
                                   problem->dimension, &self->inputs, error));
     const double *train = problem->data->train.inputs;
-    const int n = ww_int(self->samples);
-    const int d = ww_int(problem->dimension);
     ww_panel_inputs_set(&self->inputs, train, self->samples);
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, n, d, 1.0, train, d, train, d, 0.0,
-                self->products, n);
+    ww_inner_products(train, self->samples, problem->dimension, self->products);
     return begin(self, error);
 }
 

@@ -16,7 +16,6 @@
 #include "train/moves.h"
 #include "widthwise/memory.h"
 
-#include <cblas.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -223,11 +222,8 @@ static void gather(keep *self, int64_t first)
 
 static const double *products_of(keep *self)
 {
-    const int d = ww_int(self->problem->dimension);
-    const int samples = ww_int(self->samples);
     if (!self->has_products)
-        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, samples, samples, d, 1.0, self->inputs,
-                    d, self->inputs, d, 0.0, self->products, samples);
+        ww_inner_products(self->inputs, self->samples, self->problem->dimension, self->products);
     self->has_products = true;
     return self->products;
 }
@@ -286,15 +282,6 @@ static void take_batch(void *state, int64_t step, const int64_t *indices)
         self->places[i] = (step - self->first) * batch + i;
     const bool corrects = !self->enters && self->moves.count > 0;
     ww_moves_take(&self->moves, self->places, corrects ? products_of(self) : NULL, self->samples);
-}
-
-static void take_block(void *state, ww_pass pass, int64_t start, int64_t count)
-{
-    (void)state;
-    (void)pass;
-    (void)start;
-    (void)count;
-    WW_ASSERT(false); // batches of several blocks are not taken in windows
 }
 
 // Brings weights up to the window, and makes P.
@@ -414,7 +401,6 @@ const ww_keeper ww_keeper_window = {
     .create = create,
     .destroy = destroy,
     .take_batch = take_batch,
-    .take_block = take_block,
     .preactivate = preactivate,
     .remember = remember,
     .move = move,

@@ -30,7 +30,7 @@ typedef struct ww_keeper {
     /// serves to look at outputs.
     void (*take_batch)(void *state, int64_t step, const int64_t *indices);
     /// Makes ready for the work of all tiles on a block of samples, `count` from `start` on, of a
-    /// batch of several blocks (WW_SAMPLE_BLOCK).
+    /// batch of several blocks (WW_SAMPLE_BLOCK). NULL: there are none (WW_WINDOW_BATCH).
     void (*take_block)(void *state, ww_pass pass, int64_t start, int64_t count);
     /// preactivations [units, count] of a tile on these samples: a block, or the whole batch.
     void (*preactivate)(void *state, ww_pass pass, ww_rows tile, int64_t start, int64_t count,

@@ -2,11 +2,20 @@
 
 #include "widthwise/memory.h"
 
+#include <cblas.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { ARRAYS = 6, COEFFICIENT_ARRAYS = 1 };
+
+void ww_inner_products(const double *inputs, int64_t count, int64_t dimension, double *products)
+{
+    const int n = ww_int(count);
+    const int d = ww_int(dimension);
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, n, d, 1.0, inputs, d, inputs, d, 0.0,
+                products, n);
+}
 
 // Columns that are there while a batch goes forward: none where one batch fills them.
 static int64_t correcting(const ww_problem *problem, int64_t capacity)

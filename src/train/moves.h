@@ -8,6 +8,9 @@
 #include "train/panel_inputs.h"
 #include "train/rows.h"
 
+/// products [count, count] = X X^T of inputs [count, d].
+void ww_inner_products(const double *inputs, int64_t count, int64_t dimension, double *products);
+
 /// Of a batch: its samples, and what corrects their pre-activations.
 typedef struct ww_moves_batch {
     int64_t *samples;       ///< [B], as the keeper counts them
