@@ -283,7 +283,9 @@ sweep: {seed: [1, 2]}
         shares = re.search(r"of the time \((.*)\)", result.output)
         assert shares is not None, result.output
         for share in shares[1].split(", "):
-            self.assertGreater(float(share.rstrip("%")), 50, result.output)
+            # How much of the time it was is for the machine to say: a crew may be done long before
+            # the other.
+            self.assertGreater(float(share.rstrip("%")), 0, result.output)
         self.assertNotIn("idle", result.errors)
         one = ("--set", "sweep={}")
         # Training alone has work for one rank: then that is said, and what others do.
