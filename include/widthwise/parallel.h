@@ -17,7 +17,9 @@ typedef struct ww_parallel {
     double began;               ///< time at which the program began, before MPI did; 0: not known
     int rank;
     int size;
-    int threads; ///< of this rank, for work on tiles of units; 0 and 1: itself alone
+    int threads;       ///< of this rank, for work on tiles of units; 0 and 1: itself alone
+    int sample_groups; ///< groups wanted that samples are divided over (ww_sample_grid); 0: left
+                       ///< open
 } ww_parallel;
 
 /// Duplicates `parent`. Collective over `parent`.
@@ -63,6 +65,10 @@ ww_status ww_sum_words(const ww_parallel *parallel, int64_t *words, size_t count
 /// excluded by the caller (MPI does not say what a maximum with NaN is).
 ww_status ww_maximum(const ww_parallel *parallel, double *values, size_t count, ww_error *error);
 
+/// Whether each of `count` flags, 0 or 1, is set on any rank, in place, in calls of at most 1 GiB.
+/// Collective.
+ww_status ww_any(const ww_parallel *parallel, uint8_t *flags, size_t count, ww_error *error);
+
 /// Gathers an array of rows of `row_bytes` bytes of which each rank has some: counts[r] rows of
 /// rank r from row places[r] on ([size] both). This rank's stand in `rows` already; then all do.
 /// Collective.
@@ -75,7 +81,8 @@ ww_status ww_gather_rows(const ww_parallel *parallel, void *rows, size_t row_byt
 ww_status ww_scatter_sums(const ww_parallel *parallel, int64_t *words, const int *counts,
                           ww_error *error);
 
-/// Sends `count` words to rank 0, and takes them there from rank `rank`: rank 0 takes them in that order.
+/// Sends `count` words to rank 0, and takes them there from rank `rank`: rank 0 takes them in that
+/// order.
 void ww_send_words(const ww_parallel *parallel, const int64_t *words, int64_t count, int tag);
 void ww_receive_words(const ww_parallel *parallel, int64_t *words, int64_t count, int rank,
                       int tag);

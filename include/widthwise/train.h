@@ -17,6 +17,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/// Samples of a set, one after the other.
+typedef struct ww_part_of_samples {
+    int64_t first, count;
+} ww_part_of_samples;
+
+/// The process grid width x samples. Ranks are in `groups` groups of which each has the whole
+/// network on a part of the samples: rank p is in group p % groups, and number p / groups of those
+/// there (its row of the grid). Ranks of one number (its column), which follow each other, have the
+/// same units in common, of which each owns some (ww_problem.tiling): it writes these, and what is
+/// asked of weights alone it answers for these. In steps and at records it works on all units of
+/// its column with the samples of its group. With one group it is just so with its own units and
+/// all samples.
+typedef struct ww_sample_grid {
+    int groups, group;              ///< of this rank
+    ww_tiling tiling;               ///< of the units over a row; what this rank's column has
+    ww_part_of_samples train, test; ///< of this group
+} ww_sample_grid;
+
+/// Train samples whose gradient is summed up by itself, before it is added to that of others as
+/// order-independent integers (sum.h): so steps have the same bits on every grid.
+enum { WW_SECTION_SAMPLES = 4096 };
+
 /// What is trained, on what, by whom. Pointers are borrowed and outlive everything made from it.
 typedef struct ww_problem {
     const ww_config *config;
@@ -25,6 +47,7 @@ typedef struct ww_problem {
     ww_tiling tiling;           ///< units over ranks
     int64_t dimension, outputs; ///< d, k
     int64_t batch;              ///< B: samples in a step; all of them for gd
+    ww_sample_grid grid;        ///< of this rank in steps and at records
     double learning_rate;       ///< eta
     double negative_slope;      ///< of the activation
     bool pairs;                 ///< units 2r and 2r + 1 cancel at the start: kernels.h
@@ -33,6 +56,11 @@ typedef struct ww_problem {
     const ww_loss *loss;
     ww_initial initial;          ///< weights at t = 0
     ww_sum_format output_format; ///< of sums over tiles of outputs
+    /// Inside of an engine `parallel`, `tiling` and `batch` are those of the row and the group of
+    /// samples (ww_sample_grid); then there are besides:
+    int64_t whole_batch;       ///< B of all groups; elsewhere the same as `batch`
+    int64_t first_sample;      ///< of gd the first train sample of the group; elsewhere 0
+    const ww_parallel *column; ///< the ranks with the same units; NULL: this one alone
 } ww_problem;
 
 /// Checks that BLAS multiplies rightly on this processor (some builds of OpenBLAS do not on
@@ -48,6 +76,25 @@ ww_status ww_problem_make(const ww_config *config, const ww_dataset *data,
 /// Pure.
 void ww_problem_describe(const ww_config *config, const ww_dataset *data,
                          const ww_parallel *parallel, ww_problem *problem);
+
+/// Sections (WW_SECTION_SAMPLES) that gradients are summed by: more than one in full batches of
+/// more samples by the engine `dense`, but for the hinge loss, whose steps are told apart by
+/// sample. Only these can be divided over groups. Pure.
+int64_t ww_sections(const ww_problem *problem);
+
+/// The problem of a rank's row of the grid and its group of samples, as engines see it; `column` is
+/// NULL where there is one group. Pure.
+ww_problem ww_problem_of_group(const ww_problem *problem, const ww_parallel *row,
+                               const ww_parallel *column);
+
+/// The place of rank `parallel->rank` of `parallel->size`. Groups are the largest common divisor of
+/// the ranks and `parallel->sample_groups`, or where that is 0 one, unless there are more ranks
+/// than tiles: then as few as give work to all. Never more than there are sections. Pure.
+ww_sample_grid ww_sample_grid_of(const ww_problem *problem);
+
+/// Parts that steps can be divided in, so that ranks beyond idle: tiles, for each of the groups
+/// that there may be. Pure.
+int64_t ww_sample_grid_parts(const ww_problem *problem);
 
 /// Whether training is in single precision. Pure.
 bool ww_problem_is_single(const ww_problem *problem);
@@ -76,15 +123,18 @@ ww_target ww_target_of(const ww_problem *problem, const ww_samples *samples, int
 /// What the sum of the losses of `count` samples is divided by: `count`, or 1 where losses are sums
 /// (loss_reduction). Pure.
 double ww_loss_divisor(const ww_problem *problem, int64_t count);
+/// The sum of the losses of `count` samples from `start` on, with outputs [count, k]. Pure.
+double ww_loss_sum(const ww_problem *problem, const ww_samples *samples, int64_t start,
+                   int64_t count, const double *outputs);
 /// Mean (or sum) of the losses of `samples` with `outputs` [n, k]. Pure.
 double ww_loss_over(const ww_problem *problem, const ww_samples *samples, const double *outputs);
 /// The same for a batch, and its derivative by each output in `gradients` [B, k].
 double ww_batch_loss(const ww_problem *problem, const double *outputs, const ww_samples *batch,
                      double *gradients);
-/// These derivatives alone, for `count` samples of the batch from `start` on: outputs and gradients
-/// [count, k].
+/// These derivatives alone, for `count` samples of `batch` from `start` on: outputs and gradients
+/// [count, k]; `whole` samples are in all of the batch.
 void ww_batch_gradients(const ww_problem *problem, const double *outputs, const ww_samples *batch,
-                        int64_t start, int64_t count, double *gradients);
+                        int64_t start, int64_t count, int64_t whole, double *gradients);
 
 /// What the steps have done, where there are steps that change nothing: with the hinge loss. The
 /// same on all ranks.
@@ -118,6 +168,7 @@ typedef struct ww_engine ww_engine;
 
 /// Draws the initial weights. Collective.
 ww_status ww_engine_create(const ww_problem *problem, ww_engine **engine, ww_error *error);
+/// Collective where samples are divided over groups.
 void ww_engine_free(ww_engine *engine);
 
 /// What an engine needs on this rank.
@@ -128,7 +179,7 @@ typedef struct ww_engine_cost {
 } ww_engine_cost;
 
 /// The cost of the engine that ww_engine_create would make. Pure.
-ww_engine_cost ww_engine_cost_of(const ww_problem *problem);
+ww_engine_cost ww_engine_cost_of(const ww_problem *whole);
 
 /// The engine that ww_engine_create would make: what `auto` stands for, where the configuration has
 /// that. Of the data only the shape needs to be known. Pure: a model of costs (choice.c), no
@@ -153,8 +204,8 @@ ww_status ww_engine_step(ww_engine *engine, int64_t request, int64_t *requests, 
 /// Steps made so far.
 int64_t ww_engine_steps(const ww_engine *engine);
 
-/// Current hidden weights of tile `tile` (global index, of this rank), [tile units, d]. Valid until
-/// the next step. Not collective.
+/// Current hidden weights of tile `tile` (global index, of this rank or its column), [tile units,
+/// d]. Valid until the next step. Not collective.
 const double *ww_engine_tile(void *engine, int64_t tile);
 
 /// The same of hidden layer `layer`, 1 .. L: [tile units, ww_layer_columns]. Weights of single
@@ -164,6 +215,10 @@ const double *ww_engine_layer_tile(void *engine, int64_t layer, int64_t tile);
 /// Output weights of this rank's units as they are now, [local units, k]. Valid until the next
 /// step. Not collective.
 const double *ww_engine_output_weights(const ww_engine *engine);
+/// The same of tile `tile` (global index, of this rank or its column), [tile units, k].
+const double *ww_engine_tile_output_weights(const ww_engine *engine, int64_t tile);
+/// The ranks that have this rank's column of the grid in common; NULL: this one alone.
+const ww_parallel *ww_engine_column(const ww_engine *engine);
 
 /// What the steps so far have done; NULL for losses under which every step changes all weights.
 const ww_tally *ww_engine_tally(const ww_engine *engine);
@@ -201,11 +256,11 @@ const double *ww_engine_state_tile(void *engine, int64_t tile);
 
 /// Where a checkpoint is read back to. Hidden weights are handed over tile by tile, values [tile
 /// units, ww_layer_columns], and so is what else is kept, values [tile units, columns]; output
-/// weights [local units, k] are written in place. After all of it ww_engine_restored tells the
-/// engine the step they belong to. Not collective.
+/// weights [local units, k] are written in place. After all of it, on all ranks, ww_engine_restored
+/// tells the engine the step they belong to, and is collective; the others are not.
 void ww_engine_put_layer_tile(void *engine, int64_t layer, int64_t tile, const double *values);
 void ww_engine_put_state_tile(void *engine, int64_t tile, const double *values);
 double *ww_engine_output_storage(ww_engine *engine);
-void ww_engine_restored(ww_engine *engine, int64_t step);
+ww_status ww_engine_restored(ww_engine *engine, int64_t step, ww_error *error);
 
 #endif

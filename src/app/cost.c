@@ -99,8 +99,11 @@ ww_status ww_member_cost_of(const ww_app_member *member, const ww_member_place *
         ranks = 1;
         sharers = ww_app_replicas_share_data(config) ? sharers : 1;
     }
-    const ww_parallel parallel = {
-        .communicator = MPI_COMM_NULL, .rank = rank, .size = ranks, .threads = ww_workers_given()};
+    const ww_parallel parallel = {.communicator = MPI_COMM_NULL,
+                                  .rank = rank,
+                                  .size = ranks,
+                                  .threads = ww_workers_given(),
+                                  .sample_groups = place->sample_groups};
     ww_problem problem;
     ww_problem_describe(config, shape, &parallel, &problem);
     const ww_engine_cost engine = ww_engine_cost_of(&problem);
@@ -110,6 +113,8 @@ ww_status ww_member_cost_of(const ww_app_member *member, const ww_member_place *
     const int64_t every = config->output.checkpoint_every;
     *cost = (ww_member_cost){
         .tiling = problem.tiling,
+        .grid = problem.grid,
+        .parts = ww_sample_grid_parts(&problem),
         .data = ww_dataset_bytes(shape, sharers),
         .inputs = ww_dataset_input_bytes(shape),
         .sharers = sharers,

@@ -62,12 +62,12 @@ ww_status ww_course_begin(ww_course *course, ww_error *error)
                                           &course->origin, error));
 }
 
-void ww_course_restored(ww_course *course, int64_t step)
+ww_status ww_course_restored(ww_course *course, int64_t step, ww_error *error)
 {
     ww_engine_carry_load(course->engine, tally_words(course));
-    ww_engine_restored(course->engine, step);
     // A checkpoint comes after the record of its step, and before one between two of the grid.
     course->recorded = step - step % course->config->measure.every;
+    return ww_engine_restored(course->engine, step, error);
 }
 
 void ww_course_save_tally(ww_course *course)

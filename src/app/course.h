@@ -45,7 +45,8 @@ size_t ww_course_carry_count(const ww_measure_plan *plan, const ww_problem *prob
 ww_status ww_course_begin(ww_course *course, ww_error *error);
 
 /// The storage of the engine and `carry` hold what a checkpoint of `step` had: goes on from there.
-void ww_course_restored(ww_course *course, int64_t step);
+/// Collective.
+ww_status ww_course_restored(ww_course *course, int64_t step, ww_error *error);
 
 /// Brings the tally in `carry` up to date, for a checkpoint. Not collective.
 void ww_course_save_tally(ww_course *course);

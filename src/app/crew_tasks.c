@@ -12,6 +12,7 @@ ww_member_place ww_crews_place(const ww_crews_job *job, size_t member, int rank,
     const int sharing = job->members->count == 1 ? job->ranks : crew;
     return (ww_member_place){.rank = rank,
                              .ranks = crew,
+                             .sample_groups = job->sample_groups,
                              .sharers = ww_crew_sharers(sharing, job->ranks, job->ranks_a_node),
                              .all_ranks = job->ranks,
                              .only_gram = job->only_gram != NULL && job->only_gram[member]};
@@ -49,7 +50,7 @@ static ww_status describe_work(const ww_crews_job *job, size_t number, ww_task *
     const int64_t replicas = member->config->replicas; // each is one rank's
     *task =
         (ww_task){.training = {.work = (double)replicas * ww_member_training_work(member, &cost),
-                               .grain = replicas > 1 ? replicas : cost.tiling.tile_count},
+                               .grain = replicas > 1 ? replicas : cost.parts},
                   .gram = {.work = cost.gram_flops, .grain = 1},
                   .least_ranks = ranks_for_gram(member, job->ranks)};
     if (member->gram != NULL)

@@ -23,6 +23,7 @@ typedef struct ww_crews_job {
     const bool *skip;      ///< [members.count], those that are not worked on; NULL: all are
     const bool *only_gram; ///< [members.count], of which only the Gram matrix is wanted; NULL: none
     int ranks;
+    int sample_groups;    ///< wanted of each crew (ww_parallel)
     int64_t ranks_a_node; ///< of each node
     int64_t memory;       ///< bytes that a member may take on a rank
 } ww_crews_job;

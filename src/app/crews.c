@@ -1,5 +1,6 @@
 #include "app/crews.h"
 
+#include "app/idle_ranks.h"
 #include "app/profile.h"
 #include "widthwise/board.h"
 #include "widthwise/clock.h"
@@ -53,7 +54,10 @@ static ww_status plan(crews *self, const bool *skip, ww_error *error)
     const ww_parallel *parallel = session->parallel;
     const size_t members = session->members.count;
     ww_crews_job *job = &self->job;
-    *job = (ww_crews_job){.members = &session->members, .skip = skip, .ranks = parallel->size};
+    *job = (ww_crews_job){.members = &session->members,
+                          .skip = skip,
+                          .ranks = parallel->size,
+                          .sample_groups = parallel->sample_groups};
     WW_TRY(ww_memory_for_rank(parallel, &job->memory, error));
     if (job->memory < INT64_MAX)
         job->memory = (int64_t)(WW_CREW_MEMORY_SHARE * (double)job->memory);
@@ -81,39 +85,6 @@ static ww_status plan(crews *self, const bool *skip, ww_error *error)
     return ww_broadcast(parallel, self->file_mark, sizeof self->file_mark, 0, error);
 }
 
-// What leaves ranks of a crew idle, into `line` [size]; false: nothing does.
-static bool tell_idle_ranks(const ww_app_member *member, const ww_task *task, int ranks, char *line,
-                            size_t size)
-{
-    const bool trains = task->training.work > 0.0;
-    const int64_t in_training = task->training.grain < ranks ? ranks - task->training.grain : 0;
-    const int64_t in_gram = task->gram.grain < ranks ? ranks - task->gram.grain : 0;
-    if (member->config->replicas > 1) {
-        (void)snprintf(line, size, "%lld replicas, so %lld of %d ranks idle",
-                       (long long)task->training.grain, (long long)in_training, ranks);
-        return in_training > 0;
-    }
-    if (trains) {
-        const ww_tiling tiling = ww_tiling_make(member->layout.width, 0, 1);
-        (void)snprintf(line, size,
-                       "width %lld has %lld tile%s of %lld units, so %lld of %d ranks "
-                       "idle%s",
-                       (long long)tiling.width, (long long)tiling.tile_count,
-                       tiling.tile_count == 1 ? "" : "s", (long long)tiling.tile_units,
-                       (long long)in_training, ranks,
-                       task->gram.work > 0.0 && in_gram < in_training
-                           ? " in training, and work on the Gram matrix after it"
-                           : "");
-        return in_training > 0;
-    }
-    (void)snprintf(line, size,
-                   "the Gram matrix of %lld samples is work for %lld rank%s, so %lld of "
-                   "%d ranks idle",
-                   (long long)member->layout.train, (long long)task->gram.grain,
-                   task->gram.grain == 1 ? "" : "s", (long long)in_gram, ranks);
-    return task->gram.work > 0.0 && in_gram > 0;
-}
-
 // Warns of the first member that leaves ranks idle while it runs.
 static void warn_of_idle_ranks(const crews *self)
 {
@@ -123,7 +94,10 @@ static void warn_of_idle_ranks(const crews *self)
         for (size_t i = stage->first; i < stage->first + stage->count; i++) {
             const size_t task = self->division.order[i];
             const ww_app_member *member = &self->session->members.list[self->positions[task]];
-            if (!tell_idle_ranks(member, &self->tasks[task], stage->ranks, line, sizeof line))
+            // Beside the crew of the only one nobody has anything to do.
+            const int ranks = self->count == 1 ? self->job.ranks : stage->ranks;
+            if (!ww_idle_ranks_text(member, &self->tasks[task], ranks, self->job.sample_groups,
+                                    line, sizeof line))
                 continue;
             fprintf(stderr, "widthwise: warning: %s\n", line);
             return;

@@ -5,6 +5,7 @@
 #include "app/measuring.h"
 #include "app/profile.h"
 #include "app/results.h"
+#include "app/sample_groups.h"
 
 #include "widthwise/clock.h"
 #include "widthwise/gram_ranks.h"
@@ -219,7 +220,7 @@ static ww_status begin_or_restore(member_loop *self, ww_error *error)
         WW_TRY(ww_course_begin(&self->course, error));
     self->checkpoint_step = step;
     if (step >= 0) {
-        ww_course_restored(&self->course, step);
+        WW_TRY(ww_course_restored(&self->course, step, error));
         WW_TRY(ww_course_settle(&self->course, error));
         WW_TRY(recall_values(self, error));
         char ranks[64];
@@ -430,6 +431,9 @@ static ww_status say_start(member_loop *self, ww_error *error)
         ww_engine_describe(&self->course.problem, text, sizeof text);
         ww_progress_say(self->progress, "steps by %s", text);
     }
+    ww_sample_groups_text(&self->course.problem, text, sizeof text);
+    if (text[0] != '\0')
+        ww_progress_say(self->progress, "%s", text);
     const int before = ww_phase_enter(self->parallel->profile, WW_PHASE_START);
     return ww_phase_done(
         self->parallel->profile, before,

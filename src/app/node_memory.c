@@ -35,11 +35,15 @@ ww_status ww_node_memory(const ww_crews_job *job, size_t member, int crew, int64
     return WW_OK;
 }
 
-int64_t ww_node_useful_ranks(const ww_app_member *member)
+int64_t ww_node_useful_ranks(const ww_app_member *member, int sample_groups)
 {
     if (member->config->replicas > 1)
         return member->config->replicas;
-    const int64_t tiles = ww_tiling_make(member->layout.width, 0, 1).tile_count;
+    const ww_parallel alone = {
+        .communicator = MPI_COMM_NULL, .size = 1, .sample_groups = sample_groups};
+    ww_problem problem;
+    ww_problem_describe(member->config, &member->shape, &alone, &problem);
+    const int64_t tiles = ww_sample_grid_parts(&problem);
     const int64_t parts =
         member->gram != NULL ? ww_gram_most_ranks(member->gram, member->config) : 1;
     return least(tiles > parts ? tiles : parts, INT32_MAX);
@@ -64,8 +68,10 @@ static int64_t least_ranks(const ww_app_members *members)
 static ww_status fullest(const ww_node_room *room, int64_t ranks, int64_t a_node, double *bytes,
                          ww_error *error)
 {
-    const ww_crews_job job = {
-        .members = room->members, .ranks = ww_int(ranks), .ranks_a_node = least(ranks, a_node)};
+    const ww_crews_job job = {.members = room->members,
+                              .ranks = ww_int(ranks),
+                              .sample_groups = room->sample_groups,
+                              .ranks_a_node = least(ranks, a_node)};
     *bytes = 0.0;
     for (size_t i = 0; i < room->members->count; i++) {
         double node = 0.0;
@@ -81,7 +87,7 @@ ww_status ww_node_smallest(const ww_node_room *room, int64_t a_node, int64_t *ra
     const int64_t first = least_ranks(room->members);
     int64_t most = 1;
     for (size_t i = 0; i < room->members->count; i++) {
-        const int64_t useful = ww_node_useful_ranks(&room->members->list[i]);
+        const int64_t useful = ww_node_useful_ranks(&room->members->list[i], room->sample_groups);
         most = useful > most ? useful : most;
     }
     *ranks = 0;

@@ -15,11 +15,12 @@ typedef struct ww_node_room {
     const ww_app_members *members; ///< each of them, on all ranks
     double bytes;                  ///< of a node
     int64_t overhead;              ///< of a rank
+    int sample_groups;             ///< wanted (ww_parallel)
 } ww_node_room;
 
-/// Ranks that have work in a member at most: by tiles or replicas in training, or by parts of the
-/// Gram matrix. Pure.
-int64_t ww_node_useful_ranks(const ww_app_member *member);
+/// Ranks that have work in a member at most: by tiles, groups of samples or replicas in training,
+/// or by parts of the Gram matrix. Pure.
+int64_t ww_node_useful_ranks(const ww_app_member *member, int sample_groups);
 
 /// The smallest number of ranks that fits and can do the work, with `a_node` of them on a node, and
 /// what a node then has at most; 0: none does. Not collective.

@@ -2,6 +2,8 @@
 
 #include "app/plan.h"
 
+#include "app/sample_groups.h"
+
 #include "app/app.h"
 #include "app/conditions.h"
 #include "app/experiment.h"
@@ -42,6 +44,7 @@ static ww_status foresee(ww_planning *self, ww_error *error)
     self->job = (ww_crews_job){
         .members = &self->members,
         .ranks = ww_int(self->ranks),
+        .sample_groups = ww_int(self->sample_groups),
         .ranks_a_node = self->ranks_a_node,
         .memory = self->node_memory > 0.0
                       ? ww_crews_memory(self->node_memory, self->ranks_per_node, self->ranks)
@@ -71,6 +74,8 @@ static ww_status prepare(ww_planning *self, ww_error *error)
     if (status == WW_OK)
         status = ww_app_members_prepare(&self->experiment, 0, count, NULL, NULL, self->parallel,
                                         &self->members, error);
+    if (status == WW_OK)
+        status = ww_sample_groups_check(&self->members, self->sample_groups, self->ranks, error);
     if (status == WW_OK)
         status = foresee(self, error);
     for (size_t i = 0; i < count && status == WW_OK; i++) {
@@ -275,7 +280,7 @@ static void print_limits(const ww_planning *self)
 static void print_parts(const ww_planning *self)
 {
     const ww_app_member *member = &self->members.list[0];
-    const ww_tiling *tiling = &self->costs[0].tiling;
+    const ww_tiling *tiling = &self->costs[0].grid.tiling; // as steps are divided
     if (member->config->replicas > 1) {
         printf(" (replicas)");
         return;
@@ -284,15 +289,18 @@ static void print_parts(const ww_planning *self)
     if (member->gram != NULL)
         printf(": %lld; parts of the Gram matrix: %lld", (long long)tiling->tile_count,
                (long long)ww_gram_most_ranks(member->gram, member->config));
-    printf("); %lld: %lld tile%s on the fullest", (long long)self->ranks,
-           (long long)tiling->local_tiles, tiling->local_tiles == 1 ? "" : "s");
+    printf("); %lld: ", (long long)self->ranks);
+    if (self->costs[0].grid.groups > 1)
+        printf("samples in %d groups, ", self->costs[0].grid.groups);
+    printf("%lld tile%s on the fullest", (long long)tiling->local_tiles,
+           tiling->local_tiles == 1 ? "" : "s");
 }
 
 static ww_status print_ranks(const ww_planning *self, ww_error *error)
 {
     int64_t useful = 0; // side by side
     for (size_t i = 0; i < self->experiment.count; i++)
-        useful += ww_node_useful_ranks(&self->members.list[i]);
+        useful += ww_node_useful_ranks(&self->members.list[i], ww_int(self->sample_groups));
     printf("\nranks: at most %lld have work", (long long)useful);
     if (self->experiment.count > 1)
         printf(" (crews for %.0f%% of the time on %lld: `widthwise list members`)",
@@ -307,7 +315,8 @@ static ww_status print_ranks(const ww_planning *self, ww_error *error)
         return WW_OK;
     const ww_node_room room = {.members = &self->members,
                                .bytes = self->node_memory * GIGABYTE,
-                               .overhead = self->calibration.overhead};
+                               .overhead = self->calibration.overhead,
+                               .sample_groups = ww_int(self->sample_groups)};
     const int64_t a_node =
         self->ranks_per_node > 0 ? self->ranks_per_node : (int64_t)sysconf(_SC_NPROCESSORS_ONLN);
     for (int64_t tried = a_node; tried >= 1; tried = tried > 1 ? tried / 2 : 0) {
@@ -409,6 +418,7 @@ static ww_status check_ranks(ww_planning *self, int64_t fullest, ww_error *error
     self->ranks_a_node =
         ww_crews_ranks_a_node(self->is_here ? fullest : self->ranks_per_node, self->ranks);
     int checked = 0;
+    WW_TRY(ww_to_int(self->sample_groups, "--sample-groups", &checked, error));
     return ww_to_int(self->ranks, "--ranks", &checked, error);
 }
 
@@ -422,6 +432,7 @@ ww_status ww_app_plan(const ww_parallel *parallel, int count, char **words, ww_e
         {"--set", NULL, WW_OPTION_TEXTS, &settings},
         {"--ranks", "-n", WW_OPTION_INTEGER, &self.ranks},
         {"--ranks-per-node", NULL, WW_OPTION_INTEGER, &self.ranks_per_node},
+        {"--sample-groups", NULL, WW_OPTION_INTEGER, &self.sample_groups},
         {"--memory-per-node", NULL, WW_OPTION_GIGABYTES, &self.node_memory},
         {"--no-calibration", NULL, WW_OPTION_FLAG, &quick},
     };

@@ -17,6 +17,7 @@ typedef struct ww_planning {
     ww_experiment experiment;
     int64_t ranks;          ///< of the run
     int64_t ranks_per_node; ///< 0: not said
+    int64_t sample_groups;  ///< 0: left open
     int64_t ranks_a_node;   ///< taken for it
     bool is_here;           ///< it has the ranks that there are here, as they are here
     double node_memory;     ///< gigabytes, 0: not asked

@@ -35,6 +35,7 @@ ww_status ww_app_run(const ww_parallel *parallel, int count, char **words, ww_er
         {"--force", NULL, WW_OPTION_FLAG, &given.force},
         {"--until", NULL, WW_OPTION_INTEGER, &self.ending.until},
         {"--wall-time", NULL, WW_OPTION_TEXT, &self.ending.wall_time},
+        {"--sample-groups", NULL, WW_OPTION_INTEGER, &self.sample_groups},
         {"--profile", NULL, WW_OPTION_MAYBE_TEXT, &self.profile_path},
         {"--quiet", "-q", WW_OPTION_FLAG, &self.quiet},
     };

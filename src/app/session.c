@@ -6,6 +6,7 @@
 #include "app/profile.h"
 #include "app/provenance.h"
 #include "app/replicas.h"
+#include "app/sample_groups.h"
 #include "app/start.h"
 #include "widthwise/clock.h"
 #include "widthwise/gram_analysis.h"
@@ -22,15 +23,12 @@ ww_session ww_session_make(const ww_parallel *parallel)
     return (ww_session){.parallel = parallel, .began = ww_seconds(), .ending = {.until = -1}};
 }
 
-// All ranks with a profile, in the place of those without.
 static void begin_profile(ww_session *self)
 {
     const double began = self->parallel->began;
     ww_profile_begin(&self->profile, began > 0.0 ? began : self->began, WW_PHASE_MPI);
     (void)ww_profile_switch(&self->profile, WW_PHASE_START, self->began);
-    self->profiled = *self->parallel;
-    self->profiled.profile = &self->profile;
-    self->parallel = &self->profiled;
+    self->own.profile = &self->profile;
 }
 
 ww_status ww_session_begin(ww_session *self, const char *name, const ww_option *options,
@@ -42,6 +40,12 @@ ww_status ww_session_begin(ww_session *self, const char *name, const ww_option *
     if (status == WW_OK)
         status = ww_options_parse(name, options, option_count, count, words, operands,
                                   most_operands, error);
+    int checked = 0;
+    if (status == WW_OK)
+        status = ww_to_int(self->sample_groups, "--sample-groups", &checked, error);
+    self->own = *self->parallel;
+    self->own.sample_groups = checked;
+    self->parallel = &self->own;
     if (status == WW_OK && self->profile_path != NULL) {
         begin_profile(self);
         if (self->parallel->rank == 0)
@@ -120,6 +124,8 @@ ww_status ww_session_prepare(ww_session *self, size_t first, size_t count, const
     WW_TRY(ww_app_members_prepare(&self->experiment, first, count, indices, skip, self->parallel,
                                   &self->members, error));
     WW_TRY(check_members(self, is_new, error));
+    WW_TRY(
+        ww_sample_groups_check(&self->members, self->sample_groups, self->parallel->size, error));
     const ww_app_member *first_to_run = NULL;
     size_t others = 0;
     for (size_t i = count; i-- > 0;) {

@@ -19,7 +19,9 @@ typedef struct ww_session {
     const ww_parallel *parallel; ///< all ranks
     const char *profile_path;    ///< of what --profile writes, "" where it only tells; NULL: none
     ww_profile profile;
-    ww_parallel profiled; ///< all ranks, with the profile, where there is one: what `parallel` is
+    ww_parallel own; ///< all ranks, with the profile and groups of samples, where there are some:
+                     ///< what `parallel` is
+    int64_t sample_groups; ///< --sample-groups, 0: left open
     ww_experiment experiment;
     ww_app_members members;
     ww_data_cache cache;

@@ -88,7 +88,7 @@ static void list_set(const ww_problem *problem, unsigned needs, int set,
     const unsigned wants = ww_gathering_wants(needs, set);
     const size_t n = (size_t)samples_of(problem, set)->count;
     const size_t values = n * (size_t)problem->outputs;
-    const size_t units = (size_t)problem->tiling.local_units;
+    const size_t units = (size_t)problem->grid.tiling.local_units;
     const size_t sizes[SET_ARRAYS] = {1, sizeof(double), sizeof(double), sizeof(double)};
     const size_t counts[SET_ARRAYS] = {
         wants & WW_NEED_TEST_PATTERNS ? units : 0,
@@ -125,7 +125,7 @@ static void list_room(const ww_problem *problem, unsigned needs, ww_allocation l
                             WW_NEED_PSEUDO_OUTPUTS | WW_NEED_TEST_REACH | WW_NEED_GRADIENTS)) != 0;
     const bool draws = compares || (needs & WW_NEED_MOVEMENT) != 0;
     const unsigned of_weights = needs & (unsigned)(WW_NEED_WEIGHTS | WW_NEED_OUTPUT_RATIO);
-    const size_t reach = needs & WW_NEED_TEST_REACH ? (size_t)problem->tiling.local_units : 0;
+    const size_t reach = needs & WW_NEED_TEST_REACH ? (size_t)problem->grid.tiling.local_units : 0;
     const size_t rows = has_gradients(needs) ? tile * d : 0;
     const size_t extras = needs & WW_NEED_TRAIN_MOVERS ? (size_t)block * WW_TALLY_COLUMNS : 0;
     const size_t components = (size_t)(problem->data->classes * problem->data->components);
@@ -211,10 +211,13 @@ ww_status ww_gathering_create(ww_gathering *self, const ww_problem *problem, uns
         set->samples = samples_of(problem, which);
         set->wants = ww_gathering_wants(needs, which);
         set->kept = which;
+        set->part = ww_gathering_part(problem, which);
         words = place_words(problem, set, words);
-        for (int64_t i = 0; set->wants & WW_NEED_TEST_REACH && i < set->samples->count; i++)
-            set->norms[i] =
-                ww_norm(set->samples->inputs + i * problem->dimension, problem->dimension);
+        for (int64_t i = 0; set->wants & WW_NEED_TEST_REACH && i < set->part.count; i++) {
+            const int64_t sample = set->part.first + i;
+            set->norms[sample] =
+                ww_norm(set->samples->inputs + sample * problem->dimension, problem->dimension);
+        }
     }
     self->term_words = words;
     return has_gradients(needs) ? ww_batch_room_create(&self->batch, problem, error) : WW_OK;
@@ -238,20 +241,28 @@ void ww_gathering_begin(ww_gathering *self, const ww_origin *origin, ww_engine *
     self->largest_ratio = -INFINITY;
     self->inputs.samples = 0; // batches are gathered in the same place again and again
     memset(self->words, 0, self->word_count * sizeof *self->words);
+    for (int64_t unit = 0;
+         self->needs & WW_NEED_TEST_REACH && unit < self->problem->grid.tiling.local_units; unit++)
+        self->reach[unit] = 0.0;
     for (int set = 0; set < WW_ORIGIN_SETS; set++)
         if (self->sets[set].wants & WW_NEED_TEST_PATTERNS)
-            memset(self->sets[set].changed, 0, (size_t)self->problem->tiling.local_units);
+            memset(self->sets[set].changed, 0, (size_t)self->problem->grid.tiling.local_units);
 }
 
-void ww_gathering_arrange(ww_gathering *self, const ww_samples *samples, int64_t start,
-                          int64_t *first, int64_t *count)
+void ww_gathering_arrange(ww_gathering *self, const ww_samples *samples, ww_part_of_samples part,
+                          int64_t start, int64_t *first, int64_t *count)
 {
     const int64_t most = piece_samples(self->problem);
-    *first = start - start % most;
-    *count = least(samples->count - *first, most);
+    *first = start - (start - part.first) % most;
+    *count = least(part.first + part.count - *first, most);
     const double *values = samples->inputs + *first * self->problem->dimension;
     if (self->inputs.values != values || self->inputs.samples != *count)
         ww_product_inputs_set(&self->inputs, values, *count);
+}
+
+ww_part_of_samples ww_gathering_part(const ww_problem *problem, int set)
+{
+    return set == WW_ORIGIN_TRAIN ? problem->grid.train : problem->grid.test;
 }
 
 bool ww_gathering_looks_back(unsigned wants, bool keeps_patterns)
@@ -262,7 +273,8 @@ bool ww_gathering_looks_back(unsigned wants, bool keeps_patterns)
 
 // One tile on one block of samples.
 typedef struct tile_block {
-    int64_t first_unit, units; // of this rank's
+    int64_t tile;              // global index
+    int64_t first_unit, units; // of those of the column
     int64_t start, samples;    // of the set
     bool looks_back;
 } tile_block;
@@ -338,8 +350,7 @@ static void gather_block(ww_gathering *self, const tile_block *at, int64_t first
 {
     const ww_problem *problem = self->problem;
     const size_t pairs = (size_t)(at->units * at->samples);
-    const double *output_weights =
-        ww_engine_output_weights(self->engine) + at->first_unit * problem->outputs;
+    const double *output_weights = ww_engine_tile_output_weights(self->engine, at->tile);
     if (at->looks_back) {
         // Pre-activations at t = 0 by the same call as now, so that patterns agree exactly.
         ww_product_preactivations(&self->inputs, at->start - first, self->initial, at->units,
@@ -363,28 +374,54 @@ static void gather_block(ww_gathering *self, const tile_block *at, int64_t first
 
 void ww_gather_set(ww_gathering *self, ww_gathered_set *set)
 {
-    const ww_tiling *tiling = &self->problem->tiling;
-    const int64_t n = set->samples->count;
+    const ww_tiling *tiling = &self->problem->grid.tiling;
+    const ww_part_of_samples part = set->part;
     const bool looks_back =
         ww_gathering_looks_back(set->wants, ww_origin_has_patterns(self->origin, set->kept));
     int64_t count = 0;
-    for (int64_t first = 0; set->wants != 0 && first < n; first += count) {
-        ww_gathering_arrange(self, set->samples, first, &first, &count);
+    for (int64_t first = part.first; set->wants != 0 && first < part.first + part.count;
+         first += count) {
+        ww_gathering_arrange(self, set->samples, part, first, &first, &count);
         for (int64_t tile = 0; tile < tiling->local_tiles; tile++) {
             const int64_t global = tiling->first_tile + tile;
             const double *weights = ww_engine_tile(self->engine, global);
-            tile_block at = {.first_unit = tile * tiling->tile_units,
+            tile_block at = {.tile = global,
+                             .first_unit = tile * tiling->tile_units,
                              .units = ww_tile_size(tiling, global),
                              .looks_back = looks_back};
             if (looks_back)
                 ww_initial_hidden_weights(&self->problem->initial, global * tiling->tile_units,
                                           at.units, self->initial);
             for (at.start = first; at.start < first + count; at.start += at.samples) {
-                at.samples = ww_block_size(n, at.start);
+                at.samples = ww_block_size(set->samples->count, at.start);
                 gather_block(self, &at, first, weights, set);
             }
         }
     }
-    for (int64_t unit = 0; set->wants & WW_NEED_TEST_PATTERNS && unit < tiling->local_units; unit++)
-        set->counts[WW_COUNT_UNITS] += set->changed[unit];
+}
+
+ww_status ww_gathering_share_reach(ww_gathering *self, ww_error *error)
+{
+    const ww_parallel *column = ww_engine_column(self->engine);
+    if (column == NULL || !(self->needs & WW_NEED_TEST_REACH))
+        return WW_OK;
+    // Of each unit one rank knows it, and others have 0.
+    return ww_maximum(column, self->reach, (size_t)self->problem->grid.tiling.local_units, error);
+}
+
+ww_status ww_gathering_join(ww_gathering *self, ww_error *error)
+{
+    const ww_parallel *column = ww_engine_column(self->engine);
+    const int64_t units = self->problem->grid.tiling.local_units;
+    for (int which = 0; which < WW_ORIGIN_SETS; which++) {
+        ww_gathered_set *set = &self->sets[which];
+        if (!(set->wants & WW_NEED_TEST_PATTERNS))
+            continue;
+        if (column != NULL)
+            WW_TRY(ww_any(column, set->changed, (size_t)units, error));
+        // Once for each column, whose ranks have the same.
+        for (int64_t unit = 0; (column == NULL || column->rank == 0) && unit < units; unit++)
+            set->counts[WW_COUNT_UNITS] += set->changed[unit];
+    }
+    return WW_OK;
 }

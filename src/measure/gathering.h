@@ -21,16 +21,17 @@ enum { WW_TERM_MOVED, WW_TERM_INITIAL, WW_TERM_SQUARES, WW_TERM_ALIGNED, WW_TERM
 /// One set of samples. Words belong to the gathering.
 typedef struct ww_gathered_set {
     const ww_samples *samples;
-    unsigned wants;        ///< in the terms of the test set
-    int kept;              ///< WW_ORIGIN_*: patterns that may be kept of it; WW_ORIGIN_SETS: none
-    ww_output_sum outputs; ///< with WW_NEED_TEST_OUTPUTS
-    ww_output_sum pseudo;  ///< with WW_NEED_PSEUDO_OUTPUTS
-    int64_t *movers;       ///< [n] with WW_NEED_TRAIN_MOVERS
-    int64_t *counts;       ///< [WW_SET_COUNTS]
-    uint8_t *changed;      ///< [local units], whether any pattern differs; with patterns
-    double *norms;         ///< [n] of inputs, with WW_NEED_TEST_REACH
-    double *values;        ///< [n, k], outputs summed over ranks
-    double *pseudo_values; ///< [n, k]
+    ww_part_of_samples part; ///< of them, that this rank looks at
+    unsigned wants;          ///< in the terms of the test set
+    int kept;                ///< WW_ORIGIN_*: patterns that may be kept of it; WW_ORIGIN_SETS: none
+    ww_output_sum outputs;   ///< with WW_NEED_TEST_OUTPUTS
+    ww_output_sum pseudo;    ///< with WW_NEED_PSEUDO_OUTPUTS
+    int64_t *movers;         ///< [n] with WW_NEED_TRAIN_MOVERS
+    int64_t *counts;         ///< [WW_SET_COUNTS]
+    uint8_t *changed;        ///< [column's units], whether any pattern differs; with patterns
+    double *norms;           ///< [n] of inputs, with WW_NEED_TEST_REACH
+    double *values;          ///< [n, k], outputs summed over ranks
+    double *pseudo_values;   ///< [n, k]
 } ww_gathered_set;
 
 typedef struct ww_gathering {
@@ -40,7 +41,7 @@ typedef struct ww_gathering {
     ww_engine *engine;       ///< likewise
     ww_product_inputs inputs;
     double *initial;        ///< [tile units, d], W(0)
-    double *reach;          ///< [local units], ||w_r(t) - w_r(0)||
+    double *reach;          ///< [column's units], ||w_r(t) - w_r(0)||
     double *preactivations; ///< [tile units, block]
     double *early;          ///< [tile units, block], those at t = 0
     double *partial;        ///< [block, k], twice with pairs
@@ -78,14 +79,24 @@ unsigned ww_gathering_wants(unsigned needs, int set);
 /// reach of movements, and where its patterns are not kept. Pure.
 bool ww_gathering_looks_back(unsigned wants, bool keeps_patterns);
 
-/// Goes over all samples of a set with all tiles: adds outputs, compares patterns with t = 0, adds
-/// the pseudo network's outputs, counts movers, as the set wants.
+/// The part of a set (WW_ORIGIN_*) that this rank looks at. Pure.
+ww_part_of_samples ww_gathering_part(const ww_problem *problem, int set);
+
+/// Goes over its part of the samples of a set with all tiles of its column: adds outputs, compares
+/// patterns with t = 0, adds the pseudo network's outputs, counts movers, as the set wants.
 void ww_gather_set(ww_gathering *self, ww_gathered_set *set);
 
-/// Arranges the piece of `samples` that sample `start` lies in, unless that is done, and tells
-/// where it begins and how many samples it has.
-void ww_gathering_arrange(ww_gathering *self, const ww_samples *samples, int64_t start,
-                          int64_t *first, int64_t *count);
+/// Tells the ranks of a column how far its units have come, once the weights of all are gathered.
+/// Collective over the column.
+ww_status ww_gathering_share_reach(ww_gathering *self, ww_error *error);
+
+/// Counts the units with changes, once all sets are gone over. Collective over the column.
+ww_status ww_gathering_join(ww_gathering *self, ww_error *error);
+
+/// Arranges the piece of `part` of `samples` that sample `start` lies in, unless that is done, and
+/// tells where it begins and how many samples it has.
+void ww_gathering_arrange(ww_gathering *self, const ww_samples *samples, ww_part_of_samples part,
+                          int64_t start, int64_t *first, int64_t *count);
 
 /// Looks at the weights of one tile themselves: movement, norm, alignment, and output weights
 /// beside those at t = 0, as far as `self->needs` asks for them. `weights` may be NULL where

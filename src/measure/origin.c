@@ -15,8 +15,8 @@ enum { WORD = 64 };
 
 struct ww_origin {
     const ww_problem *problem;
-    uint64_t *patterns[WW_ORIGIN_SETS]; // [L, local units, words]: bit s of a row is sample s; the
-                                        // activations of its units on their positive side
+    uint64_t *patterns[WW_ORIGIN_SETS]; // [L, units of the share, words]: bit s of a row is sample
+                                        // s; the activations of its units on their positive side
     int64_t words[WW_ORIGIN_SETS];      // of a unit
     double *doubles;                    // W_l(0) of all layers, [local units, columns] each, one
     float *floats;                      // after the other, in the precision of training; or NULL
@@ -81,6 +81,7 @@ static int64_t larger(int64_t a, int64_t b)
 void ww_origin_cost(const ww_problem *problem, unsigned needs, int64_t *kept, int64_t *passing)
 {
     const int64_t units = problem->tiling.local_units;
+    const int64_t shared = problem->grid.tiling.local_units;
     *kept = *passing = 0;
     if (!is_needed(problem, needs))
         return;
@@ -89,7 +90,7 @@ void ww_origin_cost(const ww_problem *problem, unsigned needs, int64_t *kept, in
         if (!ww_origin_keeps_patterns(problem, needs, set))
             continue;
         const int64_t block = ww_block_size(samples_of(problem, set)->count, 0);
-        *kept += problem->depth * units * words_of(problem, set) * (int64_t)sizeof(uint64_t);
+        *kept += problem->depth * shared * words_of(problem, set) * (int64_t)sizeof(uint64_t);
         if (problem->depth > 1) // one layer's are made in the room of surveys
             *passing = larger(*passing, ww_layered_block_bytes(problem, block, false) +
                                             ww_output_sum_bytes(problem, block));
@@ -118,7 +119,8 @@ static ww_status allocate(ww_origin *origin, unsigned needs, ww_error *error)
         int64_t rows = 0;
         int64_t words = 0;
         origin->words[set] = words_of(problem, set);
-        WW_TRY(ww_multiply(problem->depth, units, "the activation patterns", &rows, error));
+        WW_TRY(ww_multiply(problem->depth, problem->grid.tiling.local_units,
+                           "the activation patterns", &rows, error));
         WW_TRY(ww_multiply(rows, origin->words[set], "the activation patterns", &words, error));
         origin->patterns[set] = ww_allocate((size_t)words, sizeof *origin->patterns[set],
                                             "the activation patterns at t = 0", error);
@@ -166,7 +168,7 @@ static void copy_weights(ww_origin *origin, ww_engine *engine)
 
 static uint64_t *row_of(const ww_origin *origin, int set, int64_t layer, int64_t unit)
 {
-    const int64_t row = (layer - 1) * origin->problem->tiling.local_units + unit;
+    const int64_t row = (layer - 1) * origin->problem->grid.tiling.local_units + unit;
     return origin->patterns[set] + row * origin->words[set];
 }
 
@@ -246,11 +248,12 @@ static void keep_patterns_of_one(ww_origin *origin, ww_engine *engine, int set)
 {
     ww_gathering *room = origin->room;
     const ww_problem *problem = origin->problem;
-    const ww_tiling *tiling = &problem->tiling;
+    const ww_tiling *tiling = &problem->grid.tiling;
+    const ww_part_of_samples part = ww_gathering_part(problem, set);
     const ww_samples *samples = samples_of(problem, set);
     int64_t count = 0;
-    for (int64_t first = 0; first < samples->count; first += count) {
-        ww_gathering_arrange(room, samples, first, &first, &count);
+    for (int64_t first = part.first; first < part.first + part.count; first += count) {
+        ww_gathering_arrange(room, samples, part, first, &first, &count);
         for (int64_t tile = 0; tile < tiling->local_tiles; tile++) {
             const int64_t units = ww_tile_size(tiling, tiling->first_tile + tile);
             const double *weights = ww_engine_tile(engine, tiling->first_tile + tile);

@@ -33,15 +33,17 @@ enum {
     OF_WEIGHTS = OF_TERMS | WW_NEED_OUTPUT_RATIO
 };
 
-// Tiles of this rank: their weights, and outputs and patterns on both sets.
-static void gather_units(ww_gathering *self)
+// Weights of this rank's tiles, and outputs and patterns of its share on both sets.
+static ww_status gather_units(ww_gathering *self, ww_error *error)
 {
     const ww_tiling *tiling = &self->problem->tiling;
     for (int64_t tile = 0; self->needs & (unsigned)OF_WEIGHTS && tile < tiling->local_tiles; tile++)
         ww_gather_weights(self, tile, ww_engine_tile(self->engine, tiling->first_tile + tile),
                           ww_tile_size(tiling, tiling->first_tile + tile));
+    WW_TRY(ww_gathering_share_reach(self, error));
     for (int set = 0; set < WW_ORIGIN_SETS; set++)
         ww_gather_set(self, &self->sets[set]);
+    return ww_gathering_join(self, error);
 }
 
 static ww_status take_set(ww_gathered_set *set, ww_surveyed_samples *surveyed, ww_error *error)
@@ -119,11 +121,9 @@ static double unit_flops(const ww_problem *problem, unsigned needs)
 {
     const double by_inputs = 2.0 * (double)problem->dimension;
     const double by_outputs = 2.0 * (double)problem->outputs;
-    const double units = (double)problem->tiling.local_units;
+    const double units = (double)problem->grid.tiling.local_units;
     double flops = 0.0;
     for (int set = 0; set < WW_ORIGIN_SETS; set++) {
-        const ww_samples *samples =
-            set == WW_ORIGIN_TRAIN ? &problem->data->train : &problem->data->test;
         const unsigned wants = ww_gathering_wants(needs, set);
         double pair = wants != 0 ? by_inputs : 0.0;
         pair += wants & WW_NEED_TEST_OUTPUTS ? by_outputs : 0.0;
@@ -131,12 +131,12 @@ static double unit_flops(const ww_problem *problem, unsigned needs)
         pair += ww_gathering_looks_back(wants, ww_origin_keeps_patterns(problem, needs, set))
                     ? by_inputs
                     : 0.0;
-        flops += pair * units * (double)samples->count;
+        flops += pair * units * (double)ww_gathering_part(problem, set).count;
     }
     if (needs & WW_NEED_GRADIENTS)
         ww_survey_gradients_cost(problem, &flops);
     if (needs & WW_NEED_WEIGHTS) // squares, and products with the separator
-        flops += 2.0 * by_inputs * units;
+        flops += 2.0 * by_inputs * (double)problem->tiling.local_units;
     return flops;
 }
 
@@ -178,7 +178,7 @@ static ww_status survey_one_layer(const ww_problem *problem, const ww_origin *or
     }
     WW_ASSERT(self->problem == problem && self->needs == needs);
     ww_gathering_begin(self, origin, engine);
-    gather_units(self);
+    WW_TRY(gather_units(self, error));
     WW_TRY(sum_over_ranks(self, survey, error));
     if (needs & WW_NEED_V_MAX)
         survey->v_max = largest_v(problem, survey->train.outputs, self->component_sums);

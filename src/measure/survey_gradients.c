@@ -42,8 +42,9 @@ static void tile_gradients(ww_gathering *self, int64_t tile, int64_t units, cons
     const int64_t d = problem->dimension;
     const int64_t k = problem->outputs;
     const double *output_weights =
-        ww_engine_output_weights(self->engine) + tile * problem->tiling.tile_units * k;
+        ww_engine_tile_output_weights(self->engine, problem->tiling.first_tile + tile);
     memset(room->equal, 1, (size_t)units);
+    const ww_part_of_samples whole = {.count = problem->batch};
     int64_t first = 0;
     int64_t count = 0;
     for (int64_t start = 0; start < problem->batch; start += WW_SAMPLE_BLOCK) {
@@ -53,7 +54,7 @@ static void tile_gradients(ww_gathering *self, int64_t tile, int64_t units, cons
         const double keep = start == 0 ? 0.0 : 1.0;
         double *coefficients = self->early;
         double *chosen = self->preactivations;
-        ww_gathering_arrange(self, &room->batch, start, &first, &count);
+        ww_gathering_arrange(self, &room->batch, whole, start, &first, &count);
         block_patterns(self, weights, units, start - first, samples, self->active);
         block_patterns(self, self->initial, units, start - first, samples, self->early_active);
         ww_kernel_coefficients(output_weights, room->gradients + start * k, units, samples, k,
@@ -104,7 +105,10 @@ ww_status ww_survey_gradients(ww_gathering *self, ww_batches *batches, ww_survey
     const ww_problem *problem = self->problem;
     const ww_tiling *tiling = &problem->tiling;
     ww_batch_room *room = &self->batch;
+    // Samples are divided where the batch is all of them.
+    const ww_part_of_samples whole = {.count = problem->batch};
     ww_gathered_set set = {.samples = &room->batch,
+                           .part = problem->grid.groups > 1 ? problem->grid.train : whole,
                            .wants = WW_NEED_TEST_OUTPUTS,
                            .kept = WW_ORIGIN_SETS,
                            .outputs = room->sum};

@@ -59,7 +59,8 @@ static void gather_movement(ww_gathering *self, int64_t local_tile, const double
         terms[WW_TERM_MOVED] += moved;
         terms[WW_TERM_INITIAL] += product(then, then, d);
         if (self->needs & WW_NEED_TEST_REACH)
-            self->reach[first + unit] = distance;
+            self->reach[tiling->first_unit - self->problem->grid.tiling.first_unit + first + unit] =
+                distance;
         if (!(distance <= self->row_movement))
             self->row_movement = isnan(distance) ? (double)INFINITY : distance;
     }

@@ -43,6 +43,7 @@ ww_status ww_parallel_split(const ww_parallel *whole, int number, ww_parallel *p
 {
     *part = (ww_parallel){.communicator = MPI_COMM_NULL,
                           .threads = whole->threads,
+                          .sample_groups = whole->sample_groups,
                           .began = whole->began,
                           .profile = whole->profile};
     const double began = ww_call_begin(whole->profile);
@@ -175,4 +176,19 @@ ww_status ww_maximum(const ww_parallel *parallel, double *values, size_t count, 
                                      MPI_Allreduce(MPI_IN_PLACE, values, ww_int((int64_t)count),
                                                    MPI_DOUBLE, MPI_MAX, parallel->communicator)),
                          "a maximum over ranks", error);
+}
+
+ww_status ww_any(const ww_parallel *parallel, uint8_t *flags, size_t count, ww_error *error)
+{
+    while (count > 0) {
+        const size_t part = count < BROADCAST_BYTES ? count : BROADCAST_BYTES;
+        const double began = ww_call_begin(parallel->profile);
+        WW_TRY(ww_mpi_status(ww_call_end(parallel->profile, WW_CALL_MAXIMUM, part, began,
+                                         MPI_Allreduce(MPI_IN_PLACE, flags, (int)part, MPI_UINT8_T,
+                                                       MPI_MAX, parallel->communicator)),
+                             "a maximum over ranks", error));
+        flags += part;
+        count -= part;
+    }
+    return WW_OK;
 }

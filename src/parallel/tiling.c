@@ -7,11 +7,12 @@
 // order-independent sums keep 48 bits a word.
 enum { SMALLEST_TILE = 128, LARGER_TILE = 256, LARGER_FROM = 1 << 13, MOST_TILES = 1 << 14 };
 
+// The part of a rank begins at that share of all tiles, rounded up: so the first rank has as many
+// as any, and what each of several ranks in a row has is divided among more of them just so
+// (ww_sample_grid).
 static int64_t first_tile_of(int64_t tile_count, int rank, int size)
 {
-    const int64_t each = tile_count / size;
-    const int64_t extra = tile_count % size;
-    return rank * each + (rank < extra ? rank : extra);
+    return (tile_count * rank + size - 1) / size;
 }
 
 ww_tiling ww_tiling_make(int64_t width, int rank, int size)
@@ -45,10 +46,5 @@ int64_t ww_tile_size(const ww_tiling *tiling, int64_t tile)
 int ww_tile_owner(const ww_tiling *tiling, int64_t tile, int size)
 {
     WW_ASSERT(tile >= 0 && tile < tiling->tile_count);
-    const int64_t each = tiling->tile_count / size;
-    const int64_t extra = tiling->tile_count % size;
-    const int64_t in_larger = extra * (each + 1);
-    if (tile < in_larger)
-        return (int)(tile / (each + 1));
-    return (int)(extra + (tile - in_larger) / each);
+    return (int)(tile * size / tiling->tile_count);
 }

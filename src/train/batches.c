@@ -10,6 +10,7 @@ struct ww_batches {
     ww_sampling sampling;
     uint64_t seed;
     int64_t samples, batch;
+    int64_t first;        // of gd
     int64_t epoch;        // whose permutation is in `permutation`; -1: none yet
     int64_t *permutation; // [samples], sampling by permutation only
 };
@@ -45,6 +46,7 @@ ww_status ww_batches_create(const ww_problem *problem, ww_batches **batches, ww_
     made->seed = (uint64_t)problem->config->seeds.batches;
     made->samples = problem->data->train.count;
     made->batch = problem->batch;
+    made->first = problem->first_sample;
     made->epoch = -1;
     if (made->method == WW_METHOD_SGD && made->sampling == WW_SAMPLING_PERMUTATION) {
         made->permutation = ww_allocate((size_t)made->samples, sizeof *made->permutation,
@@ -78,7 +80,7 @@ void ww_batches_at(ww_batches *batches, int64_t step, int64_t *indices)
     const int64_t batch = batches->batch;
     if (batches->method == WW_METHOD_GD) {
         for (int64_t i = 0; i < batch; i++)
-            indices[i] = i;
+            indices[i] = batches->first + i;
         return;
     }
     ww_stream stream = {.seed = batches->seed, .purpose = WW_DRAW_BATCHES};

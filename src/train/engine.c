@@ -9,7 +9,9 @@
 #include <string.h>
 
 struct ww_engine {
-    const ww_problem *problem;
+    const ww_problem *problem; // of all ranks
+    ww_problem own;            // of the row and the group of samples (ww_sample_grid)
+    ww_parallel row, column;   // where there are several groups
     const ww_engine_methods *methods;
     void *state;
     ww_tally *tally;        // NULL: every step changes all weights
@@ -39,9 +41,21 @@ static bool has_tally(const ww_problem *problem)
     return ww_tally_extras(problem) > 0;
 }
 
-ww_engine_cost ww_engine_cost_of(const ww_problem *problem)
+// The ranks of a group, as far as its costs depend on them.
+static ww_parallel describe_row(const ww_problem *problem)
 {
-    const ww_engine_methods *methods = choose(problem);
+    ww_parallel row = *problem->parallel;
+    row.rank /= problem->grid.groups;
+    row.size /= problem->grid.groups;
+    return row;
+}
+
+ww_engine_cost ww_engine_cost_of(const ww_problem *whole)
+{
+    const ww_engine_methods *methods = choose(whole);
+    const ww_parallel row = describe_row(whole);
+    const ww_problem own = ww_problem_of_group(whole, &row, NULL);
+    const ww_problem *problem = &own;
     ww_engine_cost cost = methods->cost(problem);
     if (has_tally(problem))
         cost.work += ww_tally_bytes(problem) + ww_rest_finder_bytes(problem, methods);
@@ -68,10 +82,9 @@ void ww_engine_describe(const ww_problem *problem, char *text, size_t size)
                    is_single ? " in single precision" : "");
 }
 
-static ww_status create(const ww_problem *problem, ww_engine *engine, ww_error *error)
+static ww_status create(ww_engine *engine, ww_error *error)
 {
-    engine->problem = problem;
-    engine->methods = choose(problem);
+    const ww_problem *problem = &engine->own;
     WW_TRY(ww_tally_create(problem, &engine->tally, error));
     if (engine->tally != NULL)
         WW_TRY(ww_rest_finder_create(problem, engine->methods, &engine->finder, error));
@@ -80,11 +93,38 @@ static ww_status create(const ww_problem *problem, ww_engine *engine, ww_error *
     return engine->methods->create(problem, engine->tally, engine->track, &engine->state, error);
 }
 
+// The rows and columns of the grid. Collective.
+static ww_status make_grid(ww_engine *engine, ww_error *error)
+{
+    const ww_problem *problem = engine->problem;
+    const int groups = problem->grid.groups;
+    if (groups == 1) {
+        engine->own = ww_problem_of_group(problem, problem->parallel, NULL);
+        return WW_OK;
+    }
+    WW_TRY(ww_parallel_split(problem->parallel, problem->parallel->rank % groups, &engine->row,
+                             error));
+    WW_TRY(ww_parallel_split(problem->parallel, problem->parallel->rank / groups, &engine->column,
+                             error));
+    engine->own = ww_problem_of_group(problem, &engine->row, &engine->column);
+    return WW_OK;
+}
+
 ww_status ww_engine_create(const ww_problem *problem, ww_engine **engine, ww_error *error)
 {
     *engine = NULL;
     ww_engine *made = ww_allocate(1, sizeof *made, "the engine", error);
-    ww_status status = made != NULL ? create(problem, made, error) : WW_FAILED;
+    const ww_status there = ww_agree(problem->parallel, made != NULL ? WW_OK : WW_FAILED, error);
+    if (made == NULL || there != WW_OK) {
+        free(made);
+        return there;
+    }
+    made->problem = problem;
+    made->methods = choose(problem);
+    made->row.communicator = made->column.communicator = MPI_COMM_NULL;
+    ww_status status = make_grid(made, error);
+    if (status == WW_OK)
+        status = create(made, error);
     status = ww_agree(problem->parallel, status, error);
     if (status == WW_OK)
         *engine = made;
@@ -102,6 +142,8 @@ void ww_engine_free(ww_engine *engine)
     ww_rest_finder_free(engine->finder);
     ww_tally_free(engine->tally);
     ww_track_free(engine->track);
+    ww_parallel_destroy(&engine->column);
+    ww_parallel_destroy(&engine->row);
     free(engine);
 }
 
@@ -160,9 +202,29 @@ ww_layered *ww_engine_network(const ww_engine *engine)
     return engine->methods->network != NULL ? engine->methods->network(engine->state) : NULL;
 }
 
+// Output weights from unit `unit` on, in those of the column.
+static double *place_of_unit(const ww_engine *engine, double *weights, int64_t unit)
+{
+    return weights + (unit - engine->own.tiling.first_unit) * engine->own.outputs;
+}
+
 const double *ww_engine_output_weights(const ww_engine *engine)
 {
-    return engine->methods->output_weights(engine->state);
+    const double *all = engine->methods->output_weights(engine->state);
+    const int64_t first = engine->problem->tiling.first_unit - engine->own.tiling.first_unit;
+    return all + first * engine->own.outputs;
+}
+
+const double *ww_engine_tile_output_weights(const ww_engine *engine, int64_t tile)
+{
+    const ww_tiling *tiling = &engine->own.tiling;
+    const double *all = engine->methods->output_weights(engine->state);
+    return all + (tile * tiling->tile_units - tiling->first_unit) * engine->own.outputs;
+}
+
+const ww_parallel *ww_engine_column(const ww_engine *engine)
+{
+    return engine->own.column;
 }
 
 const ww_tally *ww_engine_tally(const ww_engine *engine)
@@ -251,11 +313,45 @@ void ww_engine_put_state_tile(void *engine, int64_t tile, const double *values)
 
 double *ww_engine_output_storage(ww_engine *engine)
 {
-    return engine->methods->output_storage(engine->state);
+    return place_of_unit(engine, engine->methods->output_storage(engine->state),
+                         engine->problem->tiling.first_unit);
 }
 
-void ww_engine_restored(ww_engine *engine, int64_t step)
+// What each rank of a column has put, for all of them.
+static ww_status share_tiles(ww_engine *engine, ww_error *error)
 {
+    const ww_problem *whole = engine->problem;
+    const ww_tiling *tiling = &engine->own.tiling;
+    const int64_t d = engine->own.dimension;
+    double *storage = engine->methods->output_storage(engine->state);
+    double *room =
+        ww_allocate((size_t)(tiling->tile_units * d), sizeof *room, "a tile of weights", error);
+    ww_status status = ww_agree(whole->parallel, room != NULL ? WW_OK : WW_FAILED, error);
+    for (int64_t i = 0; status == WW_OK && i < tiling->local_tiles; i++) {
+        const int64_t tile = tiling->first_tile + i;
+        const size_t units = (size_t)ww_tile_size(tiling, tile);
+        const int owner = ww_tile_owner(tiling, tile, whole->parallel->size) % whole->grid.groups;
+        const bool is_own = engine->column.rank == owner;
+        if (is_own)
+            memcpy(room, ww_engine_tile(engine, tile), units * (size_t)d * sizeof *room);
+        status =
+            ww_broadcast(&engine->column, room, units * (size_t)d * sizeof *room, owner, error);
+        if (status == WW_OK && !is_own)
+            engine->methods->put_tile(engine->state, tile, room);
+        if (status == WW_OK)
+            status = ww_broadcast(
+                &engine->column, place_of_unit(engine, storage, tile * tiling->tile_units),
+                units * (size_t)engine->own.outputs * sizeof *storage, owner, error);
+    }
+    free(room);
+    return status;
+}
+
+ww_status ww_engine_restored(ww_engine *engine, int64_t step, ww_error *error)
+{
+    if (engine->problem->grid.groups > 1)
+        WW_TRY(share_tiles(engine, error));
     engine->methods->restored(engine->state, step, true);
     engine->steps = step;
+    return WW_OK;
 }

@@ -113,7 +113,9 @@ static void take_inputs(keep *self, ww_pass pass, int64_t start, int64_t count)
     const ww_problem *problem = self->problem;
     const bool is_forward = pass == WW_PASS_FORWARD;
     const double *own = is_forward ? self->gathered : self->previous;
-    const double *values = self->is_whole ? problem->data->train.inputs : own;
+    const double *values =
+        self->is_whole ? problem->data->train.inputs + problem->first_sample * problem->dimension
+                       : own;
     ww_panel_inputs_set(is_forward ? &self->inputs : &self->pending,
                         values + start * problem->dimension, count);
 }
@@ -164,13 +166,24 @@ static void remember(void *state, const double *gradients)
     self->pending = inputs;
 }
 
-static void move(void *state, ww_rows tile, int64_t start, int64_t count, const void *coefficients)
+static void move_rows(void *state, ww_rows tile, int64_t start, int64_t count,
+                      const void *coefficients, void *rows)
 {
     const keep *self = state;
     (void)start;
     WW_ASSERT(self->pending.samples == count);
-    ww_panel_move(&self->pending, -self->problem->learning_rate, coefficients, tile.units,
-                  weights_of(self, tile));
+    ww_panel_move(&self->pending, -self->problem->learning_rate, coefficients, tile.units, rows);
+}
+
+static void move(void *state, ww_rows tile, int64_t start, int64_t count, const void *coefficients)
+{
+    move_rows(state, tile, start, count, coefficients, weights_of(state, tile));
+}
+
+static void add_rows(void *state, ww_rows tile, const void *rows)
+{
+    const keep *self = state;
+    self->methods->add(rows, tile.units * self->problem->dimension, weights_of(self, tile));
 }
 
 static void advance(void *state, ww_rows tile, const void *coefficients, void *preactivations)
@@ -216,6 +229,8 @@ const ww_keeper ww_keeper_weights = {
     .preactivate = preactivate,
     .remember = remember,
     .move = move,
+    .move_rows = move_rows,
+    .add_rows = add_rows,
     .advance = advance,
     .moved = moved,
     .tile = tile_of,

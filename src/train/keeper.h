@@ -41,6 +41,11 @@ typedef struct ww_keeper {
     /// Moves a tile by the part of the pending update that these samples have: derivatives of the
     /// loss by its pre-activations, coefficients [units, count].
     void (*move)(void *state, ww_rows tile, int64_t start, int64_t count, const void *coefficients);
+    /// The same to other rows [units, d] in the place of the tile's weights; and adds rows [units,
+    /// d] to its weights. NULL: never asked for (ww_sections).
+    void (*move_rows)(void *state, ww_rows tile, int64_t start, int64_t count,
+                      const void *coefficients, void *rows);
+    void (*add_rows)(void *state, ww_rows tile, const void *rows);
     /// Instead of `move`, where the keeper takes patterns (a pure question; NULL: never):
     /// `patterns` [units, count] of these samples in the last forward pass, a bit a sample,
     /// `stride` bytes apart. `room` is of WW_PATTERN_ROOM_BYTES.

@@ -275,7 +275,7 @@ static ww_status pass_block(layers *self, const occasion *now, int64_t start, ww
                               &self->block_sum, 0, error));
     ww_output_sum_append(&self->step.sum, start, &self->block_sum);
     WW_TRY(ww_output_sum_finish(&self->block_sum, 0, NULL, self->block_outputs, error));
-    ww_batch_gradients(problem, self->block_outputs, &now->batch, start, samples,
+    ww_batch_gradients(problem, self->block_outputs, &now->batch, start, samples, now->batch.count,
                        self->block_gradients);
     WW_TRY(ww_layered_backward(self->network, block, self->block_gradients, error));
     move_by(self, block, start, self->block_gradients, self->next.hidden);

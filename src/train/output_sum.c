@@ -103,24 +103,41 @@ void ww_output_sum_add_extras(ww_output_sum *sum, int64_t start, int64_t count,
                    extra_words(sum, start, count));
 }
 
-ww_status ww_output_sum_finish(ww_output_sum *sum, int64_t request, int64_t *requests,
-                               double *outputs, ww_error *error)
+ww_status ww_output_sum_over_ranks(ww_output_sum *sum, int64_t request, int64_t *requests,
+                                   ww_error *error)
 {
     sum->words[sum->word_count - 1] = request;
     WW_TRY(ww_sum_words(sum->problem->parallel, sum->words, sum->word_count, error));
     if (requests != NULL)
         *requests = sum->words[sum->word_count - 1];
+    return WW_OK;
+}
+
+int64_t ww_output_sum_rejected(const ww_output_sum *sum)
+{
+    return sum->words[sum->word_count - 2];
+}
+
+ww_status ww_output_sum_fail(const ww_problem *problem, ww_error *error)
+{
+    return ww_fail(error, WW_DIVERGED,
+                   "an output is not finite or not below %g in magnitude; a smaller "
+                   "training.rate may help",
+                   problem->output_format.limit);
+}
+
+ww_status ww_output_sum_finish(ww_output_sum *sum, int64_t request, int64_t *requests,
+                               double *outputs, ww_error *error)
+{
+    WW_TRY(ww_output_sum_over_ranks(sum, request, requests, error));
     return ww_output_sum_take(sum, outputs, error);
 }
 
 ww_status ww_output_sum_take(const ww_output_sum *sum, double *outputs, ww_error *error)
 {
     const int64_t k = sum->problem->outputs;
-    if (sum->words[sum->word_count - 2] > 0)
-        return ww_fail(error, WW_DIVERGED,
-                       "an output is not finite or not below %g in magnitude; a smaller "
-                       "training.rate may help",
-                       sum->problem->output_format.limit);
+    if (ww_output_sum_rejected(sum) > 0)
+        return ww_output_sum_fail(sum->problem, error);
     for (int64_t start = 0; start < sum->samples; start += WW_SAMPLE_BLOCK) {
         const int64_t count = ww_block_size(sum->samples, start);
         ww_sum_values(&sum->problem->output_format, output_words(sum, start), (size_t)(count * k),

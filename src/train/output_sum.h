@@ -51,6 +51,13 @@ void ww_output_sum_add_extras(ww_output_sum *sum, int64_t start, int64_t count,
 ww_status ww_output_sum_finish(ww_output_sum *sum, int64_t request, int64_t *requests,
                                double *outputs, ww_error *error);
 
+/// The parts of it: the sum over ranks, then whether terms were rejected, by their number, and the
+/// error that this is.
+ww_status ww_output_sum_over_ranks(ww_output_sum *sum, int64_t request, int64_t *requests,
+                                   ww_error *error);
+int64_t ww_output_sum_rejected(const ww_output_sum *sum);
+ww_status ww_output_sum_fail(const ww_problem *problem, ww_error *error);
+
 /// The outputs when somebody else has summed the words over ranks. As ww_output_sum_finish
 /// otherwise, but not collective: all ranks return the same.
 ww_status ww_output_sum_take(const ww_output_sum *sum, double *outputs, ww_error *error);

@@ -105,7 +105,7 @@ ww_engine_cost ww_shallow_cost(const ww_problem *problem, const ww_keeper *keepe
             threads * (ww_allocation_bytes(room, ROOM_ARRAYS) + (int64_t)sizeof(ww_shallow_room)) +
             (threads - 1) *
                 ww_output_sum_bytes_with(problem, problem->batch, ww_tally_extras(problem)) +
-            ww_batches_bytes(problem) + ww_step_bytes(problem),
+            ww_batches_bytes(problem) + ww_step_bytes(problem) + ww_section_sums_bytes(problem),
         // Products by the output weights, there and back; the output weights' own update.
         .step_flops =
             (problem->config->network.train_output ? 6.0 : 4.0) * pairs * (double)problem->outputs,
@@ -141,6 +141,7 @@ static ww_status make(ww_shallow *self, ww_tally *tally, ww_error *error)
     WW_TRY(make_rooms(self, error));
     WW_TRY(ww_batches_create(problem, &self->batches, error));
     WW_TRY(ww_step_create(&self->step, problem, tally, error));
+    WW_TRY(ww_section_sums_create(problem, &self->sections, error));
     return self->keeper->create(problem, &self->kept, error);
 }
 
@@ -194,6 +195,7 @@ void ww_shallow_destroy(void *state)
     if (self->kept != NULL)
         self->keeper->destroy(self->kept);
     ww_batches_free(self->batches);
+    ww_section_sums_free(self->sections);
     free(self->rooms);
     free(self->output_weights);
     free(self->narrow_weights);
@@ -229,7 +231,8 @@ ww_status ww_shallow_step(void *state, int64_t step, int64_t request, int64_t *r
     self->methods->narrow(self->step.gradients, problem->batch * problem->outputs, self->gradients);
     self->keeper->remember(self->kept, self->step.gradients);
     self->is_stale = true;
-    return WW_OK;
+    // What others of the column have a part in does not wait until somebody asks for weights.
+    return self->sections != NULL ? ww_shallow_update_by_sections(self, error) : WW_OK;
 }
 
 int64_t ww_shallow_probe_samples(const ww_problem *problem)

@@ -22,25 +22,29 @@ typedef struct ww_shallow_room {
     ww_output_sum sum;    ///< of the tiles of this thread; none for the first
 } ww_shallow_room;
 
+/// What gradients are summed up in where that goes by sections: shallow_sections.c.
+typedef struct ww_section_sums ww_section_sums;
+
 typedef struct ww_shallow {
     const ww_problem *problem;
     const ww_keeper *keeper;
     void *kept;
     const ww_activation_methods *methods;
     ww_batches *batches;
-    int64_t pattern_bytes;  ///< bytes of one unit's patterns on a batch
-    double *output_weights; ///< [local units, k]
-    void *narrow_weights;   ///< the same in the precision of training; themselves in double
-    uint8_t *patterns;      ///< [local units, pattern_bytes]: active in the last forward pass
-    int64_t *indices;       ///< [B], samples of the batch
-    int64_t *labels;        ///< [B]
-    double *targets;        ///< [B, k], where the data have them
-    void *gradients;        ///< [B, k], of the pending update
-    void *output_updates;   ///< [local units, k], where output weights are trained
-    double *tile;           ///< [tile units, d or what is kept], a tile that is asked for
-    ww_shallow_room *rooms; ///< [threads]
-    bool by_patterns;       ///< whether the keeper moves by patterns
-    bool is_stale;          ///< whether there is a pending update
+    int64_t pattern_bytes;     ///< bytes of one unit's patterns on a batch
+    double *output_weights;    ///< [local units, k]
+    void *narrow_weights;      ///< the same in the precision of training; themselves in double
+    uint8_t *patterns;         ///< [local units, pattern_bytes]: active in the last forward pass
+    int64_t *indices;          ///< [B], samples of the batch
+    int64_t *labels;           ///< [B]
+    double *targets;           ///< [B, k], where the data have them
+    void *gradients;           ///< [B, k], of the pending update
+    void *output_updates;      ///< [local units, k], where output weights are trained
+    double *tile;              ///< [tile units, d or what is kept], a tile that is asked for
+    ww_shallow_room *rooms;    ///< [threads]
+    bool by_patterns;          ///< whether the keeper moves by patterns
+    bool is_stale;             ///< whether there is a pending update
+    ww_section_sums *sections; ///< NULL: updates go to the weights block by block
     ww_step step;
 } ww_shallow;
 
@@ -72,6 +76,32 @@ void ww_shallow_update(ww_shallow *self);
 
 /// The same, and then adds the outputs of all tiles on the batch at hand to the step's sum.
 void ww_shallow_pass(ww_shallow *self);
+
+/// Applies the pending update by sections of samples: sums of each are added up, over the ranks of
+/// the column too, as order-independent integers, and go to the weights at once. Where a sum is out
+/// of range weights become NaN, so that the next forward pass diverges on all ranks. Collective
+/// over the column.
+ww_status ww_shallow_update_by_sections(ww_shallow *self, ww_error *error);
+/// Room for it; NULL, and WW_OK, where there is one section. Not collective.
+ww_status ww_section_sums_create(const ww_problem *problem, ww_section_sums **sums,
+                                 ww_error *error);
+void ww_section_sums_free(ww_section_sums *sums);
+/// Bytes that it takes. Pure.
+int64_t ww_section_sums_bytes(const ww_problem *problem);
+
+/// Derivatives of the loss by the pre-activations of a tile on a block of the pending batch, into
+/// the room's coefficients.
+void ww_shallow_find_coefficients(const ww_shallow *self, ww_shallow_room *room, ww_rows tile,
+                                  int64_t start, int64_t count);
+/// updates [units, k] = -eta activations^T gradients on such a block, or that added to them, by the
+/// hidden weights as they are.
+void ww_shallow_find_output_updates(ww_shallow *self, ww_shallow_room *room, ww_rows tile,
+                                    int64_t start, int64_t count, bool adds, void *updates);
+/// Where updates of the output weights of a tile wait, and what adds them to these where they are
+/// trained. Output weights move after the hidden ones: each of the two by the other as it was (BR
+/// section 5).
+void *ww_shallow_output_updates(const ww_shallow *self, ww_rows tile);
+void ww_shallow_move_output_weights(ww_shallow *self, ww_rows tile);
 
 /// Adds the outputs of all tiles on the batch at hand to `sum`, in the shape of a step. There is no
 /// pending update.

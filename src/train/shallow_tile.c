@@ -26,7 +26,7 @@ static void *output_weights_of(const ww_shallow *self, ww_rows tile)
     return ww_place(self->methods, all, tile.first * self->problem->outputs);
 }
 
-static void *output_updates_of(const ww_shallow *self, ww_rows tile)
+void *ww_shallow_output_updates(const ww_shallow *self, ww_rows tile)
 {
     return ww_place(self->methods, self->output_updates, tile.first * self->problem->outputs);
 }
@@ -41,44 +41,53 @@ static const void *gradients_of(const ww_shallow *self, int64_t start)
     return ww_place(self->methods, self->gradients, start * self->problem->outputs);
 }
 
-// output_updates += -eta activations^T gradients on a block of the pending batch: what the output
-// weights of a tile move by, before its hidden weights do.
-static void find_output_updates(const task *now, ww_shallow_room *room, ww_rows tile)
+void ww_shallow_find_output_updates(ww_shallow *self, ww_shallow_room *room, ww_rows tile,
+                                    int64_t start, int64_t count, bool adds, void *updates)
 {
-    ww_shallow *self = now->self;
     const ww_problem *problem = self->problem;
-    self->keeper->preactivate(self->kept, WW_PASS_UPDATE, tile, now->start, now->count,
-                              room->preactivations);
-    self->methods->activate(problem->negative_slope, room->preactivations, tile.units * now->count,
+    self->keeper->preactivate(self->kept, WW_PASS_UPDATE, tile, start, count, room->preactivations);
+    self->methods->activate(problem->negative_slope, room->preactivations, tile.units * count,
                             room->active);
     self->methods->output_updates(-problem->learning_rate, room->preactivations,
-                                  gradients_of(self, now->start), tile.units, now->count,
-                                  problem->outputs, now->start > 0, output_updates_of(self, tile));
+                                  gradients_of(self, start), tile.units, count, problem->outputs,
+                                  adds, updates);
 }
 
-// Derivatives of the loss by the pre-activations of a tile on a block of the pending batch. The
-// gradients are already those of the batch's mean or sum.
+// Those of a block of the pending batch, for the output weights of a tile: before its hidden
+// weights move.
+static void find_output_updates(const task *now, ww_shallow_room *room, ww_rows tile)
+{
+    ww_shallow_find_output_updates(now->self, room, tile, now->start, now->count, now->start > 0,
+                                   ww_shallow_output_updates(now->self, tile));
+}
+
+// The gradients are already those of the batch's mean or sum.
+void ww_shallow_find_coefficients(const ww_shallow *self, ww_shallow_room *room, ww_rows tile,
+                                  int64_t start, int64_t count)
+{
+    const ww_problem *problem = self->problem;
+    self->methods->derive(output_weights_of(self, tile), gradients_of(self, start), tile.units,
+                          count, problem->outputs, room->coefficients);
+    ww_unpack_patterns(patterns_of(self, tile, start), self->pattern_bytes, tile.units, count,
+                       room->active);
+    self->methods->mask(problem->negative_slope, room->active, tile.units * count,
+                        room->coefficients);
+}
+
 static void find_coefficients(const task *now, ww_shallow_room *room, ww_rows tile)
 {
-    const ww_shallow *self = now->self;
-    const ww_problem *problem = self->problem;
-    self->methods->derive(output_weights_of(self, tile), gradients_of(self, now->start), tile.units,
-                          now->count, problem->outputs, room->coefficients);
-    ww_unpack_patterns(patterns_of(self, tile, now->start), self->pattern_bytes, tile.units,
-                       now->count, room->active);
-    self->methods->mask(problem->negative_slope, room->active, tile.units * now->count,
-                        room->coefficients);
+    ww_shallow_find_coefficients(now->self, room, tile, now->start, now->count);
 }
 
 // Output weights that are trained move after the hidden ones: each of the two by the other as it
 // was (BR section 5).
-static void move_output_weights(ww_shallow *self, ww_rows tile)
+void ww_shallow_move_output_weights(ww_shallow *self, ww_rows tile)
 {
     const int64_t k = self->problem->outputs;
     void *weights = output_weights_of(self, tile);
     if (!self->problem->config->network.train_output)
         return;
-    self->methods->add(output_updates_of(self, tile), tile.units * k, weights);
+    self->methods->add(ww_shallow_output_updates(self, tile), tile.units * k, weights);
     self->methods->widen(weights, tile.units * k, self->output_weights + tile.first * k);
 }
 
@@ -156,7 +165,7 @@ static void move_output_tile(void *context, int worker, int64_t local_tile)
 {
     const task *now = context;
     (void)worker;
-    move_output_weights(now->self, ww_tile_rows(now->self->problem, local_tile));
+    ww_shallow_move_output_weights(now->self, ww_tile_rows(now->self->problem, local_tile));
 }
 
 static void forward_tile(void *context, int worker, int64_t local_tile)
@@ -186,7 +195,7 @@ static void stream_tile(void *context, int worker, int64_t local_tile)
         move_hidden_weights(now, room, tile);
         keeper->preactivate(self->kept, WW_PASS_FORWARD, tile, 0, now->count, room->preactivations);
     }
-    move_output_weights(self, tile);
+    ww_shallow_move_output_weights(self, tile);
     end_forward(now, worker, tile);
 }
 

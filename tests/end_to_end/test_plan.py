@@ -351,8 +351,10 @@ class PlanTest(ProgramTest):
                 name = "data set" if a_node == 1 else "data set, a rank's part of the node's"
                 self.assertLess(abs(memory[name] / (inputs / a_node + labels) - 1.0), 0.005)
                 if 1 < a_node < ranks:
+                    # Some of its ranks have a tile less than the first.
                     told = memory[f"on a node of {a_node} ranks"]
-                    self.assertLess(abs(told / (a_node * memory[whole]) - 1.0), 0.005)
+                    self.assertLess(told, 1.005 * a_node * memory[whole])
+                    self.assertGreater(told, 0.97 * a_node * memory[whole])
                 # Each further node takes a copy, and further ranks of a node none.
                 alone = ranks * (memory[whole] - inputs / a_node)
                 if 1000000 / 1024 > ranks:  # ranks have unlike numbers of tiles
@@ -459,7 +461,8 @@ class PlanTest(ProgramTest):
             encoding="utf-8",
         )
         told, peak = self.check("gradient descent", (), 1)
-        self.assertLess(told, 36e6 + 65e6)
+        sections = 16 * 128 * 500 * 24e-6  # MB: sums of a section of samples, and of all
+        self.assertLess(told, 36e6 + 65e6 + 1e6 * sections)
         self.assertGreater(peak, 36e6)
 
     @unittest.skipUnless(FASHION.is_dir(), "dataset-fashion-mnist is not installed")

@@ -62,7 +62,8 @@ static void restart(run *self)
     ww_engine_carry_save(self->engine, words);
     ww_engine_carry_load(next.engine, words);
     free(words);
-    ww_engine_restored(next.engine, ww_engine_steps(self->engine));
+    ww_error error = {0};
+    assert_int_equal(ww_engine_restored(next.engine, ww_engine_steps(self->engine), &error), WW_OK);
     memcpy(next.carry, self->carry, sizeof next.carry);
     end(self);
     *self = next;

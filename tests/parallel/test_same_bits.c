@@ -1,130 +1,25 @@
 // Training and measuring have the same bits on all ranks together, of three threads each, as on one
 // rank alone.
 
-#include "cmocka_all.h"
-#include "small_problem.h"
+#include "outcome.h"
 
-#include "widthwise/measure.h"
-
-#include <string.h>
-
-typedef struct outcome {
-    double *rows; // [records, values]
-    int64_t values;
-    double *weights; // [m, d], of the tiles this rank owns; the rest is 0
-    double *output;  // [m, k] likewise
-    double *tally;   // as in a checkpoint
-    size_t tally_words;
-    bool rests;
-    double final[256];
-} outcome;
-
-enum {
-    WIDTH = 700,
-    DIMENSION = 9,
-    STEPS = 12,
-    EVERY = 4,
-    RECORDS = STEPS / EVERY + 1,
-    MOST_OUTPUTS = 3
-};
-
-static void train(MPI_Comm communicator, int threads, const char *const *settings, size_t count,
-                  int64_t classes, outcome *result)
-{
-    small_problem small;
-    ww_error error = {0};
-    if (!small_problem_make(&small, communicator, settings, count, 60, 45, DIMENSION, classes,
-                            &error))
-        fail_msg("%s", error.message);
-    small.parallel.threads = threads;
-    double separator[DIMENSION], margins[60];
-    if (small.problem.config->loss == WW_LOSS_HINGE)
-        small_separate(&small, separator, margins, false);
-    const ww_problem *problem = &small.problem;
-    ww_measure_plan *plan = NULL;
-    if (ww_measure_plan_make(problem->config, problem->data, &plan, &error) != WW_OK)
-        fail_msg("%s", error.message);
-    result->values = ww_measure_values(plan);
-    result->rows = calloc((size_t)(RECORDS * result->values), sizeof(double));
-    result->weights = calloc(WIDTH * DIMENSION, sizeof(double));
-    result->output = calloc(WIDTH * MOST_OUTPUTS, sizeof(double));
-    result->rests = false;
-    result->tally_words = ww_engine_carry_words(problem);
-    result->tally = calloc(result->tally_words + 1, sizeof(double));
-    memset(result->final, 0, sizeof result->final);
-    ww_engine *engine = NULL;
-    ww_batches *batches = NULL;
-    ww_origin *origin = NULL;
-    assert_int_equal(ww_engine_create(problem, &engine, &error), WW_OK);
-    assert_int_equal(ww_origin_create(plan, problem, engine, &origin, &error), WW_OK);
-    assert_int_equal(ww_batches_create(problem, &batches, &error), WW_OK);
-    double carry[16];
-    assert_true(ww_measure_carry_count(plan) <= 16);
-    ww_measure_carry_start(plan, carry);
-    for (int64_t record = 0; record < RECORDS; record++) {
-        while (ww_engine_steps(engine) < record * EVERY) {
-            double loss = 0.0;
-            int64_t requests = 0;
-            assert_int_equal(ww_engine_step(engine, 1, &requests, &loss, &error), WW_OK);
-            assert_int_equal(requests, small.parallel.size);
-        }
-        assert_int_equal(ww_measure_record(plan, problem, origin, engine, batches, carry,
-                                           result->rows + record * result->values, &error),
-                         WW_OK);
-    }
-    assert_true(ww_measure_final_values(plan) <= 256);
-    if (ww_measure_finish(plan, problem, origin, engine, carry, NULL, NULL, result->final,
-                          &error) != WW_OK)
-        fail_msg("%s", error.message);
-    for (int64_t i = 0; i < problem->tiling.local_tiles; i++) {
-        const int64_t tile = problem->tiling.first_tile + i;
-        memcpy(result->weights + tile * problem->tiling.tile_units * DIMENSION,
-               ww_engine_tile(engine, tile),
-               (size_t)(ww_tile_size(&problem->tiling, tile) * DIMENSION) * sizeof(double));
-    }
-    memcpy(result->output + problem->tiling.first_unit * problem->outputs,
-           ww_engine_output_weights(engine),
-           (size_t)(problem->tiling.local_units * problem->outputs) * sizeof(double));
-    ww_engine_carry_save(engine, result->tally);
-    if (ww_engine_tally(engine) != NULL) {
-        ww_rest rest = {0};
-        assert_true(ww_engine_tally(engine)->updates > 0);
-        assert_int_equal(ww_engine_rest(engine, 0, &rest, &error), WW_OK);
-        result->rests = rest.rests;
-    }
-    ww_batches_free(batches);
-    ww_origin_free(origin);
-    ww_engine_free(engine);
-    ww_measure_plan_free(plan);
-    small_problem_free(&small);
-}
+enum { WIDTH = 700, DIMENSION = 9, STEPS = 12, EVERY = 4 };
 
 static void compare_of(int64_t classes, const char *const *settings, size_t count)
 {
+    outcome_shape shape = {.width = WIDTH,
+                           .dimension = DIMENSION,
+                           .train = 60,
+                           .test = 45,
+                           .classes = classes,
+                           .steps = STEPS,
+                           .every = EVERY,
+                           .threads = 1};
     outcome alone;
-    outcome together;
-    train(MPI_COMM_SELF, 1, settings, count, classes, &alone);
-    train(MPI_COMM_WORLD, 3, settings, count, classes, &together);
-    assert_int_equal(alone.rests, together.rests);
-    assert_memory_equal(alone.tally, together.tally, alone.tally_words * sizeof(double));
-    assert_int_equal(alone.values, together.values);
-    assert_memory_equal(alone.rows, together.rows,
-                        (size_t)(RECORDS * alone.values) * sizeof(double));
-    assert_memory_equal(alone.final, together.final, sizeof alone.final);
-    // Every weight is on one rank: adding zeros of the others changes nothing.
-    MPI_Allreduce(MPI_IN_PLACE, together.weights, WIDTH * DIMENSION, MPI_DOUBLE, MPI_SUM,
-                  MPI_COMM_WORLD);
-    assert_memory_equal(alone.weights, together.weights, WIDTH * DIMENSION * sizeof(double));
-    MPI_Allreduce(MPI_IN_PLACE, together.output, WIDTH * MOST_OUTPUTS, MPI_DOUBLE, MPI_SUM,
-                  MPI_COMM_WORLD);
-    assert_memory_equal(alone.output, together.output, WIDTH * MOST_OUTPUTS * sizeof(double));
-    outcome *const both[] = {&alone, &together};
-    for (int i = 0; i < 2; i++) {
-        free(both[i]->rows);
-        free(both[i]->weights);
-        free(both[i]->output);
-        free(both[i]->tally);
-    }
+    outcome_train(MPI_COMM_SELF, &shape, settings, count, &alone);
+    shape.threads = 3;
+    (void)outcome_compare(&shape, settings, count, &alone);
+    outcome_free(&alone);
 }
 
 static void compare(const char *const *settings, size_t count)

@@ -179,6 +179,16 @@ static void test_gd_over_several_blocks(void **state)
     train_and_compare(settings, 3, 1101, 5, 4);
 }
 
+static void test_gd_by_sections(void **state)
+{
+    (void)state;
+    // Three sections, in two of which no block is short.
+    static const char *const settings[] = {"network.width=140", "training.method=gd",
+                                           "data.train=9000"};
+    assert_true(9000 > 2 * WW_SECTION_SAMPLES);
+    train_and_compare(settings, 3, 9000, 5, 4);
+}
+
 static void test_asking_for_weights_changes_no_bit(void **state)
 {
     (void)state;
@@ -525,6 +535,7 @@ int main(int count, char **words)
         cmocka_unit_test(test_sgd),
         cmocka_unit_test(test_sgd_with_replacement_and_leaky_units),
         cmocka_unit_test(test_gd_over_several_blocks),
+        cmocka_unit_test(test_gd_by_sections),
         cmocka_unit_test(test_asking_for_weights_changes_no_bit),
         cmocka_unit_test(test_divergence_is_an_outcome),
         cmocka_unit_test(test_batches),

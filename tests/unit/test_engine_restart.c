@@ -73,7 +73,8 @@ static void put_back(ww_engine *engine, const ww_problem *problem, const kept_st
     memcpy(ww_engine_output_storage(engine), kept->output,
            (size_t)(m * problem->outputs) * sizeof(double));
     ww_engine_carry_load(engine, kept->tally);
-    ww_engine_restored(engine, step);
+    ww_error error = {0};
+    assert_int_equal(ww_engine_restored(engine, step, &error), WW_OK);
 }
 
 static void assert_same(const kept_state *a, const kept_state *b, const ww_problem *problem)

@@ -395,7 +395,7 @@ static void test_restoring(void **state)
                                          ww_engine_layer_tile(first, layer, tile));
         memcpy(ww_engine_output_storage(second), ww_engine_output_weights(first),
                (size_t)(WIDTH * problem->outputs) * sizeof(double));
-        ww_engine_restored(second, 4);
+        assert_int_equal(ww_engine_restored(second, 4, &error), WW_OK);
         for (int64_t step = 0; step < 3; step++) {
             assert_int_equal(ww_engine_step(first, 0, NULL, &loss[0], &error), WW_OK);
             assert_int_equal(ww_engine_step(second, 0, NULL, &loss[1], &error), WW_OK);
