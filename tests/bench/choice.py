@@ -1,13 +1,13 @@
 """Whether `training.engine: auto` chooses well: a grid of shapes, each by `widthwise plan --tune`.
 
-    python3 tests/bench/choice.py build/release/widthwise [--shapes 60] [--seconds 5] [--every 100000]
-                                  [--seed 1] [--clock processor] [--worse 1.2] [--json FILE]
+    python3 tests/bench/choice.py build/release/widthwise [--shapes 60] [--seed 1] [--seconds 5]
+                                  [--every 100000] [--clock processor] [--worse 1.2] [--json FILE]
 
-Shapes (m, d, n, B, k; sgd and gd; both precisions) are drawn from lists, the same ones for a --seed. Of
+Shapes (m, d, n, B, k; sgd and gd; both precisions) are drawn from lists, the same for a --seed. Of
 each it tells by what factor a step (with its part of a record) by the engine that `auto` chooses
 takes longer than by the fastest one; those where that is more than --worse are marked, and at the
-end stands how many there are and the mean factor. Engines are measured in turns in one process; with
---clock wall that is the time on the wall, which means little on a machine that others use.
+end stands how many there are and the mean factor. Engines are measured in turns in one process;
+with --clock wall that is the time on the wall, which means little on a machine that others use.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def settings_of(shape: Shape, every: int) -> list[str]:
 
 
 def measure(options: argparse.Namespace, shape: Shape) -> Optional[dict]:
-    """Seconds of a step by each engine, and which one `auto` chooses; None: it could not be done."""
+    """Seconds of a step by each engine, and which one `auto` chooses; None: it failed."""
     words = [word for text in settings_of(shape, options.every) for word in ("--set", text)]
     try:
         text = output_of([options.program, "plan", f"--tune={options.seconds}", *words])

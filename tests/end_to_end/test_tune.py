@@ -1,4 +1,4 @@
-"""`widthwise plan --tune`: which engines it measures, what it says of them, and that it changes nothing.
+"""`widthwise plan --tune`: which engines it measures, what it says, and that it changes nothing.
 
 What it measures is time, and no test looks at that.
 """
@@ -148,13 +148,14 @@ class TuneTest(ProgramTest):
         self.assertIn("5 ranks would do as much at a time as 7: there are 5 tiles", text)
 
     def test_a_part_of_the_network(self) -> None:
-        """Where the time is short it is said which part was measured, by whole tiles of each rank."""
+        """Where the time is short it is said which part was measured: whole tiles of each rank."""
         for ranks in (1, 3):
             text = self.tune(*SGD, "network.width=300000", ranks=ranks)
             self.check(text, ALL)
             said = re.search(
-                r"WITH (\d+) UNITS INSTEAD OF 300000, for lack of time: (\d+) tiles? of (\d+) units "
-                r"on a rank instead of (\d+) of 256", text,
+                r"WITH (\d+) UNITS INSTEAD OF 300000, for lack of time: (\d+) tiles? of (\d+) "
+                r"units on a rank instead of (\d+) of 256",
+                text,
             )
             assert said is not None, text
             width, tiles, units, whole = map(int, said.groups())
@@ -168,7 +169,7 @@ class TuneTest(ProgramTest):
             rows = rows_of(text)
             self.assertEqual([row.engine for row in rows][:4], ALL)
             for row in rows:
-                self.assertRegex(row.rest, r"not measured: DOES NOT FIT: a rank can have .* GB here")
+                self.assertRegex(row.rest, r"not measured: DOES NOT FIT: a rank can have .* GB")
             self.assertIn("no suggestion", text)
 
     def test_divergence(self) -> None:
@@ -207,7 +208,7 @@ class TuneTest(ProgramTest):
     def test_an_engine_that_cannot_be_made(self) -> None:
         """Memory that one rank alone is short of: all ranks leave that engine out."""
         run = [program(), *self.words(*SGD, "data.train=8000"), "--tune=10"]
-        limit = ["sh", "-c", 'ulimit -v 700000; exec "$@"', "sh"] # less than 8000^2 numbers more
+        limit = ["sh", "-c", 'ulimit -v 700000; exec "$@"', "sh"]  # less than 8000^2 numbers more
         for limited in (None, 1):
             command: list[Argument] = mpi(0)[:-2]
             for part in range(3):
