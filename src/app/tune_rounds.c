@@ -145,9 +145,10 @@ static ww_status warm_up(ww_tune *self, double until, ww_error *error)
     const double pairs = left / ((double)every * step + record); // of `every` steps and a record
     self->segment = (int64_t)wished;
     self->segments = 1;
-    if (!self->is_seldom && (double)every < wished && floor(pairs) * (double)every >= enough) {
+    if (!self->is_seldom && (double)every < wished) { // as in a run: records end what is begun
+        const int64_t least = (together + every - 1) / every;
         self->segment = every;
-        self->segments = (int64_t)pairs;
+        self->segments = pairs > (double)least ? (int64_t)pairs : least;
     } else if (self->segment > together) {
         self->segment -= self->segment % together;
     }

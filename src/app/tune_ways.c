@@ -94,7 +94,10 @@ static ww_status sum_needs(const ww_tune *self, int64_t width, need *sum, ww_err
 static bool fits_in_time(const ww_tune *self, const need *sum)
 {
     const double rounds = 1.0 + WW_TUNE_LEAST_ROUNDS; // with the one that warms up
-    const double records = self->is_seldom ? 1.0 : rounds;
+    const ww_member_layout *layout = &self->plan->members.list[self->member].layout;
+    const double every = (double)self->ways[0].config.measure.every;
+    const double together = (double)ww_tune_steps_together(layout->batch);
+    const double records = self->is_seldom ? 1.0 : rounds * ceil(together / every);
     return sum->making + rounds * sum->steps + records * sum->record <= self->seconds;
 }
 
