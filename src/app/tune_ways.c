@@ -207,6 +207,9 @@ static ww_status add_way(ww_tune *self, ww_engine_kind engine, ww_precision prec
     ww_error reason = {0};
     ww_measure_plan *plan = NULL;
     const ww_status status = ww_measure_plan_make(&way->config, chosen.data, &plan, &reason);
+    size_t quantities = 0;
+    if (status == WW_OK)
+        (void)ww_measure_trajectory(plan, &quantities);
     ww_measure_plan_free(plan);
     if (status == WW_USAGE) // a quantity of another engine is asked for
         return WW_OK;
@@ -215,6 +218,9 @@ static ww_status add_way(ww_tune *self, ww_engine_kind engine, ww_precision prec
         return status;
     }
     self->count++;
+    if (quantities != self->plan->members.list[self->member].layout.trajectory_count)
+        (void)snprintf(way->lack, sizeof way->lack,
+                       "measure.quantities: all has other quantities with it");
     return look_at_memory(self, way, error);
 }
 

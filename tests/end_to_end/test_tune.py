@@ -108,6 +108,14 @@ class TuneTest(ProgramTest):
             self.tune(*DEEP, "measure.quantities=[loss, layer_trajectory_length]"), ["layers"]
         )
 
+    def test_engines_that_measure_other_things(self) -> None:
+        """They are not held against each other."""
+        rows = rows_of(self.tune(*DEEP, "measure.quantities=[all]"))
+        self.assertEqual([row.engine for row in rows], ["dense", "samples", "layers", "layers"])
+        for row in rows:
+            is_other = row.engine != "layers"
+            self.assertEqual("all has other quantities with it" in row.rest, is_other, row)
+
     def test_choice_and_memory_are_those_of_plan(self) -> None:
         """What `auto` comes to, and what a rank takes by each engine, without program."""
         for settings, ranks in ((SGD, 1), (GD, 3)):
