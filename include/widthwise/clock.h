@@ -1,4 +1,4 @@
-/// Wall-clock time.
+/// Time: of the clock on the wall, and of processors.
 #ifndef WIDTHWISE_CLOCK_H
 #define WIDTHWISE_CLOCK_H
 
@@ -6,6 +6,9 @@
 
 /// Seconds of a clock that never goes back.
 double ww_seconds(void);
+
+/// Seconds that processors have worked for this process, all its threads together.
+double ww_processor_seconds(void);
 
 /// Now as UTC, ISO 8601, into `text` [size].
 void ww_time_text(char *text, size_t size);

@@ -406,6 +406,8 @@ int64_t ww_config_outputs(const ww_config *config, int64_t classes);
 /// Whether training is by the engine `layers`: where it is asked for, and with `auto` where there
 /// are several hidden layers, or the preset of deep networks.
 bool ww_config_has_layers(const ww_config *config);
+/// Whether steps of the configuration can be by `engine`, whatever training.engine is. Pure.
+bool ww_config_takes_engine(const ww_config *config, ww_engine_kind engine);
 /// Whether a quantity that is asked for is of what steps do to each hidden layer (ww_track). Pure.
 bool ww_config_tracks_layers(const ww_config *config);
 /// Whether the loss compares outputs with targets rather than with a label.
@@ -435,6 +437,7 @@ void ww_config_print_models(FILE *stream);
 /// Name of an enumeration's value as it stands in YAML.
 const char *ww_model_name(ww_model model);
 const char *ww_precision_name(ww_precision precision);
+const char *ww_engine_name(ww_engine_kind engine);
 const char *ww_source_name(ww_source source);
 
 #endif

@@ -1,5 +1,6 @@
 #include "app/calibrate.h"
 
+#include "app/miniature.h"
 #include "app/provenance.h"
 #include "widthwise/clock.h"
 #include "widthwise/gram_analysis.h"
@@ -51,14 +52,8 @@ static int64_t width_within(const ww_member_layout *layout, int64_t bytes)
 // A problem like that of the member, only smaller.
 typedef struct miniature {
     const ww_parallel *parallel;
-    ww_config config; // a copy that shares all pointers
     ww_dataset data;
-    ww_measure_plan *plan;
-    ww_problem problem;
-    ww_engine *engine;
-    ww_origin *origin;
-    ww_batches *batches;
-    double *carry, *values;
+    ww_miniature run;
 } miniature;
 
 static ww_status draw_samples(const miniature *self, ww_purpose purpose, int64_t count,
@@ -92,12 +87,12 @@ static ww_status draw_samples(const miniature *self, ww_purpose purpose, int64_t
 static ww_status begin(miniature *self, const ww_app_member *member, const ww_dataset *shape,
                        int64_t width, int64_t dimension, ww_error *error)
 {
-    self->config = *member->config;
-    self->config.network.width = width;
-    self->config.training.batch = least(self->config.training.batch, MOST_BATCH);
+    ww_config config = *member->config;
+    config.network.width = width;
+    config.training.batch = least(config.training.batch, MOST_BATCH);
     int64_t train = least(shape->train.count, MOST_SAMPLES);
-    if (self->config.training.method == WW_METHOD_SGD && train < self->config.training.batch)
-        train = self->config.training.batch;
+    if (config.training.method == WW_METHOD_SGD && train < config.training.batch)
+        train = config.training.batch;
     self->data = (ww_dataset){.dimension = dimension,
                               .classes = shape->classes,
                               .outputs = shape->outputs,
@@ -107,40 +102,16 @@ static ww_status begin(miniature *self, const ww_app_member *member, const ww_da
     if (status == WW_OK)
         status = draw_samples(self, WW_DRAW_TEST_INPUTS, least(shape->test.count, MOST_SAMPLES),
                               &self->data.test, error);
-    if (status == WW_OK)
-        status = ww_measure_plan_make(&self->config, &self->data, &self->plan, error);
     WW_TRY(ww_agree(self->parallel, status, error));
-    return ww_problem_make(&self->config, &self->data, self->parallel, &self->problem, error);
-}
-
-static ww_status make_engine(miniature *self, ww_error *error)
-{
-    self->problem.learning_rate = SMALL_RATE;
-    WW_TRY(ww_engine_create(&self->problem, &self->engine, error));
-    WW_TRY(ww_origin_create(self->plan, &self->problem, self->engine, &self->origin, error));
-    const size_t values =
-        (size_t)(ww_measure_values(self->plan) + ww_measure_final_values(self->plan));
-    ww_status status = ww_batches_create(&self->problem, &self->batches, error);
-    self->carry =
-        ww_allocate(ww_measure_carry_count(self->plan), sizeof(double), "carried values", error);
-    self->values = ww_allocate(values, sizeof(double), "values to calibrate with", error);
-    if (self->carry == NULL || self->values == NULL)
-        status = WW_FAILED;
-    if (status == WW_OK)
-        ww_measure_carry_start(self->plan, self->carry);
-    return ww_agree(self->parallel, status, error);
+    WW_TRY(ww_miniature_begin(&config, &self->data, self->parallel, &self->run, error));
+    self->run.problem.learning_rate = SMALL_RATE;
+    return WW_OK;
 }
 
 static void end(miniature *self)
 {
-    ww_origin_free(self->origin);
-    ww_engine_free(self->engine);
-    ww_batches_free(self->batches);
-    ww_measure_plan_free(self->plan);
+    ww_miniature_end(&self->run);
     ww_dataset_free(&self->data);
-    free(self->carry);
-    free(self->values);
-    *self = (miniature){.parallel = self->parallel};
 }
 
 // Lets the rank go through its first few tiles only.
@@ -160,12 +131,12 @@ static ww_status time_steps(miniature *self, double *seconds, int64_t *steps, ww
 {
     double loss = 0.0;
     int64_t over = 0;
-    WW_TRY(ww_engine_step(self->engine, 0, &over, &loss, error)); // makes room in BLAS and MPI
+    WW_TRY(ww_engine_step(self->run.engine, 0, &over, &loss, error)); // makes room in BLAS and MPI
     const double began = ww_seconds();
     *steps = 0;
     while (over == 0 && *steps < MOST_STEPS) {
         const bool enough = self->parallel->rank == 0 && ww_seconds() - began >= STEP_SECONDS;
-        WW_TRY(ww_engine_step(self->engine, enough, &over, &loss, error));
+        WW_TRY(ww_engine_step(self->run.engine, enough, &over, &loss, error));
         ++*steps;
     }
     *seconds = ww_seconds() - began;
@@ -182,18 +153,18 @@ static ww_status train(miniature *self, const ww_app_member *member, const ww_da
         width = width_within(&member->layout, MOST_WEIGHT_BYTES * (int64_t)self->parallel->size);
     WW_TRY(begin(self, member, shape, width, shape->dimension, error));
     if (!is_deep) // every unit of a layer looks at all of the layer before: there it must be whole
-        cut_tiling(&self->problem);
-    WW_TRY(make_engine(self, error));
+        cut_tiling(&self->run.problem);
+    WW_TRY(ww_miniature_make(&self->run, error));
     double seconds = 0.0;
     int64_t steps = 0;
     WW_TRY(time_steps(self, &seconds, &steps, error));
-    calibration->step_rate = ww_engine_cost_of(&self->problem).step_flops * (double)steps / seconds;
+    calibration->step_rate =
+        ww_engine_cost_of(&self->run.problem).step_flops * (double)steps / seconds;
     ww_measure_cost cost;
-    WW_TRY(ww_agree(self->parallel, ww_measure_cost_of(self->plan, &self->problem, &cost, error),
-                    error));
+    WW_TRY(ww_agree(self->parallel,
+                    ww_measure_cost_of(self->run.plan, &self->run.problem, &cost, error), error));
     const double began = ww_seconds();
-    WW_TRY(ww_measure_record(self->plan, &self->problem, self->origin, self->engine, self->batches,
-                             self->carry, self->values, error));
+    WW_TRY(ww_miniature_record(&self->run, error));
     if (cost.record_flops > 0.0)
         calibration->record_rate = cost.record_flops / (ww_seconds() - began);
     return WW_OK;
@@ -211,16 +182,16 @@ static ww_status finish(miniature *self, const ww_app_member *member, const ww_d
     const int64_t width = least(member->config->network.width, narrow);
     WW_TRY(begin(self, member, shape, width, dimension, error));
     ww_measure_cost cost;
-    WW_TRY(ww_agree(self->parallel, ww_measure_cost_of(self->plan, &self->problem, &cost, error),
-                    error));
+    WW_TRY(ww_agree(self->parallel,
+                    ww_measure_cost_of(self->run.plan, &self->run.problem, &cost, error), error));
     double most = cost.final_flops; // a rank may have no part in the work
     WW_TRY(ww_maximum(self->parallel, &most, 1, error));
     if (most <= 0.0)
         return WW_OK;
-    WW_TRY(make_engine(self, error));
+    WW_TRY(ww_miniature_make(&self->run, error));
     const double began = ww_seconds();
-    WW_TRY(ww_measure_finish(self->plan, &self->problem, self->origin, self->engine, self->carry,
-                             NULL, NULL, self->values, error));
+    WW_TRY(ww_measure_finish(self->run.plan, &self->run.problem, self->run.origin, self->run.engine,
+                             self->run.carry, NULL, NULL, self->run.values, error));
     calibration->final_rate = most / (ww_seconds() - began);
     return WW_OK;
 }
@@ -230,7 +201,7 @@ static ww_status work_on_gram(const miniature *self, const ww_gram_plan *plan, w
 {
     ww_gram_work work;
     ww_spectrum spectrum;
-    ww_status status = ww_gram_work_create(plan, &self->problem, &work, error);
+    ww_status status = ww_gram_work_create(plan, &self->run.problem, &work, error);
     if (status == WW_OK)
         status = ww_gram_take_samples(&work, error);
     if (status == WW_OK)
@@ -263,12 +234,13 @@ static ww_status time_gram(miniature *self, const ww_app_member *member, const w
     few.test.count = least(shape->test.count, MOST_GRAM_SAMPLES);
     WW_TRY(begin(self, member, &few, least(member->config->network.width, MOST_GRAM_WIDTH),
                  shape->dimension, error));
-    self->config.gram.labels = 0;     // the samples are drawn, whatever their source
-    self->config.gram.grid.count = 0; // there may be fewer ranks than planned
+    self->run.config.gram.labels = 0;     // the samples are drawn, whatever their source
+    self->run.config.gram.grid.count = 0; // there may be fewer ranks than planned
     ww_gram_plan plan;
-    WW_TRY(ww_agree(self->parallel, ww_gram_plan_make(&self->config, &self->data, &plan, error),
+    WW_TRY(ww_agree(self->parallel, ww_gram_plan_make(&self->run.config, &self->data, &plan, error),
                     error));
-    const ww_gram_cost cost = ww_gram_work_cost(&plan, &self->config, &self->data, self->parallel);
+    const ww_gram_cost cost =
+        ww_gram_work_cost(&plan, &self->run.config, &self->data, self->parallel);
     double most = cost.flops; // a rank may have no place
     WW_TRY(ww_maximum(self->parallel, &most, 1, error));
     const double began = ww_seconds();

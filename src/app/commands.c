@@ -157,7 +157,20 @@ static const command commands[] = {
      "  --memory-per-node G  the smallest number of ranks that fits into nodes of G gigabytes\n"
      "  --ranks-per-node R   ranks on such a node (default: processors of this machine)\n"
      "  --sample-groups G    groups of ranks that samples are divided over, as of `run`\n"
-     "  --no-calibration     no time, and memory without that of program and libraries\n",
+     "  --no-calibration     no time, and memory without that of program and libraries\n"
+     "  --tune[=SECONDS]     instead of all that: how long a step takes by each training.engine "
+     "that "
+     "can be\n"
+     "                       taken, in both precisions, on the data set, ranks and threads at "
+     "hand, "
+     "measured\n"
+     "                       in turns for about SECONDS (default: 30), and what a run could "
+     "change; "
+     "runs of\n"
+     "                       the same work once. It only suggests: no file is made, and `auto` "
+     "does "
+     "not\n"
+     "                       depend on it\n",
      ww_app_plan},
     {"theory", "print what the papers predict for a configuration's data, before any training",
      "usage: widthwise theory [CONFIG] [--set KEY=VALUE]... [options]\n"

@@ -49,15 +49,15 @@ static ww_status append_text(ww_option_texts *list, const char *value, ww_error 
     return WW_OK;
 }
 
-static ww_status take_gigabytes(const char *command, const char *name, const char *value,
-                                double *target, ww_error *error)
+// `unit` says what the number is of.
+static ww_status take_amount(const char *command, const char *name, const char *unit,
+                             const char *value, double *target, ww_error *error)
 {
     char *end = NULL;
     const double number = strtod(value, &end);
     if (end == value || *end != '\0' || !(number > 0.0) || !isfinite(number))
-        return ww_fail(error, WW_USAGE,
-                       "%s: %s wants a number of gigabytes (10^9 bytes) above 0, not `%s`", command,
-                       name, value);
+        return ww_fail(error, WW_USAGE, "%s: %s wants a number of %s above 0, not `%s`", command,
+                       name, unit, value);
     *target = number;
     return WW_OK;
 }
@@ -80,7 +80,10 @@ static ww_status take_value(const char *command, const ww_option *option, const 
     case WW_OPTION_INTEGER:
         return take_integer(command, option->name, value, option->target, error);
     case WW_OPTION_GIGABYTES:
-        return take_gigabytes(command, option->name, value, option->target, error);
+        return take_amount(command, option->name, "gigabytes (10^9 bytes)", value, option->target,
+                           error);
+    case WW_OPTION_MAYBE_SECONDS:
+        return take_amount(command, option->name, "seconds", value, option->target, error);
     case WW_OPTION_TEXTS:
         return append_text(option->target, value, error);
     }
@@ -124,6 +127,10 @@ ww_status ww_options_parse(const char *command, const ww_option *options, size_t
         }
         if (option->kind == WW_OPTION_MAYBE_TEXT && equals == NULL) {
             *(const char **)option->target = "";
+            continue;
+        }
+        if (option->kind == WW_OPTION_MAYBE_SECONDS && equals == NULL) {
+            *(double *)option->target = 0.0;
             continue;
         }
         if (equals == NULL && i + 1 == count)

@@ -19,6 +19,7 @@ typedef struct ww_option {
         WW_OPTION_MAYBE_TEXT, ///< "" where it is given without a value
         WW_OPTION_INTEGER,
         WW_OPTION_GIGABYTES,
+        WW_OPTION_MAYBE_SECONDS, ///< 0 where it is given without a value
         WW_OPTION_TEXTS
     } kind;
     void *target; ///< bool *, const char ** of texts, int64_t * (>= 0), double * (> 0), or

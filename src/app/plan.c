@@ -9,6 +9,7 @@
 #include "app/experiment.h"
 #include "app/node_memory.h"
 #include "app/options.h"
+#include "app/tune.h"
 #include "parallel/workers.h"
 #include "widthwise/clock.h"
 #include "widthwise/gram_ranks.h"
@@ -396,9 +397,22 @@ static ww_status print_plan(const ww_planning *self, ww_error *error)
     return print_conditions(self, error);
 }
 
+static ww_status tune(const ww_planning *self, ww_error *error)
+{
+    char ranks[64];
+    ww_ranks_text(self->ranks, ww_workers_given(), ranks, sizeof ranks);
+    if (self->parallel->rank == 0)
+        printf("%s: %zu run%s on %s, what steps take by each engine\n",
+               self->members.list[0].config->name, self->experiment.count,
+               self->experiment.count == 1 ? "" : "s", ranks);
+    return ww_tune_members(self, self->tune_seconds, error);
+}
+
 static ww_status plan(ww_planning *self, ww_error *error)
 {
     WW_TRY(prepare(self, error));
+    if (self->tune_seconds > 0.0)
+        return tune(self, error);
     if (self->calibrates)
         WW_TRY(ww_calibrate(&self->members.list[self->largest],
                             &self->members.list[self->largest].shape, ".", self->parallel,
@@ -422,12 +436,30 @@ static ww_status check_ranks(ww_planning *self, int64_t fullest, ww_error *error
     return ww_to_int(self->ranks, "--ranks", &checked, error);
 }
 
+// What is measured is what there is.
+static ww_status check_tuning(const ww_planning *self, bool quick, ww_error *error)
+{
+    const char *other = self->ranks > 0            ? "--ranks"
+                        : self->ranks_per_node > 0 ? "--ranks-per-node"
+                        : self->node_memory > 0.0  ? "--memory-per-node"
+                        : quick                    ? "--no-calibration"
+                                                   : NULL;
+    if (other == NULL)
+        return WW_OK;
+    return ww_fail(error, WW_USAGE,
+                   "plan: --tune measures on the ranks that it is started on, as by mpirun -n 4 "
+                   "widthwise plan CONFIG --tune; leave %s out",
+                   other);
+}
+
 ww_status ww_app_plan(const ww_parallel *parallel, int count, char **words, ww_error *error)
 {
     const char *operands[1] = {NULL};
     bool quick = false;
+    double tuning = -1.0;
     ww_option_texts settings = {0};
-    ww_planning self = {.parallel = parallel};
+    ww_parallel own = *parallel;
+    ww_planning self = {.parallel = &own};
     const ww_option options[] = {
         {"--set", NULL, WW_OPTION_TEXTS, &settings},
         {"--ranks", "-n", WW_OPTION_INTEGER, &self.ranks},
@@ -435,14 +467,21 @@ ww_status ww_app_plan(const ww_parallel *parallel, int count, char **words, ww_e
         {"--sample-groups", NULL, WW_OPTION_INTEGER, &self.sample_groups},
         {"--memory-per-node", NULL, WW_OPTION_GIGABYTES, &self.node_memory},
         {"--no-calibration", NULL, WW_OPTION_FLAG, &quick},
+        {"--tune", NULL, WW_OPTION_MAYBE_SECONDS, &tuning},
     };
     ww_status status = ww_options_parse("plan", options, sizeof options / sizeof options[0], count,
                                         words, operands, 1, error);
+    if (status == WW_OK && tuning >= 0.0)
+        status = check_tuning(&self, quick, error);
+    if (tuning >= 0.0)
+        self.tune_seconds = tuning > 0.0 ? tuning : WW_TUNE_SECONDS;
     int64_t fullest = 1;
     if (status == WW_OK)
         status = ww_nodes_fullest(parallel, &fullest, error);
     if (status == WW_OK)
         status = check_ranks(&self, fullest, error);
+    if (status == WW_OK)
+        own.sample_groups = ww_int(self.sample_groups);
     self.calibrates = !quick;
     status = ww_agree(parallel, status, error);
     if (status == WW_OK)

@@ -22,6 +22,7 @@ typedef struct ww_planning {
     bool is_here;           ///< it has the ranks that there are here, as they are here
     double node_memory;     ///< gigabytes, 0: not asked
     bool calibrates;
+    double tune_seconds; ///< that engines are measured for, in place of all else; 0: they are not
     ww_app_members members;
     ww_crews_job job;
     ww_member_cost *costs; ///< [members]

@@ -3,11 +3,21 @@
 #include <stdio.h>
 #include <time.h>
 
-double ww_seconds(void)
+static double read_clock(clockid_t clock)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+double ww_seconds(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+double ww_processor_seconds(void)
+{
+    return read_clock(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 void ww_time_text(char *text, size_t size)

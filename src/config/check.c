@@ -187,7 +187,25 @@ static ww_status check_engine(const ww_config *config, ww_error *error)
             config, key, error,
             "is %s, which is of one hidden layer, but network.depth is %lld; choose layers or auto",
             name, (long long)config->network.depth);
+    if (config->training.engine == WW_ENGINE_WINDOW && config->training.batch > WW_WINDOW_BATCH)
+        return ww_config_refuse(
+            config, key, error,
+            "is window, which takes batches of up to %d samples, but training.batch is %lld; "
+            "choose training.engine: dense or smaller batches",
+            WW_WINDOW_BATCH, (long long)config->training.batch);
+    if (config->training.method == WW_METHOD_GD && config->training.engine == WW_ENGINE_WINDOW)
+        return ww_config_refuse(
+            config, key, error,
+            "is window, which goes over batches, but training.method: gd has none; choose "
+            "training.method: sgd or training.engine: dense");
     return WW_OK;
+}
+
+bool ww_config_takes_engine(const ww_config *config, ww_engine_kind engine)
+{
+    ww_config other = *config;
+    other.training.engine = engine;
+    return check_engine(&other, NULL) == WW_OK;
 }
 
 static ww_status check_network(const ww_config *config, ww_error *error)
@@ -255,17 +273,6 @@ static ww_status check_loss(const ww_config *config, ww_error *error)
 static ww_status check_training(const ww_config *config, const ww_given *given, ww_error *error)
 {
     const int64_t batch = config->training.batch, train = config->data.train;
-    if (config->training.engine == WW_ENGINE_WINDOW && batch > WW_WINDOW_BATCH)
-        return ww_config_refuse(
-            config, "training.engine", error,
-            "is window, which takes batches of up to %d samples, but training.batch is %lld; "
-            "choose training.engine: dense or smaller batches",
-            WW_WINDOW_BATCH, (long long)batch);
-    if (config->training.method == WW_METHOD_GD && config->training.engine == WW_ENGINE_WINDOW)
-        return ww_config_refuse(
-            config, "training.engine", error,
-            "is window, which goes over batches, but training.method: gd has none; choose "
-            "training.method: sgd or training.engine: dense");
     if (config->training.method != WW_METHOD_SGD || train == WW_ALL_SAMPLES || batch <= train)
         return WW_OK;
     // Point at what the user wrote: a batch, or too few samples for the usual one.

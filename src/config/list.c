@@ -94,6 +94,11 @@ const char *ww_precision_name(ww_precision precision)
     return choice_name("precision", (unsigned)precision);
 }
 
+const char *ww_engine_name(ww_engine_kind engine)
+{
+    return choice_name("training.engine", (unsigned)engine);
+}
+
 const char *ww_model_name(ww_model model)
 {
     return choice_name("model", (unsigned)model);

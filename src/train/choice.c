@@ -1,6 +1,7 @@
 // Which engine `auto` stands for: a model of what a step costs by each, fitted once to measurements
-// on one core (tests/bench: bench_engine, bench_steps). A pure function of configuration and data,
-// never of timings or ranks, so that a run has the same bits everywhere.
+// on one core (tests/bench: bench_engine, bench_steps; choice.py and choice_model.py hold it
+// against measurements). A pure function of configuration and data, never of timings or ranks, so
+// that a run has the same bits everywhere.
 
 #include "train/engine.h"
 
@@ -25,13 +26,13 @@ static bool suits_window(const ww_problem *problem)
 // Nanoseconds in double precision; single precision takes half of each.
 static const double PRODUCT = 0.0385; // of a weight with a sample
 static const double SUM = 0.0286;     // of a sample added to a weight, half of them passed over
-static const double MEMORY = 0.63;    // of a number that comes from memory or goes there
-static const double DRAWING = 5.0;    // of a weight
+// Of a number that comes from memory or goes there. In a cache it is nearly as much, since products
+// with few samples have little to do with each.
+static const double MEMORY = 0.33;
+static const double DRAWING = 5.0; // of a weight
 
-// Below it everything is in a cache, and over soon by any engine.
-enum { LEAST_WEIGHTS = 1 << 18 };
-// Numbers that the caches of a few cores have room for.
-enum { CACHED = 1 << 22 };
+// Below it a step is over at once by any engine.
+enum { LEAST_WEIGHTS = 1 << 14 };
 
 // What else than `dense` is worth while must be better by so much.
 static const double CLEARLY = 0.85;
@@ -48,21 +49,19 @@ static times find_times(const ww_problem *problem)
     const double d = (double)problem->dimension;
     const double n = (double)problem->data->train.count;
     const double every = (double)problem->config->measure.every;
-    const bool is_cached = problem->tiling.width * problem->dimension < CACHED;
-    const double memory = is_cached ? 0.0 : MEMORY;
     const double work = batch * d * (PRODUCT + SUM);
-    const double moving = 2.0 * d * memory;
+    const double moving = 2.0 * d * MEMORY;
     const double steps = batch < WINDOW ? WINDOW / batch : 1.0; // of a window
     // Weights are made anew for every record.
     const double record = d * (n * SUM + DRAWING) / every;
     return (times){
         .dense = work > moving ? work : moving,
         .window = work + moving / steps +
-                  batch * (0.5 * WINDOW * PRODUCT + (0.5 * WINDOW / batch + 3.0) * memory),
+                  batch * (0.5 * WINDOW * PRODUCT + (0.5 * WINDOW / batch + 3.0) * MEMORY),
         .samples = batch * n * SUM + record +
-                   (is_gd ? 4.0 * n * memory
-                          : batch * (0.5 * COLUMNS * PRODUCT + 4.0 * memory) +
-                                2.0 * n * memory * batch / (batch < COLUMNS ? COLUMNS : batch)),
+                   (is_gd ? 4.0 * n * MEMORY
+                          : batch * (0.5 * COLUMNS * PRODUCT + 4.0 * MEMORY) +
+                                2.0 * n * MEMORY * batch / (batch < COLUMNS ? COLUMNS : batch)),
     };
 }
 

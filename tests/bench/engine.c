@@ -9,7 +9,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { OPERANDS = 5, FIXED_SETTINGS = 4, MOST_SETTINGS = 24, SETTING_SIZE = 64 };
 
@@ -51,12 +50,6 @@ static void make_data(ww_dataset *data, int64_t samples, int64_t dimension, int6
     }
 }
 
-// Of this process, without the time that others had the processor for.
-static double processor_time(void)
-{
-    return (double)clock() / (double)CLOCKS_PER_SEC;
-}
-
 // Steps that are timed together: engines that work ahead do so for as many as this, or a part of
 // it.
 static int64_t steps_together(const ww_problem *problem)
@@ -86,11 +79,11 @@ static void time_steps(const ww_problem *problem, int64_t turns)
     make_steps(engine, steps); // the first has no update to make
     for (int64_t turn = 0; turn < turns; turn++) {
         MPI_Barrier(problem->parallel->communicator);
-        const double used = processor_time();
+        const double used = ww_processor_seconds();
         const double began = ww_seconds();
         make_steps(engine, steps);
         const double seconds = (ww_seconds() - began) / (double)steps;
-        const double processor = (processor_time() - used) / (double)steps;
+        const double processor = (ww_processor_seconds() - used) / (double)steps;
         best = seconds < best ? seconds : best;
         least = processor < least ? processor : least;
     }

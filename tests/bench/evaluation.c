@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
     OPERANDS = 5,
@@ -78,14 +77,6 @@ static void free_samples(ww_samples *set)
     free(set->labels);
     free(set->components);
     free(set->targets);
-}
-
-// Of this process, without the time that others had the processor for.
-static double processor_time(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
 // One set of quantities, with an engine of its own.
@@ -196,7 +187,7 @@ static void time_records(way *ways, const ww_parallel *parallel, int rounds)
     for (int round = -1; round < rounds; round++)
         for (int which = 0; which < WAYS; which++) {
             MPI_Barrier(parallel->communicator);
-            const double used = processor_time();
+            const double used = ww_processor_seconds();
             if (which == 0)
                 cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, SQUARE, SQUARE, SQUARE, 1.0,
                             matrices, SQUARE, matrices + size, SQUARE, 0.0, matrices + 2 * size,
@@ -204,7 +195,7 @@ static void time_records(way *ways, const ww_parallel *parallel, int rounds)
             else
                 make_record(&ways[which - 1]);
             if (round >= 0) // the one before them brings memory in
-                seconds[which][round] = processor_time() - used;
+                seconds[which][round] = ww_processor_seconds() - used;
         }
     free(matrices);
     if (parallel->rank == 0)

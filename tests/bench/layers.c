@@ -8,7 +8,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { DIMENSION = 64, OUTPUTS = 10, SETTINGS = 6, SETTING_SIZE = 96 };
 
@@ -90,12 +89,6 @@ static double now(const bench *self)
     return ww_seconds();
 }
 
-// Of this process, without the time that others had the processor for.
-static double processor_time(void)
-{
-    return (double)clock() / (double)CLOCKS_PER_SEC;
-}
-
 static void time_steps(const bench *self)
 {
     ww_engine *engine = NULL;
@@ -104,9 +97,9 @@ static void time_steps(const bench *self)
     stop_at(ww_engine_create(&self->problem, &engine, &error), &error);
     for (int64_t i = 0; i <= self->steps; i++) { // the first one brings memory in
         double loss = 0.0;
-        const double began = now(self), used = processor_time();
+        const double began = now(self), used = ww_processor_seconds();
         stop_at(ww_engine_step(engine, 0, NULL, &loss, &error), &error);
-        const double spent = processor_time() - used, seconds = now(self) - began;
+        const double spent = ww_processor_seconds() - used, seconds = now(self) - began;
         best = i > 0 && seconds < best ? seconds : best;
         least = i > 0 && spent < least ? spent : least;
     }

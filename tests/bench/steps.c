@@ -2,12 +2,12 @@
 // loss on samples with a hyperplane between them: at first nearly every step changes weights, then
 // few do, at rest none.
 
+#include "widthwise/clock.h"
 #include "widthwise/train.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { SAMPLES = 3000, SETTINGS = 24 };
 
@@ -40,17 +40,11 @@ static void make_data(ww_dataset *data, int64_t dimension)
     }
 }
 
-// Processor time of this process.
-static double used(void)
-{
-    return (double)clock() / (double)CLOCKS_PER_SEC;
-}
-
 // Microseconds of a step over `steps` steps, and the share of them that changed weights.
 static double time_steps(ww_engine *engine, int64_t steps, double *share)
 {
     const int64_t before = ww_engine_tally(engine)->updates;
-    const double began = used();
+    const double began = ww_processor_seconds();
     for (int64_t i = 0; i < steps; i++) {
         double loss = 0.0;
         int64_t requests = 0;
@@ -61,7 +55,7 @@ static double time_steps(ww_engine *engine, int64_t steps, double *share)
         }
     }
     *share = (double)(ww_engine_tally(engine)->updates - before) / (double)steps;
-    return 1e6 * (used() - began) / (double)steps;
+    return 1e6 * (ww_processor_seconds() - began) / (double)steps;
 }
 
 static void time_engine(const char *engine_setting, int64_t width, int64_t batch,

@@ -46,6 +46,10 @@ static void test_choice(void **state)
     EXPECT("engine samples (auto)", 80, "network.width=10000", "training.method=gd");
     EXPECT("engine dense (auto)", 9, "network.width=100000", "training.method=gd"); // n > 2 d
     EXPECT("engine dense (auto)", 80, "network.width=10000", "measure.every=1");    // needs weights
+    // Weights that a cache has room for are no other case.
+    EXPECT("engine samples (auto)", 80, "network.width=300", "training.method=gd");
+    EXPECT("engine dense (auto)", 80, "network.width=200", "training.method=gd"); // over at once
+    EXPECT("engine window (auto)", 80, "network.width=1000", "measure.every=1", "training.batch=2");
     EXPECT("engine window (auto)", 80, "network.width=60000", "measure.every=1",
            "training.batch=2");
 }

@@ -13,24 +13,26 @@ typedef struct parsed {
     int64_t member;
     ww_option_texts settings;
     const char *profile;
+    double tune;
     const char *operands[1];
 } parsed;
 
 static ww_status parse(parsed *result, const char *const *words, int count, ww_error *error)
 {
-    *result = (parsed){.member = -1};
+    *result = (parsed){.member = -1, .tune = -1.0};
     const ww_option options[] = {
         {"--force", NULL, WW_OPTION_FLAG, &result->force},
         {"--output", "-o", WW_OPTION_TEXT, &result->output},
         {"--member", NULL, WW_OPTION_INTEGER, &result->member},
         {"--set", NULL, WW_OPTION_TEXTS, &result->settings},
         {"--profile", NULL, WW_OPTION_MAYBE_TEXT, &result->profile},
+        {"--tune", NULL, WW_OPTION_MAYBE_SECONDS, &result->tune},
     };
     char *copies[8];
     for (int i = 0; i < count; i++)
         copies[i] = strdup(words[i]);
-    const ww_status status =
-        ww_options_parse("run", options, 5, count, copies, result->operands, 1, error);
+    const ww_status status = ww_options_parse("run", options, sizeof options / sizeof options[0],
+                                              count, copies, result->operands, 1, error);
     if (status == WW_OK && result->output != NULL)
         assert_string_equal(result->output, "f.h5");
     if (status == WW_OK && result->operands[0] != NULL)
@@ -81,6 +83,14 @@ static void test_a_value_that_may_be_missing(void **state)
     assert_non_null(result.profile);
     assert_int_equal(parse(&result, with + 1, 1, &error), WW_OK);
     assert_null(result.profile);
+    assert_true(result.tune == -1.0);
+    const char *const some[] = {"--tune=2.5"};
+    assert_int_equal(parse(&result, some, 1, &error), WW_OK);
+    assert_true(result.tune == 2.5);
+    const char *const no_number[] = {"--tune", "c.yaml"};
+    assert_int_equal(parse(&result, no_number, 2, &error), WW_OK);
+    assert_true(result.tune == 0.0);
+    assert_non_null(result.operands[0]);
 }
 
 static void test_mistakes(void **state)
@@ -91,11 +101,17 @@ static void test_mistakes(void **state)
         int count;
         const char *says;
     } cases[] = {
-        {{"--forse"}, 1, "`--force`"},        {{"--zzzzzzzz"}, 1, "--help"},
-        {{"--output"}, 1, "wants a value"},   {{"--member", "x"}, 2, "whole number"},
-        {{"--member=-1"}, 1, "at least 0"},   {{"--force=yes"}, 1, "takes no value"},
-        {{"c.yaml", "d.yaml"}, 2, "d.yaml"},  {{"--member", "99999999999999999999"}, 2, "whole"},
+        {{"--forse"}, 1, "`--force`"},
+        {{"--zzzzzzzz"}, 1, "--help"},
+        {{"--output"}, 1, "wants a value"},
+        {{"--member", "x"}, 2, "whole number"},
+        {{"--member=-1"}, 1, "at least 0"},
+        {{"--force=yes"}, 1, "takes no value"},
+        {{"c.yaml", "d.yaml"}, 2, "d.yaml"},
+        {{"--member", "99999999999999999999"}, 2, "whole"},
         {{"--profile="}, 1, "wants a value"},
+        {{"--tune=0"}, 1, "a number of seconds above 0"},
+        {{"--tune=inf"}, 1, "a number of seconds above 0"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         ww_error error = {0};
