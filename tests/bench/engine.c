@@ -1,7 +1,7 @@
 // Seconds of a step of an engine, by hand: mpirun -n R bench_engine WIDTH DIMENSION SAMPLES OUTPUTS
 // TURNS [SETTING...]. Labels are random; a turn are the steps whose batches have 128 samples
 // together, or one; the fastest counts, and of their processor time the least. Settings are those
-// of the program, as training.batch=16.
+// of the program, as training.batch=16; sample-groups=G is its option --sample-groups.
 
 #include "widthwise/clock.h"
 #include "widthwise/train.h"
@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { OPERANDS = 5, FIXED_SETTINGS = 4, MOST_SETTINGS = 24, SETTING_SIZE = 64 };
 
@@ -116,8 +117,12 @@ int main(int count, char **words)
     (void)snprintf(fixed[3], SETTING_SIZE, "measure.quantities=[]");
     for (; used < FIXED_SETTINGS; used++)
         settings[used] = fixed[used];
+    static const char groups[] = "sample-groups=";
     for (int i = OPERANDS + 1; i < count && used < MOST_SETTINGS; i++)
-        settings[used++] = words[i];
+        if (strncmp(words[i], groups, sizeof groups - 1) == 0)
+            parallel.sample_groups = atoi(words[i] + sizeof groups - 1);
+        else
+            settings[used++] = words[i];
     ww_experiment experiment;
     ww_problem problem;
     stop_at(ww_experiment_parse("", "bench", ".", settings, used, &experiment, &error), &error);

@@ -97,6 +97,7 @@ class Problem:
     outputs: int
     batch: int
     steps: int
+    sample_groups: int = 0  # of ranks; 0: left open
 
     @property
     def columns(self) -> int:
@@ -117,7 +118,8 @@ class Problem:
         """Of the program."""
         if self.batch > 0:
             return ["model=li-liang", f"training.batch={self.batch}"]
-        return ["model=arora", "training.method=gd"]
+        groups = [f"sample-groups={self.sample_groups}"] if self.sample_groups > 0 else []
+        return ["model=arora", "training.method=gd", *groups]
 
     def told(self) -> dict[str, object]:
         """For who reads the results."""
@@ -333,15 +335,34 @@ def scaling_case(bench: Bench, problem: Problem, engine: str) -> Case:
     return Case("scaling", name, problem.told() | {"engine": engine}, sides, rows)
 
 
+def grid_case(bench: Bench, tiles: int) -> Case:
+    """Many samples on few tiles of units, by ranks that divide the units or the samples."""
+    problem = Problem(128 * tiles, bench.pick(784, 196), bench.pick(40960, 8192), 10, 0,
+                      bench.pick(3, 2))
+    one = "1 rank"
+    ways = {"units": replace(problem, sample_groups=1),
+            "samples": replace(problem, sample_groups=bench.ranks)}
+    limits = scaling_limits(one, 1, bench.ranks)
+    sides, rows = [engine_side(bench, one, problem, "dense", "double")], [Row(one, one, clock="wall")]
+    for way, divided in ways.items():
+        label = f"{ranks_text(bench.ranks)}, {way} divided"
+        sides.append(engine_side(bench, label, divided, "dense", "double", bench.ranks))
+        rows.append(Row(label, label, (one,), one, limits, clock="wall"))
+    sides.append(machine(bench, ["double"], [1, bench.ranks]))
+    name = f"m = {problem.width}, n = {problem.samples}, width x samples"
+    return Case("scaling", name, problem.told(), sides, rows)
+
+
 def scaling(bench: Bench) -> list[Case]:
-    """Strong and weak, over ranks and threads."""
+    """Strong and weak, over ranks and threads; and over samples."""
     width, dimension, samples = (
         bench.pick(20000, 2000), bench.pick(1000, 200), bench.pick(1000, 200)
     )
     stochastic = Problem(width, dimension, samples, 10, 16, bench.pick(8, 2))
     full = Problem(width, dimension, samples, 1, 0, bench.pick(5, 2))
     cases = [(stochastic, "dense"), (stochastic, "window"), (full, "dense"), (full, "samples")]
-    return [scaling_case(bench, *case) for case in bench.pick(cases, cases[:1])]
+    grids = [grid_case(bench, tiles) for tiles in bench.pick((4, 1), (1,)) if bench.ranks > 1]
+    return [scaling_case(bench, *case) for case in bench.pick(cases, cases[:1])] + grids
 
 
 # All else.
