@@ -164,13 +164,13 @@ static ww_status check_finite(const ww_config *config, const ww_dataset *dataset
             bad++;
         if (bad == values)
             continue;
+        const int64_t sample = parts[p]->first + bad / dataset->dimension;
         const char *const keys[] = {"data.hdf5.train_inputs", "data.hdf5.test_inputs"};
         const char *const names[] = {config->data.hdf5.train_inputs, config->data.hdf5.test_inputs};
         return ww_data_fail(config, hdf5 ? keys[p] : "data.source", error,
                             "coordinate %lld of sample %lld (both counted from 0) of the %s set is "
                             "%g%s%s%s%s%s; every input must be finite, so mend the data",
-                            (long long)(bad % dataset->dimension),
-                            (long long)(parts[p]->first + bad / dataset->dimension),
+                            (long long)(bad % dataset->dimension), (long long)sample,
                             p == 0 ? "train" : "test", parts[p]->inputs[bad], stage,
                             hdf5 ? " in dataset '" : "", hdf5 ? names[p] : "", hdf5 ? "' of " : "",
                             hdf5 ? config->data.hdf5.file : "");

@@ -23,6 +23,7 @@ typedef struct ww_gathered_set {
     const ww_samples *samples;
     unsigned wants;        ///< in the terms of the test set
     int kept;              ///< WW_ORIGIN_*: patterns that may be kept of it; WW_ORIGIN_SETS: none
+    bool has_patterns;     ///< the origin has been given those that it keeps
     ww_output_sum outputs; ///< with WW_NEED_TEST_OUTPUTS
     ww_output_sum pseudo;  ///< with WW_NEED_PSEUDO_OUTPUTS
     int64_t *movers;       ///< [n] with WW_NEED_TRAIN_MOVERS
@@ -77,6 +78,9 @@ unsigned ww_gathering_wants(unsigned needs, int set);
 /// Whether pre-activations at t = 0 have to be made anew for a set of which that is wanted: for the
 /// reach of movements, and where its patterns are not kept. Pure.
 bool ww_gathering_looks_back(unsigned wants, bool keeps_patterns);
+
+/// Whether the weights are still those of t = 0.
+bool ww_gathering_is_at_start(const ww_gathering *self);
 
 /// Goes over all samples of a set with all tiles: adds outputs, compares patterns with t = 0, adds
 /// the pseudo network's outputs, counts movers, as the set wants.
