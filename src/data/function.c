@@ -133,6 +133,7 @@ ww_status ww_function_values(const ww_config *config, const ww_dataset *dataset,
     if (status == WW_OK)
         draw_terms(config, directions, factors);
     for (int64_t s = 0; status == WW_OK && s < samples->count; s++) {
+        const int64_t number = samples->first + s;
         double y = 0.0;
         for (int64_t j = 0; j < terms; j++)
             y += factors[j] *
@@ -143,7 +144,7 @@ ww_status ww_function_values(const ww_config *config, const ww_dataset *dataset,
                 ww_data_fail(config, "data.function.alpha", error,
                              "gives sample %lld (counted from 0) the value %g; choose a smaller "
                              "one, or a smaller norm",
-                             (long long)(samples->first + s), y);
+                             (long long)number, y);
         samples->labels[s] = samples->components[s] = y > 0.0 ? 0 : 1;
         if (samples->targets != NULL)
             samples->targets[s] = y;

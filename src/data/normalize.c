@@ -17,13 +17,14 @@ static ww_status to_sphere(const ww_config *config, const char *part, int64_t di
 {
     for (int64_t s = 0; s < samples->count; s++) {
         double *input = samples->inputs + s * dimension;
+        const int64_t number = samples->first + s;
         const double norm = ww_norm(input, dimension);
         if (norm == 0.0)
             return ww_data_fail(config, "data.normalize", error,
                                 "sample %lld of the %s set (counted from 0) is all zeroes and "
                                 "cannot be brought to the sphere; take it out, or set "
                                 "data.normalize to ball or none",
-                                (long long)(samples->first + s), part);
+                                (long long)number, part);
         if (isinf(norm))
             return norm_too_large(config, error);
         for (int64_t j = 0; j < dimension; j++)
