@@ -1,8 +1,9 @@
 /// Data sets: generated or read, normalised, with labels.
 ///
-/// Sources live one to a file in src/data/ and work on one rank alone; ww_dataset_load runs them on
-/// rank 0 and gives the result to all ranks. No axis is distributed: the inputs, by far the largest
-/// part, stand once in the memory of each node (shared.h), all else on every rank.
+/// Sources live one to a file in src/data/. Those whose samples follow from their numbers alone are
+/// made by all ranks of each node together; the others by rank 0, which gives them to all. No axis
+/// is distributed: the inputs, by far the largest part, stand once in the memory of each node
+/// (shared.h), all else on every rank.
 #ifndef WIDTHWISE_DATA_H
 #define WIDTHWISE_DATA_H
 
@@ -18,6 +19,7 @@
 /// Samples of one kind (train or test).
 typedef struct ww_samples {
     int64_t count;        ///< n
+    int64_t first;        ///< number of the first one in its set: 0 where all of the set are here
     double *inputs;       ///< [n, d], row-major; not to be written to once loaded
     int64_t *labels;      ///< [n], 0 .. classes - 1: what is trained on (random ones included)
     double *targets;      ///< [n, k], the outputs wanted; NULL where the loss has no use for them
@@ -65,8 +67,8 @@ typedef struct ww_dataset {
 
 /// Loads or draws the data set of `config`: source, normalisation, last coordinate, labels,
 /// targets, with checks (finite, at least one sample, labels in range, batch not larger than the
-/// train set). Collective: rank 0 works, all get the result or the same error (WW_USAGE with file
-/// and what is wrong).
+/// train set). Collective: all get the same result, the same bits on any number of ranks, or the
+/// same error (WW_USAGE with file and what is wrong).
 ///
 /// With data.last_coordinate mu > 0 inputs are (sqrt(1 - mu^2) x, mu) of the x that the source and
 /// its normalisation give, and the dimension is one more (source sphere has it among its own).

@@ -63,6 +63,18 @@ ww_status ww_shared_allocate(int ranks, size_t count, size_t size, const char *w
 ww_status ww_share(const ww_parallel *parallel, const ww_nodes *nodes, size_t bytes,
                    const char *what, ww_shared *block, ww_error *error);
 
+/// Room for `bytes` bytes on all ranks, whose blocks are empty, that the ranks of a node fill
+/// together: zeroes. `*together`: the ranks of this node have it in common; else each has memory of
+/// its own. Each rank writes to its part alone, and when all have done so calls ww_shared_settle.
+/// `what` names it in messages. WW_FAILED: memory is short. Collective.
+ww_status ww_share_room(const ww_parallel *parallel, const ww_nodes *nodes, size_t bytes,
+                        const char *what, ww_shared *block, bool *together, ww_error *error);
+
+/// From now on the block of a guest is not to be written to, and all pages of a block that ranks
+/// have filled together are resident on each, so that memory is counted alike whoever wrote which.
+/// Not collective.
+void ww_shared_settle(const ww_shared *block);
+
 /// Lets go of a block; an empty one is allowed. The memory stays for ranks that have not done so.
 /// Not collective.
 void ww_shared_free(ww_shared *block);

@@ -24,6 +24,12 @@ static ww_status refuse(const ww_problem *problem, int64_t groups, ww_error *err
             "--sample-groups %lld: each of the replicas is trained by one rank, so there "
             "is nothing to divide; leave the option out",
             (long long)groups);
+    if (config->network.start != WW_START_DRAWN)
+        return ww_fail(
+            error, WW_USAGE,
+            "--sample-groups %lld: samples are not divided where the initial weights are "
+            "read or built (network.start); leave the option out",
+            (long long)groups);
     if (config->training.method != WW_METHOD_GD)
         return ww_fail(error, WW_USAGE,
                        "--sample-groups %lld: only full batches are divided over groups of ranks, "

@@ -1,7 +1,6 @@
 #include "data/ascent.h"
 #include "data/source.h"
 
-#include "widthwise/hash.h"
 #include "widthwise/memory.h"
 
 #include <math.h>
@@ -17,36 +16,36 @@ enum { WHERE_SIZE = 4096 };
 static const ww_source_entry sources[] = {
     [WW_SOURCE_MIXTURE] = {"k classes of l Gaussians with random means; train and test share the "
                            "means (Li & Liang, sections 3 and 7).",
-                           ww_source_mixture, NULL, NULL},
+                           ww_source_mixture, ww_mixture_samples, NULL, NULL},
     [WW_SOURCE_XOR_BALLS] = {"Two classes of two discs each, placed like exclusive or: not "
                              "linearly separable (Li & Liang, figure 3).",
-                             ww_source_xor_balls, NULL, NULL},
+                             ww_source_xor_balls, ww_xor_balls_samples, NULL, NULL},
     [WW_SOURCE_POINTS] = {"One random point a component, k l in all; the test set is the train set "
                           "(Li & Liang, section 5.1, assumption S).",
-                          ww_source_points, NULL, NULL},
+                          ww_source_points, ww_points_samples, NULL, NULL},
     [WW_SOURCE_IDX] = {"Images and labels in IDX files, the format of MNIST and Fashion-MNIST, "
                        "plain or gzip, all classes or a choice.",
-                       ww_source_idx, NULL, NULL},
+                       ww_source_idx, NULL, NULL, NULL},
     [WW_SOURCE_CIFAR10] = {"Images and labels of CIFAR-10 in its binary version (data_batch_1.bin "
                            "and so on), plain or gzip, all classes or a choice.",
-                           ww_source_cifar10, NULL, NULL},
+                           ww_source_cifar10, NULL, NULL, NULL},
     [WW_SOURCE_HDF5] =
         {"Inputs [n, ...], and labels [n] or real targets [n] or [n, k], of any numeric "
          "type, each a dataset of one HDF5 file.",
-         ww_source_hdf5, NULL, NULL},
+         ww_source_hdf5, NULL, NULL, NULL},
     [WW_SOURCE_FUNCTION] = {"Inputs with Gaussian directions and real y = g(x): linear, quadratic, "
                             "power, cosine, arctan, and sums of such terms (Arora et al., section "
                             "6).",
-                            ww_source_real_function, ww_function_values, NULL},
+                            ww_source_real_function, ww_function_samples, ww_function_values, NULL},
     [WW_SOURCE_SEPARABLE] = {"Two classes in the unit ball on either side of a hidden hyperplane, "
                              "with a chosen margin (Brutzkus et al., section 2).",
-                             ww_source_separable, NULL, NULL},
+                             ww_source_separable, ww_separable_samples, NULL, NULL},
     [WW_SOURCE_ORTHONORMAL] = {"The unit vectors e_1 to e_d, all of one class; the test set is the "
                                "train set (Brutzkus et al., sections 7.2 and 9.1.4).",
-                               ww_source_orthonormal, NULL, NULL},
+                               ww_source_orthonormal, NULL, NULL, NULL},
     [WW_SOURCE_SPHERE] = {"Points of the unit sphere, anywhere or side by side on arcs, with a "
                           "chosen separation, and targets that are drawn (Zou & Gu, section 3).",
-                          ww_source_sphere, ww_sphere_values, ww_sphere_redraw},
+                          ww_source_sphere, NULL, ww_sphere_values, ww_sphere_redraw},
 };
 
 enum { SOURCE_COUNT = sizeof sources / sizeof sources[0] };
@@ -145,7 +144,6 @@ static void check_source(const ww_dataset *dataset)
     const ww_samples *const parts[] = {&dataset->train, &dataset->test};
     WW_ASSERT(dataset->dimension >= 1 && dataset->components >= 1);
     for (size_t p = 0; p < sizeof parts / sizeof parts[0]; p++) {
-        WW_ASSERT(parts[p]->count >= 1);
         for (int64_t s = 0; s < parts[p]->count; s++) {
             WW_ASSERT(parts[p]->labels[s] >= 0 && parts[p]->labels[s] < dataset->classes);
             WW_ASSERT(parts[p]->components[s] / dataset->components == parts[p]->labels[s]);
@@ -166,15 +164,16 @@ static ww_status check_finite(const ww_config *config, const ww_dataset *dataset
             bad++;
         if (bad == values)
             continue;
+        const int64_t sample = parts[p]->first + bad / dataset->dimension;
         const char *const keys[] = {"data.hdf5.train_inputs", "data.hdf5.test_inputs"};
         const char *const names[] = {config->data.hdf5.train_inputs, config->data.hdf5.test_inputs};
-        return ww_data_fail(
-            config, hdf5 ? keys[p] : "data.source", error,
-            "coordinate %lld of sample %lld (both counted from 0) of the %s set is "
-            "%g%s%s%s%s%s; every input must be finite, so mend the data",
-            (long long)(bad % dataset->dimension), (long long)(bad / dataset->dimension),
-            p == 0 ? "train" : "test", parts[p]->inputs[bad], stage, hdf5 ? " in dataset '" : "",
-            hdf5 ? names[p] : "", hdf5 ? "' of " : "", hdf5 ? config->data.hdf5.file : "");
+        return ww_data_fail(config, hdf5 ? keys[p] : "data.source", error,
+                            "coordinate %lld of sample %lld (both counted from 0) of the %s set is "
+                            "%g%s%s%s%s%s; every input must be finite, so mend the data",
+                            (long long)(bad % dataset->dimension), (long long)sample,
+                            p == 0 ? "train" : "test", parts[p]->inputs[bad], stage,
+                            hdf5 ? " in dataset '" : "", hdf5 ? names[p] : "", hdf5 ? "' of " : "",
+                            hdf5 ? config->data.hdf5.file : "");
     }
     return WW_OK;
 }
@@ -214,28 +213,15 @@ static ww_status check_sizes(const ww_config *config, const ww_dataset *dataset,
     return WW_OK;
 }
 
-/// Of targets, 0 where there are none.
-static uint64_t hash_targets(const ww_dataset *dataset)
+ww_parallel ww_alone(void)
 {
-    if (!dataset->has_targets)
-        return 0;
-    const size_t row = (size_t)dataset->outputs * sizeof(double);
-    return ww_hash_rows("data/train_targets", dataset->train.targets, dataset->train.count, row) +
-           ww_hash_rows("data/test_targets", dataset->test.targets, dataset->test.count, row);
+    return (ww_parallel){.communicator = MPI_COMM_NULL, .size = 1};
 }
 
 static uint64_t hash_of(const ww_dataset *dataset)
 {
-    const size_t row = (size_t)dataset->dimension * sizeof(double);
-    const ww_samples *train = &dataset->train, *test = &dataset->test;
-    const int64_t shape[] = {dataset->dimension, dataset->classes, dataset->components,
-                             train->count, test->count};
-    return ww_hash_rows("data/shape", shape, 1, sizeof shape) +
-           ww_hash_rows("data/train_inputs", train->inputs, train->count, row) +
-           ww_hash_rows("data/train_labels", train->labels, train->count, sizeof *train->labels) +
-           ww_hash_rows("data/test_inputs", test->inputs, test->count, row) +
-           ww_hash_rows("data/test_labels", test->labels, test->count, sizeof *test->labels) +
-           hash_targets(dataset);
+    const ww_parallel alone = ww_alone();
+    return ww_dataset_hash_part(&alone, dataset);
 }
 
 /// The source alone, and what the network will make of its classes.
@@ -250,9 +236,8 @@ static ww_status load_source(const ww_config *config, bool samples, ww_dataset *
     dataset->has_targets = ww_config_has_targets(config);
     dataset->keeps_truth = ww_replaces_targets(config);
     dataset->separator.sought = config->loss == WW_LOSS_HINGE;
-    if (samples)
-        check_source(dataset);
-    else
+    WW_ASSERT(dataset->train.count >= 1 && dataset->test.count >= 1);
+    if (!samples)
         dataset->dimension += ww_last_coordinate_columns(config);
     if (ww_is_subset(config))
         WW_TRY(ww_subset_check(config, dataset, error));
@@ -263,8 +248,12 @@ static ww_status load_source(const ww_config *config, bool samples, ww_dataset *
 static ww_status fill_values(const ww_config *config, ww_dataset *dataset, ww_error *error)
 {
     const ww_source_entry *source = &sources[config->data.source];
+    ww_samples *const parts[] = {&dataset->train, &dataset->test};
     if (source->values == NULL)
         return WW_OK;
+    for (size_t p = 0; dataset->has_targets && p < sizeof parts / sizeof parts[0]; p++)
+        if (parts[p]->targets == NULL)
+            WW_TRY(ww_targets_allocate(parts[p], dataset->outputs, error));
     WW_TRY(source->values(config, dataset, &dataset->train, error));
     return source->values(config, dataset, &dataset->test, error);
 }
@@ -274,44 +263,91 @@ static ww_status fill_values(const ww_config *config, ww_dataset *dataset, ww_er
 static ww_status choose_subset(const ww_config *config, int sharers, ww_dataset *dataset,
                                ww_error *error)
 {
+    const ww_parallel alone = ww_alone();
     WW_TRY(ww_subset_choose(config, sharers, dataset, error));
     if (config->data.normalize == WW_NORMALIZE_BALL)
-        WW_TRY(ww_normalize_inputs(config, dataset, error));
+        WW_TRY(ww_normalize_inputs(config, &alone, dataset, error));
     return fill_values(config, dataset, error);
 }
 
+ww_status ww_dataset_refine(const ww_config *config, const ww_parallel *group, ww_dataset *dataset,
+                            ww_error *error)
+{
+    check_source(dataset);
+    WW_TRY(ww_agree(group, check_finite(config, dataset, "", error), error));
+    WW_TRY(ww_normalize_inputs(config, group, dataset, error));
+    ww_status status = check_finite(config, dataset, " after data.normalize", error);
+    if (status == WW_OK) {
+        ww_append_last_coordinate(config, dataset);
+        status = fill_values(config, dataset, error);
+    }
+    return ww_agree(group, status, error);
+}
+
+/// Both samples of a source that would make them anywhere, on this rank alone.
+static ww_status make_alone(const ww_config *config, const ww_source_entry *source,
+                            ww_dataset *dataset, ww_error *error)
+{
+    const int64_t d = dataset->dimension;
+    WW_TRY(ww_samples_allocate(&dataset->train, dataset->train.count, d, "the train set", error));
+    WW_TRY(ww_samples_allocate(&dataset->test, dataset->test.count, d, "the test set", error));
+    return source->make(config, dataset, error);
+}
+
 /// All that rank 0 does alone: source, normalisation, last coordinate, subset, labels, targets,
-/// checks, the separating hyperplane, hash.
+/// checks, hash.
 static ww_status prepare(const ww_config *config, int sharers, ww_dataset *dataset, ww_error *error)
 {
+    const ww_source_entry *source = &sources[config->data.source];
+    const ww_parallel alone = ww_alone();
     // Nobody shares candidates.
     dataset->train.sharers = dataset->test.sharers = ww_is_subset(config) ? 0 : sharers;
     dataset->train.spare = dataset->test.spare = ww_last_coordinate_columns(config);
     WW_TRY(load_source(config, true, dataset, error));
-    WW_TRY(check_finite(config, dataset, "", error));
-    WW_TRY(ww_normalize_inputs(config, dataset, error));
-    WW_TRY(check_finite(config, dataset, " after data.normalize", error));
-    ww_append_last_coordinate(config, dataset);
-    WW_TRY(fill_values(config, dataset, error));
+    if (source->make != NULL)
+        WW_TRY(make_alone(config, source, dataset, error));
+    WW_TRY(ww_dataset_refine(config, &alone, dataset, error));
     if (ww_is_subset(config))
         WW_TRY(choose_subset(config, sharers, dataset, error));
-    WW_TRY(ww_draw_labels(config, &sources[config->data.source], dataset, error));
+    WW_TRY(ww_draw_labels(config, source, dataset, error));
     WW_TRY(ww_make_targets(dataset, error));
-    if (dataset->separator.sought)
-        WW_TRY(ww_separator_find(&dataset->train, dataset->dimension, &dataset->separator, error));
     dataset->hash = hash_of(dataset);
     return WW_OK;
+}
+
+/// The data set of a source that runs on one rank: rank 0 makes it, and gives it to all.
+static ww_status load_once(const ww_config *config, const ww_parallel *parallel,
+                           const ww_nodes *nodes, ww_dataset *dataset, ww_error *error)
+{
+    const ww_status status =
+        parallel->rank == 0 ? prepare(config, nodes->node.size, dataset, error) : WW_OK;
+    WW_TRY(ww_agree(parallel, status, error));
+    return parallel->size > 1 ? ww_dataset_share(parallel, nodes, dataset, error) : WW_OK;
+}
+
+/// The separating hyperplane of the train set, where one is to be sought: by rank 0 alone.
+static ww_status find_separator(const ww_parallel *parallel, ww_dataset *dataset, ww_error *error)
+{
+    ww_status status = WW_OK;
+    if (!dataset->separator.sought)
+        return WW_OK;
+    if (parallel->rank == 0)
+        status = ww_separator_find(&dataset->train, dataset->dimension, &dataset->separator, error);
+    WW_TRY(ww_agree(parallel, status, error));
+    return ww_separator_share(parallel, dataset, error);
 }
 
 static ww_status load(const ww_config *config, const ww_parallel *parallel, const ww_nodes *nodes,
                       ww_dataset *dataset, ww_error *error)
 {
-    const ww_status status =
-        parallel->rank == 0 ? prepare(config, nodes->node.size, dataset, error) : WW_OK;
-    WW_TRY(ww_agree(parallel, status, error));
-    if (parallel->size == 1)
-        return WW_OK;
-    return ww_dataset_share(parallel, nodes, dataset, error);
+    const ww_source_entry *source = &sources[config->data.source];
+    if (source->make == NULL || ww_is_subset(config)) {
+        WW_TRY(load_once(config, parallel, nodes, dataset, error));
+    } else {
+        WW_TRY(ww_dataset_describe(config, parallel, dataset, error));
+        WW_TRY(ww_dataset_make(config, source, parallel, nodes, dataset, error));
+    }
+    return find_separator(parallel, dataset, error);
 }
 
 /// Fills `other`, which has the inputs of a train set, with labels of another kind and the targets
@@ -322,8 +358,10 @@ static ww_status relabel(const ww_config *config, const ww_samples *train, ww_da
     const ww_source_entry *source = &sources[config->data.source];
     ww_samples *samples = &other->train;
     WW_TRY(ww_labels_allocate(samples, "other labels", error));
-    if (source->values != NULL)
+    if (source->values != NULL) {
+        WW_TRY(ww_targets_allocate(samples, other->outputs, error));
         WW_TRY(source->values(config, other, samples, error));
+    }
     for (int64_t s = 0; source->values == NULL && s < samples->count; s++) {
         samples->components[s] = train->components[s];
         samples->labels[s] = train->components[s] / other->components;

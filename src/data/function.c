@@ -24,7 +24,8 @@ static void draw_inputs(const ww_config *config, ww_purpose purpose, int64_t dim
 {
     const size_t values = (size_t)(samples->count * dimension);
     const double deviation = 1.0 / sqrt((double)dimension);
-    ww_normals(stream_of(config, purpose, 0), 0, values, samples->inputs);
+    ww_normals(stream_of(config, purpose, 0), (uint64_t)(samples->first * dimension), values,
+               samples->inputs);
     for (size_t i = 0; i < values; i++)
         samples->inputs[i] *= deviation;
 }
@@ -32,6 +33,7 @@ static void draw_inputs(const ww_config *config, ww_purpose purpose, int64_t dim
 ww_status ww_source_real_function(const ww_config *config, bool samples, ww_dataset *dataset,
                                   ww_error *error)
 {
+    (void)samples;
     WW_TRY(ww_drawn_count(config, "data.train", config->data.train, error));
     WW_TRY(ww_drawn_count(config, "data.test", config->data.test, error));
     const int64_t d = config->data.function.dimension;
@@ -39,10 +41,13 @@ ww_status ww_source_real_function(const ww_config *config, bool samples, ww_data
     dataset->classes = CLASSES;
     dataset->components = 1;
     ww_dataset_set_counts(dataset, config->data.train, config->data.test);
-    if (!samples)
-        return WW_OK;
-    WW_TRY(ww_samples_allocate(&dataset->train, config->data.train, d, "the train set", error));
-    WW_TRY(ww_samples_allocate(&dataset->test, config->data.test, d, "the test set", error));
+    return WW_OK;
+}
+
+ww_status ww_function_samples(const ww_config *config, ww_dataset *dataset, ww_error *error)
+{
+    const int64_t d = dataset->dimension;
+    (void)error;
     draw_inputs(config, WW_DRAW_TRAIN_INPUTS, d, &dataset->train);
     draw_inputs(config, WW_DRAW_TEST_INPUTS, d, &dataset->test);
     return WW_OK; // labels are all 0 until ww_function_values
@@ -122,14 +127,13 @@ ww_status ww_function_values(const ww_config *config, const ww_dataset *dataset,
     const double shortened = ww_last_coordinate_scale(config);
     int64_t values = 0;
     WW_TRY(ww_multiply(terms, d, "data.function.terms x data.function.dimension", &values, error));
-    if (dataset->has_targets)
-        WW_TRY(ww_targets_allocate(samples, 1, error));
     double *directions = ww_allocate((size_t)values, sizeof *directions, "the function", error);
     double *factors = ww_allocate((size_t)terms, sizeof *factors, "the function", error);
     ww_status status = directions != NULL && factors != NULL ? WW_OK : WW_FAILED;
     if (status == WW_OK)
         draw_terms(config, directions, factors);
     for (int64_t s = 0; status == WW_OK && s < samples->count; s++) {
+        const int64_t number = samples->first + s;
         double y = 0.0;
         for (int64_t j = 0; j < terms; j++)
             y += factors[j] *
@@ -140,7 +144,7 @@ ww_status ww_function_values(const ww_config *config, const ww_dataset *dataset,
                 ww_data_fail(config, "data.function.alpha", error,
                              "gives sample %lld (counted from 0) the value %g; choose a smaller "
                              "one, or a smaller norm",
-                             (long long)s, y);
+                             (long long)number, y);
         samples->labels[s] = samples->components[s] = y > 0.0 ? 0 : 1;
         if (samples->targets != NULL)
             samples->targets[s] = y;

@@ -27,8 +27,8 @@ void ww_targets_of_labels(const ww_samples *samples, int64_t columns, double *ta
             targets[s * columns + j] = ww_target_of_label(samples->labels[s], columns, j);
 }
 
-/// Number 2 s of the stream decides whether the label of sample s is drawn anew, number 2 s + 1 is
-/// the new one. A label drawn anew is uniform over all classes, so some stay right.
+/// Number 2 s of the stream decides whether the label of number s of its set is drawn anew, number
+/// 2 s + 1 is the new one. A label drawn anew is uniform over all classes, so some stay right.
 static void draw(const ww_config *config, const ww_source_entry *source, const ww_dataset *dataset,
                  ww_purpose purpose, double fraction, ww_samples *samples)
 {
@@ -36,7 +36,7 @@ static void draw(const ww_config *config, const ww_source_entry *source, const w
     const ww_stream stream = {.seed = (uint64_t)config->seeds.data, .purpose = (uint32_t)purpose};
     for (int64_t s = 0; s < samples->count; s++) {
         double numbers[2] = {0.0};
-        ww_uniforms(stream, 2 * (uint64_t)s, 2, numbers);
+        ww_uniforms(stream, 2 * (uint64_t)(samples->first + s), 2, numbers);
         if (numbers[0] >= fraction)
             continue;
         const int64_t label = (int64_t)(numbers[1] * (double)classes);

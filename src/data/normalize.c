@@ -17,13 +17,14 @@ static ww_status to_sphere(const ww_config *config, const char *part, int64_t di
 {
     for (int64_t s = 0; s < samples->count; s++) {
         double *input = samples->inputs + s * dimension;
+        const int64_t number = samples->first + s;
         const double norm = ww_norm(input, dimension);
         if (norm == 0.0)
             return ww_data_fail(config, "data.normalize", error,
                                 "sample %lld of the %s set (counted from 0) is all zeroes and "
                                 "cannot be brought to the sphere; take it out, or set "
                                 "data.normalize to ball or none",
-                                (long long)s, part);
+                                (long long)number, part);
         if (isinf(norm))
             return norm_too_large(config, error);
         for (int64_t j = 0; j < dimension; j++)
@@ -40,12 +41,16 @@ static void divide(ww_samples *samples, int64_t dimension, double divisor)
 }
 
 /// Every x is divided by the largest norm of the train set; test inputs may end outside the ball.
-static ww_status to_ball(const ww_config *config, ww_dataset *dataset, ww_error *error)
+/// Norms are no NaN: inputs are finite.
+static ww_status to_ball(const ww_config *config, const ww_parallel *group, ww_dataset *dataset,
+                         ww_error *error)
 {
     const int64_t dimension = dataset->dimension;
     double largest = 0.0;
     for (int64_t s = 0; s < dataset->train.count; s++)
         largest = fmax(largest, ww_norm(dataset->train.inputs + s * dimension, dimension));
+    if (group->size > 1)
+        WW_TRY(ww_maximum(group, &largest, 1, error));
     if (largest == 0.0)
         return ww_data_fail(config, "data.normalize", error,
                             "all samples of the train set are zero and cannot be scaled; check the "
@@ -57,14 +62,18 @@ static ww_status to_ball(const ww_config *config, ww_dataset *dataset, ww_error 
     return WW_OK;
 }
 
-ww_status ww_normalize_inputs(const ww_config *config, ww_dataset *dataset, ww_error *error)
+ww_status ww_normalize_inputs(const ww_config *config, const ww_parallel *group,
+                              ww_dataset *dataset, ww_error *error)
 {
+    ww_status status = WW_OK;
     switch (config->data.normalize) {
     case WW_NORMALIZE_SPHERE:
-        WW_TRY(to_sphere(config, "train", dataset->dimension, &dataset->train, error));
-        return to_sphere(config, "test", dataset->dimension, &dataset->test, error);
+        status = to_sphere(config, "train", dataset->dimension, &dataset->train, error);
+        if (status == WW_OK)
+            status = to_sphere(config, "test", dataset->dimension, &dataset->test, error);
+        return ww_agree(group, status, error);
     case WW_NORMALIZE_BALL:
-        return to_ball(config, dataset, error);
+        return to_ball(config, group, dataset, error);
     case WW_NORMALIZE_NONE:
         break;
     }

@@ -17,6 +17,7 @@ static ww_status check_count(const ww_config *config, const char *key, int64_t a
 ww_status ww_source_points(const ww_config *config, bool samples, ww_dataset *dataset,
                            ww_error *error)
 {
+    (void)samples;
     dataset->dimension = config->data.points.dimension;
     dataset->classes = config->data.points.classes;
     dataset->components = config->data.points.components;
@@ -26,14 +27,24 @@ ww_status ww_source_points(const ww_config *config, bool samples, ww_dataset *da
     WW_TRY(check_count(config, "data.train", config->data.train, count, error));
     WW_TRY(check_count(config, "data.test", config->data.test, count, error));
     ww_dataset_set_counts(dataset, count, count);
-    if (!samples)
-        return WW_OK;
-    ww_samples *train = &dataset->train;
-    WW_TRY(ww_samples_allocate(train, count, dataset->dimension, "the train set", error));
-    ww_draw_means(config, count, dataset->dimension, config->data.points.separation, train->inputs);
-    for (int64_t s = 0; s < count; s++) {
-        train->components[s] = s;
-        train->labels[s] = s / dataset->components;
+    return WW_OK;
+}
+
+/// Sample s of either set is the centre of component s.
+static void draw_points(const ww_config *config, const ww_dataset *dataset, ww_samples *samples)
+{
+    ww_draw_means(config, samples->first, samples->count, dataset->dimension,
+                  config->data.points.separation, samples->inputs);
+    for (int64_t s = 0; s < samples->count; s++) {
+        samples->components[s] = samples->first + s;
+        samples->labels[s] = samples->components[s] / dataset->components;
     }
-    return ww_samples_copy(train, dataset->dimension, "the test set", &dataset->test, error);
+}
+
+ww_status ww_points_samples(const ww_config *config, ww_dataset *dataset, ww_error *error)
+{
+    (void)error;
+    draw_points(config, dataset, &dataset->train);
+    draw_points(config, dataset, &dataset->test);
+    return WW_OK;
 }

@@ -53,7 +53,7 @@ static void place_across(const double *separator, int64_t dimension, const doubl
         normals[j] /= norm;
 }
 
-/// Sample s is made of number s of the labels and of the depths, and of d + 2 normals.
+/// Number s of a set is made of number s of the labels and of the depths, and of d + 2 normals.
 static ww_status draw_samples(const ww_config *config, ww_purpose components_purpose,
                               ww_purpose inputs_purpose, int64_t dimension, const double *separator,
                               ww_samples *samples, ww_error *error)
@@ -70,12 +70,14 @@ static ww_status draw_samples(const ww_config *config, ww_purpose components_pur
     double *normals = ww_allocate(draws, sizeof *normals, "a sample", error);
     if (normals == NULL)
         return WW_FAILED;
-    ww_integers(classes, 0, (size_t)samples->count, CLASSES, samples->labels);
+    ww_integers(classes, (uint64_t)samples->first, (size_t)samples->count, CLASSES,
+                samples->labels);
     for (int64_t s = 0; s < samples->count; s++) {
         samples->components[s] = samples->labels[s];
         double uniform = 0.0;
-        ww_uniforms(depths, (uint64_t)s, 1, &uniform);
-        ww_normals(directions, (uint64_t)s * draws, draws, normals);
+        const uint64_t number = (uint64_t)(samples->first + s);
+        ww_uniforms(depths, number, 1, &uniform);
+        ww_normals(directions, number * draws, draws, normals);
         place_across(separator, dimension, normals + dimension, normals);
         const double depth = least + uniform * (1.0 - slack - least);
         const double along = samples->labels[s] == 0 ? depth : -depth;
@@ -92,8 +94,6 @@ static ww_status draw_parts(const ww_config *config, const double *separator, ww
                             ww_error *error)
 {
     const int64_t d = dataset->dimension;
-    WW_TRY(ww_samples_allocate(&dataset->train, dataset->train.count, d, "the train set", error));
-    WW_TRY(ww_samples_allocate(&dataset->test, dataset->test.count, d, "the test set", error));
     WW_TRY(draw_samples(config, WW_DRAW_TRAIN_COMPONENTS, WW_DRAW_TRAIN_INPUTS, d, separator,
                         &dataset->train, error));
     return draw_samples(config, WW_DRAW_TEST_COMPONENTS, WW_DRAW_TEST_INPUTS, d, separator,
@@ -103,6 +103,7 @@ static ww_status draw_parts(const ww_config *config, const double *separator, ww
 ww_status ww_source_separable(const ww_config *config, bool samples, ww_dataset *dataset,
                               ww_error *error)
 {
+    (void)samples;
     const int64_t d = config->data.separable.dimension;
     WW_TRY(ww_drawn_count(config, "data.train", config->data.train, error));
     WW_TRY(ww_drawn_count(config, "data.test", config->data.test, error));
@@ -116,8 +117,12 @@ ww_status ww_source_separable(const ww_config *config, bool samples, ww_dataset 
     dataset->classes = CLASSES;
     dataset->components = 1;
     ww_dataset_set_counts(dataset, config->data.train, config->data.test);
-    if (!samples)
-        return WW_OK;
+    return WW_OK;
+}
+
+ww_status ww_separable_samples(const ww_config *config, ww_dataset *dataset, ww_error *error)
+{
+    const int64_t d = dataset->dimension;
     double *separator = ww_allocate((size_t)d, sizeof *separator, "the separating vector", error);
     if (separator == NULL)
         return WW_FAILED;

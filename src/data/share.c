@@ -58,12 +58,11 @@ ww_status ww_dataset_share_shape(const ww_parallel *parallel, ww_dataset *datase
     return WW_OK;
 }
 
-/// Gives the separating hyperplane of rank 0 to all others.
-static ww_status share_separator(const ww_parallel *parallel, ww_dataset *dataset, ww_error *error)
+ww_status ww_separator_share(const ww_parallel *parallel, ww_dataset *dataset, ww_error *error)
 {
     ww_separator *separator = &dataset->separator;
     double bounds[] = {separator->lower, separator->upper};
-    if (!separator->sought)
+    if (!separator->sought || parallel->size == 1)
         return WW_OK;
     WW_TRY(ww_broadcast(parallel, bounds, sizeof bounds, 0, error));
     separator->lower = bounds[0];
@@ -86,6 +85,5 @@ ww_status ww_dataset_share(const ww_parallel *parallel, const ww_nodes *nodes, w
 {
     WW_TRY(ww_dataset_share_shape(parallel, dataset, error));
     WW_TRY(share_samples(parallel, nodes, dataset, "the train set", &dataset->train, error));
-    WW_TRY(share_samples(parallel, nodes, dataset, "the test set", &dataset->test, error));
-    return share_separator(parallel, dataset, error);
+    return share_samples(parallel, nodes, dataset, "the test set", &dataset->test, error);
 }

@@ -1,11 +1,9 @@
 /// What the sources of data share. Private to src/data.
 ///
-/// A source runs on rank 0 alone. It gets a data set that is zero but for `sharers` and `spare` and
-/// fills dimension, classes, components, and both samples with raw inputs, *true* labels and
-/// components. Where the samples have targets in place of classes it fills these and outputs too.
-/// Normalisation, labels drawn anew, targets, checks and the copy to other ranks come after it and
-/// are the same for all sources. Whatever it has allocated in the data set when it fails is freed
-/// by the caller.
+/// There are two kinds of sources. One whose samples follow from their numbers says how to make any
+/// of them, whoever makes the others: all ranks of a node share the work (rows.c). The other kind
+/// runs on rank 0 alone, which copies what there is to all. Normalisation, labels drawn anew,
+/// targets and checks come after it and are the same for all sources.
 #ifndef WIDTHWISE_DATA_SOURCE_H
 #define WIDTHWISE_DATA_SOURCE_H
 
@@ -14,18 +12,29 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-///
-/// Without `samples` it fills the shape alone: counts, and no arrays.
+/// Runs on rank 0 alone. It gets a data set that is zero but for `sharers` and `spare` and fills
+/// dimension, classes and components, and of a source that runs on one rank both samples with raw
+/// inputs, *true* labels and components. Where the samples have targets in place of classes it
+/// fills these and outputs too. Without `samples` it fills the shape alone: counts, and no arrays.
+/// Whatever it has allocated in the data set when it fails is freed by the caller.
 typedef ww_status (*ww_source_function)(const ww_config *config, bool samples, ww_dataset *dataset,
                                         ww_error *error);
+
+/// Fills the samples of both sets that are there, number first .. first + count - 1 of each, with
+/// raw inputs [count, d] (zeroes before), *true* labels and components: bits that depend on the
+/// number of a sample alone. Any rank may make any of them. Arrays are there.
+typedef ww_status (*ww_samples_function)(const ww_config *config, ww_dataset *dataset,
+                                         ww_error *error);
 
 /// One line of the table of sources (dataset.c).
 typedef struct ww_source_entry {
     const char *description;
     ww_source_function load;
+    /// Of a source whose samples follow from their numbers; NULL: `load` makes them.
+    ww_samples_function make;
     /// Where labels follow from inputs, or from targets that are drawn: fills labels, components
-    /// and (where the data set has them) targets of a train or test set whose inputs are as they
-    /// will stay. NULL for other sources.
+    /// and (where there is room for them) targets of samples, number first .. first + count - 1 of
+    /// a train or test set, whose inputs are as they will stay. NULL for other sources.
     ww_status (*values)(const ww_config *config, const ww_dataset *dataset, ww_samples *samples,
                         ww_error *error);
     /// Where targets are numbers of their own kind: draws those of one sample anew, and its label.
@@ -37,15 +46,19 @@ typedef struct ww_source_entry {
 /// k classes of l Gaussians each (LL 3 and 7). mixture.c
 ww_status ww_source_mixture(const ww_config *config, bool samples, ww_dataset *dataset,
                             ww_error *error);
+ww_status ww_mixture_samples(const ww_config *config, ww_dataset *dataset, ww_error *error);
 /// Two classes of two discs each, not linearly separable (LL figure 3). xor_balls.c
 ww_status ww_source_xor_balls(const ww_config *config, bool samples, ww_dataset *dataset,
                               ww_error *error);
+ww_status ww_xor_balls_samples(const ww_config *config, ww_dataset *dataset, ww_error *error);
 /// One point a component, train = test (LL 5.1, assumption S). points.c
 ww_status ww_source_points(const ww_config *config, bool samples, ww_dataset *dataset,
                            ww_error *error);
+ww_status ww_points_samples(const ww_config *config, ww_dataset *dataset, ww_error *error);
 /// Two classes on either side of a hidden hyperplane, in the unit ball (BR section 2). separable.c
 ww_status ww_source_separable(const ww_config *config, bool samples, ww_dataset *dataset,
                               ww_error *error);
+ww_status ww_separable_samples(const ww_config *config, ww_dataset *dataset, ww_error *error);
 /// e_1 to e_d, all of the first of two classes, train = test (BR 7.2 and 9.1.4). orthonormal.c
 ww_status ww_source_orthonormal(const ww_config *config, bool samples, ww_dataset *dataset,
                                 ww_error *error);
@@ -62,6 +75,7 @@ ww_status ww_source_hdf5(const ww_config *config, bool samples, ww_dataset *data
 /// Real functions of inputs with Gaussian directions (AR section 6). function.c
 ww_status ww_source_real_function(const ww_config *config, bool samples, ww_dataset *dataset,
                                   ww_error *error);
+ww_status ww_function_samples(const ww_config *config, ww_dataset *dataset, ww_error *error);
 ww_status ww_function_values(const ww_config *config, const ww_dataset *dataset,
                              ww_samples *samples, ww_error *error);
 
@@ -74,10 +88,10 @@ ww_status ww_sphere_values(const ww_config *config, const ww_dataset *dataset, w
 void ww_sphere_redraw(const ww_config *config, const ww_dataset *dataset, ww_samples *samples,
                       int64_t sample);
 
-/// The centres of `count` components: N(0, separation^2/d I), into means [count, dimension]. The
-/// same for every source that has such centres. mixture.c
-void ww_draw_means(const ww_config *config, int64_t count, int64_t dimension, double separation,
-                   double *means);
+/// The centres of components number first .. first + count - 1: N(0, separation^2/d I), into means
+/// [count, dimension]. The same for every source that has such centres. mixture.c
+void ww_draw_means(const ww_config *config, int64_t first, int64_t count, int64_t dimension,
+                   double separation, double *means);
 
 /// Draws some labels anew as data.labels has it; components keep the true class. Where samples
 /// already have targets, one drawn anew is that of its label, +1 or -1, or what the source's
@@ -96,8 +110,10 @@ ww_status ww_make_targets(ww_dataset *dataset, ww_error *error);
 /// Room for the targets of `samples`, zeroes. labels.c
 ww_status ww_targets_allocate(ww_samples *samples, int64_t outputs, ww_error *error);
 
-/// Brings inputs to the sphere or into the ball as data.normalize has it. normalize.c
-ww_status ww_normalize_inputs(const ww_config *config, ww_dataset *dataset, ww_error *error);
+/// Brings inputs to the sphere or into the ball as data.normalize has it: those of the samples that
+/// are there, which the ranks of `group` have of all. Collective over the group. normalize.c
+ww_status ww_normalize_inputs(const ww_config *config, const ww_parallel *group,
+                              ww_dataset *dataset, ww_error *error);
 
 /// Columns that ww_append_last_coordinate adds to those of the source: one, or none. Pure.
 /// last_coordinate.c
@@ -127,6 +143,25 @@ ww_status ww_subset_choose(const ww_config *config, int sharers, ww_dataset *dat
 ww_status ww_separator_allocate(int64_t count, int64_t dimension, ww_separator *separator,
                                 ww_error *error);
 
+/// What comes after the raw samples of a source and needs none but those that are there, which the
+/// ranks of `group` have of all: normalisation, last coordinate, labels and targets that follow
+/// from inputs, checks. Collective over the group; its ranks return alike. dataset.c
+ww_status ww_dataset_refine(const ww_config *config, const ww_parallel *group, ww_dataset *dataset,
+                            ww_error *error);
+
+/// One rank alone: what is collective over it needs no communicator. dataset.c
+ww_parallel ww_alone(void);
+
+/// The part of the hash that falls to this rank of `group`: the sum of all is the hash. data_hash.c
+uint64_t ww_dataset_hash_part(const ww_parallel *group, const ww_dataset *dataset);
+
+/// Makes a data set whose shape is known, of a source that can make any samples: each node its own,
+/// by all its ranks, or each rank one of its own where they can have no memory in common. All but
+/// the separating hyperplane is there then. Collective. rows.c
+ww_status ww_dataset_make(const ww_config *config, const ww_source_entry *source,
+                          const ww_parallel *parallel, const ww_nodes *nodes, ww_dataset *dataset,
+                          ww_error *error);
+
 /// Sets the numbers of samples of a shape. dataset.c
 void ww_dataset_set_counts(ww_dataset *dataset, int64_t train, int64_t test);
 
@@ -139,11 +174,15 @@ void ww_samples_free(ww_samples *samples);
 /// Room for labels and components of samples whose number is known. dataset.c
 ww_status ww_labels_allocate(ww_samples *samples, const char *what, ww_error *error);
 
+/// Gives the separating hyperplane of rank 0 to all others, where one was sought. Collective.
+/// share.c
+ww_status ww_separator_share(const ww_parallel *parallel, ww_dataset *dataset, ww_error *error);
+
 /// Gives the shape and the hash of rank 0 to all others. Collective. share.c
 ww_status ww_dataset_share_shape(const ww_parallel *parallel, ww_dataset *dataset, ww_error *error);
 
-/// Gives all of rank 0's data set to all others: inputs once to each node, the rest to every rank.
-/// Collective. share.c
+/// Gives rank 0's data set, but for the hyperplane, to all others: inputs once to each node, the
+/// rest to every rank. Collective. share.c
 ww_status ww_dataset_share(const ww_parallel *parallel, const ww_nodes *nodes, ww_dataset *dataset,
                            ww_error *error);
 

@@ -380,17 +380,17 @@ static void set_targets(const ww_config *config, const ww_dataset *dataset, uint
 {
     for (int64_t column = 0; column < dataset->outputs; column++)
         samples->targets[sample * dataset->outputs + column] =
-            target_of(config, substream, sample, column);
+            target_of(config, substream, samples->first + sample, column);
 }
 
 ww_status ww_sphere_values(const ww_config *config, const ww_dataset *dataset, ww_samples *samples,
                            ww_error *error)
 {
+    (void)error;
     const uint32_t substream = samples == &dataset->test ? TEST_TARGETS : TRAIN_TARGETS;
-    if (dataset->has_targets)
-        WW_TRY(ww_targets_allocate(samples, dataset->outputs, error));
     for (int64_t s = 0; s < samples->count; s++) {
-        samples->labels[s] = samples->components[s] = label_of(config, substream, s);
+        samples->labels[s] = samples->components[s] =
+            label_of(config, substream, samples->first + s);
         if (dataset->has_targets)
             set_targets(config, dataset, substream, s, samples);
     }
@@ -401,6 +401,6 @@ void ww_sphere_redraw(const ww_config *config, const ww_dataset *dataset, ww_sam
                       int64_t sample)
 {
     const uint32_t substream = samples == &dataset->test ? TEST_TARGETS_ANEW : TRAIN_TARGETS_ANEW;
-    samples->labels[sample] = label_of(config, substream, sample);
+    samples->labels[sample] = label_of(config, substream, samples->first + sample);
     set_targets(config, dataset, substream, sample, samples);
 }

@@ -271,12 +271,19 @@ bool ww_gathering_looks_back(unsigned wants, bool keeps_patterns)
     return (wants & WW_NEED_TEST_REACH) != 0 || (compares != 0 && !keeps_patterns);
 }
 
+bool ww_gathering_is_at_start(const ww_gathering *self)
+{
+    return ww_engine_steps(self->engine) == 0;
+}
+
 // One tile on one block of samples.
 typedef struct tile_block {
     int64_t tile;              // global index
     int64_t first_unit, units; // of those of the column
     int64_t start, samples;    // of the set
     bool looks_back;
+    bool is_start;     // pre-activations are those of t = 0
+    bool gives_origin; // its patterns
 } tile_block;
 
 // Counts patterns, in self->active, that are others than at t = 0.
@@ -344,6 +351,15 @@ static void add_pseudo_outputs(const ww_gathering *self, const tile_block *at,
     add_outputs(self, at, self->early, output_weights, &set->pseudo);
 }
 
+// Patterns of t = 0, which are those of now.
+static void give_origin(ww_gathering *self, const tile_block *at, const ww_gathered_set *set)
+{
+    ww_patterns(self->preactivations, (size_t)(at->units * at->samples), self->active);
+    for (int64_t unit = 0; unit < at->units; unit++)
+        ww_origin_keep(self->origin, set->kept, at->first_unit + unit, at->start, at->samples,
+                       self->active + unit * at->samples);
+}
+
 // The inputs are arranged; the piece begins at sample `first`.
 static void gather_block(ww_gathering *self, const tile_block *at, int64_t first,
                          const double *weights, ww_gathered_set *set)
@@ -351,16 +367,21 @@ static void gather_block(ww_gathering *self, const tile_block *at, int64_t first
     const ww_problem *problem = self->problem;
     const size_t pairs = (size_t)(at->units * at->samples);
     const double *output_weights = ww_engine_tile_output_weights(self->engine, at->tile);
+    ww_product_preactivations(&self->inputs, at->start - first, weights, at->units,
+                              self->preactivations);
     if (at->looks_back) {
         // Pre-activations at t = 0 by the same call as now, so that patterns agree exactly.
-        ww_product_preactivations(&self->inputs, at->start - first, self->initial, at->units,
-                                  self->early);
+        if (at->is_start)
+            memcpy(self->early, self->preactivations, pairs * sizeof *self->early);
+        else
+            ww_product_preactivations(&self->inputs, at->start - first, self->initial, at->units,
+                                      self->early);
         ww_patterns(self->early, pairs, self->early_active);
         if (set->wants & WW_NEED_TEST_REACH)
             count_risky(self, at, set);
     }
-    ww_product_preactivations(&self->inputs, at->start - first, weights, at->units,
-                              self->preactivations);
+    if (at->gives_origin)
+        give_origin(self, at, set);
     if (set->wants & WW_NEED_PSEUDO_OUTPUTS)
         add_pseudo_outputs(self, at, output_weights, set);
     ww_activate(problem->negative_slope, self->preactivations, pairs, self->active);
@@ -376,9 +397,13 @@ void ww_gather_set(ww_gathering *self, ww_gathered_set *set)
 {
     const ww_tiling *tiling = &self->problem->grid.tiling;
     const ww_part_of_samples part = set->part;
-    const bool looks_back =
-        ww_gathering_looks_back(set->wants, ww_origin_has_patterns(self->origin, set->kept));
+    const bool keeps = ww_origin_has_patterns(self->origin, set->kept);
+    const bool looks_back = ww_gathering_looks_back(set->wants, keeps);
+    const bool is_start = ww_gathering_is_at_start(self);
+    const bool lacks_patterns = keeps && !set->has_patterns;
     int64_t count = 0;
+    if (lacks_patterns && !is_start) // after a restart
+        ww_origin_draw_patterns(self->origin, set->kept);
     for (int64_t first = part.first; set->wants != 0 && first < part.first + part.count;
          first += count) {
         ww_gathering_arrange(self, set->samples, part, first, &first, &count);
@@ -388,8 +413,10 @@ void ww_gather_set(ww_gathering *self, ww_gathered_set *set)
             tile_block at = {.tile = global,
                              .first_unit = tile * tiling->tile_units,
                              .units = ww_tile_size(tiling, global),
-                             .looks_back = looks_back};
-            if (looks_back)
+                             .looks_back = looks_back,
+                             .is_start = is_start,
+                             .gives_origin = lacks_patterns && is_start};
+            if (looks_back && !is_start)
                 ww_initial_hidden_weights(&self->problem->initial, global * tiling->tile_units,
                                           at.units, self->initial);
             for (at.start = first; at.start < first + count; at.start += at.samples) {
@@ -398,6 +425,7 @@ void ww_gather_set(ww_gathering *self, ww_gathered_set *set)
             }
         }
     }
+    set->has_patterns = keeps;
 }
 
 ww_status ww_gathering_share_reach(ww_gathering *self, ww_error *error)

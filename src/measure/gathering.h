@@ -24,6 +24,7 @@ typedef struct ww_gathered_set {
     ww_part_of_samples part; ///< of them, that this rank looks at
     unsigned wants;          ///< in the terms of the test set
     int kept;                ///< WW_ORIGIN_*: patterns that may be kept of it; WW_ORIGIN_SETS: none
+    bool has_patterns;       ///< the origin has been given those that it keeps
     ww_output_sum outputs;   ///< with WW_NEED_TEST_OUTPUTS
     ww_output_sum pseudo;    ///< with WW_NEED_PSEUDO_OUTPUTS
     int64_t *movers;         ///< [n] with WW_NEED_TRAIN_MOVERS
@@ -81,6 +82,9 @@ bool ww_gathering_looks_back(unsigned wants, bool keeps_patterns);
 
 /// The part of a set (WW_ORIGIN_*) that this rank looks at. Pure.
 ww_part_of_samples ww_gathering_part(const ww_problem *problem, int set);
+
+/// Whether the weights are still those of t = 0.
+bool ww_gathering_is_at_start(const ww_gathering *self);
 
 /// Goes over its part of the samples of a set with all tiles of its column: adds outputs, compares
 /// patterns with t = 0, adds the pseudo network's outputs, counts movers, as the set wants.

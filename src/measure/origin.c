@@ -243,8 +243,13 @@ static ww_status keep_patterns(ww_origin *origin, ww_engine *engine, int set, ww
     return status;
 }
 
-// Those of one hidden layer, by the products of a survey.
-static void keep_patterns_of_one(ww_origin *origin, ww_engine *engine, int set)
+void ww_origin_keep(const ww_origin *origin, int set, int64_t unit, int64_t start, int64_t samples,
+                    const uint8_t *patterns)
+{
+    keep_row(row_of(origin, set, 1, unit) + start / WORD, patterns, samples);
+}
+
+void ww_origin_draw_patterns(const ww_origin *origin, int set)
 {
     ww_gathering *room = origin->room;
     const ww_problem *problem = origin->problem;
@@ -256,16 +261,16 @@ static void keep_patterns_of_one(ww_origin *origin, ww_engine *engine, int set)
         ww_gathering_arrange(room, samples, part, first, &first, &count);
         for (int64_t tile = 0; tile < tiling->local_tiles; tile++) {
             const int64_t units = ww_tile_size(tiling, tiling->first_tile + tile);
-            const double *weights = ww_engine_tile(engine, tiling->first_tile + tile);
+            const double *weights =
+                ww_origin_tile(NULL, problem, 1, tiling->first_tile + tile, room->initial);
             for (int64_t start = first; start < first + count; start += WW_SAMPLE_BLOCK) {
                 const int64_t block = ww_block_size(samples->count, start);
                 ww_product_preactivations(&room->inputs, start - first, weights, units,
                                           room->preactivations);
                 ww_patterns(room->preactivations, (size_t)(units * block), room->active);
                 for (int64_t unit = 0; unit < units; unit++)
-                    keep_row(row_of(origin, set, 1, tile * tiling->tile_units + unit) +
-                                 start / WORD,
-                             room->active + unit * block, block);
+                    ww_origin_keep(origin, set, tile * tiling->tile_units + unit, start, block,
+                                   room->active + unit * block);
             }
         }
     }
@@ -282,10 +287,10 @@ static ww_status fill(ww_origin *origin, ww_engine *engine, unsigned needs, ww_e
         if (problem->data->train.count > 1)
             origin->nearest = separation.nearest;
     }
+    // Those of one hidden layer come with the first survey, mostly at t = 0, whose products they
+    // are.
     for (int set = 0; set < WW_ORIGIN_SETS; set++)
-        if (origin->patterns[set] != NULL && problem->depth == 1)
-            keep_patterns_of_one(origin, engine, set);
-        else if (origin->patterns[set] != NULL)
+        if (origin->patterns[set] != NULL && problem->depth > 1)
             WW_TRY(keep_patterns(origin, engine, set, error));
     if (keeps_weights(needs))
         copy_weights(origin, engine);

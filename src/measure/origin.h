@@ -29,6 +29,14 @@ bool ww_origin_keeps_patterns(const ww_problem *problem, unsigned needs, int set
 void ww_origin_patterns(const ww_origin *origin, int set, int64_t layer, int64_t unit,
                         int64_t start, int64_t samples, uint8_t *patterns);
 
+/// Keeps the patterns of a unit on a block, given as above, of one hidden layer: the first survey
+/// does, or where it comes after t = 0 ww_origin_draw_patterns. The origin has room for them.
+void ww_origin_keep(const ww_origin *origin, int set, int64_t unit, int64_t start, int64_t samples,
+                    const uint8_t *patterns);
+/// Makes all patterns of a set that are to be kept from weights that are drawn again, in the room
+/// of surveys: one hidden layer. Not collective.
+void ww_origin_draw_patterns(const ww_origin *origin, int set);
+
 /// The room for surveys of one hidden layer, which works in it although the origin stays as it is;
 /// NULL with several layers, or without an origin. Pure.
 struct ww_gathering *ww_origin_room(const ww_origin *origin);

@@ -46,11 +46,13 @@ static void gather_movement(ww_gathering *self, int64_t local_tile, const double
     const ww_tiling *tiling = &self->problem->tiling;
     const int64_t d = self->problem->dimension;
     const int64_t first = local_tile * tiling->tile_units;
+    const bool is_start = ww_gathering_is_at_start(self); // nothing is to be drawn
     double *terms = self->terms + local_tile * WW_TERMS;
     terms[WW_TERM_MOVED] = terms[WW_TERM_INITIAL] = 0.0;
     for (int64_t unit = 0; unit < units; unit++) {
-        const double *then = self->initial + unit % ROWS_AT_ONCE * d;
-        if (unit % ROWS_AT_ONCE == 0)
+        const double *then =
+            is_start ? weights + unit * d : self->initial + unit % ROWS_AT_ONCE * d;
+        if (!is_start && unit % ROWS_AT_ONCE == 0)
             ww_initial_hidden_weights(&self->problem->initial, tiling->first_unit + first + unit,
                                       units - unit < ROWS_AT_ONCE ? units - unit : ROWS_AT_ONCE,
                                       self->initial);

@@ -124,8 +124,9 @@ static offer make_offer(const ww_shared *block)
 }
 
 // Maps what was offered, if it is really that: in another container the same process number is
-// another process. All pages at once, so that memory is counted alike whoever reads which.
-static bool take(const offer *offered, size_t bytes, ww_shared *block)
+// another process. What others have filled with all pages at once, so that memory is counted alike
+// whoever reads which.
+static bool take(const offer *offered, size_t bytes, bool fills, ww_shared *block)
 {
     char path[PATH_SIZE];
     struct stat facts;
@@ -133,26 +134,28 @@ static bool take(const offer *offered, size_t bytes, ww_shared *block)
         return false;
     (void)snprintf(path, sizeof path, "/proc/%lld/fd/%lld", (long long)offered->process,
                    (long long)offered->file);
-    const int file = open(path, O_RDONLY | O_CLOEXEC);
+    const int file = open(path, (fills ? O_RDWR : O_RDONLY) | O_CLOEXEC);
     if (file < 0)
         return false;
     void *memory = NULL;
     const bool same = fstat(file, &facts) == 0 && (int64_t)facts.st_dev == offered->device &&
                       (int64_t)facts.st_ino == offered->inode;
-    const bool mapped = same && map(file, bytes, PROT_READ, MAP_POPULATE, &memory);
+    const bool mapped = same && map(file, bytes, fills ? PROT_READ | PROT_WRITE : PROT_READ,
+                                    fills ? 0 : MAP_POPULATE, &memory);
     (void)close(file);
     if (mapped)
         *block = (ww_shared){.memory = memory, .bytes = bytes, .is_mapped = true, .is_guest = true};
     return mapped;
 }
 
-// The ranks of a node map the block of their first. `*all`: every one of them could; else none has.
-static ww_status give(const ww_parallel *node, size_t bytes, ww_shared *block, bool *all,
-                      ww_error *error)
+// The ranks of a node map the block of their first, to fill it with him or to read it. `*all`:
+// every one of them could; else none has.
+static ww_status give(const ww_parallel *node, size_t bytes, bool fills, ww_shared *block,
+                      bool *all, ww_error *error)
 {
     offer offered = make_offer(block);
     WW_TRY(ww_broadcast(node, &offered, sizeof offered, 0, error));
-    int taken = node->rank == 0 ? offered.is_open != 0 : take(&offered, bytes, block);
+    int taken = node->rank == 0 ? offered.is_open != 0 : take(&offered, bytes, fills, block);
     const double began = ww_call_begin(node->profile);
     WW_TRY(ww_mpi_status(
         ww_call_end(node->profile, WW_CALL_MEMORY, sizeof taken, began,
@@ -175,7 +178,7 @@ ww_status ww_share(const ww_parallel *parallel, const ww_nodes *nodes, size_t by
     ww_status status = WW_OK;
     if (node->rank == 0 && parallel->rank != 0)
         status = ww_shared_allocate(node->size, bytes, 1, what, block, error);
-    const ww_status given = node->size > 1 ? give(node, bytes, block, &all, error) : WW_OK;
+    const ww_status given = node->size > 1 ? give(node, bytes, false, block, &all, error) : WW_OK;
     status = status == WW_OK ? given : status;
     if (status == WW_OK && node->rank > 0 && !all)
         status = ww_shared_allocate(1, bytes, 1, what, block, error);
@@ -187,6 +190,43 @@ ww_status ww_share(const ww_parallel *parallel, const ww_nodes *nodes, size_t by
         status = ww_broadcast(node, block->memory, bytes, 0, error);
     // Nor does anybody read before the first rank of the node has the contents.
     return ww_agree(parallel, status, error);
+}
+
+ww_status ww_share_room(const ww_parallel *parallel, const ww_nodes *nodes, size_t bytes,
+                        const char *what, ww_shared *block, bool *together, ww_error *error)
+{
+    const ww_parallel *node = &nodes->node;
+    *together = false;
+    ww_status status = WW_OK;
+    if (node->rank == 0)
+        status = ww_shared_allocate(node->size, bytes, 1, what, block, error);
+    const ww_status given =
+        node->size > 1 ? give(node, bytes, true, block, together, error) : WW_OK;
+    status = status == WW_OK ? given : status;
+    if (status == WW_OK && node->rank > 0 && !*together)
+        status = ww_shared_allocate(1, bytes, 1, what, block, error);
+    return ww_agree(parallel, status, error);
+}
+
+static void touch_pages(const ww_shared *block)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    const volatile char *bytes = block->memory;
+    for (size_t at = 0; at < block->bytes; at += page)
+        (void)bytes[at];
+}
+
+void ww_shared_settle(const ww_shared *block)
+{
+    if (!block->is_mapped)
+        return;
+    if (block->is_guest)
+        (void)mprotect(block->memory, block->bytes, PROT_READ);
+#ifdef MADV_POPULATE_READ // Linux 5.14: one call instead of a fault for every few pages
+    if (madvise(block->memory, block->bytes, MADV_POPULATE_READ) == 0)
+        return;
+#endif
+    touch_pages(block);
 }
 
 void ww_shared_free(ww_shared *block)

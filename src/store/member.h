@@ -175,6 +175,11 @@ ww_status ww_store_append_row(ww_store *store, const int64_t *words, ww_error *e
 /// whatever it wrote before. Collective.
 ww_status ww_store_make_durable(ww_store *store, ww_status status, ww_error *error);
 
+/// Writes the page `next` that a start begins with. Where nothing has been committed yet it has
+/// nothing to take back and nothing to vouch for, and need not be durable: the first commit, whose
+/// page takes the place of the first one, brings it to the disk before. Collective.
+ww_status ww_store_start_page(ww_store *store, const ww_page *next, ww_error *error);
+
 /// Writes the page `next` that makes all that is durable count. Collective.
 ww_status ww_store_make_count(ww_store *store, const ww_page *next, ww_error *error);
 

@@ -84,7 +84,7 @@ ww_status ww_store_restore_replicas(ww_store *store, int64_t *done, int64_t *div
     ww_page_set_reason(&page, "");
     store->rows.count = 0;
     store->rows.hash = 0;
-    WW_TRY(ww_store_publish(store, &page, WW_OK, error));
+    WW_TRY(ww_store_start_page(store, &page, error));
     const ww_status status = store->parallel.rank == 0 && !is_new ? wipe(store, error) : WW_OK;
     WW_TRY(ww_store_agree_written(store, status, error));
     *done = page.rows;

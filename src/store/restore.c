@@ -288,7 +288,7 @@ ww_status ww_store_restore(ww_store *store, const ww_weights_target *target, int
     store->snapshots_hash = page.snapshots_hash;
     // The count goes back before any row is written again: else rows of two attempts could be mixed
     // within it after another crash.
-    WW_TRY(ww_store_publish(store, &page, WW_OK, error));
+    WW_TRY(ww_store_start_page(store, &page, error));
     const ww_status status = store->parallel.rank == 0 ? wipe(store, error) : WW_OK;
     WW_TRY(ww_store_agree_written(store, status, error));
     if (found.slot >= 0)

@@ -325,8 +325,7 @@ static ww_status write_page(const ww_store *store, const ww_page *page, ww_error
 {
     int64_t words[WW_PAGE_WORDS];
     ww_page_encode(page, words);
-    WW_TRY(ww_array_write(&store->member.commit, 0, page->generation % WW_PAGES, 1, words, error));
-    return ww_sync_file(store->path, store->descriptor, error);
+    return ww_array_write(&store->member.commit, 0, page->generation % WW_PAGES, 1, words, error);
 }
 
 ww_page ww_store_next_page(const ww_store *store)
@@ -363,18 +362,33 @@ ww_status ww_store_make_durable(ww_store *store, ww_status status, ww_error *err
     return ww_store_agree_written(store, status, error);
 }
 
-ww_status ww_store_make_count(ww_store *store, const ww_page *next, ww_error *error)
+static ww_status go_to_page(ww_store *store, const ww_page *next, bool durably, ww_error *error)
 {
     WW_TRY(ww_store_agree_place(store, error));
     ww_status status = WW_OK;
-    if (store->parallel.rank == 0)
+    if (store->parallel.rank == 0) {
         status = write_page(store, next, error);
+        if (status == WW_OK && durably)
+            status = ww_sync_file(store->path, store->descriptor, error);
+    }
     WW_TRY(ww_store_agree_written(store, status, error));
     store->page = *next;
     store->standing = (int)(next->generation % WW_PAGES);
     store->rows.count = 0;
     store->rows.hash = 0;
     return WW_OK;
+}
+
+ww_status ww_store_make_count(ww_store *store, const ww_page *next, ww_error *error)
+{
+    return go_to_page(store, next, true, error);
+}
+
+ww_status ww_store_start_page(ww_store *store, const ww_page *next, ww_error *error)
+{
+    if (store->page.generation > 0)
+        return ww_store_publish(store, next, WW_OK, error);
+    return go_to_page(store, next, false, error);
 }
 
 ww_status ww_store_publish(ww_store *store, const ww_page *next, ww_status status, ww_error *error)

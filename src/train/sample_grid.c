@@ -16,6 +16,13 @@ int64_t ww_sections(const ww_problem *problem)
     return sums_by_sections(problem) ? (n + WW_SECTION_SAMPLES - 1) / WW_SECTION_SAMPLES : 1;
 }
 
+// Sections that can be divided over groups: weights that are read or built are held by the ranks
+// that own them alone.
+static int64_t divisible_sections(const ww_problem *problem)
+{
+    return problem->config->network.start == WW_START_DRAWN ? ww_sections(problem) : 1;
+}
+
 static int64_t least(int64_t a, int64_t b)
 {
     return a < b ? a : b;
@@ -60,7 +67,7 @@ ww_sample_grid ww_sample_grid_of(const ww_problem *problem)
 {
     const ww_parallel *parallel = problem->parallel;
     const int groups = choose_groups(parallel->size, parallel->sample_groups,
-                                     problem->tiling.tile_count, ww_sections(problem));
+                                     problem->tiling.tile_count, divisible_sections(problem));
     WW_ASSERT(groups >= 1);
     const int group = parallel->rank % groups;
     return (ww_sample_grid){
@@ -75,7 +82,7 @@ ww_sample_grid ww_sample_grid_of(const ww_problem *problem)
 
 int64_t ww_sample_grid_parts(const ww_problem *problem)
 {
-    const int64_t sections = ww_sections(problem);
+    const int64_t sections = divisible_sections(problem);
     const int64_t wanted = problem->parallel->sample_groups;
     return problem->tiling.tile_count * (wanted > 0 ? least(wanted, sections) : sections);
 }

@@ -41,25 +41,27 @@ static void check_same_samples(const ww_dataset *shared, const ww_dataset *own)
     }
 }
 
-/// Loads the data set of `yaml` with all ranks and alone. With `refused` rank 0 may make no file,
-/// and memory that is shared is one.
-static void check_same(const char *yaml, bool refused)
+/// Bytes of the largest set that rank 0 may share: memory that is shared is a file.
+enum { ANY = -1, NONE = 0, ONE_OF_TWO = 30000 };
+
+/// Loads the data set of `yaml` with all ranks and alone.
+static void check_same(const char *yaml, int most)
 {
     int rank = 0;
     ww_parallel alone = {0};
     ww_error error = {0};
     struct rlimit before;
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-    const bool is_bound = refused && rank == 0;
+    const bool is_bound = most != ANY && rank == 0;
     assert_int_equal(ww_parallel_create(MPI_COMM_SELF, &alone, &error), WW_OK);
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
-    const struct rlimit small = {.rlim_cur = 0, .rlim_max = before.rlim_max};
+    const struct rlimit small = {.rlim_cur = (rlim_t)most, .rlim_max = before.rlim_max};
     if (is_bound)
         assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
     ww_dataset shared = load_good(yaml), own = {0};
     if (is_bound)
         assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
-    assert_true(!refused || ww_dataset_guest_bytes(&shared) == 0);
+    assert_true(most != NONE || ww_dataset_guest_bytes(&shared) == 0);
     ww_experiment experiment = {0};
     assert_int_equal(ww_experiment_parse(yaml, "test.yaml", "/", NULL, 0, &experiment, &error),
                      WW_OK);
@@ -79,13 +81,16 @@ static void check_same(const char *yaml, bool refused)
     ww_parallel_destroy(&alone);
 }
 
-static void check_same_on_all_ranks(bool refused)
+static void check_same_on_all_ranks(int most)
 {
     const char *const configurations[] = {
         "data: {train: 300, test: 200, mixture: {dimension: 17},\n"
         "  labels: {random_fraction: 0.5, noisy_test: true}}",
         "data: {source: xor-balls, train: 50, test: 20}",
         "data: {source: points}",
+        "data: {train: 2200, test: 1100, normalize: ball, mixture: {dimension: 3}}",
+        "data: {train: 3, test: 1, mixture: {dimension: 2}}\ntraining: {batch: 2}",
+        "model: arora\ndata: {source: function, train: 61, test: 53, last_coordinate: 0.25}",
         "model: zou-gu\ndata: {train: 40, test: 30, sphere: {outputs: 3}}",
         "model: brutzkus\ndata: {source: orthonormal}",
         "model: brutzkus\ndata: {source: separable, train: 200, labels: {kind: random}}",
@@ -93,7 +98,7 @@ static void check_same_on_all_ranks(bool refused)
         "dimension: 9, spread: 4},\n"
         "  subset: {kind: separable, candidates: 500}}"};
     for (size_t i = 0; i < sizeof configurations / sizeof configurations[0]; i++)
-        check_same(configurations[i], refused);
+        check_same(configurations[i], most);
 }
 
 enum { FILE_SAMPLES = 90, FILE_DIMENSION = 4, FILE_OUTPUTS = 3 };
@@ -147,7 +152,7 @@ static void test_targets_of_a_file(void **state)
                        "  hdf5: {file: %s, train_inputs: x, test_inputs: x,\n"
                        "         train_targets: y, test_targets: %s}}\n",
                        labels[i / 2], path, i % 2 == 0 ? "y" : "bad");
-        check_same(text, false);
+        check_same(text, ANY);
     }
     (void)snprintf(text, sizeof text,
                    "model: zou-gu\n"
@@ -164,8 +169,9 @@ static void test_targets_of_a_file(void **state)
 static void test_same_on_all_ranks(void **state)
 {
     (void)state;
-    check_same_on_all_ranks(false);
-    check_same_on_all_ranks(true);
+    check_same_on_all_ranks(ANY);
+    check_same_on_all_ranks(NONE);
+    check_same_on_all_ranks(ONE_OF_TWO);
 }
 
 /// Where the inputs stand: with rank 0 of the node, whose memory it is; on one rank in plain
@@ -225,6 +231,9 @@ static void test_same_error_on_all_ranks(void **state)
              "data.subset.margin");
     load_bad("data: {train: 20, test: 5, mixture: {dimension: 1, spread: 1.7e308, separation: 0}}",
              "data.source", "coordinate 0 of sample", "every input must be finite");
+    load_bad("model: arora\ndata: {source: function, train: 20, test: 20,\n"
+             "  function: {dimension: 3, alpha: 1.7e308, norm: 1e30}}",
+             "test.yaml, line 3: data.function.alpha", "gives sample", "choose a smaller one");
 }
 
 int main(int argc, char **argv)

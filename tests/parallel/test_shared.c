@@ -207,6 +207,53 @@ static void test_where_the_system_refuses(void **state)
     check_refused(NO_DESCRIPTORS, world.size > 2 ? 2 : 1); // a rank that would map it
 }
 
+/// The ranks of each node fill a block together, or where one of them meets an obstacle each one of
+/// its own.
+static void check_room(const ww_nodes *nodes, bool is_refused)
+{
+    ww_shared block = {0};
+    ww_error error = {0};
+    struct rlimit before = {0};
+    bool together = false;
+    const ww_parallel *node = &nodes->node;
+    if (is_refused && node->rank == 0)
+        before = set_limit(SMALL_FILES, 4096);
+    const ww_status status =
+        ww_share_room(&world, nodes, BYTES, "a test", &block, &together, &error);
+    if (is_refused && node->rank == 0)
+        (void)set_limit(SMALL_FILES, before.rlim_cur);
+    if (status != WW_OK)
+        fail_msg("%s", error.message);
+    assert_int_equal(together, node->size > 1 && !is_refused);
+    assert_int_equal(block.is_guest, together && node->rank > 0);
+    int64_t *numbers = block.memory;
+    for (int64_t i = 0; i < COUNT; i++) {
+        if (together && i % node->size != node->rank)
+            continue;
+        assert_int_equal(numbers[i], 0);
+        numbers[i] = number(31, i);
+    }
+    wait_for_all(&world);
+    ww_shared_settle(&block);
+    check_contents(&block, 31);
+    ww_shared_free(&block);
+}
+
+static void test_room(void **state)
+{
+    (void)state;
+    ww_nodes nodes = make_nodes(&world);
+    check_room(&nodes, false);
+    check_room(&nodes, true);
+    ww_nodes_destroy(&nodes);
+    ww_error error = {0};
+    assert_int_equal(ww_parallel_split(&world, world.rank % 2, &nodes.node, &error), WW_OK);
+    assert_int_equal(ww_parallel_split(&world, nodes.node.rank == 0 ? 0 : 1, &nodes.firsts, &error),
+                     WW_OK);
+    check_room(&nodes, false); // as if every other rank were on a second node
+    ww_nodes_destroy(&nodes);
+}
+
 /// Parts of the ranks share blocks of their own, which outlive their communicators and are let go
 /// of in different orders.
 static void test_parts(void **state)
@@ -286,6 +333,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_one_copy),
         cmocka_unit_test(test_nothing_is_left),
         cmocka_unit_test(test_where_the_system_refuses),
+        cmocka_unit_test(test_room),
         cmocka_unit_test(test_parts),
         cmocka_unit_test(test_two_nodes),
         cmocka_unit_test(test_too_much),

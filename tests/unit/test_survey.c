@@ -194,10 +194,10 @@ static double plain_coupling(run *self, const ww_samples *set)
     return (double)changed / ((double)problem->tiling.width * (double)set->count);
 }
 
-// Inputs of more than one piece, and blocks that are not whole.
-static void test_couplings_of_several_pieces(void **state)
+// Inputs of more than one piece, and blocks that are not whole. The patterns of t = 0 come with a
+// record of that step, or where the first record comes later from weights that are drawn again.
+static void check_couplings_of_several_pieces(bool records_start)
 {
-    (void)state;
     const char *settings[] = {"model=li-liang", "network.width=70", "training={batch: 5, rate: 9}",
                               "measure.quantities=[loss, coupling, coupling_train, distance]",
                               NULL};
@@ -205,6 +205,8 @@ static void test_couplings_of_several_pieces(void **state)
     run self;
     make(&self, settings, TRAIN, TEST, DIMENSION, 3);
     assert_true(keeps(&self, WW_ORIGIN_TRAIN) && keeps(&self, WW_ORIGIN_TEST));
+    if (records_start)
+        record(&self);
     for (int taken = 0; taken < STEPS; taken++)
         step(&self);
     record(&self);
@@ -214,6 +216,13 @@ static void test_couplings_of_several_pieces(void **state)
     assert_true(ww_measure_value(self.plan, self.values, "coupling_train") ==
                 plain_coupling(&self, &self.small.data.train));
     end(&self);
+}
+
+static void test_couplings_of_several_pieces(void **state)
+{
+    (void)state;
+    check_couplings_of_several_pieces(true);
+    check_couplings_of_several_pieces(false);
 }
 
 static int64_t allocated(void)
