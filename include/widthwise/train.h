@@ -88,9 +88,9 @@ ww_problem ww_problem_of_group(const ww_problem *problem, const ww_parallel *row
                                const ww_parallel *column);
 
 /// The place of rank `parallel->rank` of `parallel->size`. Groups are the largest common divisor of
-/// the ranks and `parallel->sample_groups`, or where that is 0 one, unless there are more ranks than
-/// tiles: then as few as give work to all. Never more than there are sections, and one where initial
-/// weights are read or built. Pure.
+/// the ranks and `parallel->sample_groups`, or where that is 0 one, unless there are more ranks
+/// than tiles: then as few as give work to all. Never more than there are sections, and one where
+/// initial weights are read or built. Pure.
 ww_sample_grid ww_sample_grid_of(const ww_problem *problem);
 
 /// Parts that steps can be divided in, so that ranks beyond idle: tiles, for each of the groups
