@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from kills import (  # noqa: E402
     CONFIG,
     DEEP_CONFIG,
+    GROUPS_CONFIG,
     SAMPLES_CONFIG,
     SWEEP,
     WINDOW_CONFIG,
@@ -33,6 +34,10 @@ class KillsTest(ProgramTest):
     def test_kills_of_engines(self) -> None:
         """Engines whose state is part of the checkpoints, in turn."""
         self.check(WINDOW_CONFIG, SAMPLES_CONFIG, kills=4, seed=5)
+
+    def test_kills_of_groups(self) -> None:
+        """Samples divided over groups of ranks, whose number changes from start to start."""
+        self.check(GROUPS_CONFIG, kills=4, seed=11)
 
     def test_kills_of_a_deep_network(self) -> None:
         """Several hidden layers, in single precision."""

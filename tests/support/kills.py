@@ -43,6 +43,19 @@ output: {checkpoint_every: 3, commit_seconds: 0, record: [data, initial-weights,
 """
 # As above, with the one that keeps pre-activations and coefficients, in single precision.
 SAMPLES_CONFIG = WINDOW_CONFIG.replace("engine: window", "engine: samples") + "precision: single\n"
+# As CONFIG, in full batches that several ranks divide: there are more of them than tiles.
+GROUPS_CONFIG = """
+name: kills
+data: {train: 8500, test: 30, mixture: {dimension: 6, classes: 3, components: 2}}
+network: {width: 100}
+training: {method: gd, steps: 90, rate: 1.0}
+measure:
+  every: 2
+  quantities: [loss, train_accuracy, coupling, coupling_any, distance]
+  final: [update_spectrum]
+  snapshots: [0, 30]
+output: {checkpoint_every: 3, commit_seconds: 0, record: [initial-weights]}
+"""
 # As CONFIG, with three hidden layers, whose weights are datasets of their own.
 DEEP_CONFIG = """
 name: kills
