@@ -191,6 +191,10 @@ ww_engine_kind ww_engine_choice(const ww_problem *problem);
 /// to be known. Pure.
 bool ww_engine_is_special(const ww_problem *problem);
 
+/// Whether it makes the weights of a tile anew whenever they are asked for, at the cost of a
+/// product with all train samples. Pure, likewise.
+bool ww_engine_makes_tiles(const ww_problem *problem);
+
 /// "engine window" into `text` [size], with "(auto)" behind it where the configuration leaves the
 /// choice, and then the precision where it is single. Pure, likewise.
 void ww_engine_describe(const ww_problem *problem, char *text, size_t size);

@@ -161,6 +161,14 @@ static int64_t arranged_samples(const ww_problem *problem, unsigned needs)
     return least(most_samples(problem, needs), piece_samples(problem));
 }
 
+// Samples of a set that are all arranged at once; 0: they go in pieces, or are not looked at.
+static int64_t whole_samples(const ww_problem *problem, unsigned needs, int set)
+{
+    return ww_gathering_goes_by_tiles(problem) && ww_gathering_wants(needs, set) != 0
+               ? samples_of(problem, set)->count
+               : 0;
+}
+
 void ww_gathering_free(ww_gathering *self)
 {
     ww_allocation list[ROOM_ARRAYS];
@@ -171,6 +179,8 @@ void ww_gathering_free(ww_gathering *self)
         free(memory);
     }
     ww_product_inputs_free(&self->inputs);
+    for (int set = 0; set < WW_ORIGIN_SETS; set++)
+        ww_product_inputs_free(&self->whole[set]);
     if (has_gradients(self->needs))
         ww_batch_room_free(&self->batch);
 }
@@ -204,6 +214,9 @@ ww_status ww_gathering_create(ww_gathering *self, const ww_problem *problem, uns
     WW_TRY(ww_allocate_all(self, list, ROOM_ARRAYS, error));
     WW_TRY(ww_product_inputs_create(arranged_samples(problem, needs), problem->dimension,
                                     &self->inputs, error));
+    for (int set = 0; set < WW_ORIGIN_SETS; set++)
+        WW_TRY(ww_product_inputs_create(whole_samples(problem, needs, set), problem->dimension,
+                                        &self->whole[set], error));
     self->word_count = count_words(problem, needs);
     int64_t *words = self->words;
     for (int which = 0; which < WW_ORIGIN_SETS; which++) {
@@ -229,6 +242,10 @@ int64_t ww_gathering_bytes(const ww_problem *problem, unsigned needs)
     list_room(problem, needs, list);
     return (int64_t)sizeof(ww_gathering) + ww_allocation_bytes(list, ROOM_ARRAYS) +
            ww_product_inputs_bytes(arranged_samples(problem, needs), problem->dimension) +
+           ww_product_inputs_bytes(whole_samples(problem, needs, WW_ORIGIN_TRAIN),
+                                   problem->dimension) +
+           ww_product_inputs_bytes(whole_samples(problem, needs, WW_ORIGIN_TEST),
+                                   problem->dimension) +
            (has_gradients(needs) ? ww_batch_room_bytes(problem) : 0);
 }
 
@@ -274,158 +291,6 @@ bool ww_gathering_looks_back(unsigned wants, bool keeps_patterns)
 bool ww_gathering_is_at_start(const ww_gathering *self)
 {
     return ww_engine_steps(self->engine) == 0;
-}
-
-// One tile on one block of samples.
-typedef struct tile_block {
-    int64_t tile;              // global index
-    int64_t first_unit, units; // of those of the column
-    int64_t start, samples;    // of the set
-    bool looks_back;
-    bool is_start;     // pre-activations are those of t = 0
-    bool gives_origin; // its patterns
-} tile_block;
-
-// Counts patterns, in self->active, that are others than at t = 0.
-static void compare_patterns(const ww_gathering *self, const tile_block *at, ww_gathered_set *set)
-{
-    for (int64_t unit = 0; unit < at->units; unit++) {
-        const uint8_t *now = self->active + unit * at->samples;
-        const uint8_t *then = self->early_active + unit * at->samples;
-        int64_t changed = 0;
-        if (at->looks_back)
-            for (int64_t s = 0; s < at->samples; s++)
-                changed += now[s] != then[s];
-        else
-            changed = ww_origin_changes(self->origin, set->kept, 1, at->first_unit + unit,
-                                        at->start, at->samples, now);
-        set->counts[WW_COUNT_PAIRS] += changed;
-        if (changed > 0)
-            set->changed[at->first_unit + unit] = 1;
-    }
-}
-
-// Counts the pairs that the movement of their unit may have changed.
-static void count_risky(const ww_gathering *self, const tile_block *at, ww_gathered_set *set)
-{
-    const double *norms = set->norms + at->start;
-    for (int64_t unit = 0; unit < at->units; unit++)
-        for (int64_t s = 0; s < at->samples; s++)
-            set->counts[WW_COUNT_RISKY] += fabs(self->early[unit * at->samples + s]) <=
-                                           self->reach[at->first_unit + unit] * norms[s];
-}
-
-// Units that samples would move, from their activations.
-static void count_movers(const ww_gathering *self, const tile_block *at,
-                         const double *output_weights, ww_gathered_set *set)
-{
-    const ww_tile_activations tile = {.values = self->preactivations,
-                                      .active = self->active,
-                                      .units = at->units,
-                                      .samples = at->samples,
-                                      .unit_stride = at->samples,
-                                      .sample_stride = 1};
-    ww_tally_extras_of(self->problem, &tile, output_weights, self->extras);
-    for (int64_t s = 0; s < at->samples; s++)
-        set->movers[at->start + s] += (int64_t)self->extras[s * WW_TALLY_COLUMNS + WW_TALLY_MOVERS];
-}
-
-// Outputs of activations [units, block] of one tile, added to a sum.
-static void add_outputs(const ww_gathering *self, const tile_block *at, const double *activations,
-                        const double *output_weights, ww_output_sum *sum)
-{
-    ww_kernel_outputs(self->problem->pairs, activations, output_weights, at->units, at->samples,
-                      self->problem->outputs, self->partial);
-    ww_output_sum_add(sum, at->start, at->samples, self->partial);
-}
-
-// Outputs of the pseudo network, from the pre-activations and the patterns at t = 0.
-static void add_pseudo_outputs(const ww_gathering *self, const tile_block *at,
-                               const double *output_weights, ww_gathered_set *set)
-{
-    for (int64_t unit = 0; unit < at->units && !at->looks_back; unit++)
-        ww_origin_patterns(self->origin, set->kept, 1, at->first_unit + unit, at->start,
-                           at->samples, self->early_active + unit * at->samples);
-    ww_activate_by(self->problem->negative_slope, self->early_active, self->preactivations,
-                   (size_t)(at->units * at->samples), self->early);
-    add_outputs(self, at, self->early, output_weights, &set->pseudo);
-}
-
-// Patterns of t = 0, which are those of now.
-static void give_origin(ww_gathering *self, const tile_block *at, const ww_gathered_set *set)
-{
-    ww_patterns(self->preactivations, (size_t)(at->units * at->samples), self->active);
-    for (int64_t unit = 0; unit < at->units; unit++)
-        ww_origin_keep(self->origin, set->kept, at->first_unit + unit, at->start, at->samples,
-                       self->active + unit * at->samples);
-}
-
-// The inputs are arranged; the piece begins at sample `first`.
-static void gather_block(ww_gathering *self, const tile_block *at, int64_t first,
-                         const double *weights, ww_gathered_set *set)
-{
-    const ww_problem *problem = self->problem;
-    const size_t pairs = (size_t)(at->units * at->samples);
-    const double *output_weights = ww_engine_tile_output_weights(self->engine, at->tile);
-    ww_product_preactivations(&self->inputs, at->start - first, weights, at->units,
-                              self->preactivations);
-    if (at->looks_back) {
-        // Pre-activations at t = 0 by the same call as now, so that patterns agree exactly.
-        if (at->is_start)
-            memcpy(self->early, self->preactivations, pairs * sizeof *self->early);
-        else
-            ww_product_preactivations(&self->inputs, at->start - first, self->initial, at->units,
-                                      self->early);
-        ww_patterns(self->early, pairs, self->early_active);
-        if (set->wants & WW_NEED_TEST_REACH)
-            count_risky(self, at, set);
-    }
-    if (at->gives_origin)
-        give_origin(self, at, set);
-    if (set->wants & WW_NEED_PSEUDO_OUTPUTS)
-        add_pseudo_outputs(self, at, output_weights, set);
-    ww_activate(problem->negative_slope, self->preactivations, pairs, self->active);
-    if (set->wants & WW_NEED_TEST_PATTERNS)
-        compare_patterns(self, at, set);
-    if (set->wants & WW_NEED_TRAIN_MOVERS)
-        count_movers(self, at, output_weights, set);
-    if (set->wants & WW_NEED_TEST_OUTPUTS)
-        add_outputs(self, at, self->preactivations, output_weights, &set->outputs);
-}
-
-void ww_gather_set(ww_gathering *self, ww_gathered_set *set)
-{
-    const ww_tiling *tiling = &self->problem->grid.tiling;
-    const ww_part_of_samples part = set->part;
-    const bool keeps = ww_origin_has_patterns(self->origin, set->kept);
-    const bool looks_back = ww_gathering_looks_back(set->wants, keeps);
-    const bool is_start = ww_gathering_is_at_start(self);
-    const bool lacks_patterns = keeps && !set->has_patterns;
-    int64_t count = 0;
-    if (lacks_patterns && !is_start) // after a restart
-        ww_origin_draw_patterns(self->origin, set->kept);
-    for (int64_t first = part.first; set->wants != 0 && first < part.first + part.count;
-         first += count) {
-        ww_gathering_arrange(self, set->samples, part, first, &first, &count);
-        for (int64_t tile = 0; tile < tiling->local_tiles; tile++) {
-            const int64_t global = tiling->first_tile + tile;
-            const double *weights = ww_engine_tile(self->engine, global);
-            tile_block at = {.tile = global,
-                             .first_unit = tile * tiling->tile_units,
-                             .units = ww_tile_size(tiling, global),
-                             .looks_back = looks_back,
-                             .is_start = is_start,
-                             .gives_origin = lacks_patterns && is_start};
-            if (looks_back && !is_start)
-                ww_initial_hidden_weights(&self->problem->initial, global * tiling->tile_units,
-                                          at.units, self->initial);
-            for (at.start = first; at.start < first + count; at.start += at.samples) {
-                at.samples = ww_block_size(set->samples->count, at.start);
-                gather_block(self, &at, first, weights, set);
-            }
-        }
-    }
-    set->has_patterns = keeps;
 }
 
 ww_status ww_gathering_share_reach(ww_gathering *self, ww_error *error)

@@ -38,22 +38,23 @@ typedef struct ww_gathered_set {
 typedef struct ww_gathering {
     const ww_problem *problem;
     unsigned needs;
-    const ww_origin *origin; ///< of the record at hand; may be NULL
-    ww_engine *engine;       ///< likewise
-    ww_product_inputs inputs;
-    double *initial;        ///< [tile units, d], W(0)
-    double *reach;          ///< [column's units], ||w_r(t) - w_r(0)||
-    double *preactivations; ///< [tile units, block]
-    double *early;          ///< [tile units, block], those at t = 0
-    double *partial;        ///< [block, k], twice with pairs
-    double *rows;           ///< [tile units, d], gradients
-    double *pseudo_rows;    ///< [tile units, d]
-    uint8_t *active;        ///< [tile units, block]
-    uint8_t *early_active;  ///< [tile units, block]
-    double *terms;          ///< [local tiles, WW_TERMS]
-    double *extras;         ///< [block, WW_TALLY_COLUMNS]
-    double *initial_output; ///< [tile units, k], output weights at t = 0
-    double *component_sums; ///< [components k + k], room of v_max
+    const ww_origin *origin;                 ///< of the record at hand; may be NULL
+    ww_engine *engine;                       ///< likewise
+    ww_product_inputs inputs;                ///< of a piece
+    ww_product_inputs whole[WW_ORIGIN_SETS]; ///< where it goes by tiles: of all samples
+    double *initial;                         ///< [tile units, d], W(0)
+    double *reach;                           ///< [column's units], ||w_r(t) - w_r(0)||
+    double *preactivations;                  ///< [tile units, block]
+    double *early;                           ///< [tile units, block], those at t = 0
+    double *partial;                         ///< [block, k], twice with pairs
+    double *rows;                            ///< [tile units, d], gradients
+    double *pseudo_rows;                     ///< [tile units, d]
+    uint8_t *active;                         ///< [tile units, block]
+    uint8_t *early_active;                   ///< [tile units, block]
+    double *terms;                           ///< [local tiles, WW_TERMS]
+    double *extras;                          ///< [block, WW_TALLY_COLUMNS]
+    double *initial_output;                  ///< [tile units, k], output weights at t = 0
+    double *component_sums;                  ///< [components k + k], room of v_max
     double row_movement;
     double least_ratio, largest_ratio; ///< of output weights to those at t = 0
     ww_gathered_set sets[WW_ORIGIN_SETS];
@@ -89,6 +90,13 @@ bool ww_gathering_is_at_start(const ww_gathering *self);
 /// Goes over its part of the samples of a set with all tiles of its column: adds outputs, compares
 /// patterns with t = 0, adds the pseudo network's outputs, counts movers, as the set wants.
 void ww_gather_set(ww_gathering *self, ww_gathered_set *set);
+
+/// Whether samples do not go in pieces, each through all tiles, but tiles, each through all samples
+/// of both sets: where an engine makes the weights of a tile anew whenever they are asked for.
+/// Pure.
+bool ww_gathering_goes_by_tiles(const ww_problem *problem);
+/// There: looks at the weights of all tiles, where `of_weights`, and gathers both sets.
+void ww_gather_tiles(ww_gathering *self, bool of_weights);
 
 /// Tells the ranks of a column how far its units have come, once the weights of all are gathered.
 /// Collective over the column.

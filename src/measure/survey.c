@@ -37,7 +37,12 @@ enum {
 static ww_status gather_units(ww_gathering *self, ww_error *error)
 {
     const ww_tiling *tiling = &self->problem->tiling;
-    for (int64_t tile = 0; self->needs & (unsigned)OF_WEIGHTS && tile < tiling->local_tiles; tile++)
+    const bool of_weights = (self->needs & (unsigned)OF_WEIGHTS) != 0;
+    if (ww_gathering_goes_by_tiles(self->problem)) {
+        ww_gather_tiles(self, of_weights);
+        return ww_gathering_join(self, error);
+    }
+    for (int64_t tile = 0; of_weights && tile < tiling->local_tiles; tile++)
         ww_gather_weights(self, tile, ww_engine_tile(self->engine, tiling->first_tile + tile),
                           ww_tile_size(tiling, tiling->first_tile + tile));
     WW_TRY(ww_gathering_share_reach(self, error));

@@ -74,6 +74,11 @@ bool ww_engine_is_special(const ww_problem *problem)
     return choose(problem) != &ww_engine_dense;
 }
 
+bool ww_engine_makes_tiles(const ww_problem *problem)
+{
+    return choose(problem) == &ww_engine_samples;
+}
+
 void ww_engine_describe(const ww_problem *problem, char *text, size_t size)
 {
     const bool is_auto = problem->config->training.engine == WW_ENGINE_AUTO;
