@@ -103,7 +103,7 @@ def finish(process: subprocess.Popen[str], seconds: float) -> str:
 def finish_after_kill(process: subprocess.Popen[str], seconds: float) -> tuple[str, bool]:
     """The same where one rank was killed, and the others have to end as well; and whether the
     launcher did, too. With all ranks gone mpirun of Open MPI 4.1 can wait for ever in
-    PMIx_server_finalize (of PMIx 4.2) for a lock: seen twice in some 80 kills on a busy machine."""
+    PMIx_server_finalize (of PMIx 4.2) for a lock: seen twice in some 150 kills on a busy machine."""
     try:
         return finish(process, seconds), True
     except EndlessError as endless:
