@@ -15,7 +15,7 @@ from typing import Callable, Optional, Sequence
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from compare import result_differences  # noqa: E402
-from processes import kill, ranks_of, start, wait_for_ranks  # noqa: E402
+from processes import finish_after_kill, kill, ranks_of, start, wait_for_ranks  # noqa: E402
 from program import (  # noqa: E402
     Argument,
     ProgramTest,
@@ -333,7 +333,7 @@ class RunningTest(FaultTest):
                 process = self.begin(ranks)
                 victim = wait_for_ranks(process, ranks)[ranks // 2]
                 kill(victim)
-                process.communicate(timeout=SECONDS)
+                finish_after_kill(process, SECONDS)
                 self.assertNotEqual(process.returncode, 0)
                 with widthwise.open(self.file) as file:
                     step = file.members[0].checkpoint().step

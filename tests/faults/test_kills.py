@@ -51,6 +51,7 @@ class KillsTest(ProgramTest):
         self.assertEqual(tally.lost, 0)
         self.assertEqual(tally.equal, tally.chains)
         self.assertEqual(tally.opened + tally.before_the_file, tally.kills)
+        self.assertLessEqual(tally.launchers, 2 + tally.of_one_rank // 10)
 
 
 if __name__ == "__main__":

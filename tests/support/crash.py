@@ -6,11 +6,13 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Sequence
+from typing import Iterator, NamedTuple, Sequence
 
+import h5py
 from program import environment, execute, mpi, program, run_program
 
 MODES = ("kill", "power", "nodes", "torn")
@@ -59,11 +61,25 @@ measure:
 output: {checkpoint_every: 7, commit_seconds: 0, record: [data, initial-weights, batches]}
 """
 LONGER = "training.steps=50"
+# Those of LoggedRun, by steps: every seventh, where it stops, and where it ends.
+CHECKPOINTS = len({*range(7, 51, 7), 17, 23, 40, 50})
 
 
 def tests_folder() -> Path:
     """Where the test programs were built."""
     return Path(program()).parent / "tests"
+
+
+class Record(NamedTuple):
+    """A record of the log: what write_log.c saw a process do."""
+
+    kind: int
+    path: str
+    offset: int
+    size: int
+
+
+WRITE = 2  # the kind of a record that tells of a write
 
 
 @dataclass
@@ -95,7 +111,7 @@ class LoggedRun:
         self._logged(2, 75, "run", config, "-o", file, "-q", "--until", "17")
         self._logged(3, 75, "resume", file, "-q", "--until", "23")
         self._logged(1, 0, "resume", file, "-q")
-        self.longer_from = len(self.offsets())
+        self.longer_from = self.count()
         self._logged(2, 0, "resume", file, "-q", "--set", LONGER)
 
     @staticmethod
@@ -113,17 +129,41 @@ class LoggedRun:
         command = [*mpi(ranks), "env", *(f"{key}={value}" for key, value in settings.items())]
         self._expect(execute([*command, program(), *map(str, arguments)], self.folder), code)
 
-    def offsets(self) -> list[int]:
-        """Where the records of the log begin."""
+    def count(self) -> int:
+        """Records of the log so far."""
+        return sum(1 for _ in self.records())
+
+    def records(self) -> Iterator[Record]:
+        """All of the log, in order."""
         content = self.log.read_bytes()
-        found, place = [], 0
+        place = 0
         while place < len(content):
-            found.append(place)
-            sizes = [
+            words = [
                 int.from_bytes(content[place + 8 * word : place + 8 * word + 8], "little")
-                for word in (4, 5, 6)
+                for word in range(8)
             ]
-            place += 64 + sum(sizes)
+            path = content[place + 64 : place + 64 + words[5] - 1].decode()
+            yield Record(kind=words[1], path=path, offset=words[3], size=words[4])
+            place += 64 + sum(words[4:7])
+
+    def checkpoint_writes(self) -> Counter[str]:
+        """How many writes went to each dataset of the two checkpoints, such as
+        "checkpoint0/hidden_weights". They stay where they are as long as the file lives."""
+        path = self.output / "run.h5"
+        writes = [
+            record
+            for record in self.records()
+            if record.kind == WRITE and record.path == str(path)
+        ]
+        found: Counter[str] = Counter()
+        with h5py.File(path) as file:
+            for slot in ("checkpoint0", "checkpoint1"):
+                for part, dataset in file[f"state/run0000/{slot}"].items():
+                    begin = dataset.id.get_offset()
+                    end = begin + dataset.id.get_storage_size()
+                    found[f"{slot}/{part}"] = sum(
+                        write.offset < end and begin < write.offset + write.size for write in writes
+                    )
         return found
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Optional
 
 from compare import result_differences
-from processes import kill, kill_all, start, wait_for_ranks
+from processes import finish, finish_after_kill, kill, kill_all, start, wait_for_ranks
 from program import run_program
 
 import widthwise
@@ -83,6 +83,7 @@ class Tally:
     before_the_file: int = 0
     of_one_rank: int = 0
     while_lengthening: int = 0
+    launchers: int = 0
     opened: int = 0
     lost: int = 0
     chains: int = 0
@@ -96,6 +97,7 @@ class Tally:
             "of one rank": self.of_one_rank,
             "lengthening": self.while_lengthening,
             "before the file": self.before_the_file,
+            "launchers that stayed": self.launchers,
             "files that opened": self.opened,
             "checkpoints lost": self.lost,
             "runs": self.chains,
@@ -144,7 +146,7 @@ class Chains:
         with start(*arguments, folder=self.folder, ranks=2) as process:
             wait_for_ranks(process, 2)
             began = time.monotonic()  # as for those that are killed
-            said, _ = process.communicate(timeout=120)
+            said = finish(process, 120)
             seconds = time.monotonic() - began
         if process.returncode != 0:
             raise AssertionError(said)
@@ -206,7 +208,7 @@ class Chains:
             while may_die and time.monotonic() < deadline and process.poll() is None:
                 time.sleep(0.002)
             if not may_die or process.poll() is not None:
-                text, _ = process.communicate(timeout=120)
+                text = finish(process, 120)
                 seconds[lengthened] = time.monotonic() - began
                 return process.returncode, text
             # Most kills are to hit, and the last moments of a start to be reached, whatever else the
@@ -218,7 +220,8 @@ class Chains:
             if ranks > 1 and below and self.random.random() < 0.3:
                 self.tally.of_one_rank += 1
                 kill(self.random.choice(below))
-                text, _ = process.communicate(timeout=60)  # the others have to end as well
+                text, is_gone = finish_after_kill(process, 60)
+                self.tally.launchers += not is_gone
                 ended = "complete" in text or "nothing left to do" in text  # before the kill came
                 if process.returncode == 0 and not ended:
                     self._fail("a rank was killed and the job says that all is well", text)
