@@ -48,7 +48,13 @@ class FormatError(Exception):
 def plain(value: object) -> object:
     """A scalar of HDF5 as a Python value: bytes become text, NumPy scalars become numbers."""
     if isinstance(value, bytes):
-        return value.decode("ascii")
+        try:
+            return value.decode("ascii")
+        except UnicodeDecodeError as error:
+            raise FormatError(
+                "a text of the file is not readable: it is being changed at this moment, or damaged; "
+                "`widthwise verify` tells"
+            ) from error
     if isinstance(value, np.generic):
         return plain(value.item())
     return value
