@@ -78,7 +78,9 @@ class SlurmTest(unittest.TestCase):
             if step is not None and step > beyond:
                 return step
             time.sleep(0.1)
-        self.fail(f"{path.name} never had a checkpoint beyond step {beyond}")
+        jobs = self.cluster.call("squeue", "--long", check=False)
+        logs = (f"{log.name}:\n{log.read_text()}" for log in sorted(self.folder.glob("*.log")))
+        self.fail("\n".join([f"{path.name} has no checkpoint beyond step {beyond}", jobs, *logs]))
 
     @staticmethod
     def checkpoint(path: Path) -> Optional[int]:
