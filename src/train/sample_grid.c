@@ -49,7 +49,7 @@ static int choose_groups(int ranks, int wanted, int64_t tiles, int64_t sections)
             groups = more;
     while (groups > 1 && (groups > sections || ranks % groups != 0))
         groups--;
-    return groups;
+    return groups > 1 ? groups : 1;
 }
 
 // The part of group `number` of `groups` of so many samples: whole units of `grain`, the first
@@ -68,7 +68,6 @@ ww_sample_grid ww_sample_grid_of(const ww_problem *problem)
     const ww_parallel *parallel = problem->parallel;
     const int groups = choose_groups(parallel->size, parallel->sample_groups,
                                      problem->tiling.tile_count, divisible_sections(problem));
-    WW_ASSERT(groups >= 1);
     const int group = parallel->rank % groups;
     return (ww_sample_grid){
         .groups = groups,
