@@ -47,12 +47,16 @@ typedef struct ww_problem {
     ww_tiling tiling;           ///< units over ranks
     int64_t dimension, outputs; ///< d, k
     int64_t batch;              ///< B: samples in a step; all of them for gd
-    ww_sample_grid grid;        ///< of this rank in steps and at records
-    double learning_rate;       ///< eta
-    double negative_slope;      ///< of the activation
-    bool pairs;                 ///< units 2r and 2r + 1 cancel at the start: kernels.h
-    int64_t depth;              ///< L
-    bool tracks_layers;         ///< a quantity asks for ww_track; ww_config_tracks_layers
+    /// Sections (WW_SECTION_SAMPLES) that gradients are summed by: more than one in full batches of
+    /// more samples by the engine `dense`, but for the hinge loss, whose steps are told apart by
+    /// sample. Only these can be divided over groups. The same inside of an engine.
+    int64_t sections;
+    ww_sample_grid grid;   ///< of this rank in steps and at records
+    double learning_rate;  ///< eta
+    double negative_slope; ///< of the activation
+    bool pairs;            ///< units 2r and 2r + 1 cancel at the start: kernels.h
+    int64_t depth;         ///< L
+    bool tracks_layers;    ///< a quantity asks for ww_track; ww_config_tracks_layers
     const ww_loss *loss;
     ww_initial initial;          ///< weights at t = 0
     ww_sum_format output_format; ///< of sums over tiles of outputs
@@ -77,21 +81,16 @@ ww_status ww_problem_make(const ww_config *config, const ww_dataset *data,
 void ww_problem_describe(const ww_config *config, const ww_dataset *data,
                          const ww_parallel *parallel, ww_problem *problem);
 
-/// Sections (WW_SECTION_SAMPLES) that gradients are summed by: more than one in full batches of
-/// more samples by the engine `dense`, but for the hinge loss, whose steps are told apart by
-/// sample. Only these can be divided over groups. Pure.
-int64_t ww_sections(const ww_problem *problem);
-
 /// The problem of a rank's row of the grid and its group of samples, as engines see it; `column` is
 /// NULL where there is one group. Pure.
 ww_problem ww_problem_of_group(const ww_problem *problem, const ww_parallel *row,
                                const ww_parallel *column);
 
-/// The place of rank `parallel->rank` of `parallel->size`. Groups are the largest common divisor of
-/// the ranks and `parallel->sample_groups`, or where that is 0 one, unless there are more ranks
-/// than tiles: then as few as give work to all. Never more than there are sections, and one where
-/// initial weights are read or built. Pure.
-ww_sample_grid ww_sample_grid_of(const ww_problem *problem);
+/// Fills in the sections and the grid of a problem that is described otherwise (ww_problem_describe
+/// does it). Groups are the largest common divisor of the ranks and `parallel->sample_groups`, or
+/// where that is 0 one, unless there are more ranks than tiles: then as few as give work to all.
+/// Never more than there are sections, and one where initial weights are read or built.
+void ww_problem_divide(ww_problem *problem);
 
 /// Parts that steps can be divided in, so that ranks beyond idle: tiles, for each of the groups
 /// that there may be. Pure.

@@ -15,7 +15,7 @@ static ww_problem problem_of(const ww_app_member *member, const ww_parallel *ran
 static ww_status refuse(const ww_problem *problem, int64_t groups, ww_error *error)
 {
     const ww_config *config = problem->config;
-    const int64_t sections = ww_sections(problem);
+    const int64_t sections = problem->sections;
     char engine[64];
     ww_engine_describe(problem, engine, sizeof engine);
     if (config->replicas > 1)

@@ -207,24 +207,22 @@ ww_layered *ww_engine_network(const ww_engine *engine)
     return engine->methods->network != NULL ? engine->methods->network(engine->state) : NULL;
 }
 
-// Output weights from unit `unit` on, in those of the column.
-static double *place_of_unit(const ww_engine *engine, double *weights, int64_t unit)
+// Where in the output weights of the column those of unit `unit` stand.
+static int64_t offset_of_unit(const ww_engine *engine, int64_t unit)
 {
-    return weights + (unit - engine->own.tiling.first_unit) * engine->own.outputs;
+    return (unit - engine->own.tiling.first_unit) * engine->own.outputs;
 }
 
 const double *ww_engine_output_weights(const ww_engine *engine)
 {
     const double *all = engine->methods->output_weights(engine->state);
-    const int64_t first = engine->problem->tiling.first_unit - engine->own.tiling.first_unit;
-    return all + first * engine->own.outputs;
+    return all + offset_of_unit(engine, engine->problem->tiling.first_unit);
 }
 
 const double *ww_engine_tile_output_weights(const ww_engine *engine, int64_t tile)
 {
-    const ww_tiling *tiling = &engine->own.tiling;
     const double *all = engine->methods->output_weights(engine->state);
-    return all + (tile * tiling->tile_units - tiling->first_unit) * engine->own.outputs;
+    return all + offset_of_unit(engine, tile * engine->own.tiling.tile_units);
 }
 
 const ww_parallel *ww_engine_column(const ww_engine *engine)
@@ -318,8 +316,8 @@ void ww_engine_put_state_tile(void *engine, int64_t tile, const double *values)
 
 double *ww_engine_output_storage(ww_engine *engine)
 {
-    return place_of_unit(engine, engine->methods->output_storage(engine->state),
-                         engine->problem->tiling.first_unit);
+    return engine->methods->output_storage(engine->state) +
+           offset_of_unit(engine, engine->problem->tiling.first_unit);
 }
 
 // What each rank of a column has put, for all of them.
@@ -345,7 +343,7 @@ static ww_status share_tiles(ww_engine *engine, ww_error *error)
             engine->methods->put_tile(engine->state, tile, room);
         if (status == WW_OK)
             status = ww_broadcast(
-                &engine->column, place_of_unit(engine, storage, tile * tiling->tile_units),
+                &engine->column, storage + offset_of_unit(engine, tile * tiling->tile_units),
                 units * (size_t)engine->own.outputs * sizeof *storage, owner, error);
     }
     free(room);

@@ -42,7 +42,7 @@ typedef struct ww_keeper {
     /// loss by its pre-activations, coefficients [units, count].
     void (*move)(void *state, ww_rows tile, int64_t start, int64_t count, const void *coefficients);
     /// The same to other rows [units, d] in the place of the tile's weights; and adds rows [units,
-    /// d] to its weights. NULL: never asked for (ww_sections).
+    /// d] to its weights. NULL: never asked for (ww_problem.sections).
     void (*move_rows)(void *state, ww_rows tile, int64_t start, int64_t count,
                       const void *coefficients, void *rows);
     void (*add_rows)(void *state, ww_rows tile, const void *rows);

@@ -36,7 +36,7 @@ void ww_problem_describe(const ww_config *config, const ww_dataset *data,
                                     .first_unit = problem->tiling.first_unit};
     problem->output_format = ww_sum_format_make(problem->tiling.tile_count, OUTPUT_RANGE);
     problem->whole_batch = problem->batch;
-    problem->grid = ww_sample_grid_of(problem);
+    ww_problem_divide(problem);
 }
 
 bool ww_problem_is_single(const ww_problem *problem)

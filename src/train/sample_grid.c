@@ -10,7 +10,7 @@ static bool sums_by_sections(const ww_problem *problem)
            problem->config->loss != WW_LOSS_HINGE && ww_engine_choice(problem) == WW_ENGINE_DENSE;
 }
 
-int64_t ww_sections(const ww_problem *problem)
+static int64_t sections_of(const ww_problem *problem)
 {
     const int64_t n = problem->data->train.count;
     return sums_by_sections(problem) ? (n + WW_SECTION_SAMPLES - 1) / WW_SECTION_SAMPLES : 1;
@@ -20,7 +20,7 @@ int64_t ww_sections(const ww_problem *problem)
 // that own them alone.
 static int64_t divisible_sections(const ww_problem *problem)
 {
-    return problem->config->network.start == WW_START_DRAWN ? ww_sections(problem) : 1;
+    return problem->config->network.start == WW_START_DRAWN ? problem->sections : 1;
 }
 
 static int64_t least(int64_t a, int64_t b)
@@ -63,13 +63,14 @@ static ww_part_of_samples part_of(int64_t samples, int64_t grain, int number, in
     return (ww_part_of_samples){.first = first, .count = least(end * grain, samples) - first};
 }
 
-ww_sample_grid ww_sample_grid_of(const ww_problem *problem)
+void ww_problem_divide(ww_problem *problem)
 {
+    problem->sections = sections_of(problem);
     const ww_parallel *parallel = problem->parallel;
     const int groups = choose_groups(parallel->size, parallel->sample_groups,
                                      problem->tiling.tile_count, divisible_sections(problem));
     const int group = parallel->rank % groups;
-    return (ww_sample_grid){
+    problem->grid = (ww_sample_grid){
         .groups = groups,
         .group = group,
         .tiling =

@@ -84,7 +84,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
 int64_t ww_section_sums_bytes(const ww_problem *problem)
 {
     ww_allocation list[ARRAYS];
-    if (ww_sections(problem) == 1)
+    if (problem->sections <= 1)
         return 0;
     list_arrays(problem, list);
     return (int64_t)sizeof(ww_section_sums) + ww_allocation_bytes(list, ARRAYS);
@@ -93,7 +93,7 @@ int64_t ww_section_sums_bytes(const ww_problem *problem)
 ww_status ww_section_sums_create(const ww_problem *problem, ww_section_sums **sums, ww_error *error)
 {
     *sums = NULL;
-    if (ww_sections(problem) == 1)
+    if (problem->sections <= 1)
         return WW_OK;
     ww_allocation list[ARRAYS];
     list_arrays(problem, list);
@@ -219,7 +219,7 @@ static void add_block(void *context, int worker, int64_t tile)
 
 static ww_sum_format format_of(const ww_shallow *self, int64_t tile, int which)
 {
-    return ww_sum_format_make(ww_sections(self->problem), self->sections->ranges[2 * tile + which]);
+    return ww_sum_format_make(self->problem->sections, self->sections->ranges[2 * tile + which]);
 }
 
 // Adds a section's sums of a tile to its words.

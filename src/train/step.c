@@ -17,7 +17,7 @@ enum { BOUND_GRADIENT, BOUND_INPUT, BOUND_LENGTH, BOUNDS };
 
 static size_t column_words(const ww_problem *problem)
 {
-    const int64_t sections = ww_sections(problem);
+    const int64_t sections = problem->sections;
     return sections > 1 ? WORDS + BOUNDS * (size_t)problem->grid.groups + (size_t)sections : 0;
 }
 
@@ -71,7 +71,7 @@ ww_status ww_step_create(ww_step *step, const ww_problem *problem, ww_tally *tal
     ww_allocation list[ARRAYS];
     list_arrays(problem, list);
     WW_TRY(ww_allocate_all(step, list, ARRAYS, error));
-    if (ww_sections(problem) > 1)
+    if (problem->sections > 1)
         step->inputs = look_at_inputs(problem);
     return ww_output_sum_create_with(&step->sum, problem, problem->batch, ww_tally_extras(problem),
                                      error);
@@ -161,7 +161,7 @@ static ww_status finish_by_sections(ww_step *step, const ww_samples *batch, int6
         all->input_length = fmax(all->input_length, double_of(of[BOUND_LENGTH]));
     }
     double sum = 0.0;
-    for (int64_t section = 0; section < ww_sections(problem); section++)
+    for (int64_t section = 0; section < problem->sections; section++)
         sum += double_of(losses[section]);
     *batch_loss = sum / ww_loss_divisor(problem, problem->whole_batch);
     return isfinite(*batch_loss) ? WW_OK : fail_loss(error);
@@ -173,7 +173,7 @@ ww_status ww_step_finish(ww_step *step, int64_t number, const int64_t *indices,
 {
     const ww_problem *problem = step->problem;
     *changes = true;
-    if (ww_sections(problem) > 1)
+    if (problem->sections > 1)
         return finish_by_sections(step, batch, request, requests, batch_loss, error);
     WW_TRY(ww_output_sum_finish(&step->sum, request, requests, step->outputs, error));
     *batch_loss = ww_batch_loss(problem, step->outputs, batch, step->gradients);

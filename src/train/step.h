@@ -21,7 +21,7 @@ typedef struct ww_step {
     double *outputs;       ///< [B, k]
     double *extras;        ///< [B, extras of the tally]
     double *gradients;     ///< [B, k], derivative of the batch's loss by each output
-    int64_t *column_words; ///< what a column brings together, by sections (ww_sections)
+    int64_t *column_words; ///< what a column brings together, by sections (ww_problem.sections)
     ww_step_bounds inputs; ///< there: those of the inputs of this group
     ww_step_bounds bounds; ///< and those of all groups, of the last step
 } ww_step;

@@ -49,7 +49,7 @@ static void check_grid(const ww_config *config, int ranks, int wanted, int64_t t
         const ww_sample_grid *grid = &problem.grid;
         assert_int_equal(ranks % grid->groups, 0);
         assert_int_equal(grid->group, rank % grid->groups);
-        assert_true(grid->groups <= ww_sections(&problem));
+        assert_true(grid->groups <= problem.sections);
         assert_true(grid->train.count > 0);
         assert_int_equal(grid->train.first % WW_SECTION_SAMPLES, 0);
         assert_int_equal(grid->test.count > 0 ? grid->test.first % WW_SAMPLE_BLOCK : 0, 0);
