@@ -11,6 +11,10 @@ WIDTHWISE=${WIDTHWISE:-$REPOSITORY/build/release/widthwise}
 # end too (--kill-on-bad-exit=1 would not); when one dies, they are ended after that time at the latest.
 # With an Open MPI that knows no PMIx under Slurm: LAUNCH=(mpirun).
 LAUNCH=(srun --mpi=pmix --kill-on-bad-exit=0 --wait=30)
+# Slurm synchronises the start of ranks on several nodes in two ways, for the exchange of addresses and for the
+# barrier after it; the second may overtake the first, and a rank that is still in the first dies of the
+# messages of the others (5% of starts on three nodes under load here, Slurm 22.05). One way for both does not.
+export SLURM_PMIX_FENCE=${SLURM_PMIX_FENCE:-tree}
 # Seconds that mpirun gives ranks between SIGTERM and SIGKILL, for a checkpoint. It waits as long before
 # SIGTERM; both together must stay below Slurm's KillWait (30 s unless your site says otherwise).
 export OMPI_MCA_odls_base_sigkill_timeout=10
