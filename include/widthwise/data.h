@@ -1,9 +1,9 @@
 /// Data sets: generated or read, normalised, with labels.
 ///
 /// Sources live one to a file in src/data/. Those whose samples follow from their numbers alone are
-/// made by all ranks of each node together; the others by rank 0, which gives them to all. No axis
-/// is distributed: the inputs, by far the largest part, stand once in the memory of each node
-/// (shared.h), all else on every rank.
+/// made by all ranks of each node together; the others by rank 0, which gives them to all. The
+/// inputs, by far the largest part, stand once in the memory of each node (shared.h): all of them,
+/// or of a data set that is divided those of some samples. All else stands on every rank.
 #ifndef WIDTHWISE_DATA_H
 #define WIDTHWISE_DATA_H
 
@@ -16,11 +16,23 @@
 #include <stdint.h>
 #include <stdio.h>
 
+/// Samples of a set, one after the other.
+typedef struct ww_part_of_samples {
+    int64_t first, count;
+} ww_part_of_samples;
+
+/// Some of both sets.
+typedef struct ww_sample_parts {
+    ww_part_of_samples train, test;
+} ww_sample_parts;
+
 /// Samples of one kind (train or test).
 typedef struct ww_samples {
     int64_t count;        ///< n
     int64_t first;        ///< number of the first one in its set: 0 where all of the set are here
-    double *inputs;       ///< [n, d], row-major; not to be written to once loaded
+    double *inputs;       ///< [n, d], row-major; not to be written to once loaded. Of a data set
+                          ///< that is divided only those of the samples `held` are there: who
+                          ///< reads others is ended by the system
     int64_t *labels;      ///< [n], 0 .. classes - 1: what is trained on (random ones included)
     double *targets;      ///< [n, k], the outputs wanted; NULL where the loss has no use for them
     double *true_targets; ///< [n, k], on rank 0: those of a file where others stand in their place;
@@ -31,6 +43,7 @@ typedef struct ww_samples {
     int sharers;      ///< ranks of the node that are to share the inputs; 0 like 1: none
     int spare;        ///< columns that inputs have room for beside those of the source
     ww_shared shared; ///< where the inputs stand, if ww_dataset_load has made them
+    ww_part_of_samples held; ///< where the data set is divided: samples whose inputs are here
 } ww_samples;
 
 /// A hyperplane through the origin that separates the train set, and how short its normal can be.
@@ -49,15 +62,17 @@ typedef struct ww_separator {
     double *margins;     ///< [n], y <w, x> >= 1 of the train samples; NULL without
 } ww_separator;
 
-/// A data set. The same on all ranks.
+/// A data set. The same on all ranks, but for what each node has of inputs that are divided.
 typedef struct ww_dataset {
-    int64_t dimension;  ///< d
-    int64_t classes;    ///< by labels; of a function two: y > 0 is class 0, else class 1; one, all
-                        ///< labels being 0, where the data have targets in place of classes
-    int64_t outputs;    ///< k, of a network for these data (ww_config_outputs)
-    int64_t components; ///< l, components of a class; 1 where the source has none
-    bool has_targets;   ///< samples have targets
-    bool keeps_truth;   ///< the train set has true_targets on rank 0
+    int64_t dimension;   ///< d
+    int64_t classes;     ///< by labels; of a function two: y > 0 is class 0, else class 1; one, all
+                         ///< labels being 0, where the data have targets in place of classes
+    int64_t outputs;     ///< k, of a network for these data (ww_config_outputs)
+    int64_t components;  ///< l, components of a class; 1 where the source has none
+    bool has_targets;    ///< samples have targets
+    bool keeps_truth;    ///< the train set has true_targets on rank 0
+    bool is_divided;     ///< a node has the inputs of some samples alone
+    double largest_norm; ///< where it is divided: see ww_dataset_largest_norm
     ww_samples train, test;
     ww_separator separator; ///< of the train set, by the labels trained on
     int64_t candidates; ///< samples that a separable subset was chosen from; 0: there is no subset
@@ -80,6 +95,21 @@ typedef struct ww_dataset {
 /// ww_dataset_set_train_targets replaces them.
 ww_status ww_dataset_load(const ww_config *config, const ww_parallel *parallel, ww_dataset *dataset,
                           ww_error *error);
+
+/// The same data set, divided: each node has only the inputs of the samples that its ranks want,
+/// from the first to the last of each set; each rank says what it wants, and together they want
+/// all. For sources that ww_dataset_divides. Collective.
+ww_status ww_dataset_load_parts(const ww_config *config, const ww_parallel *parallel,
+                                const ww_sample_parts *wanted, ww_dataset *dataset,
+                                ww_error *error);
+
+/// Whether the samples of a configuration's source can be made apart, so that they can be divided.
+/// Pure.
+bool ww_dataset_divides(const ww_config *config);
+
+/// Largest norm of a train input. Not collective.
+double ww_dataset_largest_norm(const ww_dataset *dataset);
+
 /// Not collective: each rank lets go of the inputs when it likes, also after `parallel` is gone.
 void ww_dataset_free(ww_dataset *dataset);
 
@@ -114,6 +144,9 @@ ww_status ww_dataset_other_targets(const ww_config *config, const ww_dataset *da
 
 /// Bytes of the inputs of a data set of that shape, which a node holds once. Pure.
 int64_t ww_dataset_input_bytes(const ww_dataset *shape);
+
+/// Bytes that a data set of that shape takes on each rank without its inputs. Pure.
+int64_t ww_dataset_private_bytes(const ww_dataset *shape);
 
 /// Bytes that a data set of that shape takes on each rank: its part of the inputs that `sharers`
 /// ranks of a node have in common, and all else. Pure.

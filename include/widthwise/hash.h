@@ -15,18 +15,16 @@ uint64_t ww_hash_block(const void *data, size_t bytes, uint64_t dataset, uint64_
 /// Key of a dataset for ww_hash_block, from its path inside the file.
 uint64_t ww_hash_name(const char *name);
 
-/// Sum of the hashes of blocks of 1024 rows [count, row_bytes], keyed by `name`.
+/// Sum of the hashes of blocks of WW_HASH_ROWS rows [count, row_bytes], keyed by `name`.
 uint64_t ww_hash_rows(const char *name, const void *rows, int64_t count, size_t row_bytes);
 
-/// Who is next to hash a block, where ranks take turns. Starts as the rank and the number of ranks.
-typedef struct ww_hash_turns {
-    int rank, size;
-    int64_t blocks; ///< so far
-} ww_hash_turns;
+/// Rows of such a block.
+enum { WW_HASH_ROWS = 1024 };
 
-/// The part of ww_hash_rows that falls to this rank: the sum over ranks is the hash.
-uint64_t ww_hash_rows_in_turn(const char *name, const void *rows, int64_t count, size_t row_bytes,
-                              ww_hash_turns *turns);
+/// The part of ww_hash_rows of the blocks that begin with one of the rows first .. next - 1, of
+/// which no others need to be there: over ranges that together are all rows, the sum is the hash.
+uint64_t ww_hash_rows_between(const char *name, const void *rows, int64_t count, size_t row_bytes,
+                              int64_t first, int64_t next);
 
 /// CRC-32 (the one of zlib, PNG and Python's zlib.crc32) of `bytes` bytes, for pages of 4 KiB.
 uint32_t ww_checksum(const void *data, size_t bytes);

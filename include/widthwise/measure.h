@@ -82,6 +82,10 @@ const ww_stop_rule *ww_measure_stop(const ww_measure_plan *plan, const ww_config
 /// False for other names. Pure.
 bool ww_measure_reaches(const char *name, double value, double threshold);
 
+/// A quantity or result for which a rank looks at the inputs of samples of other groups
+/// (ww_sample_grid) as well; NULL: there is none. Pure.
+const char *ww_measure_of_all_inputs(const ww_measure_plan *plan);
+
 /// Computes the results at the end. `values` [ww_measure_final_values]. Some take long: `before`
 /// (may be NULL) is called on all ranks before each, and what it returns other than WW_OK ends the
 /// work. Collective.

@@ -10,4 +10,7 @@
 /// the other: the same bits on every processor. Pure.
 double ww_norm(const double *values, int64_t count);
 
+/// The largest of the norms of rows [count, columns]; 0 without any. Pure.
+double ww_largest_norm(const double *rows, int64_t count, int64_t columns);
+
 #endif

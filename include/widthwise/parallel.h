@@ -31,6 +31,11 @@ void ww_parallel_destroy(ww_parallel *parallel);
 ww_status ww_parallel_split(const ww_parallel *whole, int number, ww_parallel *part,
                             ww_error *error);
 
+/// The same ranks in another order: by `place`, and those that give the same in the order that they
+/// had. Destroy it. Collective over `whole`.
+ww_status ww_parallel_order(const ww_parallel *whole, int place, ww_parallel *ordered,
+                            ww_error *error);
+
 /// Waits for all ranks without keeping the processor from others, as a barrier would. `meanwhile`
 /// (may be NULL) is called every few milliseconds. Collective.
 ww_status ww_wait_for_all(const ww_parallel *parallel, void (*meanwhile)(void *context),

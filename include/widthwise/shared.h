@@ -40,13 +40,20 @@ void ww_nodes_destroy(ww_nodes *nodes);
 /// Ranks on the fullest node. Collective.
 ww_status ww_nodes_fullest(const ww_parallel *parallel, int64_t *ranks, ww_error *error);
 
-/// A piece of memory. Starts as zeroes. Only `memory` is for others to use.
+/// A stretch of a block, in bytes.
+typedef struct ww_stretch {
+    size_t first, bytes;
+} ww_stretch;
+
+/// A piece of memory. Starts as zeroes. Only `memory` and `held` are for others to use.
 typedef struct ww_shared {
     void *memory; ///< NULL: none
     size_t bytes;
-    bool is_mapped; ///< memory with a descriptor, else plain memory
-    bool is_guest;  ///< it is that of another rank of the node: not to be written to
-    bool is_open;   ///< `file` is open: it can still be given to others
+    ww_stretch held; ///< what of it is there: whole pages. The rest has addresses, but no memory,
+                     ///< and who touches it is ended by the system
+    bool is_mapped;  ///< memory with a descriptor, else plain memory
+    bool is_guest;   ///< it is that of another rank of the node: not to be written to
+    bool is_open;    ///< `file` is open: it can still be given to others
     int file;
 } ww_shared;
 
@@ -64,11 +71,14 @@ ww_status ww_share(const ww_parallel *parallel, const ww_nodes *nodes, size_t by
                    const char *what, ww_shared *block, ww_error *error);
 
 /// Room for `bytes` bytes on all ranks, whose blocks are empty, that the ranks of a node fill
-/// together: zeroes. `*together`: the ranks of this node have it in common; else each has memory of
-/// its own. Each rank writes to its part alone, and when all have done so calls ww_shared_settle.
-/// `what` names it in messages. WW_FAILED: memory is short. Collective.
+/// together: zeroes. Each node holds what its ranks want of it, from the first to the last byte of
+/// all their stretches, rounded to whole pages. `*together`: the ranks of this node have it in
+/// common; else each has memory of its own, and in it what itself wants. Each rank writes to its
+/// part alone, and when all have done so calls ww_shared_settle. `what` names it in messages.
+/// WW_FAILED: memory is short. Collective.
 ww_status ww_share_room(const ww_parallel *parallel, const ww_nodes *nodes, size_t bytes,
-                        const char *what, ww_shared *block, bool *together, ww_error *error);
+                        ww_stretch wanted, const char *what, ww_shared *block, bool *together,
+                        ww_error *error);
 
 /// From now on the block of a guest is not to be written to, and all pages of a block that ranks
 /// have filled together are resident on each, so that memory is counted alike whoever wrote which.

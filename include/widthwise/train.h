@@ -17,11 +17,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/// Samples of a set, one after the other.
-typedef struct ww_part_of_samples {
-    int64_t first, count;
-} ww_part_of_samples;
-
 /// The process grid width x samples. Ranks are in `groups` groups of which each has the whole
 /// network on a part of the samples: rank p is in group p % groups, and number p / groups of those
 /// there (its row of the grid). Ranks of one number (its column), which follow each other, have the
@@ -95,6 +90,13 @@ void ww_problem_divide(ww_problem *problem);
 /// Parts that steps can be divided in, so that ranks beyond idle: tiles, for each of the groups
 /// that there may be. Pure.
 int64_t ww_sample_grid_parts(const ww_problem *problem);
+
+/// Whether the inputs of this rank's group are in its memory (ww_dataset_load_parts). Pure.
+bool ww_problem_has_inputs(const ww_problem *problem);
+
+/// Samples of both sets that a node has at most where each has those of its ranks' groups alone,
+/// with `ranks_a_node` ranks of the problem's on a node, and ranks of a group side by side. Pure.
+int64_t ww_sample_grid_node_samples(const ww_problem *problem, int64_t ranks_a_node);
 
 /// Whether training is in single precision. Pure.
 bool ww_problem_is_single(const ww_problem *problem);

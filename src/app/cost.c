@@ -86,6 +86,15 @@ static void add_deep_theory(const ww_app_member *member, int rank, int ranks, ww
     cost->final_flops += flops;
 }
 
+// Inputs that a node has.
+static int64_t input_bytes(const ww_problem *problem, int64_t divided_over)
+{
+    if (divided_over == 0)
+        return ww_dataset_input_bytes(problem->data);
+    return ww_sample_grid_node_samples(problem, divided_over) * problem->dimension *
+           (int64_t)sizeof(double);
+}
+
 ww_status ww_member_cost_of(const ww_app_member *member, const ww_member_place *place,
                             ww_member_cost *cost, ww_error *error)
 {
@@ -111,12 +120,13 @@ ww_status ww_member_cost_of(const ww_app_member *member, const ww_member_place *
     WW_TRY(ww_measure_cost_of(member->plan, &problem, &measure, error));
     const int64_t steps = config->training.steps;
     const int64_t every = config->output.checkpoint_every;
+    const int64_t inputs = input_bytes(&problem, place->divided_over);
     *cost = (ww_member_cost){
         .tiling = problem.tiling,
         .grid = problem.grid,
         .parts = ww_sample_grid_parts(&problem),
-        .data = ww_dataset_bytes(shape, sharers),
-        .inputs = ww_dataset_input_bytes(shape),
+        .data = (inputs + sharers - 1) / sharers + ww_dataset_private_bytes(shape),
+        .inputs = inputs,
         .sharers = sharers,
         .weights = engine.weights + ww_app_start_bytes(&problem),
         .start = ww_app_start_bytes(&problem) + ww_app_start_work_bytes(&problem),

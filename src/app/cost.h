@@ -14,8 +14,10 @@ typedef struct ww_member_place {
     int rank, ranks;   ///< of the crew
     int sample_groups; ///< wanted of the crew (ww_parallel)
     int64_t sharers;   ///< ranks of a node that share the inputs with each other
-    int all_ranks;     ///< of the job: all compute worst-case labels, before there are crews
-    bool only_gram;    ///< of the member only the Gram matrix is wanted
+    int64_t
+        divided_over; ///< where a node has the inputs of its groups alone: ranks on a node; else 0
+    int all_ranks;    ///< of the job: all compute worst-case labels, before there are crews
+    bool only_gram;   ///< of the member only the Gram matrix is wanted
 } ww_member_place;
 
 /// Of one rank; none has more than rank 0. Bytes but where said.
@@ -24,7 +26,7 @@ typedef struct ww_member_cost {
     ww_sample_grid grid;
     int64_t parts;   ///< that its steps can be divided in: further ranks idle
     int64_t data;    ///< data set, of its inputs the part of a rank
-    int64_t inputs;  ///< all inputs, which stand once on a node
+    int64_t inputs;  ///< those that stand once on a node
     int64_t sharers; ///< ranks of a node that have them in common
     int64_t weights; ///< hidden and output weights, and those at t = 0 that are held
     int64_t start;   ///< most while those are built, before the engine is there

@@ -13,6 +13,7 @@ ww_member_place ww_crews_place(const ww_crews_job *job, size_t member, int rank,
     return (ww_member_place){.rank = rank,
                              .ranks = crew,
                              .sample_groups = job->sample_groups,
+                             .divided_over = job->divides_data ? job->ranks_a_node : 0,
                              .sharers = ww_crew_sharers(sharing, job->ranks, job->ranks_a_node),
                              .all_ranks = job->ranks,
                              .only_gram = job->only_gram != NULL && job->only_gram[member]};
@@ -62,6 +63,8 @@ static ww_status describe_task(const ww_crews_job *job, size_t number, ww_task *
                                ww_error *error)
 {
     WW_TRY(describe_work(job, number, task, error));
+    if (job->divides_data) // a rank has the inputs of its place among all alone
+        task->least_ranks = job->ranks;
     int64_t peak = 0;
     int low = task->least_ranks;
     int high = job->members->list[number].config->replicas > 1 ? low : job->ranks;

@@ -24,6 +24,7 @@ typedef struct ww_crews_job {
     const bool *only_gram; ///< [members.count], of which only the Gram matrix is wanted; NULL: none
     int ranks;
     int sample_groups;    ///< wanted of each crew (ww_parallel)
+    bool divides_data;    ///< the inputs of the only member are divided over nodes (ww_division)
     int64_t ranks_a_node; ///< of each node
     int64_t memory;       ///< bytes that a member may take on a rank
 } ww_crews_job;

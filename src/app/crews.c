@@ -57,7 +57,8 @@ static ww_status plan(crews *self, const bool *skip, ww_error *error)
     *job = (ww_crews_job){.members = &session->members,
                           .skip = skip,
                           .ranks = parallel->size,
-                          .sample_groups = parallel->sample_groups};
+                          .sample_groups = parallel->sample_groups,
+                          .divides_data = session->cache.data.is_divided};
     WW_TRY(ww_memory_for_rank(parallel, &job->memory, error));
     if (job->memory < INT64_MAX)
         job->memory = (int64_t)(WW_CREW_MEMORY_SHARE * (double)job->memory);

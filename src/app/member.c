@@ -328,6 +328,19 @@ ww_status ww_data_cache_get(ww_data_cache *cache, const ww_config *config,
     return WW_OK;
 }
 
+ww_status ww_data_cache_get_part(ww_data_cache *cache, const ww_problem *problem, ww_error *error)
+{
+    const ww_parallel *parallel = problem->parallel;
+    const ww_sample_parts wanted = {.train = problem->grid.train, .test = problem->grid.test};
+    ww_data_cache_free(cache);
+    const int before = ww_phase_enter(parallel->profile, WW_PHASE_DATA);
+    WW_TRY(ww_phase_done(
+        parallel->profile, before,
+        ww_dataset_load_parts(problem->config, parallel, &wanted, &cache->data, error)));
+    cache->config = problem->config;
+    return WW_OK;
+}
+
 void ww_data_cache_free(ww_data_cache *cache)
 {
     (void)ww_data_cache_peak(cache);

@@ -70,6 +70,8 @@ typedef struct ww_data_cache {
 /// Loads the data set of `config` unless it is the one already there. Collective.
 ww_status ww_data_cache_get(ww_data_cache *cache, const ww_config *config,
                             const ww_parallel *parallel, ww_error *error);
+/// Loads it divided: what this rank has on the grid of `problem`. Collective.
+ww_status ww_data_cache_get_part(ww_data_cache *cache, const ww_problem *problem, ww_error *error);
 /// Not collective.
 void ww_data_cache_free(ww_data_cache *cache);
 

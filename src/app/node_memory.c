@@ -19,7 +19,7 @@ ww_status ww_node_memory(const ww_crews_job *job, size_t member, int crew, int64
     const int64_t working = least(crew, count);
     // The last ones may have less to do than the first.
     const int64_t alike = working > MOST_RANKS ? working - MOST_RANKS : 0;
-    const int64_t own_data = ww_dataset_bytes(shape, 1) - ww_dataset_input_bytes(shape);
+    const int64_t own_data = ww_dataset_private_bytes(shape);
     ww_member_place place = ww_crews_place(job, member, 0, crew);
     ww_member_cost cost;
     WW_TRY(ww_member_cost_of(&job->members->list[member], &place, &cost, error));
@@ -71,6 +71,7 @@ static ww_status fullest(const ww_node_room *room, int64_t ranks, int64_t a_node
     const ww_crews_job job = {.members = room->members,
                               .ranks = ww_int(ranks),
                               .sample_groups = room->sample_groups,
+                              .divides_data = room->divides_data,
                               .ranks_a_node = least(ranks, a_node)};
     *bytes = 0.0;
     for (size_t i = 0; i < room->members->count; i++) {

@@ -16,6 +16,7 @@ typedef struct ww_node_room {
     double bytes;                  ///< of a node
     int64_t overhead;              ///< of a rank
     int sample_groups;             ///< wanted (ww_parallel)
+    bool divides_data;             ///< as ww_crews_job has it
 } ww_node_room;
 
 /// Ranks that have work in a member at most: by tiles, groups of samples or replicas in training,

@@ -2,6 +2,7 @@
 
 #include "app/plan.h"
 
+#include "app/divided_data.h"
 #include "app/sample_groups.h"
 
 #include "app/app.h"
@@ -50,6 +51,14 @@ static ww_status foresee(ww_planning *self, ww_error *error)
         .memory = self->node_memory > 0.0
                       ? ww_crews_memory(self->node_memory, self->ranks_per_node, self->ranks)
                       : INT64_MAX};
+    const ww_data_wish wish = {.members = &self->members,
+                               .sample_groups = self->sample_groups,
+                               .divides = self->divide_data,
+                               .node_bytes = self->node_memory > 0.0
+                                                 ? (int64_t)(self->node_memory * GIGABYTE)
+                                             : self->is_here ? ww_available_memory()
+                                                             : INT64_MAX};
+    WW_TRY(ww_data_is_to_be_divided(&wish, &self->job.divides_data, error));
     ww_task *tasks = ww_allocate(members, sizeof *tasks, "the plan", error);
     self->crew_ranks = ww_allocate(members, sizeof *self->crew_ranks, "the plan", error);
     ww_status status = tasks == NULL || self->crew_ranks == NULL ? WW_FAILED : WW_OK;
@@ -94,6 +103,8 @@ static void print_purposes(const ww_planning *self)
 {
     const ww_member_cost *cost = &self->costs[self->largest];
     const char *data = cost->sharers > 1 ? "data set, a rank's part of the node's" : "data set";
+    if (self->job.divides_data)
+        data = "data set, divided over nodes";
     const int64_t beside = ww_member_peak(cost) - cost->weights - cost->data - cost->step;
     if (ww_member_peak(cost) == cost->data + cost->loading) {
         print_bytes(data, (double)cost->data);
@@ -317,7 +328,8 @@ static ww_status print_ranks(const ww_planning *self, ww_error *error)
     const ww_node_room room = {.members = &self->members,
                                .bytes = self->node_memory * GIGABYTE,
                                .overhead = self->calibration.overhead,
-                               .sample_groups = ww_int(self->sample_groups)};
+                               .sample_groups = ww_int(self->sample_groups),
+                               .divides_data = self->job.divides_data};
     const int64_t a_node =
         self->ranks_per_node > 0 ? self->ranks_per_node : (int64_t)sysconf(_SC_NPROCESSORS_ONLN);
     for (int64_t tried = a_node; tried >= 1; tried = tried > 1 ? tried / 2 : 0) {
@@ -465,6 +477,7 @@ ww_status ww_app_plan(const ww_parallel *parallel, int count, char **words, ww_e
         {"--ranks", "-n", WW_OPTION_INTEGER, &self.ranks},
         {"--ranks-per-node", NULL, WW_OPTION_INTEGER, &self.ranks_per_node},
         {"--sample-groups", NULL, WW_OPTION_INTEGER, &self.sample_groups},
+        {"--divide-data", NULL, WW_OPTION_FLAG, &self.divide_data},
         {"--memory-per-node", NULL, WW_OPTION_GIGABYTES, &self.node_memory},
         {"--no-calibration", NULL, WW_OPTION_FLAG, &quick},
         {"--tune", NULL, WW_OPTION_MAYBE_SECONDS, &tuning},

@@ -18,6 +18,7 @@ typedef struct ww_planning {
     int64_t ranks;          ///< of the run
     int64_t ranks_per_node; ///< 0: not said
     int64_t sample_groups;  ///< 0: left open
+    bool divide_data;       ///< --divide-data
     int64_t ranks_a_node;   ///< taken for it
     bool is_here;           ///< it has the ranks that there are here, as they are here
     double node_memory;     ///< gigabytes, 0: not asked

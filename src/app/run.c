@@ -36,6 +36,7 @@ ww_status ww_app_run(const ww_parallel *parallel, int count, char **words, ww_er
         {"--until", NULL, WW_OPTION_INTEGER, &self.ending.until},
         {"--wall-time", NULL, WW_OPTION_TEXT, &self.ending.wall_time},
         {"--sample-groups", NULL, WW_OPTION_INTEGER, &self.sample_groups},
+        {"--divide-data", NULL, WW_OPTION_FLAG, &self.divide_data},
         {"--profile", NULL, WW_OPTION_MAYBE_TEXT, &self.profile_path},
         {"--quiet", "-q", WW_OPTION_FLAG, &self.quiet},
     };

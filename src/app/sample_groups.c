@@ -86,6 +86,7 @@ void ww_sample_groups_text(const ww_problem *problem, char *text, size_t size)
     const int row = problem->parallel->size / groups;
     text[0] = '\0';
     if (groups > 1)
-        (void)snprintf(text, size, "samples in %d groups of %d rank%s", groups, row,
-                       row == 1 ? "" : "s");
+        (void)snprintf(
+            text, size, "samples in %d groups of %d rank%s%s", groups, row, row == 1 ? "" : "s",
+            problem->data->is_divided ? ", inputs on each node those of its groups alone" : "");
 }

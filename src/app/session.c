@@ -1,6 +1,7 @@
 #include "app/session.h"
 
 #include "app/crews.h"
+#include "app/divided_data.h"
 #include "app/gram_warnings.h"
 #include "app/lock.h"
 #include "app/profile.h"
@@ -71,6 +72,8 @@ void ww_session_end(ww_session *self)
     free(self->settings.texts);
     free(self->command);
     free(self->usual_path);
+    if (self->is_ordered)
+        ww_parallel_destroy(&self->own);
 }
 
 // Whether the ranks of the job can do what a member wants of the Gram matrix. Worst-case labels are
@@ -118,6 +121,39 @@ static ww_status check_starts(ww_session *self, const ww_app_member *first, ww_e
     return WW_OK;
 }
 
+// Whether the data are to be divided over nodes.
+static ww_status divide_data(const ww_session *self, bool *divides, ww_error *error)
+{
+    int64_t rank_bytes = INT64_MAX;
+    int64_t fullest = 1;
+    if (self->sample_groups > 1) {
+        WW_TRY(ww_memory_for_rank(self->parallel, &rank_bytes, error));
+        WW_TRY(ww_nodes_fullest(self->parallel, &fullest, error));
+    }
+    const ww_data_wish wish = {.members = &self->members,
+                               .sample_groups = self->sample_groups,
+                               .divides = self->divide_data,
+                               .node_bytes = rank_bytes < INT64_MAX / fullest ? rank_bytes * fullest
+                                                                              : INT64_MAX};
+    return ww_agree(self->parallel, ww_data_is_to_be_divided(&wish, divides, error), error);
+}
+
+// The data set of the only member, of which each node has the inputs of its groups.
+static ww_status load_part(ww_session *self, ww_error *error)
+{
+    const ww_app_member *member = &self->members.list[0];
+    ww_parallel ordered;
+    WW_TRY(ww_order_by_groups(self->parallel, ww_int(self->sample_groups), &ordered, error));
+    self->own = ordered; // what `parallel` is
+    self->is_ordered = true;
+    ww_problem problem;
+    ww_problem_describe(member->config, &member->shape, self->parallel, &problem);
+    const ww_status status = ww_data_cache_get_part(&self->cache, &problem, error);
+    if (status != WW_OK)
+        ww_app_name_member(member->index, member->label, error);
+    return status;
+}
+
 ww_status ww_session_prepare(ww_session *self, size_t first, size_t count, const int64_t *indices,
                              const bool *skip, bool is_new, ww_error *error)
 {
@@ -126,6 +162,10 @@ ww_status ww_session_prepare(ww_session *self, size_t first, size_t count, const
     WW_TRY(check_members(self, is_new, error));
     WW_TRY(
         ww_sample_groups_check(&self->members, self->sample_groups, self->parallel->size, error));
+    bool divides = false;
+    WW_TRY(divide_data(self, &divides, error));
+    if (divides)
+        return load_part(self, error);
     const ww_app_member *first_to_run = NULL;
     size_t others = 0;
     for (size_t i = count; i-- > 0;) {

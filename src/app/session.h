@@ -22,6 +22,8 @@ typedef struct ww_session {
     ww_parallel own; ///< all ranks, with the profile and groups of samples, where there are some:
                      ///< what `parallel` is
     int64_t sample_groups; ///< --sample-groups, 0: left open
+    bool divide_data;      ///< --divide-data
+    bool is_ordered;       ///< `own` has a communicator of its own: ranks by their groups
     ww_experiment experiment;
     ww_app_members members;
     ww_data_cache cache;
@@ -52,7 +54,7 @@ ww_status ww_session_begin(ww_session *self, const char *name, const ww_option *
 /// was short). Watches from now on for what ends the job early.
 ww_status ww_session_hold(ww_session *self, const char *path, char *usual, ww_error *error);
 
-/// Frees all that the session has. Not collective.
+/// Frees all that the session has. Collective.
 void ww_session_end(ww_session *self);
 
 /// Prepares `count` members of the experiment, from number `first` on, but those to `skip` (may be

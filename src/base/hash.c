@@ -18,26 +18,24 @@ uint64_t ww_hash_name(const char *name)
     return XXH3_64bits(name, strlen(name));
 }
 
-uint64_t ww_hash_rows_in_turn(const char *name, const void *rows, int64_t count, size_t row_bytes,
-                              ww_hash_turns *turns)
+uint64_t ww_hash_rows_between(const char *name, const void *rows, int64_t count, size_t row_bytes,
+                              int64_t first, int64_t next)
 {
-    enum { ROWS = 1024 };
     const uint64_t key = ww_hash_name(name);
+    const int64_t end = next < count ? next : count;
     uint64_t sum = 0;
-    for (int64_t first = 0; first < count; first += ROWS) {
-        if (turns->blocks++ % turns->size != turns->rank)
-            continue;
-        const int64_t block = count - first < ROWS ? count - first : ROWS;
-        sum += ww_hash_block((const char *)rows + (size_t)first * row_bytes,
-                             (size_t)block * row_bytes, key, (uint64_t)(first / ROWS));
+    int64_t block = (first + WW_HASH_ROWS - 1) / WW_HASH_ROWS;
+    for (int64_t at = block * WW_HASH_ROWS; at < end; at += WW_HASH_ROWS, block++) {
+        const int64_t size = count - at < WW_HASH_ROWS ? count - at : WW_HASH_ROWS;
+        sum += ww_hash_block((const char *)rows + (size_t)at * row_bytes, (size_t)size * row_bytes,
+                             key, (uint64_t)block);
     }
     return sum;
 }
 
 uint64_t ww_hash_rows(const char *name, const void *rows, int64_t count, size_t row_bytes)
 {
-    ww_hash_turns alone = {.rank = 0, .size = 1};
-    return ww_hash_rows_in_turn(name, rows, count, row_bytes, &alone);
+    return ww_hash_rows_between(name, rows, count, row_bytes, 0, count);
 }
 
 uint32_t ww_checksum(const void *data, size_t bytes)

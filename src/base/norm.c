@@ -31,3 +31,11 @@ double ww_norm(const double *values, int64_t count)
     (void)frexp(largest, &exponent);
     return ldexp(sqrt(sum_of_squares(values, count, -exponent)), exponent);
 }
+
+double ww_largest_norm(const double *rows, int64_t count, int64_t columns)
+{
+    double largest = 0.0;
+    for (int64_t i = 0; i < count; i++)
+        largest = fmax(largest, ww_norm(rows + i * columns, columns));
+    return largest;
+}

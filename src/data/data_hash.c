@@ -4,26 +4,30 @@
 
 #include "widthwise/hash.h"
 
-uint64_t ww_dataset_hash_part(const ww_parallel *group, const ww_dataset *dataset)
+static uint64_t hash_part(const char *name, const void *rows, int64_t count, size_t row_bytes,
+                          ww_part_of_samples part)
+{
+    return ww_hash_rows_between(name, rows, count, row_bytes, part.first, part.first + part.count);
+}
+
+uint64_t ww_dataset_hash_part(const ww_dataset *dataset, const ww_sample_parts *parts,
+                              bool is_first)
 {
     const size_t row = (size_t)dataset->dimension * sizeof(double);
     const size_t targets = (size_t)dataset->outputs * sizeof(double);
     const ww_samples *train = &dataset->train, *test = &dataset->test;
     const int64_t shape[] = {dataset->dimension, dataset->classes, dataset->components,
                              train->count, test->count};
-    ww_hash_turns turns = {.rank = group->rank, .size = group->size};
-    uint64_t sum =
-        ww_hash_rows_in_turn("data/train_inputs", train->inputs, train->count, row, &turns);
-    sum += ww_hash_rows_in_turn("data/test_inputs", test->inputs, test->count, row, &turns);
-    sum += ww_hash_rows_in_turn("data/train_labels", train->labels, train->count,
-                                sizeof *train->labels, &turns);
-    sum += ww_hash_rows_in_turn("data/test_labels", test->labels, test->count, sizeof *test->labels,
-                                &turns);
+    uint64_t sum = is_first ? ww_hash_rows("data/shape", shape, 1, sizeof shape) : 0;
+    sum += hash_part("data/train_inputs", train->inputs, train->count, row, parts->train);
+    sum += hash_part("data/test_inputs", test->inputs, test->count, row, parts->test);
+    sum += hash_part("data/train_labels", train->labels, train->count, sizeof *train->labels,
+                     parts->train);
+    sum +=
+        hash_part("data/test_labels", test->labels, test->count, sizeof *test->labels, parts->test);
     if (dataset->has_targets) {
-        sum += ww_hash_rows_in_turn("data/train_targets", train->targets, train->count, targets,
-                                    &turns);
-        sum +=
-            ww_hash_rows_in_turn("data/test_targets", test->targets, test->count, targets, &turns);
+        sum += hash_part("data/train_targets", train->targets, train->count, targets, parts->train);
+        sum += hash_part("data/test_targets", test->targets, test->count, targets, parts->test);
     }
-    return sum + ww_hash_rows_in_turn("data/shape", shape, 1, sizeof shape, &turns);
+    return sum;
 }

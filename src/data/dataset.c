@@ -2,6 +2,7 @@
 #include "data/source.h"
 
 #include "widthwise/memory.h"
+#include "widthwise/norm.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -220,8 +221,9 @@ ww_parallel ww_alone(void)
 
 static uint64_t hash_of(const ww_dataset *dataset)
 {
-    const ww_parallel alone = ww_alone();
-    return ww_dataset_hash_part(&alone, dataset);
+    const ww_sample_parts all = {.train = {.count = dataset->train.count},
+                                 .test = {.count = dataset->test.count}};
+    return ww_dataset_hash_part(dataset, &all, true);
 }
 
 /// The source alone, and what the network will make of its classes.
@@ -337,15 +339,21 @@ static ww_status find_separator(const ww_parallel *parallel, ww_dataset *dataset
     return ww_separator_share(parallel, dataset, error);
 }
 
+bool ww_dataset_divides(const ww_config *config)
+{
+    return sources[config->data.source].make != NULL && !ww_is_subset(config) &&
+           config->loss != WW_LOSS_HINGE; // whose separator is sought with all samples
+}
+
 static ww_status load(const ww_config *config, const ww_parallel *parallel, const ww_nodes *nodes,
-                      ww_dataset *dataset, ww_error *error)
+                      const ww_sample_parts *wanted, ww_dataset *dataset, ww_error *error)
 {
     const ww_source_entry *source = &sources[config->data.source];
     if (source->make == NULL || ww_is_subset(config)) {
         WW_TRY(load_once(config, parallel, nodes, dataset, error));
     } else {
         WW_TRY(ww_dataset_describe(config, parallel, dataset, error));
-        WW_TRY(ww_dataset_make(config, source, parallel, nodes, dataset, error));
+        WW_TRY(ww_dataset_make(config, source, parallel, nodes, wanted, dataset, error));
     }
     return find_separator(parallel, dataset, error);
 }
@@ -402,19 +410,39 @@ ww_status ww_dataset_other_targets(const ww_config *config, const ww_dataset *da
     return ww_broadcast(parallel, targets, bytes, 0, error);
 }
 
-ww_status ww_dataset_load(const ww_config *config, const ww_parallel *parallel, ww_dataset *dataset,
-                          ww_error *error)
+static ww_status load_on_nodes(const ww_config *config, const ww_parallel *parallel,
+                               const ww_sample_parts *wanted, ww_dataset *dataset, ww_error *error)
 {
     ww_nodes nodes = {.node = {.communicator = MPI_COMM_NULL, .size = 1},
                       .firsts = {.communicator = MPI_COMM_NULL}};
     *dataset = (ww_dataset){0};
     ww_status status = parallel->size > 1 ? ww_nodes_create(parallel, &nodes, error) : WW_OK;
     if (status == WW_OK)
-        status = load(config, parallel, &nodes, dataset, error);
+        status = load(config, parallel, &nodes, wanted, dataset, error);
     ww_nodes_destroy(&nodes);
     if (status != WW_OK)
         ww_dataset_free(dataset);
     return status;
+}
+
+ww_status ww_dataset_load(const ww_config *config, const ww_parallel *parallel, ww_dataset *dataset,
+                          ww_error *error)
+{
+    return load_on_nodes(config, parallel, NULL, dataset, error);
+}
+
+ww_status ww_dataset_load_parts(const ww_config *config, const ww_parallel *parallel,
+                                const ww_sample_parts *wanted, ww_dataset *dataset, ww_error *error)
+{
+    WW_ASSERT(ww_dataset_divides(config));
+    return load_on_nodes(config, parallel, wanted, dataset, error);
+}
+
+double ww_dataset_largest_norm(const ww_dataset *dataset)
+{
+    return dataset->is_divided
+               ? dataset->largest_norm
+               : ww_largest_norm(dataset->train.inputs, dataset->train.count, dataset->dimension);
 }
 
 ww_status ww_dataset_describe(const ww_config *config, const ww_parallel *parallel,
@@ -444,7 +472,7 @@ int64_t ww_dataset_input_bytes(const ww_dataset *shape)
            (int64_t)sizeof *shape->train.inputs;
 }
 
-int64_t ww_dataset_bytes(const ww_dataset *shape, int64_t sharers)
+int64_t ww_dataset_private_bytes(const ww_dataset *shape)
 {
     const int64_t labels = (int64_t)(sizeof *shape->train.labels + sizeof *shape->train.components);
     const int64_t targets =
@@ -454,8 +482,13 @@ int64_t ww_dataset_bytes(const ww_dataset *shape, int64_t sharers)
         shape->separator.sought ? shape->dimension * (int64_t)sizeof *shape->separator.weights +
                                       shape->train.count * (int64_t)sizeof *shape->separator.margins
                                 : 0;
+    return (shape->train.count + shape->test.count) * (labels + targets) + truth + separator;
+}
+
+int64_t ww_dataset_bytes(const ww_dataset *shape, int64_t sharers)
+{
     return (ww_dataset_input_bytes(shape) + sharers - 1) / sharers +
-           (shape->train.count + shape->test.count) * (labels + targets) + truth + separator;
+           ww_dataset_private_bytes(shape);
 }
 
 int64_t ww_dataset_loading_bytes(const ww_dataset *shape)

@@ -152,15 +152,18 @@ ww_status ww_dataset_refine(const ww_config *config, const ww_parallel *group, w
 /// One rank alone: what is collective over it needs no communicator. dataset.c
 ww_parallel ww_alone(void);
 
-/// The part of the hash that falls to this rank of `group`: the sum of all is the hash. data_hash.c
-uint64_t ww_dataset_hash_part(const ww_parallel *group, const ww_dataset *dataset);
+/// A part of the hash: over parts that together are all samples, of which one is the first, the sum
+/// is the hash. Needs the inputs of all blocks (WW_HASH_ROWS) that begin in the part. data_hash.c
+uint64_t ww_dataset_hash_part(const ww_dataset *dataset, const ww_sample_parts *parts,
+                              bool is_first);
 
 /// Makes a data set whose shape is known, of a source that can make any samples: each node its own,
-/// by all its ranks, or each rank one of its own where they can have no memory in common. All but
-/// the separating hyperplane is there then. Collective. rows.c
+/// by all its ranks, or each rank one of its own where they can have no memory in common. Where
+/// this rank wants parts of it alone it is divided; NULL: it is not. All but the separating
+/// hyperplane is there then. Collective. rows.c
 ww_status ww_dataset_make(const ww_config *config, const ww_source_entry *source,
-                          const ww_parallel *parallel, const ww_nodes *nodes, ww_dataset *dataset,
-                          ww_error *error);
+                          const ww_parallel *parallel, const ww_nodes *nodes,
+                          const ww_sample_parts *wanted, ww_dataset *dataset, ww_error *error);
 
 /// Sets the numbers of samples of a shape. dataset.c
 void ww_dataset_set_counts(ww_dataset *dataset, int64_t train, int64_t test);

@@ -47,6 +47,18 @@ void ww_measure_carry_start(const ww_measure_plan *plan, double *carry)
         carry[WW_CARRY_CONTRACTION_STEP] = NAN;
 }
 
+const char *ww_measure_of_all_inputs(const ww_measure_plan *plan)
+{
+    static const unsigned OF_ALL = WW_NEED_GRADIENTS | WW_NEED_LAYER_GRADIENTS | WW_NEED_NEAREST;
+    for (size_t i = 0; i < plan->quantity_count; i++)
+        if (plan->quantities[i]->needs & OF_ALL)
+            return plan->quantities[i]->field.name;
+    for (size_t i = 0; i < plan->result_count; i++)
+        if (plan->results[i]->of_all_inputs)
+            return plan->results[i]->name;
+    return NULL;
+}
+
 double ww_measure_value(const ww_measure_plan *plan, const double *values, const char *name)
 {
     for (size_t i = 0; i < plan->quantity_count; i++)

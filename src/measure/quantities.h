@@ -80,6 +80,7 @@ typedef struct ww_result {
     bool of_one_layer;                 ///< has no meaning for several hidden layers
     bool of_layers;                    ///< `all` has it with the engine `layers` only
     bool needs_gaussian;               ///< hidden weights that are drawn from a normal distribution
+    bool of_all_inputs; ///< a rank looks at train inputs of other groups (ww_sample_grid) too
     /// Bytes it allocates and additions and multiplications it makes on this rank; NULL: next to
     /// none. Not collective.
     ww_status (*cost)(const ww_problem *problem, int64_t *bytes, double *flops, ww_error *error);

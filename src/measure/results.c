@@ -173,7 +173,8 @@ const ww_result ww_results[] = {
                 WW_SCALAR_FIELD("separation_nearest", "1", "ZG assumption 3.2",
                                 "Smallest distance phi between any two train samples.")},
      .cost = separation_cost,
-     .compute = separation},
+     .compute = separation,
+     .of_all_inputs = true},
     {.name = "neighbourhood",
      .description = "whether W(T) is a local minimum of the train loss: gradient, flat ball, and "
                     "100 points nearby",
@@ -198,7 +199,8 @@ const ww_result ww_results[] = {
                                 "below 0 at a local minimum.")},
      .cost = ww_neighbourhood_cost,
      .compute = ww_neighbourhood,
-     .of_one_layer = true},
+     .of_one_layer = true,
+     .of_all_inputs = true},
     {.name = "network_kernel",
      .description = "both ends of the spectrum of the network's own kernel at t = 0, and of its "
                     "limit at infinite width, with the step sizes that they allow",
@@ -230,7 +232,8 @@ const ww_result ww_results[] = {
                               "has it.")},
      .cost = ww_network_kernel_cost,
      .compute = ww_network_kernel_result,
-     .of_layers = true},
+     .of_layers = true,
+     .of_all_inputs = true},
     {.name = "gradient_regions",
      .description = "units of the last hidden layer at t = 0 whose gradient one train sample alone "
                     "decides",
@@ -266,6 +269,7 @@ const ww_result ww_results[] = {
      .cost = ww_gradient_regions_cost,
      .compute = ww_gradient_regions,
      .of_layers = true,
-     .needs_gaussian = true},
+     .needs_gaussian = true,
+     .of_all_inputs = true},
 };
 const size_t ww_result_count = sizeof ww_results / sizeof ww_results[0];

@@ -38,8 +38,9 @@ void ww_parallel_destroy(ww_parallel *parallel)
         MPI_Comm_free(&parallel->communicator);
 }
 
-ww_status ww_parallel_split(const ww_parallel *whole, int number, ww_parallel *part,
-                            ww_error *error)
+// Those that give the same number make a group, in the order of `place`.
+static ww_status split(const ww_parallel *whole, int number, int place, ww_parallel *part,
+                       ww_error *error)
 {
     *part = (ww_parallel){.communicator = MPI_COMM_NULL,
                           .threads = whole->threads,
@@ -49,12 +50,24 @@ ww_status ww_parallel_split(const ww_parallel *whole, int number, ww_parallel *p
     const double began = ww_call_begin(whole->profile);
     WW_TRY(ww_mpi_status(
         ww_call_end(whole->profile, WW_CALL_GROUP, 0, began,
-                    MPI_Comm_split(whole->communicator, number, whole->rank, &part->communicator)),
+                    MPI_Comm_split(whole->communicator, number, place, &part->communicator)),
         "dividing the ranks", error));
     MPI_Comm_set_errhandler(part->communicator, MPI_ERRORS_RETURN);
     MPI_Comm_rank(part->communicator, &part->rank);
     MPI_Comm_size(part->communicator, &part->size);
     return WW_OK;
+}
+
+ww_status ww_parallel_split(const ww_parallel *whole, int number, ww_parallel *part,
+                            ww_error *error)
+{
+    return split(whole, number, whole->rank, part, error);
+}
+
+ww_status ww_parallel_order(const ww_parallel *whole, int place, ww_parallel *ordered,
+                            ww_error *error)
+{
+    return split(whole, 0, place, ordered, error);
 }
 
 ww_status ww_wait_for_all(const ww_parallel *parallel, void (*meanwhile)(void *context),

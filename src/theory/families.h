@@ -24,9 +24,6 @@ extern const ww_theory_family ww_theory_zou_gu;
 const double *ww_theory_column(const ww_theory_plan *plan, const ww_theory_inputs *inputs,
                                const char *name);
 
-/// Largest length of a row of [count, columns], by way of squares that stay in range.
-double ww_largest_norm(const double *rows, int64_t count, int64_t columns);
-
 /// A prediction of one number.
 #define WW_PREDICTION(name_, source_, description_)                                                \
     ((ww_field){.name = (name_), .description = (description_), .units = "1", .source = (source_)})

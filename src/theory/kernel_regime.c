@@ -5,6 +5,7 @@
 #include "theory/families.h"
 
 #include "widthwise/descent.h"
+#include "widthwise/norm.h"
 
 #include <stdlib.h>
 
@@ -319,16 +320,15 @@ static ww_arora_setting setting_of(const ww_theory_plan *plan, const ww_theory_i
     const bool has_pairs = config->network.hidden.pairs != WW_PAIRS_NONE;
     const double *labels =
         ww_gram_values(plan->gram, inputs->gram, WW_GRAM_LABELS + WW_LABEL_SET_TRAIN);
-    ww_arora_setting setting = {
-        .samples = plan->samples,
-        .width = config->network.width,
-        .independent_units = has_pairs ? config->network.width / 2 : config->network.width,
-        .kappa = ww_config_hidden_std(config),
-        .slope = ww_negative_slope(config),
-        .input_norm =
-            ww_largest_norm(inputs->data->train.inputs, plan->samples, inputs->data->dimension),
-        .output_square = output_square(config, plan->outputs),
-        .failure_probability = config->theory.failure_probability};
+    ww_arora_setting setting = {.samples = plan->samples,
+                                .width = config->network.width,
+                                .independent_units =
+                                    has_pairs ? config->network.width / 2 : config->network.width,
+                                .kappa = ww_config_hidden_std(config),
+                                .slope = ww_negative_slope(config),
+                                .input_norm = ww_dataset_largest_norm(inputs->data),
+                                .output_square = output_square(config, plan->outputs),
+                                .failure_probability = config->theory.failure_probability};
     // An output at the start has variance S kappa^2 ||x||^2 (1 + slope^2) / 2.
     const double label = ww_largest_norm(labels, plan->samples, plan->outputs);
     const double start = has_pairs ? 0.0 : setting.kappa * setting.input_norm;

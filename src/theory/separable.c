@@ -247,8 +247,7 @@ static double radius_of(const ww_theory_plan *plan, const ww_theory_inputs *inpu
 static ww_brutzkus_setting setting_of(const ww_theory_plan *plan, const ww_theory_inputs *inputs)
 {
     const ww_config *config = plan->config;
-    const ww_samples *train = &inputs->data->train;
-    const double norm = ww_largest_norm(train->inputs, train->count, inputs->data->dimension);
+    const double norm = ww_dataset_largest_norm(inputs->data);
     return (ww_brutzkus_setting){.half_width = 0.5 * (double)config->network.width,
                                  .output_size = ww_config_output_std(config, 1),
                                  .slope = ww_negative_slope(config),

@@ -40,27 +40,6 @@ const double *ww_theory_column(const ww_theory_plan *plan, const ww_theory_input
     return field < plan->measured_count ? inputs->columns[field] : NULL;
 }
 
-double ww_largest_norm(const double *rows, int64_t count, int64_t columns)
-{
-    double greatest = 0.0;
-    for (int64_t i = 0; i < count * columns; i++)
-        if (fabs(rows[i]) > greatest)
-            greatest = fabs(rows[i]);
-    if (greatest == 0.0)
-        return 0.0;
-    double largest = 0.0;
-    for (int64_t i = 0; i < count; i++) {
-        double square = 0.0;
-        for (int64_t j = 0; j < columns; j++) {
-            const double part = rows[i * columns + j] / greatest;
-            square += part * part;
-        }
-        if (square > largest)
-            largest = square;
-    }
-    return greatest * sqrt(largest);
-}
-
 size_t ww_theory_fields(const ww_theory_plan *plan, ww_field fields[WW_THEORY_FIELDS])
 {
     size_t count = 0;

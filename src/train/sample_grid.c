@@ -87,6 +87,39 @@ int64_t ww_sample_grid_parts(const ww_problem *problem)
     return problem->tiling.tile_count * (wanted > 0 ? least(wanted, sections) : sections);
 }
 
+static bool holds(const ww_samples *samples, ww_part_of_samples part)
+{
+    return part.count == 0 ||
+           (part.first >= samples->held.first &&
+            part.first + part.count <= samples->held.first + samples->held.count);
+}
+
+bool ww_problem_has_inputs(const ww_problem *problem)
+{
+    const ww_dataset *data = problem->data;
+    return !data->is_divided ||
+           (holds(&data->train, problem->grid.train) && holds(&data->test, problem->grid.test));
+}
+
+// Groups that a node meets at most.
+static int64_t groups_a_node(int64_t groups, int64_t row, int64_t ranks_a_node)
+{
+    const int64_t met = ranks_a_node % row == 0   ? ranks_a_node / row
+                        : row % ranks_a_node == 0 ? 1
+                                                  : (ranks_a_node + row - 2) / row + 1;
+    return least(met, groups);
+}
+
+int64_t ww_sample_grid_node_samples(const ww_problem *problem, int64_t ranks_a_node)
+{
+    const ww_dataset *data = problem->data;
+    const int groups = problem->grid.groups;
+    const int64_t met = groups_a_node(groups, problem->parallel->size / groups, ranks_a_node);
+    const int64_t train = part_of(data->train.count, WW_SECTION_SAMPLES, 0, groups).count;
+    const int64_t test = part_of(data->test.count, WW_SAMPLE_BLOCK, 0, groups).count;
+    return least(met * train, data->train.count) + least(met * test, data->test.count);
+}
+
 ww_problem ww_problem_of_group(const ww_problem *problem, const ww_parallel *row,
                                const ww_parallel *column)
 {

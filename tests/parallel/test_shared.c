@@ -218,8 +218,8 @@ static void check_room(const ww_nodes *nodes, bool is_refused)
     const ww_parallel *node = &nodes->node;
     if (is_refused && node->rank == 0)
         before = set_limit(SMALL_FILES, 4096);
-    const ww_status status =
-        ww_share_room(&world, nodes, BYTES, "a test", &block, &together, &error);
+    const ww_status status = ww_share_room(&world, nodes, BYTES, (ww_stretch){.bytes = BYTES},
+                                           "a test", &block, &together, &error);
     if (is_refused && node->rank == 0)
         (void)set_limit(SMALL_FILES, before.rlim_cur);
     if (status != WW_OK)

@@ -1,0 +1,183 @@
+// A data set of which each node has the inputs of some samples alone: what is there is as it is in
+// the whole data set, and the rest is out of reach.
+#include "data_support.h"
+
+#include <errno.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static int ranks_a_node = 1; // every so many in a row are told that they are on a node of their own
+
+int MPI_Comm_split_type(MPI_Comm communicator, int type, int key, MPI_Info info, MPI_Comm *part)
+{
+    int rank = 0;
+    assert_int_equal(type, MPI_COMM_TYPE_SHARED);
+    (void)info;
+    PMPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    return PMPI_Comm_split(communicator, rank / ranks_a_node, key, part);
+}
+
+/// Whether the system lets this rank read there.
+static bool is_readable(const void *place)
+{
+    int ends[2] = {-1, -1};
+    assert_int_equal(pipe(ends), 0);
+    const bool is_read = write(ends[1], place, 1) == 1;
+    assert_true(is_read || errno == EFAULT);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+    return is_read;
+}
+
+/// Which part of so many samples a rank wants: one of as many parts as there are ranks, one of two,
+/// or all.
+typedef enum wish { EACH_ITS_OWN, ONE_OF_TWO, EVERY_OTHER, ALL, WISHES } wish;
+
+static ww_part_of_samples part_for(wish kind, int64_t count, int rank, int size)
+{
+    const int parts = kind == EACH_ITS_OWN ? size : kind == ALL || size == 1 ? 1 : 2;
+    const int number = kind == EACH_ITS_OWN  ? rank
+                       : kind == ONE_OF_TWO  ? rank * parts / size
+                       : kind == EVERY_OTHER ? rank % parts
+                                             : 0;
+    const int64_t first = count * number / parts;
+    return (ww_part_of_samples){.first = first, .count = count * (number + 1) / parts - first};
+}
+
+static void check_set(const ww_samples *divided, const ww_samples *whole, ww_part_of_samples wanted,
+                      const ww_dataset *data)
+{
+    const size_t count = (size_t)whole->count, row = (size_t)data->dimension;
+    const ww_part_of_samples held = divided->held;
+    assert_int_equal(divided->count, whole->count);
+    assert_memory_equal(divided->labels, whole->labels, count * sizeof(int64_t));
+    assert_memory_equal(divided->components, whole->components, count * sizeof(int64_t));
+    if (data->has_targets)
+        assert_memory_equal(divided->targets, whole->targets,
+                            count * (size_t)data->outputs * sizeof(double));
+    assert_true(held.first <= wanted.first);
+    assert_true(held.first + held.count >= wanted.first + wanted.count);
+    const size_t first = (size_t)held.first * row;
+    assert_memory_equal(divided->inputs + first, whole->inputs + first,
+                        (size_t)held.count * row * sizeof(double));
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE) / sizeof(double);
+    const size_t next = (size_t)(held.first + held.count) * row;
+    if (first > page)
+        assert_false(is_readable(divided->inputs + first - page - row));
+    if (next + page + row < count * row)
+        assert_false(is_readable(divided->inputs + next + page + row));
+}
+
+/// Loads the data set of `yaml` divided, and as a whole on this rank alone; `shares`: nodes can
+/// have memory in common.
+static void check(const char *yaml, wish kind, bool shares)
+{
+    ww_parallel world = {0}, alone = {0};
+    ww_error error = {0};
+    ww_experiment experiment = {0};
+    ww_dataset divided = {0}, whole = {0};
+    struct rlimit before;
+    assert_int_equal(ww_parallel_create(MPI_COMM_WORLD, &world, &error), WW_OK);
+    assert_int_equal(ww_parallel_create(MPI_COMM_SELF, &alone, &error), WW_OK);
+    assert_int_equal(ww_experiment_parse(yaml, "test.yaml", "/", NULL, 0, &experiment, &error),
+                     WW_OK);
+    const ww_config *config = &experiment.members[0];
+    assert_true(ww_dataset_divides(config));
+    assert_int_equal(ww_dataset_load(config, &alone, &whole, &error), WW_OK);
+    const ww_sample_parts wanted = {
+        .train = part_for(kind, whole.train.count, world.rank, world.size),
+        .test = part_for(kind, whole.test.count, world.rank, world.size)};
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    const struct rlimit none = {.rlim_cur = 0, .rlim_max = before.rlim_max};
+    if (!shares)
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    const ww_status status = ww_dataset_load_parts(config, &world, &wanted, &divided, &error);
+    if (!shares)
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    if (status != WW_OK)
+        fail_msg("%s", error.message);
+    assert_int_equal(divided.is_divided, world.size > 1);
+    assert_false(whole.is_divided);
+    assert_true(divided.hash == whole.hash);
+    assert_true(ww_dataset_largest_norm(&divided) == ww_dataset_largest_norm(&whole));
+    assert_int_equal(divided.dimension, whole.dimension);
+    assert_int_equal(divided.outputs, whole.outputs);
+    assert_int_equal(divided.has_targets, whole.has_targets);
+    check_set(&divided.train, &whole.train, wanted.train, &whole);
+    check_set(&divided.test, &whole.test, wanted.test, &whole);
+    // A node with a rank of its own has just what that wants, but for blocks that are hashed.
+    if ((ranks_a_node == 1 || !shares) && world.size > 1)
+        assert_true(divided.train.held.count <= wanted.train.count + 2048 + 1);
+    if (!shares)
+        assert_int_equal(ww_dataset_guest_bytes(&divided), 0);
+    ww_dataset_free(&divided);
+    ww_dataset_free(&whole);
+    ww_experiment_free(&experiment);
+    ww_parallel_destroy(&alone);
+    ww_parallel_destroy(&world);
+}
+
+static void test_parts_of_the_whole(void **state)
+{
+    (void)state;
+    static const char *const configurations[] = {
+        "data: {train: 9000, test: 5000, mixture: {dimension: 17},\n"
+        "  labels: {random_fraction: 0.5, noisy_test: true}}",
+        "data: {source: xor-balls, train: 5000, test: 3001}",
+        "data: {source: points, points: {classes: 40, components: 60, dimension: 31}}",
+        "data: {train: 8200, test: 100, normalize: ball, mixture: {dimension: 3}}",
+        "model: arora\ndata: {source: function, train: 6100, test: 5300, last_coordinate: 0.25}",
+        "model: arora\ndata: {source: separable, train: 7000, test: 1}"};
+    int size = 1;
+    MPI_Comm_size(MPI_COMM_WORLD, &size);
+    for (size_t i = 0; i < sizeof configurations / sizeof configurations[0]; i++)
+        for (int kind = 0; kind < WISHES; kind++)
+            for (ranks_a_node = 1; ranks_a_node <= size; ranks_a_node++)
+                check(configurations[i], (wish)kind, true);
+}
+
+static void test_where_nothing_is_shared(void **state)
+{
+    (void)state;
+    ranks_a_node = 2;
+    for (int kind = 0; kind < WISHES; kind++)
+        check("data: {train: 9000, test: 5000, normalize: ball, mixture: {dimension: 17}}",
+              (wish)kind, false);
+}
+
+/// What is wrong with a sample of one node is said by all.
+static void test_error_of_one(void **state)
+{
+    (void)state;
+    ww_parallel world = {0};
+    ww_error error = {0};
+    ww_experiment experiment = {0};
+    ww_dataset data = {0};
+    static const char yaml[] =
+        "data: {train: 9000, test: 5000, mixture: {dimension: 1, spread: 5e307, separation: 0}}";
+    ranks_a_node = 1;
+    assert_int_equal(ww_parallel_create(MPI_COMM_WORLD, &world, &error), WW_OK);
+    assert_int_equal(ww_experiment_parse(yaml, "test.yaml", "/", NULL, 0, &experiment, &error),
+                     WW_OK);
+    const ww_sample_parts wanted = {.train = part_for(EACH_ITS_OWN, 9000, world.rank, world.size),
+                                    .test = part_for(EACH_ITS_OWN, 5000, world.rank, world.size)};
+    assert_int_equal(ww_dataset_load_parts(&experiment.members[0], &world, &wanted, &data, &error),
+                     WW_USAGE);
+    assert_non_null(strstr(error.message, "every input must be finite"));
+    assert_null(data.train.inputs);
+    ww_experiment_free(&experiment);
+    ww_parallel_destroy(&world);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_parts_of_the_whole),
+        cmocka_unit_test(test_where_nothing_is_shared),
+        cmocka_unit_test(test_error_of_one),
+    };
+    MPI_Init(&argc, &argv);
+    const int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    MPI_Finalize();
+    return failed;
+}
