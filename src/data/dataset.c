@@ -17,36 +17,37 @@ enum { WHERE_SIZE = 4096 };
 static const ww_source_entry sources[] = {
     [WW_SOURCE_MIXTURE] = {"k classes of l Gaussians with random means; train and test share the "
                            "means (Li & Liang, sections 3 and 7).",
-                           ww_source_mixture, ww_mixture_samples, NULL, NULL},
+                           ww_source_mixture, .make = ww_mixture_samples},
     [WW_SOURCE_XOR_BALLS] = {"Two classes of two discs each, placed like exclusive or: not "
                              "linearly separable (Li & Liang, figure 3).",
-                             ww_source_xor_balls, ww_xor_balls_samples, NULL, NULL},
+                             ww_source_xor_balls, .make = ww_xor_balls_samples},
     [WW_SOURCE_POINTS] = {"One random point a component, k l in all; the test set is the train set "
                           "(Li & Liang, section 5.1, assumption S).",
-                          ww_source_points, ww_points_samples, NULL, NULL},
+                          ww_source_points, .make = ww_points_samples},
     [WW_SOURCE_IDX] = {"Images and labels in IDX files, the format of MNIST and Fashion-MNIST, "
                        "plain or gzip, all classes or a choice.",
-                       ww_source_idx, NULL, NULL, NULL},
+                       ww_source_idx},
     [WW_SOURCE_CIFAR10] = {"Images and labels of CIFAR-10 in its binary version (data_batch_1.bin "
                            "and so on), plain or gzip, all classes or a choice.",
-                           ww_source_cifar10, NULL, NULL, NULL},
+                           ww_source_cifar10},
     [WW_SOURCE_HDF5] =
         {"Inputs [n, ...], and labels [n] or real targets [n] or [n, k], of any numeric "
          "type, each a dataset of one HDF5 file.",
-         ww_source_hdf5, NULL, NULL, NULL},
+         ww_source_hdf5, .make = ww_hdf5_samples, .reads = true},
     [WW_SOURCE_FUNCTION] = {"Inputs with Gaussian directions and real y = g(x): linear, quadratic, "
                             "power, cosine, arctan, and sums of such terms (Arora et al., section "
                             "6).",
-                            ww_source_real_function, ww_function_samples, ww_function_values, NULL},
+                            ww_source_real_function, .make = ww_function_samples,
+                            .values = ww_function_values},
     [WW_SOURCE_SEPARABLE] = {"Two classes in the unit ball on either side of a hidden hyperplane, "
                              "with a chosen margin (Brutzkus et al., section 2).",
-                             ww_source_separable, ww_separable_samples, NULL, NULL},
+                             ww_source_separable, .make = ww_separable_samples},
     [WW_SOURCE_ORTHONORMAL] = {"The unit vectors e_1 to e_d, all of one class; the test set is the "
                                "train set (Brutzkus et al., sections 7.2 and 9.1.4).",
-                               ww_source_orthonormal, NULL, NULL, NULL},
+                               ww_source_orthonormal},
     [WW_SOURCE_SPHERE] = {"Points of the unit sphere, anywhere or side by side on arcs, with a "
                           "chosen separation, and targets that are drawn (Zou & Gu, section 3).",
-                          ww_source_sphere, NULL, ww_sphere_values, ww_sphere_redraw},
+                          ww_source_sphere, .values = ww_sphere_values, .redraw = ww_sphere_redraw},
 };
 
 enum { SOURCE_COUNT = sizeof sources / sizeof sources[0] };
@@ -306,7 +307,7 @@ static ww_status prepare(const ww_config *config, int sharers, ww_dataset *datas
     dataset->train.sharers = dataset->test.sharers = ww_is_subset(config) ? 0 : sharers;
     dataset->train.spare = dataset->test.spare = ww_last_coordinate_columns(config);
     WW_TRY(load_source(config, true, dataset, error));
-    if (source->make != NULL)
+    if (source->make != NULL && !source->reads)
         WW_TRY(make_alone(config, source, dataset, error));
     WW_TRY(ww_dataset_refine(config, &alone, dataset, error));
     if (ww_is_subset(config))
@@ -341,15 +342,17 @@ static ww_status find_separator(const ww_parallel *parallel, ww_dataset *dataset
 
 bool ww_dataset_divides(const ww_config *config)
 {
-    return sources[config->data.source].make != NULL && !ww_is_subset(config) &&
-           config->loss != WW_LOSS_HINGE; // whose separator is sought with all samples
+    const ww_source_entry *source = &sources[config->data.source];
+    return source->make != NULL && !ww_is_subset(config) &&
+           config->loss != WW_LOSS_HINGE && // whose separator is sought with all samples
+           !ww_replaces_targets(config);    // by those of any other sample
 }
 
 static ww_status load(const ww_config *config, const ww_parallel *parallel, const ww_nodes *nodes,
                       const ww_sample_parts *wanted, ww_dataset *dataset, ww_error *error)
 {
     const ww_source_entry *source = &sources[config->data.source];
-    if (source->make == NULL || ww_is_subset(config)) {
+    if (source->make == NULL || ww_is_subset(config) || (source->reads && wanted == NULL)) {
         WW_TRY(load_once(config, parallel, nodes, dataset, error));
     } else {
         WW_TRY(ww_dataset_describe(config, parallel, dataset, error));
@@ -464,52 +467,6 @@ void ww_dataset_set_train_targets(ww_dataset *dataset, const double *targets)
     memcpy(dataset->train.targets, targets,
            (size_t)(dataset->train.count * dataset->outputs) * sizeof *targets);
     dataset->hash = hash_of(dataset);
-}
-
-int64_t ww_dataset_input_bytes(const ww_dataset *shape)
-{
-    return (shape->train.count + shape->test.count) * shape->dimension *
-           (int64_t)sizeof *shape->train.inputs;
-}
-
-int64_t ww_dataset_private_bytes(const ww_dataset *shape)
-{
-    const int64_t labels = (int64_t)(sizeof *shape->train.labels + sizeof *shape->train.components);
-    const int64_t targets =
-        (shape->has_targets ? shape->outputs : 0) * (int64_t)sizeof *shape->train.targets;
-    const int64_t truth = shape->keeps_truth ? shape->train.count * targets : 0;
-    const int64_t separator =
-        shape->separator.sought ? shape->dimension * (int64_t)sizeof *shape->separator.weights +
-                                      shape->train.count * (int64_t)sizeof *shape->separator.margins
-                                : 0;
-    return (shape->train.count + shape->test.count) * (labels + targets) + truth + separator;
-}
-
-int64_t ww_dataset_bytes(const ww_dataset *shape, int64_t sharers)
-{
-    return (ww_dataset_input_bytes(shape) + sharers - 1) / sharers +
-           ww_dataset_private_bytes(shape);
-}
-
-int64_t ww_dataset_loading_bytes(const ww_dataset *shape)
-{
-    int64_t bytes = 0;
-    if (shape->separator.sought)
-        bytes = ww_ascent_bytes(shape->train.count, shape->dimension);
-    if (shape->candidates == 0)
-        return bytes;
-    ww_dataset candidates = *shape;
-    ww_dataset_set_counts(&candidates, shape->candidates, 0);
-    candidates.separator.sought = false;
-    const int64_t choice =
-        ww_dataset_bytes(&candidates, 1) + ww_ascent_bytes(shape->candidates, shape->dimension);
-    return choice > bytes ? choice : bytes;
-}
-
-int64_t ww_dataset_guest_bytes(const ww_dataset *dataset)
-{
-    return ww_shared_guest_bytes(&dataset->train.shared) +
-           ww_shared_guest_bytes(&dataset->test.shared);
 }
 
 void ww_data_print_sources(FILE *stream)

@@ -1,9 +1,9 @@
+#include "data/hdf5_array.h"
 #include "data/source.h"
 
 #include "widthwise/memory.h"
 
 #include <errno.h>
-#include <hdf5.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 /// LABEL_BLOCK labels, or as many targets, are read at once.
-enum { LABEL_BLOCK = 1 << 16, CAUSE_SIZE = 512, LIST_SIZE = 2048 };
+enum { LABEL_BLOCK = 1 << 16 };
 
 /// Keys of one part of the data set.
 typedef struct hdf5_keys {
@@ -29,176 +29,15 @@ typedef struct hdf5_names {
     const char *inputs, *values;
 } hdf5_names;
 
-/// One open dataset, and what is known of it.
-typedef struct hdf5_array {
-    const ww_config *config;
-    const char *key, *name; ///< key in the configuration, and the dataset it names
-    hid_t set;
-    bool is_integer;
-    int rank;
-    hsize_t extent[H5S_MAX_RANK];
-    int64_t rows, row_values; ///< extent of the first axis; product of the others
-} hdf5_array;
-
-/// Keeps the innermost entry. Those of the file driver run over two lines with addresses and the
-/// time; what matters of them is how they begin and the message of the system.
-static herr_t first_description(unsigned number, const H5E_error2_t *entry, void *text)
-{
-    static const char mark[] = "error message = '";
-    if (number != 0 || entry->desc == NULL)
-        return 0;
-    const char *details = strstr(entry->desc, ": time = ");
-    const char *message = strstr(entry->desc, mark);
-    if (details == NULL || message == NULL) {
-        (void)snprintf(text, CAUSE_SIZE, "%.*s", (int)strcspn(entry->desc, "\n"), entry->desc);
-        return 0;
-    }
-    message += sizeof mark - 1;
-    (void)snprintf(text, CAUSE_SIZE, "%.*s: %.*s", (int)(details - entry->desc), entry->desc,
-                   (int)strcspn(message, "'\n"), message);
-    return 0;
-}
-
-/// The innermost reason that HDF5 gives for its last failure.
-static void hdf5_cause(char *text)
-{
-    (void)snprintf(text, CAUSE_SIZE, "no reason given");
-    (void)H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, first_description, text);
-}
-
-static ww_status read_failed(const hdf5_array *array, ww_error *error)
-{
-    char cause[CAUSE_SIZE];
-    hdf5_cause(cause);
-    return ww_data_fail(array->config, array->key, error,
-                        "dataset '%s' of '%s' cannot be read (HDF5: %s); check the file",
-                        array->name, array->config->data.hdf5.file, cause);
-}
-
-/// Names of what lies in the root group, for messages.
-static void list_names(hid_t file, char *text, size_t size)
-{
-    H5G_info_t group;
-    size_t used = 0;
-    text[0] = '\0';
-    if (H5Gget_info(file, &group) < 0)
-        return;
-    for (hsize_t i = 0; i < group.nlinks && used + 1 < size; i++) {
-        char name[256] = "";
-        if (H5Lget_name_by_idx(file, ".", H5_INDEX_NAME, H5_ITER_INC, i, name, sizeof name,
-                               H5P_DEFAULT) < 0)
-            return;
-        const int written =
-            snprintf(text + used, size - used, "%s'%s'", used == 0 ? "" : ", ", name);
-        used += written > 0 ? (size_t)written : 0;
-    }
-}
-
-static ww_status inspect_type(hdf5_array *array, ww_error *error)
-{
-    const hid_t type = H5Dget_type(array->set);
-    if (type < 0)
-        return read_failed(array, error);
-    const H5T_class_t kind = H5Tget_class(type);
-    (void)H5Tclose(type);
-    array->is_integer = kind == H5T_INTEGER;
-    if (kind != H5T_INTEGER && kind != H5T_FLOAT)
-        return ww_data_fail(array->config, array->key, error,
-                            "dataset '%s' of '%s' holds neither integers nor floating-point "
-                            "numbers; convert it",
-                            array->name, array->config->data.hdf5.file);
-    return WW_OK;
-}
-
-static ww_status inspect_shape(hdf5_array *array, ww_error *error)
-{
-    const hid_t space = H5Dget_space(array->set);
-    if (space < 0)
-        return read_failed(array, error);
-    const bool simple = H5Sget_simple_extent_type(space) == H5S_SIMPLE;
-    array->rank = simple ? H5Sget_simple_extent_dims(space, array->extent, NULL) : 0;
-    (void)H5Sclose(space);
-    const char *file = array->config->data.hdf5.file;
-    if (array->rank < 1)
-        return ww_data_fail(array->config, array->key, error,
-                            "dataset '%s' of '%s' is a scalar or empty; an axis of samples is "
-                            "wanted",
-                            array->name, file);
-    array->row_values = 1;
-    for (int a = 0; a < array->rank; a++) {
-        if (array->extent[a] == 0)
-            return ww_data_fail(array->config, array->key, error,
-                                "dataset '%s' of '%s' is empty: axis %d has extent 0", array->name,
-                                file, a);
-        if (array->extent[a] > (hsize_t)INT64_MAX)
-            return ww_data_fail(array->config, array->key, error,
-                                "dataset '%s' of '%s' has an axis above 2^63", array->name, file);
-        if (a > 0)
-            WW_TRY(ww_multiply(array->row_values, (int64_t)array->extent[a], array->name,
-                               &array->row_values, error));
-    }
-    array->rows = (int64_t)array->extent[0];
-    return WW_OK;
-}
-
-static void array_close(hdf5_array *array)
-{
-    if (array->set >= 0)
-        (void)H5Dclose(array->set);
-    array->set = H5I_INVALID_HID;
-}
-
-static ww_status array_open(const ww_config *config, hid_t file, const char *key, const char *name,
-                            hdf5_array *array, ww_error *error)
-{
-    *array = (hdf5_array){.config = config, .key = key, .name = name, .set = H5I_INVALID_HID};
-    array->set = H5Dopen2(file, name, H5P_DEFAULT);
-    if (array->set < 0) {
-        char names[LIST_SIZE];
-        list_names(file, names, sizeof names);
-        return ww_data_fail(config, key, error, "'%s' has no dataset '%s'; at its top it has %s",
-                            config->data.hdf5.file, name, names[0] == '\0' ? "nothing" : names);
-    }
-    ww_status status = inspect_type(array, error);
-    if (status == WW_OK)
-        status = inspect_shape(array, error);
-    if (status != WW_OK)
-        array_close(array);
-    return status;
-}
-
-/// Rows first .. first + count - 1, converted to `type`, into out [count, row_values].
-static ww_status array_read(const hdf5_array *array, int64_t first, int64_t count, hid_t type,
-                            void *out, ww_error *error)
-{
-    hsize_t start[H5S_MAX_RANK] = {0};
-    hsize_t extent[H5S_MAX_RANK];
-    memcpy(extent, array->extent, sizeof extent);
-    start[0] = (hsize_t)first;
-    extent[0] = (hsize_t)count;
-    const hid_t in_file = H5Dget_space(array->set);
-    const hid_t in_memory = H5Screate_simple(array->rank, extent, NULL);
-    herr_t done = -1;
-    if (in_file >= 0 && in_memory >= 0 &&
-        H5Sselect_hyperslab(in_file, H5S_SELECT_SET, start, NULL, extent, NULL) >= 0)
-        done = H5Dread(array->set, type, in_memory, in_file, H5P_DEFAULT, out);
-    const ww_status status = done < 0 ? read_failed(array, error) : WW_OK;
-    if (in_memory >= 0)
-        (void)H5Sclose(in_memory);
-    if (in_file >= 0)
-        (void)H5Sclose(in_file);
-    return status;
-}
-
 /// Labels first .. first + count - 1 as integers; `reals` [count] is room for those kept as floats.
-static ww_status read_label_block(const hdf5_array *array, int64_t first, int64_t count,
+static ww_status read_label_block(const ww_hdf5_array *array, int64_t first, int64_t count,
                                   int64_t *labels, double *reals, ww_error *error)
 {
     const char *file = array->config->data.hdf5.file;
     if (array->is_integer)
-        WW_TRY(array_read(array, first, count, H5T_NATIVE_INT64, labels, error));
+        WW_TRY(ww_hdf5_read(array, first, count, H5T_NATIVE_INT64, labels, error));
     else
-        WW_TRY(array_read(array, first, count, H5T_NATIVE_DOUBLE, reals, error));
+        WW_TRY(ww_hdf5_read(array, first, count, H5T_NATIVE_DOUBLE, reals, error));
     for (int64_t i = 0; i < count; i++) {
         const double value = array->is_integer ? (double)labels[i] : reals[i];
         if (!(value >= 0.0 && value < INT_MAX) || value != floor(value))
@@ -215,7 +54,7 @@ static ww_status read_label_block(const hdf5_array *array, int64_t first, int64_
 
 /// Reads the first `count` labels into `labels`, and looks at the others too: the number of classes
 /// does not depend on how many samples are asked for.
-static ww_status read_labels(const hdf5_array *array, int64_t count, int64_t *labels,
+static ww_status read_labels(const ww_hdf5_array *array, int64_t count, int64_t *labels,
                              int64_t *classes, ww_error *error)
 {
     int64_t *block = ww_allocate(LABEL_BLOCK, sizeof *block, "a block of labels", error);
@@ -237,7 +76,7 @@ static ww_status read_labels(const hdf5_array *array, int64_t count, int64_t *la
     return status;
 }
 
-static ww_status refuse_target(const hdf5_array *array, int64_t sample, int64_t column,
+static ww_status refuse_target(const ww_hdf5_array *array, int64_t sample, int64_t column,
                                double value, ww_error *error)
 {
     return ww_data_fail(array->config, array->key, error,
@@ -247,25 +86,41 @@ static ww_status refuse_target(const hdf5_array *array, int64_t sample, int64_t 
                         array->config->data.hdf5.file, value);
 }
 
-/// Reads the targets of the first `count` samples, and no others, into targets [count, row_values].
-static ww_status read_targets(const hdf5_array *array, int64_t count, double *targets,
-                              ww_error *error)
+/// Reads the targets of samples first .. first + count - 1, and no others, into targets
+/// [count, row_values].
+static ww_status read_targets(const ww_hdf5_array *array, int64_t first, int64_t count,
+                              double *targets, ww_error *error)
 {
     const int64_t k = array->row_values; // at least 1: inspect_shape has refused an empty axis
     const int64_t most = k < 1 || k > LABEL_BLOCK ? 1 : LABEL_BLOCK / k;
-    for (int64_t first = 0; first < count; first += most) {
-        const int64_t rows = count - first < most ? count - first : most;
-        double *block = targets + first * k;
-        WW_TRY(array_read(array, first, rows, H5T_NATIVE_DOUBLE, block, error));
+    for (int64_t done = 0; done < count; done += most) {
+        const int64_t rows = count - done < most ? count - done : most;
+        double *block = targets + done * k;
+        WW_TRY(ww_hdf5_read(array, first + done, rows, H5T_NATIVE_DOUBLE, block, error));
         for (int64_t i = 0; i < rows * k; i++)
             if (!isfinite(block[i]))
-                return refuse_target(array, first + i / k, i % k, block[i], error);
+                return refuse_target(array, first + done + i / k, i % k, block[i], error);
     }
     return WW_OK;
 }
 
+/// Reads the labels of samples first .. first + count - 1 into labels [count].
+static ww_status read_label_rows(const ww_hdf5_array *array, int64_t first, int64_t count,
+                                 int64_t *labels, ww_error *error)
+{
+    double *reals = ww_allocate(LABEL_BLOCK, sizeof *reals, "a block of labels", error);
+    ww_status status = reals == NULL ? WW_FAILED : WW_OK;
+    for (int64_t done = 0; done < count && status == WW_OK; done += LABEL_BLOCK) {
+        const int64_t rows = count - done < LABEL_BLOCK ? count - done : LABEL_BLOCK;
+        status = read_label_block(array, first + done, rows, labels + done, reals, error);
+    }
+    free(reals);
+    return status;
+}
+
 /// Checks the shape of labels or targets, and that there are as many as there are inputs.
-static ww_status check_values(const hdf5_array *inputs, const hdf5_array *values, ww_error *error)
+static ww_status check_values(const ww_hdf5_array *inputs, const ww_hdf5_array *values,
+                              ww_error *error)
 {
     const ww_config *config = values->config;
     const char *file = config->data.hdf5.file;
@@ -293,8 +148,8 @@ static ww_status check_values(const hdf5_array *inputs, const hdf5_array *values
 
 /// Checks inputs and labels or targets against each other and against the number of samples asked
 /// for.
-static ww_status check_part(const hdf5_keys *keys, const hdf5_array *inputs,
-                            const hdf5_array *values, int64_t asked, int64_t *count,
+static ww_status check_part(const hdf5_keys *keys, const ww_hdf5_array *inputs,
+                            const ww_hdf5_array *values, int64_t asked, int64_t *count,
                             ww_error *error)
 {
     const ww_config *config = inputs->config;
@@ -318,8 +173,8 @@ static ww_status check_part(const hdf5_keys *keys, const hdf5_array *inputs,
 }
 
 /// Takes over what is known of the shape, which for the test set is that of the train set.
-static ww_status take_shape(const hdf5_keys *keys, const hdf5_array *inputs,
-                            const hdf5_array *values, int64_t count, ww_dataset *dataset,
+static ww_status take_shape(const hdf5_keys *keys, const ww_hdf5_array *inputs,
+                            const ww_hdf5_array *values, int64_t count, ww_dataset *dataset,
                             ww_samples *samples, ww_error *error)
 {
     const ww_config *config = inputs->config;
@@ -347,7 +202,7 @@ static ww_status take_shape(const hdf5_keys *keys, const hdf5_array *inputs,
 }
 
 /// Labels, of all samples in the file as far as the number of classes goes, or targets.
-static ww_status read_values(const hdf5_array *values, bool with_samples, ww_dataset *dataset,
+static ww_status read_values(const ww_hdf5_array *values, bool with_samples, ww_dataset *dataset,
                              ww_samples *samples, ww_error *error)
 {
     if (ww_config_has_classes(values->config))
@@ -356,19 +211,53 @@ static ww_status read_values(const hdf5_array *values, bool with_samples, ww_dat
     if (!with_samples)
         return WW_OK;
     WW_TRY(ww_targets_allocate(samples, values->row_values, error));
-    return read_targets(values, samples->count, samples->targets, error);
+    return read_targets(values, 0, samples->count, samples->targets, error);
+}
+
+/// The datasets of a part.
+static ww_status open_part(const ww_config *config, hid_t file, const hdf5_keys *keys,
+                           const hdf5_names *names, ww_hdf5_array *inputs, ww_hdf5_array *values,
+                           ww_error *error)
+{
+    const char *values_key = ww_config_has_classes(config) ? keys->labels : keys->targets;
+    values->set = H5I_INVALID_HID;
+    WW_TRY(ww_hdf5_open(config, file, keys->inputs, names->inputs, inputs, error));
+    return ww_hdf5_open(config, file, values_key, names->values, values, error);
+}
+
+/// Reads the samples of a part that are wanted, for which there is room.
+static ww_status read_part(const ww_config *config, hid_t file, const hdf5_keys *keys,
+                           const hdf5_names *names, const ww_dataset *dataset, ww_samples *samples,
+                           ww_error *error)
+{
+    const int64_t first = samples->first, count = samples->count;
+    ww_hdf5_array inputs = {.set = H5I_INVALID_HID}, values = {.set = H5I_INVALID_HID};
+    ww_status status = open_part(config, file, keys, names, &inputs, &values, error);
+    if (status == WW_OK && (inputs.row_values != dataset->dimension || inputs.rows < first + count))
+        status = ww_data_fail(config, keys->inputs, error,
+                              "dataset '%s' of '%s' has changed while it was read; try again",
+                              inputs.name, config->data.hdf5.file);
+    if (status == WW_OK && count > 0)
+        status = ww_hdf5_read(&inputs, first, count, H5T_NATIVE_DOUBLE, samples->inputs, error);
+    if (status == WW_OK && ww_config_has_classes(config)) {
+        status = read_label_rows(&values, first, count, samples->labels, error);
+        if (status == WW_OK)
+            memcpy(samples->components, samples->labels, (size_t)count * sizeof *samples->labels);
+    } else if (status == WW_OK) {
+        status = read_targets(&values, first, count, samples->targets, error);
+    }
+    ww_hdf5_close(&values);
+    ww_hdf5_close(&inputs);
+    return status;
 }
 
 static ww_status load_part(const ww_config *config, hid_t file, const hdf5_keys *keys,
                            const hdf5_names *names, int64_t asked, bool with_samples,
                            ww_dataset *dataset, ww_samples *samples, ww_error *error)
 {
-    hdf5_array inputs = {.set = H5I_INVALID_HID}, values = {.set = H5I_INVALID_HID};
-    const char *values_key = ww_config_has_classes(config) ? keys->labels : keys->targets;
+    ww_hdf5_array inputs = {.set = H5I_INVALID_HID}, values = {.set = H5I_INVALID_HID};
     int64_t count = 0;
-    ww_status status = array_open(config, file, keys->inputs, names->inputs, &inputs, error);
-    if (status == WW_OK)
-        status = array_open(config, file, values_key, names->values, &values, error);
+    ww_status status = open_part(config, file, keys, names, &inputs, &values, error);
     if (status == WW_OK)
         status = check_part(keys, &inputs, &values, asked, &count, error);
     if (status == WW_OK)
@@ -378,11 +267,11 @@ static ww_status load_part(const ww_config *config, hid_t file, const hdf5_keys 
     if (status == WW_OK)
         status = read_values(&values, with_samples, dataset, samples, error);
     if (status == WW_OK && with_samples)
-        status = array_read(&inputs, 0, count, H5T_NATIVE_DOUBLE, samples->inputs, error);
+        status = ww_hdf5_read(&inputs, 0, count, H5T_NATIVE_DOUBLE, samples->inputs, error);
     if (status == WW_OK && with_samples)
         memcpy(samples->components, samples->labels, (size_t)count * sizeof *samples->labels);
-    array_close(&values);
-    array_close(&inputs);
+    ww_hdf5_close(&values);
+    ww_hdf5_close(&inputs);
     return status;
 }
 
@@ -395,15 +284,20 @@ static ww_status open_file(const ww_config *config, hid_t *file, ww_error *error
     *file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
     if (*file >= 0)
         return WW_OK;
-    char cause[CAUSE_SIZE];
-    hdf5_cause(cause);
+    char cause[WW_HDF5_CAUSE_SIZE];
+    ww_hdf5_cause(cause);
     return ww_data_fail(
         config, key, error,
         "'%s' is not an HDF5 file that can be read (HDF5: %s); check it with h5dump", path, cause);
 }
 
-ww_status ww_source_hdf5(const ww_config *config, bool samples, ww_dataset *dataset,
-                         ww_error *error)
+/// What is done with the open file.
+typedef ww_status (*hdf5_work)(const ww_config *config, hid_t file, const hdf5_names names[2],
+                               bool samples, ww_dataset *dataset, ww_error *error);
+
+/// Opens the file, quietly, and does something with it; `names`: of the datasets of both parts.
+static ww_status with_file(const ww_config *config, hdf5_work work, bool samples,
+                           ww_dataset *dataset, ww_error *error)
 {
     // HDF5 prints its own account of every failure unless told not to; ours is one sentence.
     H5E_auto2_t print = NULL;
@@ -412,24 +306,47 @@ ww_status ww_source_hdf5(const ww_config *config, bool samples, ww_dataset *data
     (void)H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
     hid_t file = H5I_INVALID_HID;
     const bool has_classes = ww_config_has_classes(config);
-    const hdf5_names train = {config->data.hdf5.train_inputs,
-                              has_classes ? config->data.hdf5.train_labels
-                                          : config->data.hdf5.train_targets};
-    const hdf5_names test = {config->data.hdf5.test_inputs, has_classes
-                                                                ? config->data.hdf5.test_labels
-                                                                : config->data.hdf5.test_targets};
-    hdf5_keys keys = train_keys;
-    keys.count = ww_train_count_key(config);
-    dataset->components = 1;
+    const hdf5_names names[] = {
+        {config->data.hdf5.train_inputs,
+         has_classes ? config->data.hdf5.train_labels : config->data.hdf5.train_targets},
+        {config->data.hdf5.test_inputs,
+         has_classes ? config->data.hdf5.test_labels : config->data.hdf5.test_targets}};
     ww_status status = open_file(config, &file, error);
     if (status == WW_OK)
-        status = load_part(config, file, &keys, &train, config->data.train, samples, dataset,
-                           &dataset->train, error);
-    if (status == WW_OK)
-        status = load_part(config, file, &test_keys, &test, config->data.test, samples, dataset,
-                           &dataset->test, error);
+        status = work(config, file, names, samples, dataset, error);
     if (file >= 0)
         (void)H5Fclose(file);
     (void)H5Eset_auto2(H5E_DEFAULT, print, print_data);
     return status;
+}
+
+static ww_status load_parts(const ww_config *config, hid_t file, const hdf5_names names[2],
+                            bool samples, ww_dataset *dataset, ww_error *error)
+{
+    hdf5_keys keys = train_keys;
+    keys.count = ww_train_count_key(config);
+    WW_TRY(load_part(config, file, &keys, &names[0], config->data.train, samples, dataset,
+                     &dataset->train, error));
+    return load_part(config, file, &test_keys, &names[1], config->data.test, samples, dataset,
+                     &dataset->test, error);
+}
+
+ww_status ww_source_hdf5(const ww_config *config, bool samples, ww_dataset *dataset,
+                         ww_error *error)
+{
+    dataset->components = 1;
+    return with_file(config, load_parts, samples, dataset, error);
+}
+
+static ww_status read_parts(const ww_config *config, hid_t file, const hdf5_names names[2],
+                            bool samples, ww_dataset *dataset, ww_error *error)
+{
+    (void)samples;
+    WW_TRY(read_part(config, file, &train_keys, &names[0], dataset, &dataset->train, error));
+    return read_part(config, file, &test_keys, &names[1], dataset, &dataset->test, error);
+}
+
+ww_status ww_hdf5_samples(const ww_config *config, ww_dataset *dataset, ww_error *error)
+{
+    return with_file(config, read_parts, true, dataset, error);
 }

@@ -223,7 +223,8 @@ ww_status ww_dataset_make(const ww_config *config, const ww_source_entry *source
                           const ww_parallel *parallel, const ww_nodes *nodes,
                           const ww_sample_parts *wanted, ww_dataset *dataset, ww_error *error)
 {
-    const bool has_targets = dataset->has_targets && source->values != NULL;
+    const bool has_targets =
+        dataset->has_targets && (source->values != NULL || !ww_config_has_classes(config));
     const ww_sample_parts both = {.train = {.count = dataset->train.count},
                                   .test = {.count = dataset->test.count}};
     const ww_sample_parts *parts = wanted != NULL ? wanted : &both;

@@ -2,8 +2,9 @@
 ///
 /// There are two kinds of sources. One whose samples follow from their numbers says how to make any
 /// of them, whoever makes the others: all ranks of a node share the work (rows.c). The other kind
-/// runs on rank 0 alone, which copies what there is to all. Normalisation, labels drawn anew,
-/// targets and checks come after it and are the same for all sources.
+/// runs on rank 0 alone, which copies what there is to all; of these one that can read any samples
+/// does so where the data set is divided. Normalisation, labels drawn anew, targets and checks come
+/// after it and are the same for all sources.
 #ifndef WIDTHWISE_DATA_SOURCE_H
 #define WIDTHWISE_DATA_SOURCE_H
 
@@ -30,8 +31,10 @@ typedef ww_status (*ww_samples_function)(const ww_config *config, ww_dataset *da
 typedef struct ww_source_entry {
     const char *description;
     ww_source_function load;
-    /// Of a source whose samples follow from their numbers; NULL: `load` makes them.
+    /// Of a source whose samples follow from their numbers, or can be read by them; NULL: `load`
+    /// makes them.
     ww_samples_function make;
+    bool reads; ///< `make` is for data sets that are divided alone: a file is read once otherwise
     /// Where labels follow from inputs, or from targets that are drawn: fills labels, components
     /// and (where there is room for them) targets of samples, number first .. first + count - 1 of
     /// a train or test set, whose inputs are as they will stay. NULL for other sources.
@@ -71,6 +74,7 @@ ww_status ww_source_cifar10(const ww_config *config, bool samples, ww_dataset *d
 /// Inputs, and labels or targets, from datasets of an HDF5 file. hdf5.c
 ww_status ww_source_hdf5(const ww_config *config, bool samples, ww_dataset *dataset,
                          ww_error *error);
+ww_status ww_hdf5_samples(const ww_config *config, ww_dataset *dataset, ww_error *error);
 
 /// Real functions of inputs with Gaussian directions (AR section 6). function.c
 ww_status ww_source_real_function(const ww_config *config, bool samples, ww_dataset *dataset,

@@ -3,6 +3,7 @@
 #include "data_support.h"
 
 #include <errno.h>
+#include <hdf5.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -136,6 +137,75 @@ static void test_parts_of_the_whole(void **state)
                 check(configurations[i], (wish)kind, true);
 }
 
+enum { FILE_TRAIN = 6000, FILE_TEST = 2100, FILE_DIMENSION = 6, FILE_OUTPUTS = 2 };
+
+static void put(hid_t file, const char *name, hsize_t rows, hsize_t columns, int modulus)
+{
+    double *values = calloc(rows * columns, sizeof *values);
+    assert_non_null(values);
+    for (hsize_t i = 0; i < rows * columns; i++)
+        values[i] = (double)(i * 37 % (hsize_t)modulus);
+    const hsize_t extent[] = {rows, columns}, piece[] = {100, columns};
+    const hid_t space = H5Screate_simple(2, extent, NULL);
+    const hid_t layout = H5Pcreate(H5P_DATASET_CREATE);
+    assert_true(H5Pset_chunk(layout, 2, piece) >= 0 && H5Pset_deflate(layout, 1) >= 0);
+    const hid_t set =
+        H5Dcreate2(file, name, H5T_IEEE_F32LE, space, H5P_DEFAULT, layout, H5P_DEFAULT);
+    assert_true(H5Dwrite(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0);
+    H5Dclose(set);
+    H5Pclose(layout);
+    H5Sclose(space);
+    free(values);
+}
+
+/// Rank 0 makes a file in a folder of its own; all get its path.
+static void make_file(char *path, int size, void **folder)
+{
+    int rank = 0;
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    if (rank == 0) {
+        assert_int_equal(make_folder(folder), 0);
+        (void)snprintf(path, (size_t)size, "%s/data.h5", (const char *)*folder);
+        const hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+        assert_true(file >= 0);
+        put(file, "x", FILE_TRAIN, FILE_DIMENSION, 10007);
+        put(file, "z", FILE_TEST, FILE_DIMENSION, 9973);
+        put(file, "labels", FILE_TRAIN, 1, 5);
+        put(file, "test labels", FILE_TEST, 1, 3);
+        put(file, "y", FILE_TRAIN, FILE_OUTPUTS, 101);
+        put(file, "test y", FILE_TEST, FILE_OUTPUTS, 103);
+        H5Fclose(file);
+    }
+    MPI_Bcast(path, size, MPI_CHAR, 0, MPI_COMM_WORLD);
+}
+
+/// Of a file each node reads its own rows.
+static void test_parts_of_a_file(void **state)
+{
+    (void)state;
+    char path[256] = "", text[1024];
+    void *folder = NULL;
+    static const char *const kinds[] = {"train_labels: labels, test_labels: test labels",
+                                        "train_targets: y, test_targets: test y"};
+    static const char *const models[] = {"data: {labels: {random_fraction: 0.3}, normalize: ball",
+                                         "model: arora\ndata: {normalize: none"};
+    int size = 1;
+    make_file(path, sizeof path, &folder);
+    MPI_Comm_size(MPI_COMM_WORLD, &size);
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        (void)snprintf(text, sizeof text,
+                       "%s, source: hdf5, train: 5900, test: all,\n"
+                       "  hdf5: {file: %s, train_inputs: x, test_inputs: z, %s}}\n",
+                       models[i], path, kinds[i]);
+        for (int kind = 0; kind < WISHES; kind++)
+            for (ranks_a_node = 1; ranks_a_node <= size; ranks_a_node += 2)
+                check(text, (wish)kind, true);
+    }
+    MPI_Barrier(MPI_COMM_WORLD);
+    if (folder != NULL)
+        assert_int_equal(remove_folder(&folder), 0);
+}
+
 static void test_where_nothing_is_shared(void **state)
 {
     (void)state;
@@ -173,6 +243,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parts_of_the_whole),
+        cmocka_unit_test(test_parts_of_a_file),
         cmocka_unit_test(test_where_nothing_is_shared),
         cmocka_unit_test(test_error_of_one),
     };
