@@ -15,39 +15,58 @@ enum { WHERE_SIZE = 4096 };
 /// All sources; their names are those of the configuration. A new one is a file with its function,
 /// and a line here.
 static const ww_source_entry sources[] = {
-    [WW_SOURCE_MIXTURE] = {"k classes of l Gaussians with random means; train and test share the "
-                           "means (Li & Liang, sections 3 and 7).",
-                           ww_source_mixture, .make = ww_mixture_samples},
-    [WW_SOURCE_XOR_BALLS] = {"Two classes of two discs each, placed like exclusive or: not "
-                             "linearly separable (Li & Liang, figure 3).",
-                             ww_source_xor_balls, .make = ww_xor_balls_samples},
-    [WW_SOURCE_POINTS] = {"One random point a component, k l in all; the test set is the train set "
-                          "(Li & Liang, section 5.1, assumption S).",
-                          ww_source_points, .make = ww_points_samples},
-    [WW_SOURCE_IDX] = {"Images and labels in IDX files, the format of MNIST and Fashion-MNIST, "
-                       "plain or gzip, all classes or a choice.",
-                       ww_source_idx},
-    [WW_SOURCE_CIFAR10] = {"Images and labels of CIFAR-10 in its binary version (data_batch_1.bin "
-                           "and so on), plain or gzip, all classes or a choice.",
-                           ww_source_cifar10},
+    [WW_SOURCE_MIXTURE] =
+        {.description = "k classes of l Gaussians with random means; train and test share the "
+                        "means (Li & Liang, sections 3 and 7).",
+         .load = ww_source_mixture,
+         .make = ww_mixture_samples},
+    [WW_SOURCE_XOR_BALLS] = {.description =
+                                 "Two classes of two discs each, placed like exclusive or: not "
+                                 "linearly separable (Li & Liang, figure 3).",
+                             .load = ww_source_xor_balls,
+                             .make = ww_xor_balls_samples},
+    [WW_SOURCE_POINTS] =
+        {.description = "One random point a component, k l in all; the test set is the train set "
+                        "(Li & Liang, section 5.1, assumption S).",
+         .load = ww_source_points,
+         .make = ww_points_samples},
+    [WW_SOURCE_IDX] = {.description =
+                           "Images and labels in IDX files, the format of MNIST and Fashion-MNIST, "
+                           "plain or gzip, all classes or a choice.",
+                       .load = ww_source_idx},
+    [WW_SOURCE_CIFAR10] =
+        {.description = "Images and labels of CIFAR-10 in its binary version (data_batch_1.bin "
+                        "and so on), plain or gzip, all classes or a choice.",
+         .load = ww_source_cifar10},
     [WW_SOURCE_HDF5] =
-        {"Inputs [n, ...], and labels [n] or real targets [n] or [n, k], of any numeric "
-         "type, each a dataset of one HDF5 file.",
-         ww_source_hdf5, .make = ww_hdf5_samples, .reads = true},
-    [WW_SOURCE_FUNCTION] = {"Inputs with Gaussian directions and real y = g(x): linear, quadratic, "
-                            "power, cosine, arctan, and sums of such terms (Arora et al., section "
-                            "6).",
-                            ww_source_real_function, .make = ww_function_samples,
-                            .values = ww_function_values},
-    [WW_SOURCE_SEPARABLE] = {"Two classes in the unit ball on either side of a hidden hyperplane, "
-                             "with a chosen margin (Brutzkus et al., section 2).",
-                             ww_source_separable, .make = ww_separable_samples},
-    [WW_SOURCE_ORTHONORMAL] = {"The unit vectors e_1 to e_d, all of one class; the test set is the "
-                               "train set (Brutzkus et al., sections 7.2 and 9.1.4).",
-                               ww_source_orthonormal},
-    [WW_SOURCE_SPHERE] = {"Points of the unit sphere, anywhere or side by side on arcs, with a "
-                          "chosen separation, and targets that are drawn (Zou & Gu, section 3).",
-                          ww_source_sphere, .values = ww_sphere_values, .redraw = ww_sphere_redraw},
+        {.description =
+             "Inputs [n, ...], and labels [n] or real targets [n] or [n, k], of any numeric "
+             "type, each a dataset of one HDF5 file.",
+         .load = ww_source_hdf5,
+         .make = ww_hdf5_samples,
+         .reads = true},
+    [WW_SOURCE_FUNCTION] =
+        {.description = "Inputs with Gaussian directions and real y = g(x): linear, quadratic, "
+                        "power, cosine, arctan, and sums of such terms (Arora et al., section "
+                        "6).",
+         .load = ww_source_real_function,
+         .make = ww_function_samples,
+         .values = ww_function_values},
+    [WW_SOURCE_SEPARABLE] =
+        {.description = "Two classes in the unit ball on either side of a hidden hyperplane, "
+                        "with a chosen margin (Brutzkus et al., section 2).",
+         .load = ww_source_separable,
+         .make = ww_separable_samples},
+    [WW_SOURCE_ORTHONORMAL] =
+        {.description = "The unit vectors e_1 to e_d, all of one class; the test set is the "
+                        "train set (Brutzkus et al., sections 7.2 and 9.1.4).",
+         .load = ww_source_orthonormal},
+    [WW_SOURCE_SPHERE] =
+        {.description = "Points of the unit sphere, anywhere or side by side on arcs, with a "
+                        "chosen separation, and targets that are drawn (Zou & Gu, section 3).",
+         .load = ww_source_sphere,
+         .values = ww_sphere_values,
+         .redraw = ww_sphere_redraw},
 };
 
 enum { SOURCE_COUNT = sizeof sources / sizeof sources[0] };

@@ -122,8 +122,8 @@ static void test_parts_of_the_whole(void **state)
 {
     (void)state;
     static const char *const configurations[] = {
-        "data: {train: 9000, test: 5000, mixture: {dimension: 17},\n"
-        "  labels: {random_fraction: 0.5, noisy_test: true}}",
+        "data: {train: 9000, test: 5000, mixture: {dimension: 17}, labels: {random_fraction: 0.5}}",
+        "data: {train: 3000, test: 5000, mixture: {dimension: 9}, labels: {kind: random}}",
         "data: {source: xor-balls, train: 5000, test: 3001}",
         "data: {source: points, points: {classes: 40, components: 60, dimension: 31}}",
         "data: {train: 8200, test: 100, normalize: ball, mixture: {dimension: 3}}",

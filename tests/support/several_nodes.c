@@ -10,5 +10,6 @@ int MPI_Comm_split_type(MPI_Comm communicator, int type, int key, MPI_Info info,
     if (ranks == NULL || type != MPI_COMM_TYPE_SHARED)
         return PMPI_Comm_split_type(communicator, type, key, info, part);
     PMPI_Comm_rank(MPI_COMM_WORLD, &rank);
-    return PMPI_Comm_split(communicator, rank / atoi(ranks), key, part);
+    const int a_node = (int)strtol(ranks, NULL, 10);
+    return PMPI_Comm_split(communicator, rank / (a_node > 0 ? a_node : 1), key, part);
 }
