@@ -61,11 +61,14 @@ class DeepTest(ProgramTest):
         self.assertEqual(check_schema.check_file(str(path)).violations, [])
 
     def test_same_bits_on_any_number_of_ranks(self) -> None:
-        """Whole files, checkpoints of every layer included."""
-        for config, settings in KINDS:
+        """Whole files, checkpoints of every layer included.
+
+        Each kind on two numbers of ranks, each number with two kinds: tests/parallel has them all.
+        """
+        for kind, (config, settings) in enumerate(KINDS):
             with self.subTest(settings=settings):
                 alone = self.train(config, "alone.h5", "--force", *options(settings))
-                for ranks in RANKS:
+                for ranks in RANKS[kind % 2 :: 2]:
                     other = self.train(
                         config, "other.h5", "--force", *options(settings), ranks=ranks
                     )
@@ -220,13 +223,13 @@ class DeepTest(ProgramTest):
             self.assertEqual([name for name in names if name.startswith("initial")], [])
 
     def test_damaged_layers(self) -> None:
-        """A bit in any layer of the newest checkpoint: the older one is used, to the same end."""
+        """A bit in a layer of the newest checkpoint: the older one is used, to the same end."""
         whole = self.train(DEEP, "whole.h5", ranks=2)
         stopped = self.train(DEEP, "stopped.h5", "--until", "18", ranks=2, code=STOPPED)
         path = self.folder / "run.h5"
         with widthwise.open(stopped) as file:
             newest = file.members[0].page.newest_slot()
-        for layer in ("", "_2", "_3"):
+        for layer in ("", "_3"):
             places = (
                 (f"/state/run0000/checkpoint{newest}/hidden_weights{layer}", "going back to the"),
                 (f"/snapshots/run0000/hidden_weights{layer}", "begins anew from step 0"),
