@@ -188,6 +188,9 @@ ww_engine_cost ww_engine_cost_of(const ww_problem *whole);
 /// measurement.
 ww_engine_kind ww_engine_choice(const ww_problem *problem);
 
+/// Whether that engine can train on data of this shape. WW_USAGE: it cannot. Pure.
+ww_status ww_engine_check(const ww_problem *problem, ww_error *error);
+
 /// Whether it is another engine than `dense`, the plain reference. Of the data only the shape needs
 /// to be known. Pure.
 bool ww_engine_is_special(const ww_problem *problem);

@@ -195,6 +195,8 @@ ww_status ww_app_member_prepare(const ww_config *config, int64_t index, const ch
                        (config->network.start == WW_START_FILE ? WW_RECORD_INITIAL_WEIGHTS : 0);
     const int64_t batch = is_gd ? shape->train.count : config->training.batch;
     status = ww_batches_check(&problem, error);
+    if (status == WW_OK)
+        status = ww_engine_check(&problem, error);
     if (status != WW_OK) {
         ww_app_member_release(member);
         return status;

@@ -175,6 +175,25 @@ static ww_status check_depth(const ww_config *config, ww_error *error)
     return WW_OK;
 }
 
+// Steps that change no pattern are linear: of the whole train set, by the squared loss.
+static ww_status check_lazy(const ww_config *config, ww_error *error)
+{
+    const double slope = config->network.activation.kind == WW_ACTIVATION_LEAKY_RELU
+                             ? config->network.activation.slope
+                             : 0.0;
+    const char *what = config->training.method != WW_METHOD_GD    ? "training.method: sgd"
+                       : config->loss != WW_LOSS_SQUARED          ? "another loss than squared"
+                       : config->network.train_output             ? "network.train_output: true"
+                       : config->network.start != WW_START_DRAWN  ? "network.start other than drawn"
+                       : config->precision != WW_PRECISION_DOUBLE ? "precision: single"
+                       : !(slope >= 0.0 && slope <= 1.0)          ? "a slope outside of [0, 1]"
+                                                                  : NULL;
+    if (what == NULL)
+        return WW_OK;
+    return ww_config_refuse(config, "training.engine", error,
+                            "is lazy, which is not for %s; choose training.engine: dense", what);
+}
+
 static ww_status check_engine(const ww_config *config, ww_error *error)
 {
     static const char key[] = "training.engine";
@@ -198,7 +217,7 @@ static ww_status check_engine(const ww_config *config, ww_error *error)
             config, key, error,
             "is window, which goes over batches, but training.method: gd has none; choose "
             "training.method: sgd or training.engine: dense");
-    return WW_OK;
+    return engine == WW_ENGINE_LAZY ? check_lazy(config, error) : WW_OK;
 }
 
 bool ww_config_takes_engine(const ww_config *config, ww_engine_kind engine)

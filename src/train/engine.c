@@ -27,6 +27,8 @@ static const ww_engine_methods *choose(const ww_problem *problem)
         return &ww_engine_window;
     case WW_ENGINE_SAMPLES:
         return &ww_engine_samples;
+    case WW_ENGINE_LAZY:
+        return &ww_engine_lazy;
     case WW_ENGINE_LAYERS:
         return &ww_engine_layers;
     case WW_ENGINE_AUTO: // is no choice
@@ -69,6 +71,16 @@ ww_engine_cost ww_engine_cost_of(const ww_problem *whole)
     return cost;
 }
 
+ww_status ww_engine_check(const ww_problem *problem, ww_error *error)
+{
+    if (choose(problem) != &ww_engine_lazy || problem->outputs == 1)
+        return WW_OK;
+    return ww_fail(error, WW_USAGE,
+                   "training.engine is lazy, which is for one output, but the data have %lld; "
+                   "choose two classes, or training.engine: dense",
+                   (long long)problem->outputs);
+}
+
 bool ww_engine_is_special(const ww_problem *problem)
 {
     return choose(problem) != &ww_engine_dense;
@@ -76,7 +88,8 @@ bool ww_engine_is_special(const ww_problem *problem)
 
 bool ww_engine_makes_tiles(const ww_problem *problem)
 {
-    return choose(problem) == &ww_engine_samples;
+    const ww_engine_methods *methods = choose(problem);
+    return methods == &ww_engine_samples || methods == &ww_engine_lazy;
 }
 
 void ww_engine_describe(const ww_problem *problem, char *text, size_t size)

@@ -46,6 +46,7 @@ typedef struct ww_engine_methods {
 extern const ww_engine_methods ww_engine_dense;
 extern const ww_engine_methods ww_engine_window;
 extern const ww_engine_methods ww_engine_samples;
+extern const ww_engine_methods ww_engine_lazy;
 extern const ww_engine_methods ww_engine_layers;
 
 #endif

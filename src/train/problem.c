@@ -59,6 +59,8 @@ ww_status ww_problem_make(const ww_config *config, const ww_dataset *data,
     ww_status status = ww_to_int(data->dimension, "the dimension of the data", &checked, error);
     if (status == WW_OK)
         status = ww_to_int(data->outputs, "the number of outputs", &checked, error);
+    if (status == WW_OK)
+        status = ww_engine_check(problem, error);
     if (status == WW_OK && ww_config_has_layers(config)) // whose inputs are units, and rows of MPI
         status = ww_to_int(config->network.width, "network.width", &checked, error);
     if (status == WW_OK && problem->pairs) // whose kernels take every second row

@@ -44,6 +44,33 @@ LEAKY = (
 UNIT_ROUNDOFF = 2.0**-24
 
 
+class LazyTest(ProgramTest):
+    """What `lazy` trains: full batches of the squared loss, one output."""
+
+    def test_squared_loss(self) -> None:
+        """Pairs of units, leaky ones, many samples, on several numbers of ranks and windows."""
+        for network, more, ranks in (
+            (", hidden: {pairs: antisymmetric, std: 1.0}", (), 2),
+            ("", LEAKY, None),
+            ("", ("--set", "data.train=700"), 3),
+        ):
+            with self.subTest(network=network, more=more):
+                path = self.train(
+                    mixture(network=network, quantities=ARRAYS), "run.h5",
+                    *("--set", "training.engine=lazy", "--force"), *more,
+                    *("--set", "measure.final=[]"),
+                    ranks=ranks,
+                )
+                with widthwise.open(path) as file:
+                    member = file.members[0]
+                    self.assertEqual(member.setting("training.engine"), "lazy")
+                    result = Replayed(self, member)
+                    result.check_trajectory()
+                    result.check_weights()
+                    moved = np.abs(result.last - result.experiment.hidden_weights).max()
+                    self.assertGreater(moved, 1e-4)
+
+
 class SamplesTest(ProgramTest):
     """Every kind of training by `samples`, in double precision."""
 

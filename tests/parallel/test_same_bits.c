@@ -59,6 +59,26 @@ static void test_squared_loss_of_pairs(void **state)
     compare(arrays, 5);
 }
 
+static void test_lazy(void **state)
+{
+    (void)state;
+    const char *const pairs[] = {"training.engine=lazy",
+                                 "model=arora",
+                                 "network={width: 700, hidden: {pairs: antisymmetric, std: 0.4}}",
+                                 "data.train=60",
+                                 "training.rate=0.02",
+                                 "measure.quantities=[all]",
+                                 "measure.final=[all]"};
+    compare_of(2, pairs, 7);
+    const char *const leaky[] = {"training.engine=lazy",
+                                 "model=arora",
+                                 "network={width: 700, activation: {kind: leaky-relu, slope: 0.2}}",
+                                 "data.train=60",
+                                 "training.rate=0.01",
+                                 "measure.quantities=[loss, distance]"};
+    compare_of(2, leaky, 6);
+}
+
 enum { ENGINES = 3 };
 static const char *const engines[ENGINES] = {"training.engine=dense", "training.engine=samples",
                                              "training.engine=window"};
@@ -160,6 +180,7 @@ int main(int count, char **words)
         cmocka_unit_test(test_sgd),
         cmocka_unit_test(test_gd_with_leaky_units),
         cmocka_unit_test(test_squared_loss_of_pairs),
+        cmocka_unit_test(test_lazy),
         cmocka_unit_test(test_both_layers_by_all_engines),
         cmocka_unit_test(test_hinge_by_all_engines),
         cmocka_unit_test(test_divergence_is_the_same_on_all_ranks),

@@ -1,0 +1,474 @@
+#include "train/lazy_course.h"
+
+#include "widthwise/memory.h"
+
+#include <cblas.h>
+#include <float.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+// Floats of a row are looked at by so many.
+enum { GROUP = 8, WORD = 64, ARRAYS = 23 };
+
+// What is bounded is allowed this much more, for the rounding of bounds in single precision: sums
+// of n terms of one sign, whose error is below n 2^-24 of them.
+static const double UNIT = 5.9604644775390625e-8; // 2^-24
+
+static int64_t path_stride(void)
+{
+    return (WW_LAZY_MOST_STEPS + 1 + GROUP - 1) / GROUP * GROUP + GROUP;
+}
+
+static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
+{
+    static const char what[] = "the course of the steps to come";
+    const size_t n = (size_t)problem->data->train.count;
+    const size_t stride = (n + WORD - 1) / WORD * WORD;
+    const size_t steps = WW_LAZY_MOST_STEPS + 1;
+    const size_t paths = n * (size_t)path_stride();
+    const ww_allocation arrays[ARRAYS] = {
+        {offsetof(ww_lazy_course, norms), n, sizeof(double), what},
+        {offsetof(ww_lazy_course, others), n, sizeof(double), what},
+        {offsetof(ww_lazy_course, products), n * stride, sizeof(float), what},
+        {offsetof(ww_lazy_course, magnitudes), n * stride, sizeof(float), what},
+        {offsetof(ww_lazy_course, kernel), n * stride, sizeof(float), what},
+        {offsetof(ww_lazy_course, factors), steps * stride, sizeof(double), what},
+        {offsetof(ww_lazy_course, totals), steps * stride, sizeof(double), what},
+        {offsetof(ww_lazy_course, base), stride, sizeof(double), what},
+        {offsetof(ww_lazy_course, chord), stride, sizeof(double), what},
+        {offsetof(ww_lazy_course, rest), steps * stride, sizeof(double), what},
+        {offsetof(ww_lazy_course, along), (size_t)path_stride(), sizeof(float), what},
+        {offsetof(ww_lazy_course, spent), steps, sizeof(double), what},
+        {offsetof(ww_lazy_course, paths[WW_LAZY_FALLS]), paths, sizeof(float), what},
+        {offsetof(ww_lazy_course, paths[WW_LAZY_RISES]), paths, sizeof(float), what},
+        {offsetof(ww_lazy_course, limits[WW_LAZY_FALLS]), stride, sizeof(float), what},
+        {offsetof(ww_lazy_course, limits[WW_LAZY_RISES]), stride, sizeof(float), what},
+        {offsetof(ww_lazy_course, slacks), stride, sizeof(float), what},
+        {offsetof(ww_lazy_course, rounding), n, sizeof(double), what},
+        {offsetof(ww_lazy_course, shares), stride, sizeof(float), what},
+        {offsetof(ww_lazy_course, room), 2 * paths, sizeof(float), what},
+        {offsetof(ww_lazy_course, increments), steps * stride, sizeof(float), what},
+        {offsetof(ww_lazy_course, counts), n * stride, sizeof(int64_t), what},
+        {offsetof(ww_lazy_course, predicted), stride, sizeof(float), what},
+    };
+    memcpy(list, arrays, sizeof arrays);
+}
+
+int64_t ww_lazy_course_bytes(const ww_problem *problem)
+{
+    ww_allocation list[ARRAYS];
+    list_arrays(problem, list);
+    return ww_allocation_bytes(list, ARRAYS);
+}
+
+ww_status ww_lazy_course_create(const ww_lazy_pairs *pairs, double curvature,
+                                ww_lazy_course *course, ww_error *error)
+{
+    const int64_t n = pairs->samples, stride = pairs->stride;
+    *course = (ww_lazy_course){.pairs = pairs,
+                               .curvature = curvature,
+                               .path_stride = path_stride(),
+                               .deviation = 0.02,
+                               .amplitude = 0.02};
+    ww_allocation list[ARRAYS];
+    list_arrays(pairs->problem, list);
+    WW_TRY(ww_allocate_all(course, list, ARRAYS, error));
+    for (int64_t i = 0; i < n; i++) {
+        double square = 0.0;
+        for (int64_t j = 0; j < n; j++) {
+            const double product = pairs->products[i * stride + j];
+            square += product * product;
+            course->products[i * stride + j] = (float)product;
+            course->magnitudes[i * stride + j] = nextafterf((float)fabs(product), INFINITY);
+            if (j != i)
+                course->others[i] = fmax(course->others[i], fabs(product));
+        }
+        course->norms[i] = sqrt(square) * (1.0 + 1e-12);
+        course->largest_other = fmax(course->largest_other, course->others[i]);
+    }
+    return WW_OK;
+}
+
+void ww_lazy_course_free(ww_lazy_course *course)
+{
+    free(course->norms);
+    free(course->others);
+    free(course->products);
+    free(course->magnitudes);
+    free(course->kernel);
+    free(course->factors);
+    free(course->totals);
+    free(course->base);
+    free(course->chord);
+    free(course->rest);
+    free(course->along);
+    free(course->spent);
+    for (int way = 0; way < WW_LAZY_WAYS; way++) {
+        free(course->paths[way]);
+        free(course->limits[way]);
+    }
+    free(course->slacks);
+    free(course->rounding);
+    free(course->shares);
+    free(course->room);
+    free(course->increments);
+    free(course->counts);
+    free(course->predicted);
+}
+
+static double norm_of(const double *values, int64_t count)
+{
+    double square = 0.0;
+    for (int64_t j = 0; j < count; j++)
+        square += values[j] * values[j];
+    return sqrt(square);
+}
+
+bool ww_lazy_course_holds(ww_lazy_course *course, const double *totals, const double *factors)
+{
+    const int64_t n = course->pairs->samples, stride = course->pairs->stride;
+    const int64_t at = course->at;
+    if (course->length == 0 || at >= course->length)
+        return false;
+    const double *expected = course->factors + at * stride;
+    const double *places = course->totals + at * stride;
+    double deviation = 0.0;
+    double amplitude = 0.0;
+    for (int64_t j = 0; j < n; j++) {
+        const double astray = factors[j] - expected[j];
+        const double away = totals[j] - places[j] + astray;
+        deviation += astray * astray;
+        amplitude += away * away;
+    }
+    const double step = course->spent[at + 1] - course->spent[at];
+    deviation = sqrt(deviation) * (1.0 + 1e-9) / step;
+    amplitude = sqrt(amplitude) * (1.0 + 1e-9) / course->spent[course->length];
+    if (!(deviation <= course->deviation && amplitude <= course->amplitude)) {
+        course->ended_early = true;
+        return false;
+    }
+    course->worst_deviation = fmax(course->worst_deviation, deviation);
+    course->worst_amplitude = fmax(course->worst_amplitude, amplitude);
+    return true;
+}
+
+// What was allowed too little of is allowed more, and the other way round.
+static void learn(ww_lazy_course *course)
+{
+    if (course->length == 0)
+        return;
+    if (course->ended_early) {
+        course->deviation *= 1.7;
+        course->amplitude *= 1.7;
+    } else {
+        const double deviation = course->worst_deviation, amplitude = course->worst_amplitude;
+        course->deviation =
+            fmax(fmax(0.5 * course->deviation + 0.75 * deviation, 1.3 * deviation), 1e-5);
+        course->amplitude =
+            fmax(fmax(0.5 * course->amplitude + 0.75 * amplitude, 1.3 * amplitude), 1e-6);
+    }
+    course->past.length = course->at > 0 ? course->at : 1;
+}
+
+void ww_lazy_course_restart(ww_lazy_course *course, const double *totals)
+{
+    const int64_t n = course->pairs->samples;
+    learn(course);
+    memcpy(course->base, totals, (size_t)n * sizeof *totals);
+    memset(course->chord, 0, (size_t)n * sizeof *course->chord);
+    memset(course->along, 0, (size_t)course->path_stride * sizeof *course->along);
+    for (int64_t i = 0; i < n; i++)
+        course->rounding[i] = 0.0;
+    course->length = course->at = 0;
+}
+
+bool ww_lazy_course_is_worn(const ww_lazy_course *course)
+{
+    double rounding = 0.0;
+    double limits = 0.0;
+    for (int64_t i = 0; i < course->pairs->samples; i++) {
+        rounding += course->rounding[i];
+        limits += course->limits[WW_LAZY_FALLS][i];
+    }
+    return rounding > 0.3 * limits;
+}
+
+// N of all ranks, and by it what a step does to f.
+static ww_status make_kernel(ww_lazy_course *course, const ww_lazy_counts *counts, ww_error *error)
+{
+    const ww_lazy_pairs *pairs = course->pairs;
+    const ww_problem *problem = pairs->problem;
+    const int64_t n = pairs->samples, stride = pairs->stride;
+    const double slope = problem->negative_slope;
+    const double scale = course->curvature * course->scale * course->scale;
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < n; j++)
+            course->counts[i * n + j] = ww_lazy_both(counts, i, j);
+    WW_TRY(ww_sum_words(problem->parallel, course->counts, (size_t)(n * n), error));
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < n; j++) {
+            const double one = (double)(course->counts[i * n + i] + course->counts[j * n + j]);
+            const double units = slope * slope * (double)problem->tiling.width +
+                                 slope * (1.0 - slope) * one +
+                                 (1.0 - slope) * (1.0 - slope) * (double)course->counts[i * n + j];
+            course->kernel[i * stride + j] =
+                (float)(scale * units * pairs->products[i * stride + j]);
+        }
+    return WW_OK;
+}
+
+// f~ and R~ of as many steps.
+static void predict(ww_lazy_course *course, const double *totals, const double *factors,
+                    int64_t steps)
+{
+    const int64_t n = course->pairs->samples, stride = course->pairs->stride;
+    memcpy(course->factors, factors, (size_t)n * sizeof *factors);
+    memcpy(course->totals, totals, (size_t)n * sizeof *totals);
+    for (int64_t l = 0; l < steps; l++) {
+        double *now = course->factors + l * stride, *next = now + stride;
+        double *place = course->totals + l * stride;
+        float *narrow = course->predicted;
+        for (int64_t j = 0; j < n; j++)
+            narrow[j] = (float)now[j];
+        cblas_sgemv(CblasRowMajor, CblasNoTrans, (int)n, (int)n, 1.0F, course->kernel, (int)stride,
+                    narrow, 1, 0.0F, course->increments, 1);
+        for (int64_t j = 0; j < n; j++) {
+            next[j] = now[j] - (double)course->increments[j];
+            place[stride + j] = place[j] + now[j];
+        }
+    }
+}
+
+// The chord to step `length`, where on it R~ is, and what it leaves.
+static void find_chord(ww_lazy_course *course, int64_t length)
+{
+    const int64_t n = course->pairs->samples, stride = course->pairs->stride;
+    double square = 0.0;
+    for (int64_t j = 0; j < n; j++) {
+        course->chord[j] = course->totals[length * stride + j] - course->base[j];
+        square += course->chord[j] * course->chord[j];
+    }
+    for (int64_t k = 0; k <= length; k++) {
+        const double *place = course->totals + k * stride;
+        double *rest = course->rest + k * stride;
+        double product = 0.0;
+        for (int64_t j = 0; j < n; j++)
+            product += (place[j] - course->base[j]) * course->chord[j];
+        course->along[k] = square > 0.0 ? (float)(product / square) : 0.0F;
+        for (int64_t j = 0; j < n; j++)
+            rest[j] = place[j] - course->base[j] - (double)course->along[k] * course->chord[j];
+    }
+    for (int64_t k = length + 1; k < course->path_stride; k++)
+        course->along[k] = course->along[length];
+    course->least_along = course->most_along = course->along[length > 0 ? 1 : 0];
+    for (int64_t k = 1; k <= length; k++) {
+        course->least_along = fminf(course->least_along, course->along[k]);
+        course->most_along = fmaxf(course->most_along, course->along[k]);
+    }
+}
+
+// Nanoseconds: to begin a window (for a pair and a sample, and a pair), to look at a pair, to bring
+// rows up to a pattern.
+static const double BUILDING = 0.012, SCANNING = 1.0;
+
+static double looking(int64_t samples)
+{
+    return 100.0 + 0.35 * (double)samples;
+}
+
+static double folding(int64_t samples)
+{
+    return 600.0 + 1.2 * (double)samples;
+}
+
+// Norms of f~, and what a pattern that changes may do to other pairs of its unit.
+static void find_shares(ww_lazy_course *course, int64_t length)
+{
+    const int64_t n = course->pairs->samples, stride = course->pairs->stride;
+    const double jump = 1.0 - course->pairs->problem->negative_slope;
+    double sum = 0.0;
+    course->spent[0] = 0.0;
+    for (int64_t j = 0; j < n; j++)
+        course->shares[j] = 0.0F;
+    for (int64_t l = 0; l < length; l++) {
+        const double *factors = course->factors + l * stride;
+        const double norm = norm_of(factors, n);
+        course->spent[l + 1] = course->spent[l] + norm;
+        for (int64_t j = 0; norm > 0.0 && j < n; j++)
+            course->shares[j] = fmaxf(course->shares[j], (float)(fabs(factors[j]) / norm));
+    }
+    for (int64_t j = 0; j < n; j++) {
+        course->shares[j] = (float)(jump * 1.0001 *
+                                    (course->others[j] * (double)course->shares[j] +
+                                     course->largest_other * course->deviation));
+        sum += (double)course->shares[j];
+    }
+    // As many patterns as may change before rows are brought up to date: few where units seldom do.
+    const double looks = 6.0 * (double)course->pairs->problem->tiling.width * course->past.density *
+                         sum * course->scale * course->spent[length] * looking(n);
+    const double folds = course->past.folds * (double)length * folding(n);
+    course->patterns = folds > 0.0 && looks > 0.0 ? sqrt(folds / looks) - 0.5 : 2.5;
+    course->patterns = fmin(fmax(course->patterns, 0.5), 12.0);
+    course->loose = course->patterns * sum / (double)n;
+}
+
+// How far pairs may be off the chord: by samples, from one side and the other; and their sum.
+static double find_limits(ww_lazy_course *course, int64_t length)
+{
+    const int64_t n = course->pairs->samples, stride = course->pairs->stride;
+    const double spent = course->spent[length];
+    double sum = 0.0;
+    float *low = course->increments, *high = course->increments + stride;
+    for (int64_t j = 0; j < stride; j++)
+        low[j] = high[j] = 0.0F;
+    for (int64_t k = 1; k <= length; k++)
+        for (int64_t j = 0; j < n; j++) {
+            low[j] = fminf(low[j], (float)course->rest[k * stride + j]);
+            high[j] = fmaxf(high[j], (float)course->rest[k * stride + j]);
+        }
+    const double terms = (double)n + 16.0;
+    for (int64_t i = 0; i < n; i++) {
+        const float *products = course->products + i * stride;
+        const float *magnitudes = course->magnitudes + i * stride;
+        double rises = 0.0;
+        double falls = 0.0;
+        double whole = 0.0;
+        for (int64_t j = 0; j < n; j++) {
+            const double a = (double)products[j] * (double)low[j];
+            const double b = (double)products[j] * (double)high[j];
+            rises += fmax(a, b); // high is not below 0, and low not above
+            falls -= fmin(a, b);
+            whole += (double)magnitudes[j] * fabs(course->chord[j]);
+        }
+        const double steepest = course->scale * (course->norms[i] * course->amplitude) * spent +
+                                course->scale * course->loose * spent;
+        const double rounding = 2.0 * course->scale * terms * UNIT * whole +
+                                2.0 * UNIT * course->largest + course->rounding[i];
+        const double limits[] = {
+            [WW_LAZY_FALLS] = course->scale * falls * 1.0005 + steepest + rounding,
+            [WW_LAZY_RISES] = course->scale * rises * 1.0005 + steepest + rounding};
+        course->slacks[i] = (float)(rounding * 1.0001);
+        for (int way = 0; way < WW_LAZY_WAYS; way++) {
+            course->limits[way][i] = (float)(limits[way] * 1.000001);
+            sum += limits[way];
+        }
+    }
+    return sum;
+}
+
+// How far pairs may be led away from step to step, added up.
+static void find_paths(ww_lazy_course *course)
+{
+    const int64_t n = course->pairs->samples, stride = course->pairs->stride;
+    const int64_t steps = course->length, paths = course->path_stride;
+    float *sums = course->room, *sizes = course->room + n * paths;
+    for (int64_t l = 0; l < steps; l++)
+        for (int64_t j = 0; j < stride; j++)
+            course->increments[l * stride + j] =
+                j < n ? (float)(course->rest[(l + 1) * stride + j] - course->rest[l * stride + j])
+                      : 0.0F;
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)steps, (int)n,
+                (float)(0.5 * course->scale), course->products, (int)stride, course->increments,
+                (int)stride, 0.0F, sums, (int)paths);
+    for (int64_t i = 0; i < steps * stride; i++)
+        course->increments[i] = fabsf(course->increments[i]);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)steps, (int)n,
+                (float)(0.5 * course->scale * 1.001), course->magnitudes, (int)stride,
+                course->increments, (int)stride, 0.0F, sizes, (int)paths);
+    for (int64_t i = 0; i < n; i++) {
+        double falls = 0.0;
+        double rises = 0.0;
+        const double steep = course->scale * (course->norms[i] * course->deviation + course->loose);
+        float *fall = course->paths[WW_LAZY_FALLS] + i * paths;
+        float *rise = course->paths[WW_LAZY_RISES] + i * paths;
+        fall[0] = rise[0] = 0.0F;
+        for (int64_t l = 0; l < steps; l++) {
+            const double size = (double)sizes[i * paths + l], sum = (double)sums[i * paths + l];
+            const double astray = steep * (course->spent[l + 1] - course->spent[l]);
+            falls += fmax(size - sum, 0.0) + astray;
+            rises += fmax(size + sum, 0.0) + astray;
+            fall[l + 1] = (float)falls;
+            rise[l + 1] = (float)rises;
+        }
+        for (int64_t l = steps + 1; l < paths; l++) {
+            fall[l] = fall[steps];
+            rise[l] = rise[steps];
+        }
+    }
+}
+
+// The time that a step takes in a window of that length.
+static double cost_of(ww_lazy_course *course, int64_t length)
+{
+    const ww_problem *problem = course->pairs->problem;
+    const double n = (double)course->pairs->samples;
+    const double m = (double)problem->tiling.width;
+    find_chord(course, length);
+    find_shares(course, length);
+    const double limits = find_limits(course, length);
+    const double building = m * n * (BUILDING * n + SCANNING);
+    const double looks = course->past.looks > 0.0 ? course->past.looks : 1.0;
+    const double folds = course->past.folds * folding(course->pairs->samples);
+    return building / (double)length + folds / (course->patterns + 0.5) +
+           looks * m * course->past.density * limits * looking(course->pairs->samples);
+}
+
+static int64_t choose_length(ww_lazy_course *course, int64_t most)
+{
+    static const double factors[] = {0.35, 0.5, 0.71, 1.0, 1.41, 2.0};
+    int64_t best = most;
+    double least = INFINITY;
+    int64_t before = 0;
+    for (size_t i = 0; i < sizeof factors / sizeof factors[0]; i++) {
+        int64_t length = (int64_t)(factors[i] * (double)course->past.length + 0.5);
+        length = length < 1 ? 1 : length > most ? most : length;
+        if (length == before)
+            continue;
+        before = length;
+        const double cost = cost_of(course, length);
+        if (cost < least) {
+            least = cost;
+            best = length;
+        }
+    }
+    return best;
+}
+
+ww_status ww_lazy_course_begin(ww_lazy_course *course, const ww_lazy_counts *counts,
+                               const double *totals, const double *factors, int64_t most,
+                               ww_error *error)
+{
+    const int64_t n = course->pairs->samples;
+    const bool is_first = course->past.length == 0;
+    learn(course);
+    course->moved = (double)course->along[course->at];
+    for (int64_t j = 0; j < n; j++)
+        course->base[j] += course->moved * course->chord[j];
+    WW_TRY(make_kernel(course, counts, error));
+    int64_t steps = is_first ? 1 : 2 * course->past.length;
+    steps = steps < most ? steps : most;
+    steps = steps < WW_LAZY_MOST_STEPS ? steps : WW_LAZY_MOST_STEPS;
+    predict(course, totals, factors, steps);
+    if (is_first)
+        course->past.length = 1;
+    course->length = choose_length(course, steps);
+    find_chord(course, course->length);
+    find_shares(course, course->length);
+    course->past.limits = find_limits(course, course->length);
+    find_paths(course);
+    // P will have moved along the chord once more.
+    for (int64_t i = 0; i < n; i++) {
+        double whole = 0.0;
+        for (int64_t j = 0; j < n; j++)
+            whole +=
+                (double)course->magnitudes[i * course->pairs->stride + j] * fabs(course->chord[j]);
+        course->rounding[i] +=
+            course->scale * ((double)n + 16.0) * UNIT * whole + 2.0 * UNIT * course->largest;
+    }
+    course->at = 0;
+    course->ended_early = false;
+    course->worst_deviation = course->worst_amplitude = 0.0;
+    return WW_OK;
+}

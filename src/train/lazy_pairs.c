@@ -1,0 +1,292 @@
+#include "train/lazy_pairs.h"
+
+#include "train/keeper.h"
+#include "train/moves.h"
+#include "train/panel_inputs.h"
+#include "train/vectors.h"
+#include "widthwise/memory.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ARRAYS = 9, WEIGHT_ARRAYS = 3, WORD = 64 };
+
+static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
+{
+    const size_t samples = (size_t)problem->data->train.count;
+    const size_t words = (samples + WORD - 1) / WORD;
+    const size_t stride = words * WORD;
+    const size_t units = (size_t)problem->tiling.local_units;
+    const ww_allocation arrays[ARRAYS] = {
+        {offsetof(ww_lazy_pairs, start), units * stride, sizeof(double),
+         "the pre-activations of all samples (training.engine: dense takes less)"},
+        {offsetof(ww_lazy_pairs, patterns), units * words, sizeof(uint64_t),
+         "the patterns of all samples"},
+        {offsetof(ww_lazy_pairs, units), units, sizeof(ww_lazy_unit), "the offsets of all units"},
+        {offsetof(ww_lazy_pairs, scales), units, sizeof(double), "the output weights"},
+        {offsetof(ww_lazy_pairs, products), samples * stride, sizeof(double),
+         "the products of all samples"},
+        {offsetof(ww_lazy_pairs, totals), stride, sizeof(double), "the sums of updates"},
+        {offsetof(ww_lazy_pairs, whole), samples, sizeof(double), "the sums of updates"},
+        {offsetof(ww_lazy_pairs, weighed), stride, sizeof(double), "the products of a sample"},
+        {offsetof(ww_lazy_pairs, tile), (size_t)problem->tiling.tile_units * samples,
+         sizeof(double), "the pre-activations of a tile"},
+    };
+    memcpy(list, arrays, sizeof arrays);
+}
+
+int64_t ww_lazy_pairs_bytes(const ww_problem *problem)
+{
+    ww_allocation list[ARRAYS];
+    list_arrays(problem, list);
+    return ww_allocation_bytes(list, ARRAYS);
+}
+
+int64_t ww_lazy_pairs_weight_bytes(const ww_problem *problem)
+{
+    ww_allocation list[ARRAYS];
+    list_arrays(problem, list);
+    return ww_allocation_bytes(list, WEIGHT_ARRAYS);
+}
+
+// What pairs are made of at the start.
+typedef struct beginning {
+    ww_lazy_pairs *pairs;
+    ww_panel_inputs inputs; // X
+} beginning;
+
+static void put_tile(void *state, ww_rows tile, const double *values)
+{
+    const beginning *begins = state;
+    ww_lazy_pairs *self = begins->pairs;
+    const int64_t n = self->samples;
+    ww_panel_preactivations(&begins->inputs, values, tile.units, self->tile);
+    for (int64_t unit = 0; unit < tile.units; unit++) {
+        const double *from = self->tile + unit * n;
+        uint64_t *patterns = self->patterns + (tile.first + unit) * self->words;
+        memcpy(self->start + (tile.first + unit) * self->stride, from, (size_t)n * sizeof *from);
+        for (int64_t j = 0; j < n; j++)
+            patterns[j / WORD] |= (uint64_t)(from[j] >= 0.0) << j % WORD;
+    }
+}
+
+static ww_status begin(ww_lazy_pairs *self, ww_error *error)
+{
+    const ww_problem *problem = self->problem;
+    beginning begins = {.pairs = self};
+    ww_status status = ww_panel_inputs_create(false, WW_FOR_PRODUCTS, self->samples,
+                                              problem->dimension, &begins.inputs, error);
+    if (status == WW_OK) {
+        ww_panel_inputs_set(&begins.inputs, problem->data->train.inputs, self->samples);
+        status = ww_put_initial_tiles(problem, put_tile, &begins, error);
+    }
+    ww_panel_inputs_free(&begins.inputs);
+    return status;
+}
+
+static void make_products(ww_lazy_pairs *self)
+{
+    const int64_t n = self->samples, stride = self->stride;
+    ww_inner_products(self->problem->data->train.inputs, n, self->problem->dimension,
+                      self->products);
+    for (int64_t i = n; i-- > 0;) { // rows apart, from the last on
+        memmove(self->products + i * stride, self->products + i * n, (size_t)n * sizeof(double));
+        memset(self->products + i * stride + n, 0, (size_t)(stride - n) * sizeof(double));
+    }
+    for (int64_t i = 0; i < n; i++) // the same both ways, to the last bit
+        for (int64_t j = 0; j < i; j++)
+            self->products[j * stride + i] = self->products[i * stride + j];
+}
+
+ww_status ww_lazy_pairs_create(const ww_problem *problem, ww_lazy_pairs *pairs, ww_error *error)
+{
+    const int64_t n = problem->data->train.count;
+    const int64_t words = (n + WORD - 1) / WORD;
+    *pairs =
+        (ww_lazy_pairs){.problem = problem, .samples = n, .stride = words * WORD, .words = words};
+    ww_allocation list[ARRAYS];
+    list_arrays(problem, list);
+    WW_TRY(ww_allocate_all(pairs, list, ARRAYS, error));
+    make_products(pairs);
+    ww_initial_output_weights(&problem->initial, problem->tiling.first_unit,
+                              problem->tiling.local_units, pairs->scales);
+    return begin(pairs, error);
+}
+
+void ww_lazy_pairs_free(ww_lazy_pairs *pairs)
+{
+    for (int64_t unit = 0; pairs->units != NULL && unit < pairs->problem->tiling.local_units;
+         unit++)
+        free(pairs->units[unit].offsets);
+    free(pairs->start);
+    free(pairs->patterns);
+    free(pairs->units);
+    free(pairs->scales);
+    free(pairs->products);
+    free(pairs->totals);
+    free(pairs->whole);
+    free(pairs->weighed);
+    free(pairs->tile);
+}
+
+// sum_j a_j b_j, one after the other in four sums.
+static double product_of(const double *a, const double *b, int64_t count)
+{
+    double sums[4] = {0.0};
+    for (int64_t j = 0; j < count; j += 4)
+        for (int64_t i = 0; i < 4; i++)
+            sums[i] += a[j + i] * b[j + i];
+    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
+void ww_lazy_pairs_add(ww_lazy_pairs *pairs, const double *factors)
+{
+    for (int64_t j = 0; j < pairs->samples; j++)
+        pairs->totals[j] += factors[j];
+    ww_lazy_pairs_refresh(pairs);
+}
+
+void ww_lazy_pairs_refresh(ww_lazy_pairs *pairs)
+{
+    for (int64_t i = 0; pairs->problem->negative_slope != 0.0 && i < pairs->samples; i++)
+        pairs->whole[i] =
+            product_of(pairs->products + i * pairs->stride, pairs->totals, pairs->stride);
+}
+
+void ww_lazy_look_at(ww_lazy_pairs *pairs, int64_t sample)
+{
+    const double *row = pairs->products + sample * pairs->stride;
+    for (int64_t j = 0; j < pairs->stride; j++)
+        pairs->weighed[j] = row[j] * pairs->totals[j];
+}
+
+typedef double vector __attribute__((vector_size(32)));
+typedef int64_t lanes __attribute__((vector_size(32)));
+
+// Lanes that a nibble of a pattern keeps.
+#define KEEP(bits)                                                                                 \
+    {                                                                                              \
+        -((bits)&1), -((bits) >> 1 & 1), -((bits) >> 2 & 1), -((bits) >> 3 & 1)                    \
+    }
+static const lanes keeps[16] = {KEEP(0),  KEEP(1),  KEEP(2),  KEEP(3), KEEP(4),  KEEP(5),
+                                KEEP(6),  KEEP(7),  KEEP(8),  KEEP(9), KEEP(10), KEEP(11),
+                                KEEP(12), KEEP(13), KEEP(14), KEEP(15)};
+
+// The sum of the values whose bits are set, in sixteen sums by their place.
+__attribute__((target_clones("avx2", "default"))) static double
+masked_sum(const double *values, const uint64_t *patterns, int64_t words)
+{
+    vector sums[4] = {{0.0}};
+    for (int64_t word = 0; word < words; word++) {
+        uint64_t bits = patterns[word];
+        const vector *from = (const vector *)(const void *)(values + word * WORD);
+        for (int quarter = 0; quarter < 4; quarter++, bits >>= 16, from += 4)
+            for (int i = 0; i < 4; i++)
+                sums[i] += (vector)((lanes)from[i] & keeps[bits >> 4 * i & 15]);
+    }
+    const vector all = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+    return (all[0] + all[1]) + (all[2] + all[3]);
+}
+
+double ww_lazy_preactivation(const ww_lazy_pairs *pairs, int64_t unit, int64_t sample)
+{
+    const ww_lazy_unit *of = &pairs->units[unit];
+    const double slope = pairs->problem->negative_slope;
+    const double *row = pairs->products + sample * pairs->stride;
+    const double sum = masked_sum(pairs->weighed, ww_lazy_patterns(pairs, unit), pairs->words);
+    double offsets = 0.0;
+    for (int32_t k = 0; k < of->count; k++)
+        offsets += row[of->offsets[k].sample] * of->offsets[k].value;
+    return pairs->start[unit * pairs->stride + sample] +
+           pairs->scales[unit] * (slope * pairs->whole[sample] + (1.0 - slope) * (sum + offsets));
+}
+
+// Where the offset of a sample is, or is to be.
+static int32_t place_of(const ww_lazy_unit *of, int64_t sample)
+{
+    int32_t low = 0, high = of->count;
+    while (low < high) {
+        const int32_t middle = low + (high - low) / 2;
+        if (of->offsets[middle].sample < sample)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static ww_status make_room(ww_lazy_unit *of, ww_error *error)
+{
+    enum { FIRST = 4 };
+    if (of->count < of->room)
+        return WW_OK;
+    const int32_t room = of->room > 0 ? 2 * of->room : FIRST;
+    ww_lazy_offset *grown = realloc(of->offsets, (size_t)room * sizeof *grown);
+    if (grown == NULL)
+        return ww_fail(error, WW_FAILED,
+                       "out of memory for the offsets of a unit; use more nodes, or "
+                       "training.engine: dense");
+    of->offsets = grown;
+    of->room = room;
+    return WW_OK;
+}
+
+ww_status ww_lazy_change(ww_lazy_pairs *pairs, int64_t unit, int64_t sample,
+                         ww_lazy_offset **offset, bool *is_first, ww_error *error)
+{
+    ww_lazy_unit *of = &pairs->units[unit];
+    const bool was_active = ww_lazy_is_active(pairs, unit, sample);
+    const int32_t place = place_of(of, sample);
+    if (place == of->count || of->offsets[place].sample != sample) {
+        WW_TRY(make_room(of, error));
+        memmove(of->offsets + place + 1, of->offsets + place,
+                (size_t)(of->count - place) * sizeof *of->offsets);
+        of->offsets[place] = (ww_lazy_offset){.sample = (int32_t)sample};
+        of->count++;
+    }
+    *offset = &of->offsets[place];
+    *is_first = !(*offset)->is_new;
+    if (*is_first) {
+        (*offset)->is_new = true;
+        (*offset)->was_active = was_active;
+        (*offset)->early = (*offset)->value;
+    }
+    (*offset)->value += was_active ? pairs->totals[sample] : -pairs->totals[sample];
+    pairs->patterns[unit * pairs->words + sample / WORD] ^= (uint64_t)1 << sample % WORD;
+    return WW_OK;
+}
+
+void ww_lazy_put_unit(ww_lazy_pairs *pairs, int64_t unit, const double *values, int packed)
+{
+    const int64_t n = pairs->samples;
+    ww_lazy_unit *of = &pairs->units[unit];
+    uint64_t *patterns = pairs->patterns + unit * pairs->words;
+    of->count = 0;
+    for (int64_t word = 0; word < pairs->words; word++)
+        patterns[word] = 0;
+    for (int64_t j = 0; j < n; j++) {
+        const uint64_t bits = (uint64_t)values[n + j / packed];
+        patterns[j / WORD] |= (bits >> j % packed & 1) << j % WORD;
+        if (values[j] != 0.0 && make_room(of, NULL) == WW_OK)
+            of->offsets[of->count++] = (ww_lazy_offset){.sample = (int32_t)j, .value = values[j]};
+    }
+}
+
+void ww_lazy_coefficients(const ww_lazy_pairs *pairs, ww_rows tile, double *coefficients)
+{
+    const double slope = pairs->problem->negative_slope;
+    const int64_t n = pairs->samples;
+    for (int64_t unit = 0; unit < tile.units; unit++) {
+        const int64_t number = tile.first + unit;
+        const ww_lazy_unit *of = &pairs->units[number];
+        double *row = coefficients + unit * n;
+        for (int64_t j = 0; j < n; j++)
+            row[j] =
+                ww_lazy_is_active(pairs, number, j) ? pairs->totals[j] : slope * pairs->totals[j];
+        for (int32_t k = 0; k < of->count; k++)
+            row[of->offsets[k].sample] += (1.0 - slope) * of->offsets[k].value;
+        for (int64_t j = 0; j < n; j++)
+            row[j] *= pairs->scales[number];
+    }
+}

@@ -1,0 +1,87 @@
+/// What the engine `lazy` knows exactly: patterns of all pairs of a unit and a train sample, the
+/// sums of updates, and with them any pre-activation at any step.
+///
+/// For full batches of the squared loss, one output, and output weights a_r that stay. With f =
+/// -eta times the derivative of the loss by the outputs, R the sum of f over all steps so far, K =
+/// X X^T and s' the derivative of the activation (1 where p >= 0, else the slope), a step moves
+/// unit r by a_r sum_j s'_rj f_j x_j. So
+///
+///     p_ri = p_ri(0) + a_r (slope q_i + (1 - slope) sum_j K_ij (s_rj R_j + o_rj)),  q = K R,
+///
+/// with patterns s, and offsets o that are written to only where a pattern changes: they take up
+/// what s_rj R_j jumps by. Terms are added in an order that depends on the pair alone: the same
+/// bits on any number of ranks, after any restart, and whichever other pairs are looked at.
+#ifndef WIDTHWISE_TRAIN_LAZY_PAIRS_H
+#define WIDTHWISE_TRAIN_LAZY_PAIRS_H
+
+#include "train/rows.h"
+
+/// The offset o of a sample in a unit.
+typedef struct ww_lazy_offset {
+    double value;
+    double early; ///< of lazy_scan.h: the value when the pair last was as its row says
+    int32_t sample;
+    bool is_new;     ///< likewise: the pattern has changed since, from
+    bool was_active; ///< this
+} ww_lazy_offset;
+
+/// Those of a unit that are not 0, or were not once, by rising sample.
+typedef struct ww_lazy_unit {
+    ww_lazy_offset *offsets; ///< [count]
+    int32_t count, room;
+} ww_lazy_unit;
+
+typedef struct ww_lazy_pairs {
+    const ww_problem *problem;
+    int64_t samples;     ///< n
+    int64_t stride;      ///< n rounded up to whole words of patterns; numbers beyond n are 0
+    int64_t words;       ///< of the patterns of a unit
+    double *start;       ///< p(0) [local units, stride]
+    uint64_t *patterns;  ///< [local units, words], a bit a sample
+    ww_lazy_unit *units; ///< [local units]
+    double *scales;      ///< a [local units]
+    double *products;    ///< K [n, stride]
+    double *totals;      ///< R [stride]
+    double *whole;       ///< q [n]; 0 where the slope is
+    double *weighed;     ///< K_ij R_j [stride], of the sample i that is looked at
+    double *tile;        ///< [tile units, n]
+} ww_lazy_pairs;
+
+/// At the start. Free with ww_lazy_pairs_free, also after a failure. Not collective.
+ww_status ww_lazy_pairs_create(const ww_problem *problem, ww_lazy_pairs *pairs, ww_error *error);
+void ww_lazy_pairs_free(ww_lazy_pairs *pairs);
+/// Bytes that it takes, but for offsets; and of these what takes the place of weights. Pure.
+int64_t ww_lazy_pairs_bytes(const ww_problem *problem);
+int64_t ww_lazy_pairs_weight_bytes(const ww_problem *problem);
+
+static inline const uint64_t *ww_lazy_patterns(const ww_lazy_pairs *pairs, int64_t unit)
+{
+    return pairs->patterns + unit * pairs->words;
+}
+
+static inline bool ww_lazy_is_active(const ww_lazy_pairs *pairs, int64_t unit, int64_t sample)
+{
+    return (ww_lazy_patterns(pairs, unit)[sample >> 6] >> (sample & 63) & 1) != 0;
+}
+
+/// R += f, f [n]; and what follows from R, when that was written to.
+void ww_lazy_pairs_add(ww_lazy_pairs *pairs, const double *factors);
+void ww_lazy_pairs_refresh(ww_lazy_pairs *pairs);
+
+/// From now on pre-activations of this sample are asked for.
+void ww_lazy_look_at(ww_lazy_pairs *pairs, int64_t sample);
+/// p of the unit on that sample, with patterns and offsets as they are.
+double ww_lazy_preactivation(const ww_lazy_pairs *pairs, int64_t unit, int64_t sample);
+
+/// The pattern of a pair becomes the other one; its offset, and whether it was not marked as new
+/// yet. WW_FAILED: memory is short.
+ww_status ww_lazy_change(ww_lazy_pairs *pairs, int64_t unit, int64_t sample,
+                         ww_lazy_offset **offset, bool *is_first, ww_error *error);
+
+/// Offsets of a unit [n], and then its patterns, `packed` bits a number.
+void ww_lazy_put_unit(ww_lazy_pairs *pairs, int64_t unit, const double *values, int packed);
+
+/// Coefficients of a tile, so that W = W(0) + C X: [units, n], into `coefficients`.
+void ww_lazy_coefficients(const ww_lazy_pairs *pairs, ww_rows tile, double *coefficients);
+
+#endif

@@ -1,0 +1,352 @@
+#include "train/lazy_scan.h"
+
+#include "train/kernels.h"
+#include "widthwise/memory.h"
+
+#include <float.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ARRAYS = 9, WORD = 64, GROUP = 8 };
+
+static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
+{
+    static const char what[] =
+        "the search for pairs that change (training.engine: dense takes less)";
+    const size_t n = (size_t)problem->data->train.count;
+    const size_t stride = (n + WORD - 1) / WORD * WORD;
+    const size_t units = (size_t)problem->tiling.local_units;
+    const size_t tile = (size_t)problem->tiling.tile_units;
+    const ww_allocation arrays[ARRAYS] = {
+        {offsetof(ww_lazy_scan, places), units * stride, sizeof(float), what},
+        {offsetof(ww_lazy_scan, courses), units * stride, sizeof(float), what},
+        {offsetof(ww_lazy_scan, rows), units, sizeof(ww_lazy_row), what},
+        {offsetof(ww_lazy_scan, scales), units, sizeof(float), what},
+        {offsetof(ww_lazy_scan, buckets), WW_LAZY_MOST_STEPS + 1, sizeof(ww_lazy_bucket), what},
+        {offsetof(ww_lazy_scan, room), (size_t)ww_block_size((int64_t)n, 0) * stride,
+         sizeof(double), what},
+        {offsetof(ww_lazy_scan, coefficients), tile * n, sizeof(double), what},
+        {offsetof(ww_lazy_scan, tile), tile * stride, sizeof(double), what},
+        {offsetof(ww_lazy_scan, tables), WW_PATTERN_ROOM_BYTES, 1, what},
+    };
+    memcpy(list, arrays, sizeof arrays);
+}
+
+int64_t ww_lazy_scan_bytes(const ww_problem *problem)
+{
+    const int64_t n = problem->data->train.count;
+    const int64_t stride = (n + WORD - 1) / WORD * WORD;
+    ww_allocation list[ARRAYS];
+    list_arrays(problem, list);
+    return ww_allocation_bytes(list, ARRAYS) +
+           ww_panel_inputs_bytes(true, WW_FOR_SUMS, ww_block_size(n, 0), stride) +
+           ww_panel_inputs_bytes(false, WW_FOR_SUMS, ww_block_size(n, 0), stride);
+}
+
+ww_status ww_lazy_scan_create(ww_lazy_pairs *pairs, const ww_lazy_course *course,
+                              ww_lazy_scan *scan, ww_error *error)
+{
+    const ww_problem *problem = pairs->problem;
+    const int64_t block = ww_block_size(pairs->samples, 0);
+    *scan = (ww_lazy_scan){.pairs = pairs, .course = course};
+    ww_allocation list[ARRAYS];
+    list_arrays(problem, list);
+    WW_TRY(ww_allocate_all(scan, list, ARRAYS, error));
+    for (int64_t unit = 0; unit < problem->tiling.local_units; unit++)
+        scan->scales[unit] = (float)pairs->scales[unit];
+    WW_TRY(ww_panel_inputs_create(true, WW_FOR_SUMS, block, pairs->stride, &scan->inputs, error));
+    return ww_panel_inputs_create(false, WW_FOR_SUMS, block, pairs->stride, &scan->fine, error);
+}
+
+void ww_lazy_scan_free(ww_lazy_scan *scan)
+{
+    for (int k = 0; scan->buckets != NULL && k <= WW_LAZY_MOST_STEPS; k++)
+        free(scan->buckets[k].entries);
+    ww_panel_inputs_free(&scan->inputs);
+    ww_panel_inputs_free(&scan->fine);
+    free(scan->places);
+    free(scan->courses);
+    free(scan->rows);
+    free(scan->scales);
+    free(scan->buckets);
+    free(scan->room);
+    free(scan->coefficients);
+    free(scan->tile);
+    free(scan->tables);
+}
+
+// row += number * other.
+__attribute__((target_clones("avx2", "default"))) static void
+add_multiple(float *row, const float *other, float number, int64_t count)
+{
+    for (int64_t j = 0; j < count; j++)
+        row[j] += number * other[j];
+}
+
+// The coefficients by which p differs from p(0) at the base: a (s' B + (1 - slope) o).
+static void find_coefficients(const ww_lazy_scan *scan, ww_rows tile)
+{
+    const ww_lazy_pairs *pairs = scan->pairs;
+    const double slope = pairs->problem->negative_slope;
+    const int64_t n = pairs->samples;
+    for (int64_t unit = 0; unit < tile.units; unit++) {
+        const int64_t number = tile.first + unit;
+        ww_lazy_unit *of = &pairs->units[number];
+        double *row = scan->coefficients + unit * n;
+        for (int64_t j = 0; j < n; j++)
+            row[j] = (ww_lazy_is_active(pairs, number, j) ? 1.0 : slope) * scan->course->base[j];
+        for (int32_t k = 0; k < of->count; k++) {
+            row[of->offsets[k].sample] += (1.0 - slope) * of->offsets[k].value;
+            of->offsets[k].is_new = false;
+        }
+        for (int64_t j = 0; j < n; j++)
+            row[j] *= pairs->scales[number];
+        scan->rows[number].bent = 0.0F;
+    }
+}
+
+void ww_lazy_scan_restart(ww_lazy_scan *scan)
+{
+    const ww_lazy_pairs *pairs = scan->pairs;
+    const ww_problem *problem = pairs->problem;
+    const int64_t n = pairs->samples, stride = pairs->stride;
+    for (int64_t local = 0; local < problem->tiling.local_tiles; local++) {
+        const ww_rows tile = ww_tile_rows(problem, local);
+        const double *start = pairs->start + tile.first * stride;
+        float *places = scan->places + tile.first * stride;
+        find_coefficients(scan, tile);
+        memcpy(scan->tile, start, (size_t)(tile.units * stride) * sizeof *start);
+        for (int64_t first = 0; first < n; first += WW_SAMPLE_BLOCK) {
+            ww_panel_inputs_set(&scan->fine, pairs->products + first * stride,
+                                ww_block_size(n, first));
+            ww_panel_move_by(&scan->fine, 1.0, scan->coefficients + first, n, tile.units,
+                             scan->tile);
+        }
+        for (int64_t i = 0; i < tile.units * stride; i++)
+            places[i] = (float)scan->tile[i];
+    }
+}
+
+// Brings the rows of a unit up to its patterns.
+static void fold(ww_lazy_scan *scan, int64_t unit, bool with_courses)
+{
+    const ww_lazy_pairs *pairs = scan->pairs;
+    const ww_lazy_course *course = scan->course;
+    const ww_lazy_unit *of = &pairs->units[unit];
+    const int64_t stride = pairs->stride;
+    const double scale = pairs->scales[unit] * (1.0 - pairs->problem->negative_slope);
+    float *places = scan->places + unit * stride, *courses = scan->courses + unit * stride;
+    for (int32_t k = 0; k < of->count; k++) {
+        ww_lazy_offset *offset = &of->offsets[k];
+        if (!offset->is_new)
+            continue;
+        const int64_t j = offset->sample;
+        const double turn = (double)ww_lazy_is_active(pairs, unit, j) - (double)offset->was_active;
+        const float *row = course->products + j * stride;
+        add_multiple(places, row,
+                     (float)(scale * (turn * course->base[j] + offset->value - offset->early)),
+                     stride);
+        if (with_courses && turn != 0.0)
+            add_multiple(courses, row, (float)(scale * turn * course->chord[j]), stride);
+        offset->is_new = false;
+    }
+    scan->rows[unit].bent = 0.0F;
+}
+
+// D of all pairs.
+static void make_courses(ww_lazy_scan *scan)
+{
+    const ww_lazy_pairs *pairs = scan->pairs;
+    const ww_problem *problem = pairs->problem;
+    const double slope = problem->negative_slope;
+    const int64_t n = pairs->samples, stride = pairs->stride;
+    const double *chord = scan->course->chord;
+    for (int64_t unit = 0; unit < problem->tiling.local_units; unit++) {
+        float *courses = scan->courses + unit * stride;
+        memset(courses, 0, (size_t)stride * sizeof *courses);
+    }
+    for (int64_t first = 0; first < n; first += WW_SAMPLE_BLOCK) {
+        const int64_t count = ww_block_size(n, first);
+        for (int64_t i = 0; i < count; i++)
+            for (int64_t j = 0; j < stride; j++)
+                scan->room[i * stride + j] =
+                    (1.0 - slope) * chord[first + i] * pairs->products[(first + i) * stride + j];
+        ww_panel_inputs_set(&scan->inputs, scan->room, count);
+        for (int64_t local = 0; local < problem->tiling.local_tiles; local++) {
+            const ww_rows tile = ww_tile_rows(problem, local);
+            const uint8_t *patterns =
+                (const uint8_t *)(pairs->patterns + tile.first * pairs->words) + first / 8;
+            ww_panel_add_patterns(&scan->inputs, scan->scales + tile.first, patterns,
+                                  pairs->words * (int64_t)sizeof(uint64_t), tile.units,
+                                  scan->courses + tile.first * stride, scan->tables);
+        }
+    }
+    if (slope == 0.0)
+        return;
+    for (int64_t j = 0; j < stride; j++)
+        scan->room[j] = 0.0;
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < stride; j++)
+            scan->room[j] += slope * chord[i] * pairs->products[i * stride + j];
+    ww_panel_inputs_set(&scan->inputs, scan->room, 1);
+    for (int64_t local = 0; local < problem->tiling.local_tiles; local++) {
+        const ww_rows tile = ww_tile_rows(problem, local);
+        ww_panel_move(&scan->inputs, 1.0, scan->scales + tile.first, tile.units,
+                      scan->courses + tile.first * stride);
+    }
+}
+
+static ww_status push(ww_lazy_bucket *bucket, const ww_lazy_entry *entry, ww_error *error)
+{
+    enum { FIRST = 64 };
+    if (bucket->count == bucket->room) {
+        const int64_t room = bucket->room > 0 ? 2 * bucket->room : FIRST;
+        ww_lazy_entry *grown = realloc(bucket->entries, (size_t)room * sizeof *grown);
+        if (grown == NULL)
+            return ww_fail(error, WW_FAILED,
+                           "out of memory for pairs to look at; use more nodes, or "
+                           "training.engine: dense");
+        bucket->entries = grown;
+        bucket->room = room;
+    }
+    bucket->entries[bucket->count++] = *entry;
+    return WW_OK;
+}
+
+// The first step after `at` at which margin + rate mu_k - path_k is not above 0; 0: there is none.
+__attribute__((target_clones("avx2", "default"))) static int64_t
+first_at_risk(const ww_lazy_course *course, int64_t at, float margin, float rate, const float *path)
+{
+    const float *along = course->along;
+    for (int64_t k = at + 1; k <= course->length; k += GROUP) {
+        unsigned risks = 0;
+        for (int64_t i = 0; i < GROUP; i++) // beyond the end there is room
+            risks |=
+                (unsigned)(margin + rate * along[k + i] - (path != NULL ? path[k + i] : 0.0F) <=
+                           0.0F)
+                << i;
+        if (risks != 0) {
+            const int64_t found = k + __builtin_ctz(risks);
+            return found <= course->length ? found : 0;
+        }
+    }
+    return 0;
+}
+
+static int way_of(double scale, bool active)
+{
+    return (scale > 0.0) == active ? WW_LAZY_FALLS : WW_LAZY_RISES;
+}
+
+// Which of the samples of a word are nearer to 0 than they are safe, a byte each.
+__attribute__((target_clones("avx2", "default"))) static void
+find_near(const float *places, const float *courses, uint64_t bits, const float *active_limits,
+          const float *other_limits, float least, float most, uint8_t *near)
+{
+    for (int i = 0; i < WORD; i++) {
+        const bool active = (bits >> i & 1) != 0;
+        const float margin = active ? places[i] : -places[i];
+        const float rate = active ? courses[i] : -courses[i];
+        const float a = rate * least, b = rate * most;
+        near[i] = margin + (a < b ? a : b) <= (active ? active_limits[i] : other_limits[i]);
+    }
+}
+
+static ww_status scan_row(ww_lazy_scan *scan, int64_t unit, int64_t at, ww_error *error)
+{
+    const ww_lazy_pairs *pairs = scan->pairs;
+    const ww_lazy_course *course = scan->course;
+    const int64_t stride = pairs->stride;
+    const uint64_t *patterns = ww_lazy_patterns(pairs, unit);
+    const float *places = scan->places + unit * stride, *courses = scan->courses + unit * stride;
+    const float *active_limits = course->limits[way_of(pairs->scales[unit], true)];
+    const float *other_limits = course->limits[way_of(pairs->scales[unit], false)];
+    for (int64_t word = 0; word < pairs->words; word++) {
+        uint64_t near[WORD / 8];
+        const int64_t first = word * WORD;
+        find_near(places + first, courses + first, patterns[word], active_limits + first,
+                  other_limits + first, course->least_along, course->most_along, (uint8_t *)near);
+        for (int eight = 0; eight < WORD / 8; eight++) {
+            for (uint64_t bytes = near[eight]; bytes != 0; bytes &= bytes - 1) {
+                const int bit = 8 * eight + __builtin_ctzll(bytes) / 8;
+                const int64_t sample = first + bit;
+                if (sample >= pairs->samples)
+                    break;
+                const bool active = (patterns[word] >> bit & 1) != 0;
+                const float margin = active ? places[sample] : -places[sample];
+                const float limit = active ? active_limits[sample] : other_limits[sample];
+                const float rate = active ? courses[sample] : -courses[sample];
+                const int64_t step = first_at_risk(course, at, margin - limit, rate, NULL);
+                const ww_lazy_entry entry = {.unit = (int32_t)unit,
+                                             .sample = (int32_t)sample,
+                                             .version = scan->rows[unit].version,
+                                             .course = courses[sample]};
+                if (step > 0)
+                    WW_TRY(push(&scan->buckets[step], &entry, error));
+            }
+        }
+    }
+    return WW_OK;
+}
+
+ww_status ww_lazy_scan_begin(ww_lazy_scan *scan, ww_error *error)
+{
+    const ww_lazy_pairs *pairs = scan->pairs;
+    const int64_t stride = pairs->stride;
+    const int64_t units = pairs->problem->tiling.local_units;
+    for (int k = 0; k <= WW_LAZY_MOST_STEPS; k++)
+        scan->buckets[k].count = 0;
+    for (int64_t unit = 0; unit < units; unit++) {
+        if (scan->course->moved != 0.0)
+            add_multiple(scan->places + unit * stride, scan->courses + unit * stride,
+                         (float)scan->course->moved, stride);
+        if (scan->rows[unit].bent > 0.0F)
+            fold(scan, unit, false);
+    }
+    make_courses(scan);
+    for (int64_t unit = 0; unit < units; unit++)
+        WW_TRY(scan_row(scan, unit, 0, error));
+    return WW_OK;
+}
+
+ww_status ww_lazy_scan_return(ww_lazy_scan *scan, int64_t at, ww_lazy_entry entry, double value,
+                              bool changed, ww_error *error)
+{
+    const ww_lazy_pairs *pairs = scan->pairs;
+    const ww_lazy_course *course = scan->course;
+    const double scale = pairs->scales[entry.unit];
+    const bool active = value >= 0.0;
+    if (changed) { // its own part in its course
+        const double jump = 1.0 - pairs->problem->negative_slope;
+        entry.course += (float)((active ? jump : -jump) * scale *
+                                pairs->products[entry.sample * pairs->stride + entry.sample] *
+                                course->chord[entry.sample]);
+    }
+    const float *path = course->paths[way_of(scale, active)] + entry.sample * course->path_stride;
+    const float rate = active ? entry.course : -entry.course;
+    // Rounding of what is computed here, and of D.
+    const float margin = (float)(fabs(value) * (1.0 - 1e-6)) - 4e-6F * path[course->length] -
+                         1e-6F * fabsf(entry.course) - course->slacks[entry.sample];
+    const int64_t step =
+        first_at_risk(course, at, margin - rate * course->along[at] + path[at], rate, path);
+    return step > 0 ? push(&scan->buckets[step], &entry, error) : WW_OK;
+}
+
+void ww_lazy_scan_note(ww_lazy_scan *scan, int64_t unit, int64_t sample, bool is_first)
+{
+    if (is_first) // more than 0, so that the next window knows of it
+        scan->rows[unit].bent += fmaxf(scan->course->shares[sample], FLT_MIN);
+}
+
+ww_status ww_lazy_scan_fold(ww_lazy_scan *scan, int64_t at, int64_t unit, ww_error *error)
+{
+    ww_lazy_row *row = &scan->rows[unit];
+    if (!((double)row->bent > scan->course->loose))
+        return WW_OK;
+    fold(scan, unit, true);
+    scan->folds++;
+    row->version++;
+    return scan_row(scan, unit, at, error);
+}

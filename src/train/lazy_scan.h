@@ -1,0 +1,70 @@
+/// Which pairs of this rank have to be looked at in which step of a window (lazy_course.h): P and D
+/// of all of them in single precision, and a queue.
+#ifndef WIDTHWISE_TRAIN_LAZY_SCAN_H
+#define WIDTHWISE_TRAIN_LAZY_SCAN_H
+
+#include "train/lazy_course.h"
+#include "train/panel_inputs.h"
+
+/// A pair that may have changed its pattern by some step.
+typedef struct ww_lazy_entry {
+    int32_t unit, sample;
+    uint32_t version; ///< of the unit's rows: another one, and it counts no more
+    float course;     ///< D
+} ww_lazy_entry;
+
+typedef struct ww_lazy_bucket {
+    ww_lazy_entry *entries; ///< [count]
+    int64_t count, room;
+} ww_lazy_bucket;
+
+/// P and D of a unit.
+typedef struct ww_lazy_row {
+    uint32_t version; ///< begins anew with every scan of it inside of a window
+    float bent;       ///< shares of the patterns that have changed since the rows were as they are
+} ww_lazy_row;
+
+typedef struct ww_lazy_scan {
+    ww_lazy_pairs *pairs;
+    const ww_lazy_course *course;
+    float *places;           ///< P [local units, stride]
+    float *courses;          ///< D [local units, stride]
+    ww_lazy_row *rows;       ///< [local units]
+    float *scales;           ///< a [local units]
+    ww_lazy_bucket *buckets; ///< [steps of a window + 1]
+    ww_panel_inputs inputs;  ///< rows of K times the chord, a block of samples
+    ww_panel_inputs fine;    ///< rows of K, in double
+    double *room;            ///< [block, stride]
+    double *coefficients;    ///< [tile units, n]
+    double *tile;            ///< [tile units, stride]
+    void *tables;
+    int64_t folds; ///< units whose rows were brought up to date inside of a window
+} ww_lazy_scan;
+
+/// Not collective. Free with ww_lazy_scan_free, also after a failure.
+ww_status ww_lazy_scan_create(ww_lazy_pairs *pairs, const ww_lazy_course *course,
+                              ww_lazy_scan *scan, ww_error *error);
+void ww_lazy_scan_free(ww_lazy_scan *scan);
+/// Bytes that it takes but for the queue; and of these what stands for pairs. Pure.
+int64_t ww_lazy_scan_bytes(const ww_problem *problem);
+
+/// P at the base of the course, from p(0).
+void ww_lazy_scan_restart(ww_lazy_scan *scan);
+
+/// A window has begun: P moves to its base, D is made, and pairs go into the queue. WW_FAILED:
+/// memory is short. Not collective.
+ww_status ww_lazy_scan_begin(ww_lazy_scan *scan, ww_error *error);
+
+/// Puts a pair that was looked at back into the queue, for the first step after `at` at which its
+/// pattern may be another: p is its pre-activation, `changed` whether the pattern has just become
+/// this.
+ww_status ww_lazy_scan_return(ww_lazy_scan *scan, int64_t at, ww_lazy_entry entry, double value,
+                              bool changed, ww_error *error);
+
+/// A pattern of the unit has changed at step `at`, that of `sample`, for the first time since its
+/// rows were brought up to date or not. Then, after all of a step: rows that are bent too much are
+/// brought up to date.
+void ww_lazy_scan_note(ww_lazy_scan *scan, int64_t unit, int64_t sample, bool is_first);
+ww_status ww_lazy_scan_fold(ww_lazy_scan *scan, int64_t at, int64_t unit, ww_error *error);
+
+#endif
