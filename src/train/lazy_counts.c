@@ -224,10 +224,9 @@ void ww_lazy_counts_values(const ww_lazy_counts *counts, const double *factors,
     const double radix = ldexp(1.0, -counts->bits);
     const double first = 0.5 * first_quantum(counts, factors);
     for (int64_t i = 0; i < n; i++) {
-        double quantum = first;
         double value = 0.0;
-        for (int s = 0; s < counts->slices; s++, quantum *= radix)
-            value += (double)words[s * n + i] * quantum;
-        values[i] = value;
+        for (int s = counts->slices; s-- > 0;)
+            value = radix * value + (double)words[s * n + i];
+        values[i] = first * value;
     }
 }

@@ -216,6 +216,18 @@ static int32_t place_of(const ww_lazy_unit *of, int64_t sample)
     return low;
 }
 
+static ww_status lack_room(ww_error *error)
+{
+    return ww_fail(error, WW_FAILED,
+                   "out of memory for the offsets of a unit; use more nodes, or training.engine: "
+                   "dense");
+}
+
+ww_status ww_lazy_pairs_check(const ww_lazy_pairs *pairs, ww_error *error)
+{
+    return pairs->is_short ? lack_room(error) : WW_OK;
+}
+
 static ww_status make_room(ww_lazy_unit *of, ww_error *error)
 {
     enum { FIRST = 4 };
@@ -224,9 +236,7 @@ static ww_status make_room(ww_lazy_unit *of, ww_error *error)
     const int32_t room = of->room > 0 ? 2 * of->room : FIRST;
     ww_lazy_offset *grown = realloc(of->offsets, (size_t)room * sizeof *grown);
     if (grown == NULL)
-        return ww_fail(error, WW_FAILED,
-                       "out of memory for the offsets of a unit; use more nodes, or "
-                       "training.engine: dense");
+        return lack_room(error);
     of->offsets = grown;
     of->room = room;
     return WW_OK;
@@ -268,8 +278,13 @@ void ww_lazy_put_unit(ww_lazy_pairs *pairs, int64_t unit, const double *values, 
     for (int64_t j = 0; j < n; j++) {
         const uint64_t bits = (uint64_t)values[n + j / packed];
         patterns[j / WORD] |= (bits >> j % packed & 1) << j % WORD;
-        if (values[j] != 0.0 && make_room(of, NULL) == WW_OK)
+        if (values[j] == 0.0)
+            continue;
+        ww_error error = {0};
+        if (make_room(of, &error) == WW_OK)
             of->offsets[of->count++] = (ww_lazy_offset){.sample = (int32_t)j, .value = values[j]};
+        else
+            pairs->is_short = true;
     }
 }
 

@@ -45,6 +45,7 @@ typedef struct ww_lazy_pairs {
     double *whole;       ///< q [n]; 0 where the slope is
     double *weighed;     ///< K_ij R_j [stride], of the sample i that is looked at
     double *tile;        ///< [tile units, n]
+    bool is_short;       ///< there was no memory for what was put (ww_lazy_put_unit)
 } ww_lazy_pairs;
 
 /// At the start. Free with ww_lazy_pairs_free, also after a failure. Not collective.
@@ -77,6 +78,9 @@ double ww_lazy_preactivation(const ww_lazy_pairs *pairs, int64_t unit, int64_t s
 /// yet. WW_FAILED: memory is short.
 ww_status ww_lazy_change(ww_lazy_pairs *pairs, int64_t unit, int64_t sample,
                          ww_lazy_offset **offset, bool *is_first, ww_error *error);
+
+/// Whether all that was put is there. WW_FAILED: memory was short.
+ww_status ww_lazy_pairs_check(const ww_lazy_pairs *pairs, ww_error *error);
 
 /// Offsets of a unit [n], and then its patterns, `packed` bits a number.
 void ww_lazy_put_unit(ww_lazy_pairs *pairs, int64_t unit, const double *values, int packed);

@@ -171,6 +171,22 @@ measure: {every: 50, quantities: [loss, updates, support, smallest_margin, row_m
         with widthwise.open(parts) as file:
             self.assertEqual(file.members[0].trajectory["loss"][-1], 0)
 
+    def test_lazy(self) -> None:
+        """Windows begin anew with every start, which is not seen in any bit."""
+        config = """
+name: changes
+model: arora
+data: {train: 170, test: 40, mixture: {dimension: 30, classes: 2, components: 2}, labels: {kind: random}}
+network: {width: 900, activation: {kind: leaky-relu, slope: 0.1}}
+training: {steps: 160, rate: 0.03, engine: lazy}
+measure: {every: 7, quantities: [loss, residual, coupling, row_movement], snapshots: [9, 130]}
+output: {record: [initial-weights], checkpoint_every: 40}
+"""
+        whole, parts = self.stopped(config, [1, 57, 130], [2, 3, 1, 4])
+        self.assertEqual(result_differences(whole, parts), [])
+        with widthwise.open(parts) as file:
+            self.assertGreater(file.members[0].trajectory["coupling"][-1], 0.01)
+
     def test_single_precision_and_threads(self) -> None:
         """Neither how many threads a rank has nor a restart is seen in the bits of any engine."""
         settings = (

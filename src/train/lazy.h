@@ -1,0 +1,68 @@
+/// The inside of the engine `lazy`: its state, and what moves the outputs from step to step.
+#ifndef WIDTHWISE_TRAIN_LAZY_H
+#define WIDTHWISE_TRAIN_LAZY_H
+
+#include "train/lazy_scan.h"
+#include "train/output_sum.h"
+
+/// A pattern that has changed, and p.
+typedef struct ww_lazy_change_made {
+    int64_t sample, unit;
+    double value;
+} ww_lazy_change_made;
+
+/// Words that travel with the products: terms out of range, requests, and what windows learn from.
+enum {
+    WW_LAZY_REJECTED,
+    WW_LAZY_FAILED,
+    WW_LAZY_REQUESTS,
+    WW_LAZY_LOOKS,
+    WW_LAZY_FOLDS,
+    WW_LAZY_WORDS
+};
+
+typedef struct ww_lazy {
+    const ww_problem *problem;
+    ww_lazy_pairs pairs;
+    ww_lazy_counts counts;
+    ww_lazy_course course;
+    ww_lazy_scan scan;
+    ww_batches *batches;
+    ww_sum_format format; ///< of what changes do to the outputs
+    ww_output_sum sum;    ///< of the outputs at the start
+    int64_t samples, words;
+    bool has_outputs; ///< those of the step before are there, and its update is pending
+    bool has_window;
+    bool has_counts;
+    double curvature;
+    double *outputs;           ///< u [n]
+    double *factors;           ///< f [n], of the pending update
+    double *before;            ///< R before it [n]
+    double *gradients;         ///< [n]
+    double *moves;             ///< [n]
+    double *partial;           ///< [n]
+    int64_t *sums;             ///< [words]
+    int64_t *indices, *labels; ///< [n]
+    double *targets;           ///< [n]
+    ww_lazy_entry *work;       ///< [room], the pairs of a step, by sample
+    int64_t room;
+    int64_t *ends;                ///< [n + 1]
+    ww_lazy_change_made *changes; ///< [change_room]
+    int64_t change_count, change_room;
+    double *coefficients;              ///< [tile units, n]
+    double *tile;                      ///< [tile units, d or what is kept]
+    double window_looks, window_folds; ///< of all ranks, in this window
+    ww_panel_inputs inputs;            ///< X
+} ww_lazy;
+
+/// The outputs at the start, in one Allreduce. As ww_engine_step otherwise.
+ww_status ww_lazy_find_first_outputs(ww_lazy *self, int64_t request, int64_t *requests,
+                                     ww_error *error);
+
+/// Brings the outputs from the step before to step `step`: by the pending update, and by the
+/// patterns that change with it. One Allreduce, and where a window begins another one. As
+/// ww_engine_step otherwise.
+ww_status ww_lazy_move_outputs(ww_lazy *self, int64_t step, int64_t request, int64_t *requests,
+                               ww_error *error);
+
+#endif

@@ -1,0 +1,256 @@
+// What moves the outputs from step to step, by the engine `lazy`.
+
+#include "train/lazy.h"
+
+#include "train/kernels.h"
+#include "widthwise/memory.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+// What the units of a tile add to the outputs at the start. Partners cancel before anything is
+// added to them.
+static void add_start(ww_lazy *self, ww_rows tile)
+{
+    const ww_lazy_pairs *pairs = &self->pairs;
+    const double slope = self->problem->negative_slope;
+    const int64_t n = self->samples, stride = pairs->stride;
+    memset(self->partial, 0, (size_t)n * sizeof *self->partial);
+    for (int64_t unit = tile.first; unit < tile.first + tile.units; unit += 2) {
+        const int64_t partner = unit + 1 < tile.first + tile.units ? unit + 1 : unit;
+        const double *one = pairs->start + unit * stride, *other = pairs->start + partner * stride;
+        const double a = pairs->scales[unit];
+        const double b = partner > unit ? pairs->scales[partner] : 0.0;
+        for (int64_t j = 0; j < n; j++)
+            self->partial[j] += a * (one[j] >= 0.0 ? one[j] : slope * one[j]) +
+                                b * (other[j] >= 0.0 ? other[j] : slope * other[j]);
+    }
+    for (int64_t start = 0; start < n; start += WW_SAMPLE_BLOCK)
+        ww_output_sum_add(&self->sum, start, ww_block_size(n, start), self->partial + start);
+}
+
+ww_status ww_lazy_find_first_outputs(ww_lazy *self, int64_t request, int64_t *requests,
+                                     ww_error *error)
+{
+    ww_output_sum_clear(&self->sum);
+    for (int64_t tile = 0; tile < self->problem->tiling.local_tiles; tile++)
+        add_start(self, ww_tile_rows(self->problem, tile));
+    return ww_output_sum_finish(&self->sum, request, requests, self->outputs, error);
+}
+
+// Bound of |P|: what it is at the start, and as much again three times.
+static ww_status find_largest(ww_lazy *self, ww_error *error)
+{
+    double largest = 0.0;
+    const int64_t pairs = self->problem->tiling.local_units * self->pairs.stride;
+    for (int64_t i = 0; i < pairs; i++)
+        largest = fmax(largest, fabs(self->pairs.start[i]));
+    WW_TRY(ww_maximum(self->problem->parallel, &largest, 1, error));
+    self->course.largest = 4.0 * largest;
+    return WW_OK;
+}
+
+static double mean_of_two(double before, double now)
+{
+    return before > 0.0 ? 0.5 * (before + now) : now;
+}
+
+// What the window that is over tells of the next.
+static void look_back(ww_lazy *self)
+{
+    ww_lazy_past *past = &self->course.past;
+    const double steps = (double)self->course.at;
+    if (!self->has_window || steps == 0.0)
+        return;
+    const double expected =
+        (double)self->problem->tiling.width * past->density * past->limits * steps;
+    past->looks = mean_of_two(past->looks, self->window_looks / (expected + 1.0));
+    past->folds = mean_of_two(past->folds, self->window_folds / steps);
+}
+
+static ww_status begin_window(ww_lazy *self, int64_t step, ww_error *error)
+{
+    const int64_t left = self->problem->config->training.steps - step;
+    look_back(self);
+    if (!self->has_counts)
+        WW_TRY(ww_agree(self->problem->parallel, ww_lazy_counts_make(&self->counts, error), error));
+    self->has_counts = true;
+    if (self->course.largest == 0.0)
+        WW_TRY(find_largest(self, error));
+    const bool anew = !self->has_window || ww_lazy_course_is_worn(&self->course);
+    if (anew)
+        ww_lazy_course_restart(&self->course, self->before);
+    WW_TRY(ww_lazy_course_begin(&self->course, &self->counts, self->before, self->factors,
+                                left > 1 ? left : 1, error));
+    if (anew)
+        ww_lazy_scan_restart(&self->scan);
+    self->has_window = true;
+    self->window_looks = self->window_folds = 0.0;
+    return WW_OK;
+}
+
+// The pairs to be looked at now, by sample: those of sample i end at ends[i].
+static ww_status gather_pairs(ww_lazy *self, int64_t *count, ww_error *error)
+{
+    const ww_lazy_bucket *bucket = &self->scan.buckets[self->course.at];
+    const int64_t n = self->samples;
+    *count = 0;
+    if (bucket->count > self->room) {
+        free(self->work);
+        self->room = 2 * bucket->count;
+        self->work =
+            ww_allocate((size_t)self->room, sizeof *self->work, "the pairs of a step", error);
+        if (self->work == NULL) {
+            self->room = 0;
+            return WW_FAILED;
+        }
+    }
+    memset(self->ends, 0, (size_t)(n + 1) * sizeof *self->ends);
+    for (int64_t i = 0; i < bucket->count; i++) {
+        const ww_lazy_entry *entry = &bucket->entries[i];
+        if (entry->version == self->scan.rows[entry->unit].version)
+            self->ends[entry->sample + 1]++;
+    }
+    for (int64_t i = 0; i < n; i++)
+        self->ends[i + 1] += self->ends[i];
+    *count = self->ends[n];
+    for (int64_t i = 0; i < bucket->count; i++) {
+        const ww_lazy_entry *entry = &bucket->entries[i];
+        if (entry->version == self->scan.rows[entry->unit].version)
+            self->work[self->ends[entry->sample]++] = *entry;
+    }
+    return WW_OK;
+}
+
+static ww_status note_change(ww_lazy *self, const ww_lazy_entry *entry, double value,
+                             ww_error *error)
+{
+    enum { FIRST = 1024 };
+    if (self->change_count == self->change_room) {
+        const int64_t room = self->change_room > 0 ? 2 * self->change_room : FIRST;
+        ww_lazy_change_made *grown = realloc(self->changes, (size_t)room * sizeof *grown);
+        if (grown == NULL)
+            return ww_fail(error, WW_FAILED, "out of memory for the changes of a step");
+        self->changes = grown;
+        self->change_room = room;
+    }
+    self->changes[self->change_count++] =
+        (ww_lazy_change_made){.sample = entry->sample, .unit = entry->unit, .value = value};
+    return WW_OK;
+}
+
+// Looks at the pairs whose pattern may have changed, all of them with patterns as they were.
+static ww_status look_at_pairs(ww_lazy *self, int64_t *looks, ww_error *error)
+{
+    self->change_count = 0;
+    WW_TRY(gather_pairs(self, looks, error));
+    int64_t sample = -1;
+    for (int64_t i = 0; i < *looks; i++) {
+        const ww_lazy_entry *entry = &self->work[i];
+        if (entry->sample != sample) {
+            sample = entry->sample;
+            ww_lazy_look_at(&self->pairs, sample);
+        }
+        const double value = ww_lazy_preactivation(&self->pairs, entry->unit, sample);
+        const bool changed = (value >= 0.0) != ww_lazy_is_active(&self->pairs, entry->unit, sample);
+        if (changed)
+            WW_TRY(note_change(self, entry, value, error));
+        WW_TRY(ww_lazy_scan_return(&self->scan, self->course.at, *entry, value, changed, error));
+    }
+    return WW_OK;
+}
+
+// Makes the changes: patterns, counts, and words of what they do to the outputs.
+static ww_status make_changes(ww_lazy *self, int64_t *words, int64_t *rejected, int64_t *folds,
+                              ww_error *error)
+{
+    const double jump = 1.0 - self->problem->negative_slope;
+    for (int64_t i = 0; i < self->change_count; i++) {
+        const ww_lazy_change_made *now = &self->changes[i];
+        const double term = self->pairs.scales[now->unit] * jump * fabs(now->value);
+        *rejected += ww_sum_add(&self->format, &term, 1, words + 2 * now->sample);
+        ww_lazy_offset *offset = NULL;
+        bool is_first = false;
+        WW_TRY(ww_lazy_change(&self->pairs, now->unit, now->sample, &offset, &is_first, error));
+        ww_lazy_counts_change(&self->counts, now->unit, now->sample);
+        ww_lazy_scan_note(&self->scan, now->unit, now->sample, is_first);
+        *folds += is_first;
+    }
+    for (int64_t i = 0; i < self->change_count && self->course.at < self->course.length; i++)
+        WW_TRY(ww_lazy_scan_fold(&self->scan, self->course.at, self->changes[i].unit, error));
+    return WW_OK;
+}
+
+// What this rank's units do to the outputs in this step, as words.
+static ww_status find_words(ww_lazy *self, ww_error *error)
+{
+    const int64_t n = self->samples;
+    int64_t *corrections = self->sums + self->counts.slices * n;
+    int64_t *active = corrections + 2 * n;
+    int64_t *rest = self->sums + self->words - WW_LAZY_WORDS;
+    ww_lazy_counts_product(&self->counts, self->factors, self->sums);
+    for (int64_t i = 0; (self->problem->negative_slope != 0.0) && i < n; i++)
+        active[i] = ww_lazy_active(&self->counts, i);
+    WW_TRY(look_at_pairs(self, &rest[WW_LAZY_LOOKS], error));
+    return make_changes(self, corrections, &rest[WW_LAZY_REJECTED], &rest[WW_LAZY_FOLDS], error);
+}
+
+// The outputs move by the words of all ranks.
+static void take_words(ww_lazy *self)
+{
+    const ww_problem *problem = self->problem;
+    const int64_t n = self->samples, stride = self->pairs.stride;
+    const double slope = problem->negative_slope, jump = 1.0 - slope;
+    const double square = self->course.scale * self->course.scale;
+    const int64_t *corrections = self->sums + self->counts.slices * n;
+    const int64_t *active = corrections + 2 * n;
+    ww_lazy_counts_values(&self->counts, self->factors, self->sums, self->moves);
+    for (int64_t i = 0; i < n; i++) {
+        double move = jump * jump * self->moves[i];
+        if (slope != 0.0) {
+            const double *row = self->pairs.products + i * stride;
+            double plain = 0.0;
+            double weighed = 0.0;
+            for (int64_t j = 0; j < n; j++) {
+                plain += row[j] * self->factors[j];
+                weighed += row[j] * ((double)active[j] * self->factors[j]);
+            }
+            move += slope * slope * (double)problem->tiling.width * plain +
+                    slope * jump * ((double)active[i] * plain + weighed);
+        }
+        double correction = 0.0;
+        ww_sum_values(&self->format, corrections + 2 * i, 1, &correction);
+        self->outputs[i] += square * move + correction;
+    }
+}
+
+ww_status ww_lazy_move_outputs(ww_lazy *self, int64_t step, int64_t request, int64_t *requests,
+                               ww_error *error)
+{
+    const ww_problem *problem = self->problem;
+    int64_t *rest = self->sums + self->words - WW_LAZY_WORDS;
+    memset(self->sums, 0, (size_t)self->words * sizeof *self->sums);
+    ww_status status = ww_lazy_pairs_check(&self->pairs, error);
+    if (!self->has_window || !ww_lazy_course_holds(&self->course, self->before, self->factors)) {
+        WW_TRY(begin_window(self, step, error));
+        if (status == WW_OK)
+            status = ww_lazy_scan_begin(&self->scan, error);
+    }
+    self->course.at++;
+    if (status == WW_OK)
+        status = find_words(self, error);
+    rest[WW_LAZY_FAILED] = status != WW_OK;
+    rest[WW_LAZY_REQUESTS] = request;
+    WW_TRY(ww_sum_words(problem->parallel, self->sums, (size_t)self->words, error));
+    if (rest[WW_LAZY_FAILED] > 0)
+        return ww_agree(problem->parallel, status, error);
+    if (requests != NULL)
+        *requests = rest[WW_LAZY_REQUESTS];
+    if (rest[WW_LAZY_REJECTED] > 0)
+        return ww_output_sum_fail(problem, error);
+    self->window_looks += (double)rest[WW_LAZY_LOOKS];
+    self->window_folds += (double)rest[WW_LAZY_FOLDS];
+    take_words(self);
+    return WW_OK;
+}
