@@ -143,8 +143,11 @@ bool ww_lazy_course_holds(ww_lazy_course *course, const double *totals, const do
         amplitude += away * away;
     }
     const double step = course->spent[at + 1] - course->spent[at];
-    deviation = sqrt(deviation) * (1.0 + 1e-9) / step;
-    amplitude = sqrt(amplitude) * (1.0 + 1e-9) / course->spent[course->length];
+    const double whole = course->spent[course->length];
+    if (deviation > 0.0) // else there may be nothing to divide by
+        deviation = sqrt(deviation) * (1.0 + 1e-9) / step;
+    if (amplitude > 0.0)
+        amplitude = sqrt(amplitude) * (1.0 + 1e-9) / whole;
     if (!(deviation <= course->deviation && amplitude <= course->amplitude)) {
         course->ended_early = true;
         return false;
@@ -375,8 +378,9 @@ static void find_paths(ww_lazy_course *course)
     for (int64_t i = 0; i < steps * stride; i++)
         course->increments[i] = fabsf(course->increments[i]);
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)steps, (int)n,
-                (float)(0.5 * course->scale * 1.001), course->magnitudes, (int)stride,
-                course->increments, (int)stride, 0.0F, sizes, (int)paths);
+                (float)(0.5 * course->scale * (1.0 + 4.0 * ((double)n + 16.0) * UNIT)),
+                course->magnitudes, (int)stride, course->increments, (int)stride, 0.0F, sizes,
+                (int)paths);
     for (int64_t i = 0; i < n; i++) {
         double falls = 0.0;
         double rises = 0.0;
@@ -436,6 +440,22 @@ static int64_t choose_length(ww_lazy_course *course, int64_t most)
     return best;
 }
 
+// P will have moved along the chord once more: it may be as much larger, and is rounded again.
+static void wear(ww_lazy_course *course)
+{
+    const int64_t n = course->pairs->samples, stride = course->pairs->stride;
+    double furthest = 0.0;
+    for (int64_t i = 0; i < n; i++) {
+        double whole = 0.0;
+        for (int64_t j = 0; j < n; j++)
+            whole += (double)course->magnitudes[i * stride + j] * fabs(course->chord[j]);
+        furthest = fmax(furthest, course->scale * whole);
+        course->rounding[i] += course->scale * ((double)n + 16.0) * UNIT * whole +
+                               2.0 * UNIT * (course->largest + course->scale * whole);
+    }
+    course->largest += furthest;
+}
+
 ww_status ww_lazy_course_begin(ww_lazy_course *course, const ww_lazy_counts *counts,
                                const double *totals, const double *factors, int64_t most,
                                ww_error *error)
@@ -458,15 +478,7 @@ ww_status ww_lazy_course_begin(ww_lazy_course *course, const ww_lazy_counts *cou
     find_shares(course, course->length);
     course->past.limits = find_limits(course, course->length);
     find_paths(course);
-    // P will have moved along the chord once more.
-    for (int64_t i = 0; i < n; i++) {
-        double whole = 0.0;
-        for (int64_t j = 0; j < n; j++)
-            whole +=
-                (double)course->magnitudes[i * course->pairs->stride + j] * fabs(course->chord[j]);
-        course->rounding[i] +=
-            course->scale * ((double)n + 16.0) * UNIT * whole + 2.0 * UNIT * course->largest;
-    }
+    wear(course);
     course->at = 0;
     course->ended_early = false;
     course->worst_deviation = course->worst_amplitude = 0.0;

@@ -64,7 +64,7 @@ typedef struct ww_lazy_course {
     double loose, patterns;      ///< and how many patterns of a mean share that is
     double deviation, amplitude; ///< allowed in this window
     double worst_deviation, worst_amplitude; ///< seen in it
-    double largest;                          ///< bound of |P|
+    double largest;                          ///< bound of |P|, with room
     int64_t length, at;                      ///< steps of this window, and where in it R is
     bool ended_early;
     float *room, *increments; ///< [n, path_stride], [most + 1, stride]

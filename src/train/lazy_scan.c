@@ -107,8 +107,9 @@ static void find_coefficients(const ww_lazy_scan *scan, ww_rows tile)
     }
 }
 
-void ww_lazy_scan_restart(ww_lazy_scan *scan)
+void ww_lazy_scan_restart(ww_lazy_scan *scan, double *largest)
 {
+    *largest = 0.0;
     const ww_lazy_pairs *pairs = scan->pairs;
     const ww_problem *problem = pairs->problem;
     const int64_t n = pairs->samples, stride = pairs->stride;
@@ -124,8 +125,10 @@ void ww_lazy_scan_restart(ww_lazy_scan *scan)
             ww_panel_move_by(&scan->fine, 1.0, scan->coefficients + first, n, tile.units,
                              scan->tile);
         }
-        for (int64_t i = 0; i < tile.units * stride; i++)
+        for (int64_t i = 0; i < tile.units * stride; i++) {
             places[i] = (float)scan->tile[i];
+            *largest = fmax(*largest, fabs(scan->tile[i]));
+        }
     }
 }
 

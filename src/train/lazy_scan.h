@@ -48,8 +48,8 @@ void ww_lazy_scan_free(ww_lazy_scan *scan);
 /// Bytes that it takes but for the queue; and of these what stands for pairs. Pure.
 int64_t ww_lazy_scan_bytes(const ww_problem *problem);
 
-/// P at the base of the course, from p(0).
-void ww_lazy_scan_restart(ww_lazy_scan *scan);
+/// P at the base of the course, from p(0); `*largest`: the largest |P|.
+void ww_lazy_scan_restart(ww_lazy_scan *scan, double *largest);
 
 /// A window has begun: P moves to its base, D is made, and pairs go into the queue. WW_FAILED:
 /// memory is short. Not collective.

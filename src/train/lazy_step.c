@@ -39,15 +39,15 @@ ww_status ww_lazy_find_first_outputs(ww_lazy *self, int64_t request, int64_t *re
     return ww_output_sum_finish(&self->sum, request, requests, self->outputs, error);
 }
 
-// Bound of |P|: what it is at the start, and as much again three times.
-static ww_status find_largest(ww_lazy *self, ww_error *error)
+// P of all pairs is made anew, and max |P| of all ranks is known again: twice that, for rows that
+// are brought up to date inside of windows.
+static ww_status make_places(ww_lazy *self, ww_error *error)
 {
     double largest = 0.0;
-    const int64_t pairs = self->problem->tiling.local_units * self->pairs.stride;
-    for (int64_t i = 0; i < pairs; i++)
-        largest = fmax(largest, fabs(self->pairs.start[i]));
+    ww_lazy_course_restart(&self->course, self->before);
+    ww_lazy_scan_restart(&self->scan, &largest);
     WW_TRY(ww_maximum(self->problem->parallel, &largest, 1, error));
-    self->course.largest = 4.0 * largest;
+    self->course.largest = 2.0 * largest;
     return WW_OK;
 }
 
@@ -76,15 +76,10 @@ static ww_status begin_window(ww_lazy *self, int64_t step, ww_error *error)
     if (!self->has_counts)
         WW_TRY(ww_agree(self->problem->parallel, ww_lazy_counts_make(&self->counts, error), error));
     self->has_counts = true;
-    if (self->course.largest == 0.0)
-        WW_TRY(find_largest(self, error));
-    const bool anew = !self->has_window || ww_lazy_course_is_worn(&self->course);
-    if (anew)
-        ww_lazy_course_restart(&self->course, self->before);
+    if (!self->has_window || ww_lazy_course_is_worn(&self->course))
+        WW_TRY(make_places(self, error));
     WW_TRY(ww_lazy_course_begin(&self->course, &self->counts, self->before, self->factors,
                                 left > 1 ? left : 1, error));
-    if (anew)
-        ww_lazy_scan_restart(&self->scan);
     self->has_window = true;
     self->window_looks = self->window_folds = 0.0;
     return WW_OK;
