@@ -15,6 +15,17 @@ typedef struct command {
     ww_status (*run)(const ww_parallel *parallel, int count, char **words, ww_error *error);
 } command;
 
+// What `run` and `resume` have alike.
+#define GRID_OPTIONS                                                                               \
+    "  --sample-groups G    divide the samples of full batches over G groups of the ranks, of "    \
+    "which each\n"                                                                                 \
+    "                       has the whole network (default: as few as leave no rank without "      \
+    "units); the\n"                                                                                \
+    "                       same bits\n"                                                           \
+    "  --divide-data        with them, a node has the inputs of its groups alone (default: where " \
+    "all take\n"                                                                                   \
+    "                       more than half of its memory)\n"
+
 static const command commands[] = {
     {"run", "train what a configuration describes, into one HDF5 file",
      "usage: widthwise run [CONFIG] [-o FILE] [--set KEY=VALUE]... [options]\n"
@@ -30,15 +41,8 @@ static const command commands[] = {
      "                       stops after so many of them\n"
      "  --wall-time TIME     end with a checkpoint before TIME is over: MINUTES, H:MM:SS, "
      "D-HH:MM:SS;\n"
-     "                       default: what Slurm tells of the job's end; none: no limit\n"
-     "  --sample-groups G    divide the samples of full batches over G groups of the ranks, of "
-     "which each\n"
-     "                       has the whole network (default: as few as leave no rank without "
-     "units); the\n"
-     "                       same bits\n"
-     "  --divide-data        with them, a node has the inputs of its groups alone (default: where "
-     "all take\n"
-     "                       more than half of its memory)\n"
+     "                       default: what Slurm tells of the job's end; none: no "
+     "limit\n" GRID_OPTIONS
      "  --profile[=FILE]     tell at the end where the time went: by phase, and calls of MPI; into "
      "FILE as\n"
      "                       JSON too\n"
@@ -66,15 +70,8 @@ static const command commands[] = {
      "  --until STEP         stop after that step with a checkpoint (exit code 75)\n"
      "  --wall-time TIME     end with a checkpoint before TIME is over: MINUTES, H:MM:SS, "
      "D-HH:MM:SS;\n"
-     "                       default: what Slurm tells of the job's end; none: no limit\n"
-     "  --sample-groups G    divide the samples of full batches over G groups of the ranks, of "
-     "which each\n"
-     "                       has the whole network (default: as few as leave no rank without "
-     "units); the\n"
-     "                       same bits\n"
-     "  --divide-data        with them, a node has the inputs of its groups alone (default: where "
-     "all take\n"
-     "                       more than half of its memory)\n"
+     "                       default: what Slurm tells of the job's end; none: no "
+     "limit\n" GRID_OPTIONS
      "  --profile[=FILE]     tell at the end where the time went: by phase, and calls of MPI; into "
      "FILE as\n"
      "                       JSON too\n"

@@ -13,17 +13,14 @@
 #include "app/tune.h"
 #include "parallel/workers.h"
 #include "widthwise/clock.h"
-#include "widthwise/gram_ranks.h"
 #include "widthwise/memory.h"
 #include "widthwise/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 enum { MOST_LINES = 12 };                                // of members, told one by one
 static const int64_t MOST_DATA_BYTES = (int64_t)2 << 30; // loaded to look at conditions
-static const double GIGABYTE = 1e9;
 
 static void print_bytes(const char *what, double bytes)
 {
@@ -55,7 +52,7 @@ static ww_status foresee(ww_planning *self, ww_error *error)
                                .sample_groups = self->sample_groups,
                                .divides = self->divide_data,
                                .node_bytes = self->node_memory > 0.0
-                                                 ? (int64_t)(self->node_memory * GIGABYTE)
+                                                 ? (int64_t)(self->node_memory * WW_GIGABYTE)
                                              : self->is_here ? ww_available_memory()
                                                              : INT64_MAX};
     WW_TRY(ww_data_is_to_be_divided(&wish, &self->job.divides_data, error));
@@ -260,98 +257,6 @@ static void print_members(const ww_planning *self)
     }
 }
 
-// What limits there are for the Gram matrix on these ranks, and how many ranks it takes.
-static void print_limits(const ww_planning *self)
-{
-    size_t count = 0;
-    ww_error first = {0};
-    for (size_t i = 0; i < self->experiment.count; i++) {
-        const ww_app_member *member = &self->members.list[i];
-        const int ranks = ww_int(self->ranks);
-        ww_error reason = {0};
-        ww_status status = WW_OK;
-        if (member->gram != NULL)
-            status = ww_gram_limits(member->gram, member->config, ranks, &reason);
-        if (status == WW_OK && member->layout.has_train_targets)
-            status = ww_gram_worst_case_limits(member->config, &member->shape, ranks, &reason);
-        if (status == WW_OK)
-            continue;
-        ww_app_name_member(member->index, member->label, &reason);
-        if (count++ == 0)
-            first = reason;
-    }
-    if (count == 0)
-        return;
-    printf("CANNOT BE DONE: %s", first.message);
-    if (count > 1)
-        printf(" (and %zu other runs)", count - 1);
-    printf("\n");
-}
-
-// Of one member: tiles, and beside them parts of the Gram matrix.
-static void print_parts(const ww_planning *self)
-{
-    const ww_app_member *member = &self->members.list[0];
-    const ww_tiling *tiling = &self->costs[0].grid.tiling; // as steps are divided
-    if (member->config->replicas > 1) {
-        printf(" (replicas)");
-        return;
-    }
-    printf(" (tiles of %lld units", (long long)tiling->tile_units);
-    if (member->gram != NULL)
-        printf(": %lld; parts of the Gram matrix: %lld", (long long)tiling->tile_count,
-               (long long)ww_gram_most_ranks(member->gram, member->config));
-    printf("); %lld: ", (long long)self->ranks);
-    if (self->costs[0].grid.groups > 1)
-        printf("samples in %d groups, ", self->costs[0].grid.groups);
-    printf("%lld tile%s on the fullest", (long long)tiling->local_tiles,
-           tiling->local_tiles == 1 ? "" : "s");
-}
-
-static ww_status print_ranks(const ww_planning *self, ww_error *error)
-{
-    int64_t useful = 0; // side by side
-    for (size_t i = 0; i < self->experiment.count; i++)
-        useful += ww_node_useful_ranks(&self->members.list[i], ww_int(self->sample_groups));
-    printf("\nranks: at most %lld have work", (long long)useful);
-    if (self->experiment.count > 1)
-        printf(" (crews for %.0f%% of the time on %lld: `widthwise list members`)",
-               100.0 * self->share, (long long)self->ranks);
-    else
-        print_parts(self);
-    if (self->ranks > useful)
-        printf(", %lld IDLE", (long long)(self->ranks - useful));
-    printf("\n");
-    print_limits(self);
-    if (self->node_memory <= 0.0)
-        return WW_OK;
-    const ww_node_room room = {.members = &self->members,
-                               .bytes = self->node_memory * GIGABYTE,
-                               .overhead = self->calibration.overhead,
-                               .sample_groups = ww_int(self->sample_groups),
-                               .divides_data = self->job.divides_data};
-    const int64_t a_node =
-        self->ranks_per_node > 0 ? self->ranks_per_node : (int64_t)sysconf(_SC_NPROCESSORS_ONLN);
-    for (int64_t tried = a_node; tried >= 1; tried = tried > 1 ? tried / 2 : 0) {
-        int64_t ranks = 0;
-        double bytes = 0.0;
-        WW_TRY(ww_node_smallest(&room, tried, &ranks, &bytes, error));
-        if (ranks == 0)
-            continue;
-        char text[32];
-        ww_bytes_text(bytes, text, sizeof text);
-        printf("smallest number that fits into %.4g GB a node, %lld rank%s a node%s: %lld on %lld "
-               "node%s, at most %s a node\n",
-               self->node_memory, (long long)tried, tried == 1 ? "" : "s",
-               tried < a_node ? " (more do not fit)" : "", (long long)ranks,
-               (long long)((ranks + tried - 1) / tried), ranks > tried ? "s" : "", text);
-        return WW_OK;
-    }
-    printf("NOTHING FITS into %.4g GB a node, not even one rank a node on %lld nodes\n",
-           self->node_memory, (long long)useful);
-    return WW_OK;
-}
-
 // Conditions of the theory, for the largest member: its data set has to be there.
 static ww_status print_conditions(const ww_planning *self, ww_error *error)
 {
@@ -363,7 +268,7 @@ static ww_status print_conditions(const ww_planning *self, ww_error *error)
            self->members.list[self->largest].label);
     if (bytes > MOST_DATA_BYTES) {
         printf("  not looked at: the data set is larger than %.3g GB\n",
-               (double)MOST_DATA_BYTES / GIGABYTE);
+               (double)MOST_DATA_BYTES / WW_GIGABYTE);
         return WW_OK;
     }
     const ww_parallel alone = {.communicator = MPI_COMM_SELF, .rank = 0, .size = 1};
@@ -405,7 +310,7 @@ static ww_status print_plan(const ww_planning *self, ww_error *error)
     if (self->calibrates)
         ww_plan_print_time(self);
     print_members(self);
-    WW_TRY(print_ranks(self, error));
+    WW_TRY(ww_plan_print_ranks(self, error));
     return print_conditions(self, error);
 }
 

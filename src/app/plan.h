@@ -36,6 +36,12 @@ typedef struct ww_planning {
 /// How long member `i` will take. Pure.
 ww_duration ww_plan_duration(const ww_planning *plan, size_t i);
 
+#define WW_GIGABYTE 1e9
+
+/// Prints how many ranks have work, limits of the Gram matrix, and with the memory of nodes the
+/// smallest number that fits.
+ww_status ww_plan_print_ranks(const ww_planning *self, ww_error *error);
+
 /// Prints the estimate of the time: of the largest member by its parts, and of all.
 void ww_plan_print_time(const ww_planning *plan);
 

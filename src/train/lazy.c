@@ -146,8 +146,8 @@ static ww_status make(ww_lazy *self, ww_error *error)
     WW_TRY(ww_output_sum_create(&self->sum, problem, n, error));
     WW_TRY(ww_lazy_pairs_create(problem, &self->pairs, error));
     WW_TRY(ww_lazy_counts_create(&self->pairs, &self->counts, error));
-    self->curvature = find_curvature(self, &problem->data->train);
-    WW_TRY(ww_lazy_course_create(&self->pairs, self->curvature, &self->course, error));
+    const double curvature = find_curvature(self, &problem->data->train);
+    WW_TRY(ww_lazy_course_create(&self->pairs, curvature, &self->course, error));
     WW_TRY(ww_lazy_scan_create(&self->pairs, &self->course, &self->scan, error));
     ww_initial_output_weights(&problem->initial, 0, 1, &self->course.scale);
     self->course.scale = fabs(self->course.scale);

@@ -34,7 +34,6 @@ typedef struct ww_lazy {
     bool has_outputs; ///< those of the step before are there, and its update is pending
     bool has_window;
     bool has_counts;
-    double curvature;
     double *outputs;           ///< u [n]
     double *factors;           ///< f [n], of the pending update
     double *before;            ///< R before it [n]

@@ -3,7 +3,6 @@
 #include "train/keeper.h"
 #include "train/moves.h"
 #include "train/panel_inputs.h"
-#include "train/vectors.h"
 #include "widthwise/memory.h"
 
 #include <stddef.h>

@@ -349,7 +349,6 @@ ww_status ww_lazy_scan_fold(ww_lazy_scan *scan, int64_t at, int64_t unit, ww_err
     if (!((double)row->bent > scan->course->loose))
         return WW_OK;
     fold(scan, unit, true);
-    scan->folds++;
     row->version++;
     return scan_row(scan, unit, at, error);
 }

@@ -38,7 +38,6 @@ typedef struct ww_lazy_scan {
     double *coefficients;    ///< [tile units, n]
     double *tile;            ///< [tile units, stride]
     void *tables;
-    int64_t folds; ///< units whose rows were brought up to date inside of a window
 } ww_lazy_scan;
 
 /// Not collective. Free with ww_lazy_scan_free, also after a failure.

@@ -9,26 +9,20 @@ import sys
 import unittest
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from compare import differences, result_differences  # noqa: E402
 from program import ProgramTest, Result, execute, mpi, program  # noqa: E402
+from test_sample_groups import CROSS_ENTROPY  # noqa: E402
 
 STOPPED = 75
 USAGE = 2
 SAID = "inputs on each node those of its groups alone"
 
-CONFIG = """
-name: divided
-data: {train: 13000, test: 2700, mixture: {dimension: 12, classes: 3, components: 2}}
-network: {width: 300}
-training: {method: gd, steps: 6, rate: 30.0}
-measure:
-  every: 2
-  quantities: [loss, train_accuracy, test_accuracy, coupling, coupling_train, coupling_any, distance]
-  final: [update_spectrum]
-output: {checkpoint_every: 3}
-"""
+CONFIG = CROSS_ENTROPY.replace("test: 700", "test: 2700").replace(
+    ", record: [data, initial-weights]", ""
+)
 SQUARED = """
 name: divided
 model: arora
@@ -53,13 +47,13 @@ class DividedDataTest(ProgramTest):
     def setUp(self) -> None:
         """Finds the library."""
         super().setUp()
-        self.library = Path(program()).resolve().parent / "tests" / "libseveral_nodes.so"
-        if not self.library.exists():
+        self.nodes = Path(program()).resolve().parent / "tests" / "libseveral_nodes.so"
+        if not self.nodes.exists():
             self.skipTest("the library is not built with sanitizers")
 
     def on_nodes(self, ranks: int, a_node: int, *arguments: object, code: int = 0) -> Result:
         """Runs the program on so many ranks, with so many of them a node."""
-        told = {"LD_PRELOAD": str(self.library), "RANKS_A_NODE": str(a_node)}
+        told = {"LD_PRELOAD": str(self.nodes), "RANKS_A_NODE": str(a_node)}
         words = [str(word) for word in arguments]
         result = execute([*mpi(ranks), program(), *words], self.folder, more=told)
         self.assertEqual(result.code, code, f"{' '.join(words)}\n{result.text}")
