@@ -216,6 +216,10 @@ int64_t ww_engine_steps(const ww_engine *engine);
 /// Current hidden weights of tile `tile` (global index, of this rank or its column), [tile units,
 /// d]. Valid until the next step. Not collective.
 const double *ww_engine_tile(void *engine, int64_t tile);
+/// The same for threads: worker `worker` of ww_for_each gets a tile, valid until it asks for the
+/// next one, once ww_engine_settle has brought all weights up to the last step.
+void ww_engine_settle(ww_engine *engine);
+const double *ww_engine_tile_for(const ww_engine *engine, int worker, int64_t tile);
 
 /// The same of hidden layer `layer`, 1 .. L: [tile units, ww_layer_columns]. Weights of single
 /// precision are widened. Valid until the next step or the next such call. Not collective.

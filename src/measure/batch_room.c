@@ -16,11 +16,10 @@ void ww_batch_room_free(ww_batch_room *room)
     free(room->outputs);
     free(room->gradients);
     free(room->terms);
-    free(room->equal);
     ww_output_sum_free(&room->sum);
 }
 
-enum { ROOM_ARRAYS = 8 };
+enum { ROOM_ARRAYS = 7 };
 
 static void list_room(const ww_problem *problem, ww_allocation list[ROOM_ARRAYS])
 {
@@ -29,7 +28,6 @@ static void list_room(const ww_problem *problem, ww_allocation list[ROOM_ARRAYS]
     const size_t inputs = in_place ? 0 : batch * (size_t)problem->dimension;
     const size_t k = (size_t)problem->outputs;
     const size_t targets = problem->data->has_targets ? batch * k : 0;
-    const size_t tile = (size_t)problem->tiling.tile_units;
     const size_t terms = 2 * (size_t)problem->tiling.local_tiles;
     const char *what = "the gradients on a batch";
     const ww_allocation arrays[ROOM_ARRAYS] = {
@@ -40,7 +38,6 @@ static void list_room(const ww_problem *problem, ww_allocation list[ROOM_ARRAYS]
         {offsetof(ww_batch_room, outputs), batch * k, sizeof(double), what},
         {offsetof(ww_batch_room, gradients), batch * k, sizeof(double), what},
         {offsetof(ww_batch_room, terms), terms, sizeof(double), what},
-        {offsetof(ww_batch_room, equal), tile, 1, what},
     };
     memcpy(list, arrays, sizeof arrays);
 }

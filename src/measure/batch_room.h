@@ -11,7 +11,6 @@ typedef struct ww_batch_room {
     double *outputs;   ///< [B, k]
     double *gradients; ///< [B, k], derivative of the loss by each output
     double *terms;     ///< [local tiles, 2]: squared norms of true and pseudo gradient
-    uint8_t *equal;    ///< [tile units]
     ww_output_sum sum;
 } ww_batch_room;
 

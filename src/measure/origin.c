@@ -2,6 +2,7 @@
 
 #include "measure/gathering.h"
 #include "measure/plan.h"
+#include "parallel/workers.h"
 #include "train/kernels.h"
 #include "train/layered.h"
 #include "widthwise/memory.h"
@@ -249,30 +250,45 @@ void ww_origin_keep(const ww_origin *origin, int set, int64_t unit, int64_t star
     keep_row(row_of(origin, set, 1, unit) + start / WORD, patterns, samples);
 }
 
+// Patterns of t = 0 of one tile on the samples that are arranged.
+typedef struct drawing {
+    const ww_origin *origin;
+    int set;
+    int64_t first, count;
+} drawing;
+
+static void draw_patterns_of_tile(void *context, int number, int64_t tile)
+{
+    const drawing *now = context;
+    const ww_problem *problem = now->origin->problem;
+    const ww_tiling *tiling = &problem->grid.tiling;
+    const ww_samples *samples = samples_of(problem, now->set);
+    const ww_gathering *room = now->origin->room;
+    ww_gathering_worker *worker = &room->workers[number];
+    const int64_t units = ww_tile_size(tiling, tiling->first_tile + tile);
+    const double *weights =
+        ww_origin_tile(NULL, problem, 1, tiling->first_tile + tile, worker->initial);
+    for (int64_t start = now->first; start < now->first + now->count; start += WW_SAMPLE_BLOCK) {
+        const int64_t block = ww_block_size(samples->count, start);
+        ww_product_preactivations(&room->workers[0].inputs, start - now->first, weights, units,
+                                  worker->preactivations);
+        ww_patterns(worker->preactivations, (size_t)(units * block), worker->active);
+        for (int64_t unit = 0; unit < units; unit++)
+            ww_origin_keep(now->origin, now->set, tile * tiling->tile_units + unit, start, block,
+                           worker->active + unit * block);
+    }
+}
+
 void ww_origin_draw_patterns(const ww_origin *origin, int set)
 {
-    ww_gathering *room = origin->room;
     const ww_problem *problem = origin->problem;
-    const ww_tiling *tiling = &problem->grid.tiling;
     const ww_part_of_samples part = ww_gathering_part(problem, set);
-    const ww_samples *samples = samples_of(problem, set);
-    int64_t count = 0;
-    for (int64_t first = part.first; first < part.first + part.count; first += count) {
-        ww_gathering_arrange(room, samples, part, first, &first, &count);
-        for (int64_t tile = 0; tile < tiling->local_tiles; tile++) {
-            const int64_t units = ww_tile_size(tiling, tiling->first_tile + tile);
-            const double *weights =
-                ww_origin_tile(NULL, problem, 1, tiling->first_tile + tile, room->initial);
-            for (int64_t start = first; start < first + count; start += WW_SAMPLE_BLOCK) {
-                const int64_t block = ww_block_size(samples->count, start);
-                ww_product_preactivations(&room->inputs, start - first, weights, units,
-                                          room->preactivations);
-                ww_patterns(room->preactivations, (size_t)(units * block), room->active);
-                for (int64_t unit = 0; unit < units; unit++)
-                    ww_origin_keep(origin, set, tile * tiling->tile_units + unit, start, block,
-                                   room->active + unit * block);
-            }
-        }
+    drawing now = {.origin = origin, .set = set};
+    for (int64_t first = part.first; first < part.first + part.count; first += now.count) {
+        ww_gathering_arrange(problem, &origin->room->workers[0].inputs, samples_of(problem, set),
+                             part, first, &now.first, &now.count);
+        ww_for_each(problem->parallel, problem->grid.tiling.local_tiles, draw_patterns_of_tile,
+                    &now);
     }
 }
 

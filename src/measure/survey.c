@@ -36,34 +36,33 @@ enum {
 // Weights of this rank's tiles, and outputs and patterns of its share on both sets.
 static ww_status gather_units(ww_gathering *self, ww_error *error)
 {
-    const ww_tiling *tiling = &self->problem->tiling;
     const bool of_weights = (self->needs & (unsigned)OF_WEIGHTS) != 0;
     if (ww_gathering_goes_by_tiles(self->problem)) {
         ww_gather_tiles(self, of_weights);
         return ww_gathering_join(self, error);
     }
-    for (int64_t tile = 0; of_weights && tile < tiling->local_tiles; tile++)
-        ww_gather_weights(self, tile, ww_engine_tile(self->engine, tiling->first_tile + tile),
-                          ww_tile_size(tiling, tiling->first_tile + tile));
+    if (of_weights)
+        ww_gather_all_weights(self);
     WW_TRY(ww_gathering_share_reach(self, error));
     for (int set = 0; set < WW_ORIGIN_SETS; set++)
         ww_gather_set(self, &self->sets[set]);
     return ww_gathering_join(self, error);
 }
 
-static ww_status take_set(ww_gathered_set *set, ww_surveyed_samples *surveyed, ww_error *error)
+static ww_status take_set(const ww_gathered_set *set, const ww_set_sums *sums,
+                          ww_surveyed_samples *surveyed, ww_error *error)
 {
-    surveyed->changed_pairs = set->counts[WW_COUNT_PAIRS];
-    surveyed->changed_units = set->counts[WW_COUNT_UNITS];
-    surveyed->risky_pairs = set->counts[WW_COUNT_RISKY];
-    surveyed->movers = set->movers;
+    surveyed->changed_pairs = sums->counts[WW_COUNT_PAIRS];
+    surveyed->changed_units = sums->counts[WW_COUNT_UNITS];
+    surveyed->risky_pairs = sums->counts[WW_COUNT_RISKY];
+    surveyed->movers = sums->movers;
     if (set->wants & WW_NEED_TEST_OUTPUTS) {
         surveyed->outputs = set->values;
-        WW_TRY(ww_output_sum_take(&set->outputs, set->values, error));
+        WW_TRY(ww_output_sum_take(&sums->outputs, set->values, error));
     }
     if (set->wants & WW_NEED_PSEUDO_OUTPUTS) {
         surveyed->pseudo_outputs = set->pseudo_values;
-        WW_TRY(ww_output_sum_take(&set->pseudo, set->pseudo_values, error));
+        WW_TRY(ww_output_sum_take(&sums->pseudo, set->pseudo_values, error));
     }
     return WW_OK;
 }
@@ -74,28 +73,30 @@ static ww_status sum_over_ranks(ww_gathering *self, ww_survey *survey, ww_error 
 {
     const ww_problem *problem = self->problem;
     const ww_tiling *tiling = &problem->tiling;
+    const ww_gathering_worker *all = &self->workers[0]; // they are joined
     double maxima[WW_TERMS + 3] = {0.0};
     double sums[WW_TERMS] = {0.0};
     ww_status of_terms = WW_OK;
     ww_error term_error = {0};
     if (self->needs & (unsigned)OF_WEIGHTS) {
         ww_sum_term_ranges(self->terms, tiling->local_tiles, WW_TERMS, maxima);
-        maxima[WW_TERMS] = self->row_movement;
-        maxima[WW_TERMS + 1] = -self->least_ratio;
-        maxima[WW_TERMS + 2] = self->largest_ratio;
+        maxima[WW_TERMS] = all->row_movement;
+        maxima[WW_TERMS + 1] = -all->least_ratio;
+        maxima[WW_TERMS + 2] = all->largest_ratio;
         WW_TRY(ww_maximum(problem->parallel, maxima, WW_TERMS + 3, error));
         of_terms = ww_sum_term_words(maxima, self->terms, tiling->local_tiles, WW_TERMS,
-                                     tiling->tile_count, self->term_words, &term_error);
+                                     tiling->tile_count, all->term_words, &term_error);
     }
-    WW_TRY(ww_sum_words(problem->parallel, self->words, self->word_count, error));
-    WW_TRY(take_set(&self->sets[WW_ORIGIN_TRAIN], &survey->train, error));
-    WW_TRY(take_set(&self->sets[WW_ORIGIN_TEST], &survey->test, error));
+    WW_TRY(ww_sum_words(problem->parallel, all->words, self->word_count, error));
+    WW_TRY(
+        take_set(&self->sets[WW_ORIGIN_TRAIN], &all->sums[WW_ORIGIN_TRAIN], &survey->train, error));
+    WW_TRY(take_set(&self->sets[WW_ORIGIN_TEST], &all->sums[WW_ORIGIN_TEST], &survey->test, error));
     if (of_terms != WW_OK) {
         *error = term_error;
         return of_terms;
     }
     if (self->needs & (unsigned)OF_TERMS)
-        ww_sum_term_values(maxima, self->term_words, WW_TERMS, tiling->tile_count, sums);
+        ww_sum_term_values(maxima, all->term_words, WW_TERMS, tiling->tile_count, sums);
     if (self->needs & (unsigned)(WW_NEED_MOVEMENT | WW_NEED_TEST_REACH)) {
         survey->movement_squared = sums[WW_TERM_MOVED];
         survey->initial_squared = sums[WW_TERM_INITIAL];

@@ -250,13 +250,16 @@ static ww_status survey_output_weights(const layer_survey *self, ww_error *error
     status = ww_agree(self->problem->parallel, status, error);
     if (status == WW_OK)
         ww_gathering_begin(&gathering, NULL, self->engine);
-    for (int64_t tile = 0; status == WW_OK && tile < tiling->local_tiles; tile++)
-        ww_gather_weights(&gathering, tile, NULL, ww_tile_size(tiling, tiling->first_tile + tile));
-    double extremes[2] = {-gathering.least_ratio, gathering.largest_ratio};
-    if (status == WW_OK)
+    if (status == WW_OK) {
+        ww_gathering_worker *worker = &gathering.workers[0];
+        for (int64_t tile = 0; tile < tiling->local_tiles; tile++)
+            ww_gather_weights(&gathering, worker, tile, NULL,
+                              ww_tile_size(tiling, tiling->first_tile + tile));
+        double extremes[2] = {-worker->least_ratio, worker->largest_ratio};
         status = ww_maximum(self->problem->parallel, extremes, 2, error);
-    if (status == WW_OK)
-        ww_survey_ratios(extremes, self->survey);
+        if (status == WW_OK)
+            ww_survey_ratios(extremes, self->survey);
+    }
     ww_gathering_free(&gathering);
     return status;
 }

@@ -40,8 +40,8 @@ static double squared_distance(const double *a, const double *b, int64_t count)
 // Rows of W(0) that are drawn together: few enough to be near still when they are compared.
 enum { ROWS_AT_ONCE = 16 };
 
-static void gather_movement(ww_gathering *self, int64_t local_tile, const double *weights,
-                            int64_t units)
+static void gather_movement(ww_gathering *self, ww_gathering_worker *worker, int64_t local_tile,
+                            const double *weights, int64_t units)
 {
     const ww_tiling *tiling = &self->problem->tiling;
     const int64_t d = self->problem->dimension;
@@ -51,11 +51,11 @@ static void gather_movement(ww_gathering *self, int64_t local_tile, const double
     terms[WW_TERM_MOVED] = terms[WW_TERM_INITIAL] = 0.0;
     for (int64_t unit = 0; unit < units; unit++) {
         const double *then =
-            is_start ? weights + unit * d : self->initial + unit % ROWS_AT_ONCE * d;
+            is_start ? weights + unit * d : worker->initial + unit % ROWS_AT_ONCE * d;
         if (!is_start && unit % ROWS_AT_ONCE == 0)
             ww_initial_hidden_weights(&self->problem->initial, tiling->first_unit + first + unit,
                                       units - unit < ROWS_AT_ONCE ? units - unit : ROWS_AT_ONCE,
-                                      self->initial);
+                                      worker->initial);
         const double moved = squared_distance(weights + unit * d, then, d);
         const double distance = sqrt(moved);
         terms[WW_TERM_MOVED] += moved;
@@ -63,13 +63,13 @@ static void gather_movement(ww_gathering *self, int64_t local_tile, const double
         if (self->needs & WW_NEED_TEST_REACH)
             self->reach[tiling->first_unit - self->problem->grid.tiling.first_unit + first + unit] =
                 distance;
-        if (!(distance <= self->row_movement))
-            self->row_movement = isnan(distance) ? (double)INFINITY : distance;
+        if (!(distance <= worker->row_movement))
+            worker->row_movement = isnan(distance) ? (double)INFINITY : distance;
     }
 }
 
-static void gather_norm(ww_gathering *self, int64_t local_tile, const double *weights,
-                        int64_t units)
+static void gather_norm(ww_gathering *self, const ww_gathering_worker *worker, int64_t local_tile,
+                        const double *weights, int64_t units)
 {
     const ww_problem *problem = self->problem;
     const int64_t d = problem->dimension;
@@ -83,37 +83,38 @@ static void gather_norm(ww_gathering *self, int64_t local_tile, const double *we
             continue;
         const double along = product(row, separator, d);
         terms[WW_TERM_ALIGNED] +=
-            self->initial_output[unit * problem->outputs] >= 0.0 ? along : -along;
+            worker->initial_output[unit * problem->outputs] >= 0.0 ? along : -along;
     }
 }
 
 // A ratio that is not a number leaves both extremes infinite, which is told as divergence.
-static void gather_ratios(ww_gathering *self, const double *output_weights, int64_t values)
+static void gather_ratios(ww_gathering_worker *worker, const double *output_weights, int64_t values)
 {
     for (int64_t i = 0; i < values; i++) {
-        if (self->initial_output[i] == 0.0)
+        if (worker->initial_output[i] == 0.0)
             continue;
-        const double ratio = output_weights[i] / self->initial_output[i];
-        self->least_ratio = isnan(ratio) ? -INFINITY : fmin(self->least_ratio, ratio);
-        self->largest_ratio = isnan(ratio) ? INFINITY : fmax(self->largest_ratio, ratio);
+        const double ratio = output_weights[i] / worker->initial_output[i];
+        worker->least_ratio = isnan(ratio) ? -INFINITY : fmin(worker->least_ratio, ratio);
+        worker->largest_ratio = isnan(ratio) ? INFINITY : fmax(worker->largest_ratio, ratio);
     }
 }
 
-void ww_gather_weights(ww_gathering *self, int64_t local_tile, const double *weights, int64_t units)
+void ww_gather_weights(ww_gathering *self, ww_gathering_worker *worker, int64_t local_tile,
+                       const double *weights, int64_t units)
 {
     const ww_problem *problem = self->problem;
     const int64_t first = local_tile * problem->tiling.tile_units;
     const int64_t k = problem->outputs;
     if (self->needs & (unsigned)(WW_NEED_MOVEMENT | WW_NEED_TEST_REACH))
-        gather_movement(self, local_tile, weights, units);
+        gather_movement(self, worker, local_tile, weights, units);
     if ((self->needs & (unsigned)(WW_NEED_WEIGHTS | WW_NEED_OUTPUT_RATIO)) == 0)
         return;
     ww_initial_output_weights(&problem->initial, problem->tiling.first_unit + first, units,
-                              self->initial_output);
+                              worker->initial_output);
     if (self->needs & WW_NEED_WEIGHTS)
-        gather_norm(self, local_tile, weights, units);
+        gather_norm(self, worker, local_tile, weights, units);
     if (self->needs & WW_NEED_OUTPUT_RATIO)
-        gather_ratios(self, ww_engine_output_weights(self->engine) + first * k, units * k);
+        gather_ratios(worker, ww_engine_output_weights(self->engine) + first * k, units * k);
 }
 
 void ww_survey_ratios(const double extremes[2], ww_survey *survey)

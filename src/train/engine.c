@@ -185,8 +185,19 @@ int64_t ww_engine_steps(const ww_engine *engine)
 
 const double *ww_engine_tile(void *engine, int64_t tile)
 {
-    const ww_engine *self = engine;
-    return self->methods->tile(self->state, tile);
+    ww_engine_settle(engine);
+    return ww_engine_tile_for(engine, 0, tile);
+}
+
+void ww_engine_settle(ww_engine *engine)
+{
+    if (engine->methods->settle != NULL)
+        engine->methods->settle(engine->state);
+}
+
+const double *ww_engine_tile_for(const ww_engine *engine, int worker, int64_t tile)
+{
+    return engine->methods->tile(engine->state, worker, tile);
 }
 
 const double *ww_engine_layer_tile(void *engine, int64_t layer, int64_t tile)
@@ -194,7 +205,7 @@ const double *ww_engine_layer_tile(void *engine, int64_t layer, int64_t tile)
     const ww_engine *self = engine;
     ww_layered *network = ww_engine_network(self);
     if (network != NULL)
-        return ww_layered_tile(network, layer, tile);
+        return ww_layered_tile(network, 0, layer, tile);
     WW_ASSERT(layer == 1);
     return ww_engine_tile(engine, tile);
 }
@@ -289,9 +300,7 @@ void ww_engine_carry_load(ww_engine *engine, const double *words)
 // of, so that a run that is found at rest earlier or later ends with the same numbers.
 static void go_back(ww_engine *engine, int64_t step)
 {
-    const ww_tiling *tiling = &engine->problem->tiling;
-    for (int64_t i = 0; i < tiling->local_tiles; i++)
-        (void)engine->methods->tile(engine->state, tiling->first_tile + i);
+    ww_engine_settle(engine);
     (void)engine->methods->output_weights(engine->state);
     engine->methods->restored(engine->state, step, false);
     engine->steps = step;

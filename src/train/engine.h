@@ -16,7 +16,10 @@ typedef struct ww_engine_methods {
     void (*destroy)(void *state);
     ww_status (*step)(void *state, int64_t step, int64_t request, int64_t *requests,
                       double *batch_loss, ww_error *error);
-    const double *(*tile)(void *state, int64_t tile);
+    /// Brings all weights up to the last step; NULL: they are. Until the next step a tile may then
+    /// be asked for by any worker of ww_for_each, valid until it asks for the next one.
+    void (*settle)(void *state);
+    const double *(*tile)(void *state, int worker, int64_t tile);
     const double *(*output_weights)(void *state);
     /// The outputs of other samples, made in the very shape in which a step makes them: how many at
     /// once, and the part of this rank, with the tally's numbers, added to `sum`, which is of so

@@ -42,9 +42,9 @@ typedef struct keep {
     int64_t *batch;         // [B], samples of a large batch
     int64_t *pending;       // [B], those of its pending update
     double *room;           // [rows at once, n], rows of K
-    double *drawn;          // [tile units, d], W(0) of a tile
-    void *turned;           // [tile units, n], C of a tile
-    void *tile;             // [tile units, d], W of a tile
+    double *drawn;          // [threads, tile units, d], W(0) of a tile
+    void *turned;           // [threads, tile units, n], C of a tile
+    void *tile;             // [threads, tile units, d], W of a tile
 } keep;
 
 enum { ARRAYS = 12, WEIGHT_ARRAYS = 2 };
@@ -77,7 +77,8 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     const size_t size = ww_activations_of(ww_problem_is_single(problem))->size;
     const size_t samples = (size_t)problem->data->train.count;
     const size_t pairs = (size_t)problem->tiling.local_units * samples;
-    const size_t tile = (size_t)(problem->tiling.tile_units * problem->dimension);
+    const size_t threads = (size_t)ww_workers_of(problem->parallel);
+    const size_t tile = threads * (size_t)(problem->tiling.tile_units * problem->dimension);
     const size_t batch = is_direct(problem) ? (size_t)problem->batch : 0;
     const bool sums = ww_has_pattern_sums(problem);
     const size_t tile_pairs = (size_t)problem->tiling.tile_units * samples;
@@ -92,7 +93,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
          "the products of all samples"},
         {offsetof(keep, tile_active), sums ? tile_pairs : 0, 1, "the patterns of a tile"},
         {offsetof(keep, tile_patterns), sums ? tile_pairs : 0, 1, "the patterns of a tile"},
-        {offsetof(keep, turned), tile_pairs, size, "the coefficients of a tile"},
+        {offsetof(keep, turned), threads * tile_pairs, size, "the coefficients of a tile"},
         {offsetof(keep, batch), batch, sizeof(int64_t), "the samples of a batch"},
         {offsetof(keep, pending), batch, sizeof(int64_t), "the samples of a batch"},
         {offsetof(keep, room), (size_t)rows_of(problem) * samples, sizeof(double),
@@ -364,8 +365,9 @@ static void apply_to_tile(void *context, int worker, int64_t local_tile)
 }
 
 // Puts all columns that there are into P and C. There is no pending update.
-static void apply_all(keep *self)
+static void apply_all(void *state)
 {
+    keep *self = state;
     if (self->moves.count == 0)
         return;
     take_rows(self, self->moves.samples, self->moves.count);
@@ -374,20 +376,24 @@ static void apply_all(keep *self)
     ww_coming_forget(&self->coming);
 }
 
-static const void *tile_of(void *state, ww_rows tile)
+static const void *tile_of(void *state, int worker, ww_rows tile)
 {
-    keep *self = state;
+    const keep *self = state;
     const ww_problem *problem = self->problem;
-    apply_all(self);
+    const int64_t weights = problem->tiling.tile_units * problem->dimension;
+    double *drawn = self->drawn + worker * weights;
+    void *values = ww_place(self->methods, self->tile, worker * weights);
+    void *turned =
+        ww_place(self->methods, self->turned, worker * problem->tiling.tile_units * self->samples);
     ww_initial_hidden_weights(&problem->initial, problem->tiling.first_unit + tile.first,
-                              tile.units, self->drawn);
-    self->methods->narrow(self->drawn, tile.units * problem->dimension, self->tile);
+                              tile.units, drawn);
+    self->methods->narrow(drawn, tile.units * problem->dimension, values);
     if (ww_has_pattern_sums(problem))
-        ww_pattern_sums_coefficients(&self->sums, tile, self->turned);
+        ww_pattern_sums_coefficients(&self->sums, tile, turned);
     else
-        self->methods->turn(coefficients_of(self, tile), self->samples, tile.units, self->turned);
-    ww_panel_move(&self->inputs, 1.0, self->turned, tile.units, self->tile);
-    return self->tile;
+        self->methods->turn(coefficients_of(self, tile), self->samples, tile.units, turned);
+    ww_panel_move(&self->inputs, 1.0, turned, tile.units, values);
+    return values;
 }
 
 // The weights follow from what is kept.
@@ -494,6 +500,7 @@ const ww_keeper ww_keeper_samples = {
     .takes_patterns = ww_has_pattern_sums,
     .move_by_patterns = move_by_patterns,
     .moved = moved,
+    .apply_all = apply_all,
     .tile = tile_of,
     .put_tile = put_tile,
     .kept_columns = kept_columns,

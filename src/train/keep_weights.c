@@ -207,8 +207,9 @@ static void moved(void *state)
     (void)state;
 }
 
-static const void *tile_of(void *state, ww_rows tile)
+static const void *tile_of(void *state, int worker, ww_rows tile)
 {
+    (void)worker;
     return weights_of(state, tile);
 }
 

@@ -254,8 +254,9 @@ static void apply_to_tile(void *context, int worker, int64_t local_tile)
 }
 
 // Puts all updates that there are into the weights.
-static void apply_all(keep *self)
+static void apply_all(void *state)
 {
+    keep *self = state;
     settle(self);
     if (self->applied == self->moves.count)
         return;
@@ -336,10 +337,10 @@ static void moved(void *state)
     (void)state;
 }
 
-static const void *tile_of(void *state, ww_rows tile)
+static const void *tile_of(void *state, int worker, ww_rows tile)
 {
-    keep *self = state;
-    apply_all(self);
+    const keep *self = state;
+    (void)worker;
     return weights_of(self, tile);
 }
 
@@ -405,6 +406,7 @@ const ww_keeper ww_keeper_window = {
     .remember = remember,
     .move = move,
     .moved = moved,
+    .apply_all = apply_all,
     .tile = tile_of,
     .put_tile = put_tile,
     .kept_columns = window_columns,

@@ -57,9 +57,12 @@ typedef struct ww_keeper {
     void (*advance)(void *state, ww_rows tile, const void *coefficients, void *preactivations);
     /// All tiles have moved by the pending update.
     void (*moved)(void *state);
-    /// Hidden weights of a tile, [units, d], with all moves in them: valid until the next call of
-    /// any kind. Not from several threads.
-    const void *(*tile)(void *state, ww_rows tile);
+    /// Puts what is still collected of moves into what is kept, of all tiles. There is no pending
+    /// update. NULL: nothing ever is.
+    void (*apply_all)(void *state);
+    /// Then: hidden weights of a tile, [units, d], with all moves in them, for worker `worker` of
+    /// ww_for_each; valid until it asks for the next one, or another function is called.
+    const void *(*tile)(void *state, int worker, ww_rows tile);
     /// Replaces them by values [units, d].
     void (*put_tile)(void *state, ww_rows tile, const double *values);
     /// Columns of what is kept beside the weights, for a checkpoint; NULL: none. What there is of a

@@ -1,5 +1,6 @@
 #include "train/layered_inside.h"
 
+#include "parallel/workers.h"
 #include "train/kernels.h"
 #include "train/tally.h"
 #include "widthwise/memory.h"
@@ -123,19 +124,27 @@ static int64_t larger(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+// Weights of the largest tile.
+static int64_t tile_values(const ww_problem *problem)
+{
+    const ww_tiling *tiling = &problem->tiling;
+    const int64_t columns = larger(problem->dimension, ww_layer_columns(problem, problem->depth));
+    return (tiling->tile_units < tiling->width ? tiling->tile_units : tiling->width) * columns;
+}
+
 static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
 {
     const size_t size = ww_layered_methods_of(problem)->size;
     const size_t ranks = (size_t)problem->parallel->size;
     const int64_t block = block_room(problem);
-    const int64_t columns = larger(problem->dimension, ww_layer_columns(problem, problem->depth));
     const int64_t tile = problem->tiling.tile_units < problem->tiling.width
                              ? problem->tiling.tile_units
                              : problem->tiling.width;
     const int64_t piece = problem->depth > 1 ? larger(tile, ww_layered_piece_rows(problem)) : tile;
     const int64_t outputs = (int64_t)ww_kernel_output_room(problem->pairs, block, problem->outputs);
     const ww_allocation arrays[ARRAYS] = {
-        {offsetof(ww_layered, tile), (size_t)(tile * columns), sizeof(double),
+        {offsetof(ww_layered, tile),
+         (size_t)(ww_workers_of(problem->parallel) * tile_values(problem)), sizeof(double),
          "the weights of a tile"},
         {offsetof(ww_layered, partial), (size_t)larger(piece * block, outputs), size,
          "the products of a tile"},
@@ -257,14 +266,15 @@ static void *tile_weights(const ww_layered *network, int64_t layer, int64_t tile
                          rows.first * columns);
 }
 
-const double *ww_layered_tile(ww_layered *network, int64_t layer, int64_t tile)
+const double *ww_layered_tile(ww_layered *network, int worker, int64_t layer, int64_t tile)
 {
     int64_t count = 0;
     const void *weights = tile_weights(network, layer, tile, &count);
     if (!ww_problem_is_single(network->problem))
         return weights;
-    network->methods->numbers->widen(weights, count, network->tile);
-    return network->tile;
+    double *values = network->tile + worker * tile_values(network->problem);
+    network->methods->numbers->widen(weights, count, values);
+    return values;
 }
 
 void ww_layered_put_tile(ww_layered *network, int64_t layer, int64_t tile, const double *values)

@@ -35,8 +35,9 @@ int64_t ww_layered_weight_bytes(const ww_problem *problem);
 int64_t ww_layered_work_bytes(const ww_problem *problem);
 
 /// Weights of one tile (global index, of this rank) of hidden layer `layer`, [tile units, columns]:
-/// read, widened, into a buffer that the next such call uses again; and set. Not collective.
-const double *ww_layered_tile(ww_layered *network, int64_t layer, int64_t tile);
+/// read, widened, into a buffer that the next such call for this worker of ww_for_each uses again;
+/// and set. Not collective.
+const double *ww_layered_tile(ww_layered *network, int worker, int64_t layer, int64_t tile);
 void ww_layered_put_tile(ww_layered *network, int64_t layer, int64_t tile, const double *values);
 /// Output weights of this rank's units, [local units, k]; who writes to them calls
 /// ww_layered_put_output_weights after it. Not collective.

@@ -322,10 +322,10 @@ static ww_status layers_step(void *state, int64_t step, int64_t request, int64_t
                                   : step_at_once(self, &now, error);
 }
 
-static const double *layers_tile(void *state, int64_t tile)
+static const double *layers_tile(void *state, int worker, int64_t tile)
 {
     layers *self = state;
-    return ww_layered_tile(self->network, 1, tile);
+    return ww_layered_tile(self->network, worker, 1, tile);
 }
 
 static const double *layers_output_weights(void *state)

@@ -9,6 +9,7 @@
 
 #include "train/lazy.h"
 
+#include "parallel/workers.h"
 #include "train/engine.h"
 #include "widthwise/memory.h"
 
@@ -41,7 +42,8 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
 {
     static const char what[] = "a step";
     const size_t n = (size_t)problem->data->train.count;
-    const size_t tile = (size_t)problem->tiling.tile_units;
+    const size_t tile =
+        (size_t)(ww_workers_of(problem->parallel) * problem->tiling.tile_units); // of each thread
     const int64_t kept = kept_columns(problem);
     const size_t columns = (size_t)(kept > problem->dimension ? kept : problem->dimension);
     const ww_allocation arrays[ARRAYS] = {
@@ -212,16 +214,19 @@ static ww_rows rows_of(const ww_lazy *self, int64_t tile)
     return ww_tile_rows(self->problem, local_tile);
 }
 
-static const double *tile_of(void *state, int64_t tile)
+static const double *tile_of(void *state, int worker, int64_t tile)
 {
-    ww_lazy *self = state;
+    const ww_lazy *self = state;
     const ww_problem *problem = self->problem;
     const ww_rows rows = rows_of(self, tile);
+    const int64_t units = problem->tiling.tile_units;
+    double *values = self->tile + worker * units * problem->dimension;
+    double *coefficients = self->coefficients + worker * units * self->samples;
     ww_initial_hidden_weights(&problem->initial, problem->tiling.first_unit + rows.first,
-                              rows.units, self->tile);
-    ww_lazy_coefficients(&self->pairs, rows, self->coefficients);
-    ww_panel_move(&self->inputs, 1.0, self->coefficients, rows.units, self->tile);
-    return self->tile;
+                              rows.units, values);
+    ww_lazy_coefficients(&self->pairs, rows, coefficients);
+    ww_panel_move(&self->inputs, 1.0, coefficients, rows.units, values);
+    return values;
 }
 
 // The weights follow from what is kept.

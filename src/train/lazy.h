@@ -48,8 +48,8 @@ typedef struct ww_lazy {
     int64_t *ends;                ///< [n + 1]
     ww_lazy_change_made *changes; ///< [change_room]
     int64_t change_count, change_room;
-    double *coefficients;              ///< [tile units, n]
-    double *tile;                      ///< [tile units, d or what is kept]
+    double *coefficients;              ///< [threads, tile units, n]
+    double *tile;                      ///< [threads, tile units, d or what is kept]
     double window_looks, window_folds; ///< of all ranks, in this window
     ww_panel_inputs inputs;            ///< X
 } ww_lazy;

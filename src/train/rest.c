@@ -177,9 +177,11 @@ static ww_status see_block(ww_rest_finder *self, void *state, int64_t start, int
     ww_product_inputs_set(&self->arranged, problem->data->train.inputs + start * problem->dimension,
                           count);
     ww_output_sum_restart(&self->block, count);
+    if (self->methods->settle != NULL)
+        self->methods->settle(state);
     for (int64_t local = 0; local < tiling->local_tiles; local++) {
         const int64_t global = tiling->first_tile + local;
-        const double *weights = self->methods->tile(state, global);
+        const double *weights = self->methods->tile(state, 0, global);
         const double *output_weights =
             self->methods->output_weights(state) + local * tiling->tile_units * problem->outputs;
         const ww_tile_activations tile = {.values = self->preactivations,

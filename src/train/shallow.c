@@ -43,6 +43,7 @@ static void list_arrays(const ww_problem *problem, const ww_keeper *keeper,
     const int64_t kept = kept_columns(problem, keeper);
     const int64_t widened = ww_problem_is_single(problem) ? problem->dimension : 0;
     const size_t columns = (size_t)(kept > widened ? kept : widened);
+    const size_t threads = (size_t)ww_workers_of(problem->parallel);
     const ww_allocation arrays[ARRAYS] = {
         {offsetof(ww_shallow, output_weights), outputs, sizeof(double), "the output weights"},
         {offsetof(ww_shallow, narrow_weights), ww_problem_is_single(problem) ? outputs : 0, size,
@@ -54,8 +55,8 @@ static void list_arrays(const ww_problem *problem, const ww_keeper *keeper,
         {offsetof(ww_shallow, gradients), gradients, size, "the output gradients of a batch"},
         {offsetof(ww_shallow, output_updates), problem->config->network.train_output ? outputs : 0,
          size, "the update of the output weights"},
-        {offsetof(ww_shallow, tile), (size_t)problem->tiling.tile_units * columns, sizeof(double),
-         "a tile of weights"},
+        {offsetof(ww_shallow, tile), threads * (size_t)problem->tiling.tile_units * columns,
+         sizeof(double), "a tile of weights"},
     };
     memcpy(list, arrays, sizeof arrays);
 }
@@ -256,16 +257,25 @@ static ww_rows rows_of(const ww_shallow *self, int64_t tile)
     return ww_tile_rows(self->problem, local_tile);
 }
 
-const double *ww_shallow_tile(void *state, int64_t tile)
+void ww_shallow_settle(void *state)
 {
     ww_shallow *self = state;
-    const ww_rows rows = rows_of(self, tile);
     ww_shallow_update(self);
-    const void *weights = self->keeper->tile(self->kept, rows);
-    if (!ww_problem_is_single(self->problem))
+    if (self->keeper->apply_all != NULL)
+        self->keeper->apply_all(self->kept);
+}
+
+const double *ww_shallow_tile(void *state, int worker, int64_t tile)
+{
+    const ww_shallow *self = state;
+    const ww_problem *problem = self->problem;
+    const ww_rows rows = rows_of(self, tile);
+    const void *weights = self->keeper->tile(self->kept, worker, rows);
+    if (!ww_problem_is_single(problem))
         return weights;
-    self->methods->widen(weights, rows.units * self->problem->dimension, self->tile);
-    return self->tile;
+    double *values = self->tile + worker * problem->tiling.tile_units * problem->dimension;
+    self->methods->widen(weights, rows.units * problem->dimension, values);
+    return values;
 }
 
 void ww_shallow_put_tile(void *state, int64_t tile, const double *values)

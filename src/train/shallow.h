@@ -40,7 +40,7 @@ typedef struct ww_shallow {
     double *targets;           ///< [B, k], where the data have them
     void *gradients;           ///< [B, k], of the pending update
     void *output_updates;      ///< [local units, k], where output weights are trained
-    double *tile;              ///< [tile units, d or what is kept], a tile that is asked for
+    double *tile;              ///< [threads, tile units, d or what is kept], those asked for
     ww_shallow_room *rooms;    ///< [threads]
     bool by_patterns;          ///< whether the keeper moves by patterns
     bool is_stale;             ///< whether there is a pending update
@@ -55,7 +55,8 @@ ww_status ww_shallow_create(const ww_problem *problem, const ww_keeper *keeper, 
 void ww_shallow_destroy(void *state);
 ww_status ww_shallow_step(void *state, int64_t step, int64_t request, int64_t *requests,
                           double *batch_loss, ww_error *error);
-const double *ww_shallow_tile(void *state, int64_t tile);
+void ww_shallow_settle(void *state);
+const double *ww_shallow_tile(void *state, int worker, int64_t tile);
 void ww_shallow_put_tile(void *state, int64_t tile, const double *values);
 const double *ww_shallow_output_weights(void *state);
 double *ww_shallow_output_storage(void *state);

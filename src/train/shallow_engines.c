@@ -27,6 +27,7 @@
         .create = create_##name_,                                                                  \
         .destroy = ww_shallow_destroy,                                                             \
         .step = ww_shallow_step,                                                                   \
+        .settle = ww_shallow_settle,                                                               \
         .tile = ww_shallow_tile,                                                                   \
         .put_tile = ww_shallow_put_tile,                                                           \
         .output_weights = ww_shallow_output_weights,                                               \

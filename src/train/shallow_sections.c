@@ -184,7 +184,7 @@ static void find_ranges(void *context, int worker, int64_t tile)
     if (output_columns(problem) == 0)
         return;
     double *values = values_of(at, worker);
-    const void *weights = self->keeper->tile(self->kept, rows);
+    const void *weights = self->keeper->tile(self->kept, worker, rows);
     double longest = 0.0; // squared
     self->methods->widen(weights, rows.units * problem->dimension, values);
     for (int64_t i = 0; i < rows.units; i++) {

@@ -95,11 +95,21 @@ static void free_kept(kept_state *kept)
     free(kept->tally);
 }
 
-// Goes on from step `stop` in a new engine. All that is kept after 333 steps has the same bits, and
-// those of an engine that was looked at.
-static void restart_and_compare(const char *const *settings, size_t count, int64_t classes)
+enum { STOPS = 7 };
+
+// Steps of a run, and those at which it stops: engines collect up to 128 small batches, and nothing
+// of full ones, which take longer.
+typedef struct course {
+    int64_t end, stops[STOPS];
+} course;
+static const course small_batches = {333, {0, 1, 127, 128, 129, 200, 332}};
+static const course full_batches = {30, {0, 1, 2, 7, 8, 9, 29}};
+
+// Goes on from each stop in a new engine. All that is kept at the end has the same bits, and those
+// of an engine that was looked at.
+static void restart_and_compare(const char *const *settings, size_t count, int64_t classes,
+                                const course *along)
 {
-    enum { END = 333 };
     small_problem small;
     ww_error error = {0};
     if (!small_problem_make(&small, MPI_COMM_SELF, settings, count, 60, 20, 11, classes, &error))
@@ -109,19 +119,19 @@ static void restart_and_compare(const char *const *settings, size_t count, int64
         small_separate(&small, separator, margins, false);
     ww_engine *whole = NULL;
     assert_int_equal(ww_engine_create(&small.problem, &whole, &error), WW_OK);
-    make_steps(whole, END, false);
+    make_steps(whole, along->end, false);
     kept_state expected = keep(whole, &small.problem);
     ww_engine_free(whole);
-    static const int64_t stops[] = {0, 1, 127, 128, 129, 200, END - 1};
-    for (size_t i = 0; i < sizeof stops / sizeof stops[0]; i++) {
+    for (int i = 0; i < STOPS; i++) {
+        const int64_t stop = along->stops[i];
         ww_engine *first = NULL, *second = NULL;
         assert_int_equal(ww_engine_create(&small.problem, &first, &error), WW_OK);
         assert_int_equal(ww_engine_create(&small.problem, &second, &error), WW_OK);
-        make_steps(first, stops[i], true);
+        make_steps(first, stop, true);
         kept_state kept = keep(first, &small.problem);
-        put_back(second, &small.problem, &kept, stops[i]);
-        make_steps(first, END, true);
-        make_steps(second, END, false);
+        put_back(second, &small.problem, &kept, stop);
+        make_steps(first, along->end, true);
+        make_steps(second, along->end, false);
         kept_state found[2] = {keep(first, &small.problem), keep(second, &small.problem)};
         for (int which = 0; which < 2; which++) {
             assert_same(&found[which], &expected, &small.problem);
@@ -138,7 +148,8 @@ static void restart_and_compare(const char *const *settings, size_t count, int64
 #define RESTART(classes, ...)                                                                      \
     for (int engine = 0; engine < ENGINES; engine++) {                                             \
         const char *const settings[] = {engines[engine], __VA_ARGS__};                             \
-        restart_and_compare(settings, sizeof settings / sizeof settings[0], classes);              \
+        restart_and_compare(settings, sizeof settings / sizeof settings[0], classes,               \
+                            &small_batches);                                                       \
     }
 
 static void test_restarts_in_the_middle(void **state)
@@ -155,8 +166,6 @@ static void test_restarts_in_the_middle(void **state)
     RESTART(3, "network.width=150", "data.train=60", "training.batch=4", "precision=single",
             "network.train_output=true")
 }
-
-// ---- antisymmetric pairs ------------------------------------------------------------------------
 
 // Full batches, by the engines that make them: their numbers at a stop are those of another kind.
 static void test_restarts_of_full_batches(void **state)
@@ -180,11 +189,13 @@ static void test_restarts_of_full_batches(void **state)
                                          "training.method=gd"};
             const char *const outputs[] = {engines[engine], precision, "data.train=60",
                                            "network.width=150", "training.method=gd"};
-            restart_and_compare(relu, 8, 2);
-            restart_and_compare(leaky, 8, 2);
-            restart_and_compare(outputs, 5, 3);
+            restart_and_compare(relu, 8, 2, &full_batches);
+            restart_and_compare(leaky, 8, 2, &full_batches);
+            restart_and_compare(outputs, 5, 3, &full_batches);
         }
 }
+
+// ---- antisymmetric pairs ------------------------------------------------------------------------
 
 static void test_pairs_begin_at_zero(void **state)
 {
@@ -219,8 +230,7 @@ static void test_pairs_begin_at_zero(void **state)
         }
 }
 
-// ---- rest at margins of 1
-// ------------------------------------------------------------------------
+// ---- rest at margins of 1 -----------------------------------------------------------------------
 
 // Margins that are 1 up to rounding: an end is found all the same, and it is one.
 static void test_rest_near_one(void **state)
