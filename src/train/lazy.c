@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ARRAYS = 13, PACKED = 48 };
+enum { ARRAYS = 12, PACKED = 48 };
 
 static bool has_slope(const ww_problem *problem)
 {
@@ -26,16 +26,25 @@ static bool has_slope(const ww_problem *problem)
 }
 
 // Words of a step: of products, of what changes do, where there is a slope of active units, and
-// these.
+// these; or of outputs.
 static int64_t most_words(const ww_problem *problem)
 {
-    return (WW_LAZY_MOST_SLICES + 3) * problem->data->train.count + WW_LAZY_WORDS;
+    const int64_t n = problem->data->train.count;
+    const int64_t outputs = (int64_t)ww_output_sum_words(problem, n);
+    const int64_t moves = (WW_LAZY_MOST_SLICES + 3) * n;
+    return (outputs > moves ? outputs : moves) + WW_LAZY_WORDS;
 }
 
+static int64_t packed_patterns(const ww_problem *problem)
+{
+    return (problem->data->train.count + PACKED - 1) / PACKED;
+}
+
+// Offsets, patterns, and P, unless it follows from the weights.
 static int64_t kept_columns(const ww_problem *problem)
 {
     const int64_t n = problem->data->train.count;
-    return n + (n + PACKED - 1) / PACKED;
+    return n + packed_patterns(problem) + (ww_lazy_full_keeps_weights(problem) ? 0 : n);
 }
 
 static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
@@ -52,7 +61,6 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
         {offsetof(ww_lazy, before), n, sizeof(double), what},
         {offsetof(ww_lazy, gradients), n, sizeof(double), what},
         {offsetof(ww_lazy, moves), n, sizeof(double), what},
-        {offsetof(ww_lazy, partial), n, sizeof(double), what},
         {offsetof(ww_lazy, sums), (size_t)most_words(problem), sizeof(int64_t), what},
         {offsetof(ww_lazy, indices), n, sizeof(int64_t), what},
         {offsetof(ww_lazy, labels), n, sizeof(int64_t), what},
@@ -77,7 +85,7 @@ static ww_engine_cost cost(const ww_problem *problem)
         .work = ww_lazy_pairs_bytes(problem) - weights + ww_lazy_counts_bytes(problem) +
                 ww_lazy_course_bytes(problem) + ww_lazy_scan_bytes(problem) +
                 ww_allocation_bytes(list, ARRAYS) + ww_batches_bytes(problem) +
-                ww_output_sum_bytes(problem, n) +
+                ww_lazy_full_bytes(problem) +
                 ww_panel_inputs_bytes(false, WW_FOR_SUMS, n, problem->dimension),
         // A window takes some n additions for each pair, and some ten steps at least.
         .step_flops = pairs * (double)n / 20.0,
@@ -87,19 +95,18 @@ static ww_engine_cost cost(const ww_problem *problem)
 static void destroy(void *state)
 {
     ww_lazy *self = state;
+    ww_lazy_full_free(&self->full);
     ww_lazy_scan_free(&self->scan);
     ww_lazy_course_free(&self->course);
     ww_lazy_counts_free(&self->counts);
     ww_lazy_pairs_free(&self->pairs);
     ww_batches_free(self->batches);
-    ww_output_sum_free(&self->sum);
     ww_panel_inputs_free(&self->inputs);
     free(self->outputs);
     free(self->factors);
     free(self->before);
     free(self->gradients);
     free(self->moves);
-    free(self->partial);
     free(self->sums);
     free(self->indices);
     free(self->labels);
@@ -145,12 +152,12 @@ static ww_status make(ww_lazy *self, ww_error *error)
     list_arrays(problem, list);
     WW_TRY(ww_allocate_all(self, list, ARRAYS, error));
     WW_TRY(ww_batches_create(problem, &self->batches, error));
-    WW_TRY(ww_output_sum_create(&self->sum, problem, n, error));
     WW_TRY(ww_lazy_pairs_create(problem, &self->pairs, error));
     WW_TRY(ww_lazy_counts_create(&self->pairs, &self->counts, error));
     const double curvature = find_curvature(self, &problem->data->train);
     WW_TRY(ww_lazy_course_create(&self->pairs, curvature, &self->course, error));
     WW_TRY(ww_lazy_scan_create(&self->pairs, &self->course, &self->scan, error));
+    WW_TRY(ww_lazy_full_create(&self->pairs, self->scan.values, &self->full, error));
     ww_initial_output_weights(&problem->initial, 0, 1, &self->course.scale);
     self->course.scale = fabs(self->course.scale);
     self->course.past.density = find_density(problem);
@@ -207,6 +214,14 @@ static ww_status step(void *state, int64_t number, int64_t request, int64_t *req
     return WW_OK;
 }
 
+// Full steps leave the pending update for the next one.
+static void settle(void *state)
+{
+    ww_lazy *self = state;
+    if (self->pairs.is_full)
+        ww_lazy_full_move(&self->full, self->factors);
+}
+
 static ww_rows rows_of(const ww_lazy *self, int64_t tile)
 {
     const int64_t local_tile = tile - self->problem->tiling.first_tile;
@@ -222,6 +237,8 @@ static const double *tile_of(void *state, int worker, int64_t tile)
     const int64_t units = problem->tiling.tile_units;
     double *values = self->tile + worker * units * problem->dimension;
     double *coefficients = self->coefficients + worker * units * self->samples;
+    if (self->pairs.is_full && self->full.by_weights)
+        return self->full.values + rows.first * problem->dimension;
     ww_initial_hidden_weights(&problem->initial, problem->tiling.first_unit + rows.first,
                               rows.units, values);
     ww_lazy_coefficients(&self->pairs, rows, coefficients);
@@ -229,12 +246,15 @@ static const double *tile_of(void *state, int worker, int64_t tile)
     return values;
 }
 
-// The weights follow from what is kept.
+// The weights follow from what is kept, unless full steps keep them.
 static void put_tile(void *state, int64_t tile, const double *values)
 {
-    (void)state;
-    (void)tile;
-    (void)values;
+    ww_lazy *self = state;
+    const ww_rows rows = rows_of(self, tile);
+    const int64_t d = self->problem->dimension;
+    if (self->full.by_weights)
+        memcpy(self->full.values + rows.first * d, values,
+               (size_t)(rows.units * d) * sizeof *values);
 }
 
 static const double *output_weights(void *state)
@@ -249,22 +269,27 @@ static double *output_storage(void *state)
     return self->pairs.scales;
 }
 
-// Offsets of a tile, and its patterns, PACKED bits a number.
+// Where P of a unit is while steps are full ones; NULL: it is not kept.
+static double *places_of(const ww_lazy *self, int64_t unit)
+{
+    return self->full.by_weights ? NULL : self->full.values + unit * self->full.columns;
+}
+
+// Offsets of a tile, its patterns, PACKED bits a number, and P.
 static const double *kept_tile(void *state, int64_t step_number, int64_t tile)
 {
     ww_lazy *self = state;
     const ww_rows rows = rows_of(self, tile);
     const int64_t n = self->samples, columns = kept_columns(self->problem);
     (void)step_number;
+    settle(self);
     memset(self->tile, 0, (size_t)(rows.units * columns) * sizeof *self->tile);
     for (int64_t unit = 0; unit < rows.units; unit++) {
-        const ww_lazy_unit *of = &self->pairs.units[rows.first + unit];
+        const double *places = places_of(self, rows.first + unit);
         double *row = self->tile + unit * columns;
-        for (int32_t k = 0; k < of->count; k++)
-            row[of->offsets[k].sample] = of->offsets[k].value;
-        for (int64_t j = 0; j < n; j++)
-            if (ww_lazy_is_active(&self->pairs, rows.first + unit, j))
-                row[n + j / PACKED] += ldexp(1.0, (int)(j % PACKED));
+        ww_lazy_get_unit(&self->pairs, rows.first + unit, row, PACKED);
+        if (self->pairs.is_full && places != NULL)
+            memcpy(row + n + packed_patterns(self->problem), places, (size_t)n * sizeof *row);
     }
     return self->tile;
 }
@@ -273,14 +298,19 @@ static void put_kept_tile(void *state, int64_t tile, const double *values)
 {
     ww_lazy *self = state;
     const ww_rows rows = rows_of(self, tile);
-    const int64_t columns = kept_columns(self->problem);
-    for (int64_t unit = 0; unit < rows.units; unit++)
-        ww_lazy_put_unit(&self->pairs, rows.first + unit, values + unit * columns, PACKED);
+    const int64_t n = self->samples, columns = kept_columns(self->problem);
+    for (int64_t unit = 0; unit < rows.units; unit++) {
+        double *places = places_of(self, rows.first + unit);
+        const double *row = values + unit * columns;
+        ww_lazy_put_unit(&self->pairs, rows.first + unit, row, PACKED);
+        if (places != NULL)
+            memcpy(places, row + n + packed_patterns(self->problem), (size_t)n * sizeof *row);
+    }
 }
 
 static size_t words(const ww_problem *problem)
 {
-    return 3 * (size_t)problem->data->train.count;
+    return 3 * (size_t)problem->data->train.count + 2;
 }
 
 static void save_words(void *state, double *values)
@@ -290,6 +320,8 @@ static void save_words(void *state, double *values)
     memcpy(values, self->outputs, n * sizeof *values);
     memcpy(values + n, self->factors, n * sizeof *values);
     memcpy(values + 2 * n, self->pairs.totals, n * sizeof *values);
+    values[3 * n] = self->pairs.is_full ? 1.0 : 0.0;
+    values[3 * n + 1] = self->full.changes;
 }
 
 static void load_words(void *state, const double *values)
@@ -299,6 +331,8 @@ static void load_words(void *state, const double *values)
     memcpy(self->outputs, values, n * sizeof *values);
     memcpy(self->factors, values + n, n * sizeof *values);
     memcpy(self->pairs.totals, values + 2 * n, n * sizeof *values);
+    self->was_full = values[3 * n] != 0.0;
+    self->full.changes = values[3 * n + 1];
 }
 
 static void restored(void *state, int64_t step_number, bool has_kept)
@@ -310,6 +344,10 @@ static void restored(void *state, int64_t step_number, bool has_kept)
     for (int64_t j = 0; j < self->samples; j++)
         self->before[j] = self->pairs.totals[j] - self->factors[j];
     ww_lazy_pairs_refresh(&self->pairs);
+    self->full.has_moved = true; // those that were put
+    ww_error ignored = {0};
+    if (!self->was_full && ww_lazy_full_leave(&self->full, &ignored) != WW_OK)
+        self->pairs.is_short = true; // told by the next step
 }
 
 const ww_engine_methods ww_engine_lazy = {
@@ -318,6 +356,7 @@ const ww_engine_methods ww_engine_lazy = {
     .create = create,
     .destroy = destroy,
     .step = step,
+    .settle = settle,
     .tile = tile_of,
     .put_tile = put_tile,
     .output_weights = output_weights,

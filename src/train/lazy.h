@@ -2,6 +2,7 @@
 #ifndef WIDTHWISE_TRAIN_LAZY_H
 #define WIDTHWISE_TRAIN_LAZY_H
 
+#include "train/lazy_full.h"
 #include "train/lazy_scan.h"
 #include "train/output_sum.h"
 
@@ -17,6 +18,7 @@ enum {
     WW_LAZY_FAILED,
     WW_LAZY_REQUESTS,
     WW_LAZY_LOOKS,
+    WW_LAZY_CHANGES,
     WW_LAZY_FOLDS,
     WW_LAZY_WORDS
 };
@@ -27,20 +29,20 @@ typedef struct ww_lazy {
     ww_lazy_counts counts;
     ww_lazy_course course;
     ww_lazy_scan scan;
+    ww_lazy_full full;
     ww_batches *batches;
     ww_sum_format format; ///< of what changes do to the outputs
-    ww_output_sum sum;    ///< of the outputs at the start
     int64_t samples, words;
     bool has_outputs; ///< those of the step before are there, and its update is pending
     bool has_window;
     bool has_counts;
+    bool was_full;             ///< steps were full ones in what has been put
     double *outputs;           ///< u [n]
     double *factors;           ///< f [n], of the pending update
     double *before;            ///< R before it [n]
     double *gradients;         ///< [n]
     double *moves;             ///< [n]
-    double *partial;           ///< [n]
-    int64_t *sums;             ///< [words]
+    int64_t *sums;             ///< [words], or those of all outputs
     int64_t *indices, *labels; ///< [n]
     double *targets;           ///< [n]
     ww_lazy_entry *work;       ///< [room], the pairs of a step, by sample

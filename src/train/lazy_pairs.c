@@ -1,10 +1,12 @@
 #include "train/lazy_pairs.h"
 
+#include "train/activations.h"
 #include "train/keeper.h"
 #include "train/moves.h"
 #include "train/panel_inputs.h"
 #include "widthwise/memory.h"
 
+#include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +54,7 @@ int64_t ww_lazy_pairs_weight_bytes(const ww_problem *problem)
 // What pairs are made of at the start.
 typedef struct beginning {
     ww_lazy_pairs *pairs;
+    bool sees;              // their patterns too
     ww_panel_inputs inputs; // X
 } beginning;
 
@@ -65,15 +68,15 @@ static void put_tile(void *state, ww_rows tile, const double *values)
         const double *from = self->tile + unit * n;
         uint64_t *patterns = self->patterns + (tile.first + unit) * self->words;
         memcpy(self->start + (tile.first + unit) * self->stride, from, (size_t)n * sizeof *from);
-        for (int64_t j = 0; j < n; j++)
+        for (int64_t j = 0; begins->sees && j < n; j++)
             patterns[j / WORD] |= (uint64_t)(from[j] >= 0.0) << j % WORD;
     }
 }
 
-static ww_status begin(ww_lazy_pairs *self, ww_error *error)
+static ww_status begin(ww_lazy_pairs *self, bool sees, ww_error *error)
 {
     const ww_problem *problem = self->problem;
-    beginning begins = {.pairs = self};
+    beginning begins = {.pairs = self, .sees = sees};
     ww_status status = ww_panel_inputs_create(false, WW_FOR_PRODUCTS, self->samples,
                                               problem->dimension, &begins.inputs, error);
     if (status == WW_OK) {
@@ -110,7 +113,7 @@ ww_status ww_lazy_pairs_create(const ww_problem *problem, ww_lazy_pairs *pairs, 
     make_products(pairs);
     ww_initial_output_weights(&problem->initial, problem->tiling.first_unit,
                               problem->tiling.local_units, pairs->scales);
-    return begin(pairs, error);
+    return begin(pairs, true, error);
 }
 
 void ww_lazy_pairs_free(ww_lazy_pairs *pairs)
@@ -266,25 +269,102 @@ ww_status ww_lazy_change(ww_lazy_pairs *pairs, int64_t unit, int64_t sample,
     return WW_OK;
 }
 
+void ww_lazy_get_unit(const ww_lazy_pairs *pairs, int64_t unit, double *values, int packed)
+{
+    const int64_t n = pairs->samples;
+    const ww_lazy_unit *of = &pairs->units[unit];
+    memset(values, 0, (size_t)(n + (n + packed - 1) / packed) * sizeof *values);
+    if (pairs->is_full)
+        memcpy(values, pairs->start + unit * pairs->stride, (size_t)n * sizeof *values);
+    for (int32_t k = 0; k < of->count; k++)
+        values[of->offsets[k].sample] = of->offsets[k].value;
+    for (int64_t j = 0; j < n; j++)
+        if (ww_lazy_is_active(pairs, unit, j))
+            values[n + j / packed] += ldexp(1.0, (int)(j % packed));
+}
+
 void ww_lazy_put_unit(ww_lazy_pairs *pairs, int64_t unit, const double *values, int packed)
 {
     const int64_t n = pairs->samples;
-    ww_lazy_unit *of = &pairs->units[unit];
     uint64_t *patterns = pairs->patterns + unit * pairs->words;
-    of->count = 0;
+    pairs->is_full = true;
+    memcpy(pairs->start + unit * pairs->stride, values, (size_t)n * sizeof *values);
     for (int64_t word = 0; word < pairs->words; word++)
         patterns[word] = 0;
     for (int64_t j = 0; j < n; j++) {
         const uint64_t bits = (uint64_t)values[n + j / packed];
         patterns[j / WORD] |= (bits >> j % packed & 1) << j % WORD;
-        if (values[j] == 0.0)
-            continue;
-        ww_error error = {0};
-        if (make_room(of, &error) == WW_OK)
-            of->offsets[of->count++] = (ww_lazy_offset){.sample = (int32_t)j, .value = values[j]};
-        else
-            pairs->is_short = true;
     }
+}
+
+void ww_lazy_spread_offsets(ww_lazy_pairs *pairs)
+{
+    for (int64_t unit = 0; unit < pairs->problem->tiling.local_units; unit++) {
+        ww_lazy_unit *of = &pairs->units[unit];
+        double *row = pairs->start + unit * pairs->stride;
+        memset(row, 0, (size_t)pairs->stride * sizeof *row);
+        for (int32_t k = 0; k < of->count; k++)
+            row[of->offsets[k].sample] = of->offsets[k].value;
+        free(of->offsets);
+        *of = (ww_lazy_unit){0};
+    }
+    pairs->is_full = true;
+}
+
+// Those of one unit that are not 0, from all.
+static ww_status gather_unit(ww_lazy_pairs *pairs, int64_t unit, ww_error *error)
+{
+    const double *row = pairs->start + unit * pairs->stride;
+    ww_lazy_unit *of = &pairs->units[unit];
+    int32_t count = 0;
+    for (int64_t j = 0; j < pairs->samples; j++)
+        count += row[j] != 0.0;
+    if (count == 0)
+        return WW_OK;
+    of->offsets = malloc((size_t)count * sizeof *of->offsets);
+    if (of->offsets == NULL)
+        return lack_room(error);
+    of->room = count;
+    for (int64_t j = 0; j < pairs->samples; j++)
+        if (row[j] != 0.0)
+            of->offsets[of->count++] = (ww_lazy_offset){.sample = (int32_t)j, .value = row[j]};
+    return WW_OK;
+}
+
+ww_status ww_lazy_gather_offsets(ww_lazy_pairs *pairs, ww_error *error)
+{
+    pairs->is_full = false;
+    for (int64_t unit = 0; unit < pairs->problem->tiling.local_units; unit++)
+        WW_TRY(gather_unit(pairs, unit, error));
+    return begin(pairs, false, error);
+}
+
+// The changes of a word of patterns.
+static int64_t change_word(uint64_t *patterns, uint64_t now, const double *totals, double *offsets)
+{
+    const uint64_t changed = now ^ *patterns;
+    *patterns = now;
+    for (uint64_t bits = changed; bits != 0; bits &= bits - 1) {
+        const int bit = __builtin_ctzll(bits);
+        offsets[bit] += (now >> bit & 1) != 0 ? -totals[bit] : totals[bit];
+    }
+    return __builtin_popcountll(changed);
+}
+
+int64_t ww_lazy_see(ww_lazy_pairs *pairs, int64_t unit, const uint8_t *active)
+{
+    uint64_t *patterns = pairs->patterns + unit * pairs->words;
+    double *offsets = pairs->start + unit * pairs->stride;
+    int64_t changes = 0;
+    for (int64_t word = 0; word < pairs->words; word++) {
+        const int64_t first = word * WORD;
+        uint64_t now = 0;
+        const int64_t left = pairs->samples - first;
+        ww_pack_patterns(active + first, 1, left < WORD ? left : WORD, (uint8_t *)&now,
+                         (int64_t)sizeof now);
+        changes += change_word(&patterns[word], now, pairs->totals + first, offsets + first);
+    }
+    return changes;
 }
 
 void ww_lazy_coefficients(const ww_lazy_pairs *pairs, ww_rows tile, double *coefficients)
@@ -294,10 +374,13 @@ void ww_lazy_coefficients(const ww_lazy_pairs *pairs, ww_rows tile, double *coef
     for (int64_t unit = 0; unit < tile.units; unit++) {
         const int64_t number = tile.first + unit;
         const ww_lazy_unit *of = &pairs->units[number];
+        const double *offsets = pairs->start + number * pairs->stride;
         double *row = coefficients + unit * n;
         for (int64_t j = 0; j < n; j++)
             row[j] =
                 ww_lazy_is_active(pairs, number, j) ? pairs->totals[j] : slope * pairs->totals[j];
+        for (int64_t j = 0; pairs->is_full && j < n; j++)
+            row[j] += (1.0 - slope) * offsets[j];
         for (int32_t k = 0; k < of->count; k++)
             row[of->offsets[k].sample] += (1.0 - slope) * of->offsets[k].value;
         for (int64_t j = 0; j < n; j++)

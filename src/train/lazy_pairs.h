@@ -36,6 +36,7 @@ typedef struct ww_lazy_pairs {
     int64_t samples;     ///< n
     int64_t stride;      ///< n rounded up to whole words of patterns; numbers beyond n are 0
     int64_t words;       ///< of the patterns of a unit
+    bool is_full;        ///< steps are full ones (lazy_full.h): offsets of all pairs are in `start`
     double *start;       ///< p(0) [local units, stride]
     uint64_t *patterns;  ///< [local units, words], a bit a sample
     ww_lazy_unit *units; ///< [local units]
@@ -82,8 +83,18 @@ ww_status ww_lazy_change(ww_lazy_pairs *pairs, int64_t unit, int64_t sample,
 /// Whether all that was put is there. WW_FAILED: memory was short.
 ww_status ww_lazy_pairs_check(const ww_lazy_pairs *pairs, ww_error *error);
 
-/// Offsets of a unit [n], and then its patterns, `packed` bits a number.
+/// Offsets of a unit [n], and then its patterns, `packed` bits a number: out of it; and back, of
+/// all units, as they are while steps are full ones.
+void ww_lazy_get_unit(const ww_lazy_pairs *pairs, int64_t unit, double *values, int packed);
 void ww_lazy_put_unit(ww_lazy_pairs *pairs, int64_t unit, const double *values, int packed);
+
+/// Full steps begin: the offsets of all pairs take the place of p(0); and they are over: p(0) is
+/// made anew. WW_FAILED: memory is short.
+void ww_lazy_spread_offsets(ww_lazy_pairs *pairs);
+ww_status ww_lazy_gather_offsets(ww_lazy_pairs *pairs, ww_error *error);
+
+/// While steps are full ones: patterns of a unit become these, active [n]; how many have changed.
+int64_t ww_lazy_see(ww_lazy_pairs *pairs, int64_t unit, const uint8_t *active);
 
 /// Coefficients of a tile, so that W = W(0) + C X: [units, n], into `coefficients`.
 void ww_lazy_coefficients(const ww_lazy_pairs *pairs, ww_rows tile, double *coefficients);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ARRAYS = 9, WORD = 64, GROUP = 8 };
+enum { ARRAYS = 8, WORD = 64, GROUP = 8 };
 
 static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
 {
@@ -20,8 +20,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     const size_t units = (size_t)problem->tiling.local_units;
     const size_t tile = (size_t)problem->tiling.tile_units;
     const ww_allocation arrays[ARRAYS] = {
-        {offsetof(ww_lazy_scan, places), units * stride, sizeof(float), what},
-        {offsetof(ww_lazy_scan, courses), units * stride, sizeof(float), what},
+        {offsetof(ww_lazy_scan, values), units * stride, sizeof(double), what},
         {offsetof(ww_lazy_scan, rows), units, sizeof(ww_lazy_row), what},
         {offsetof(ww_lazy_scan, scales), units, sizeof(float), what},
         {offsetof(ww_lazy_scan, buckets), WW_LAZY_MOST_STEPS + 1, sizeof(ww_lazy_bucket), what},
@@ -54,6 +53,8 @@ ww_status ww_lazy_scan_create(ww_lazy_pairs *pairs, const ww_lazy_course *course
     ww_allocation list[ARRAYS];
     list_arrays(problem, list);
     WW_TRY(ww_allocate_all(scan, list, ARRAYS, error));
+    scan->places = (float *)scan->values;
+    scan->courses = scan->places + problem->tiling.local_units * pairs->stride;
     for (int64_t unit = 0; unit < problem->tiling.local_units; unit++)
         scan->scales[unit] = (float)pairs->scales[unit];
     WW_TRY(ww_panel_inputs_create(true, WW_FOR_SUMS, block, pairs->stride, &scan->inputs, error));
@@ -66,8 +67,7 @@ void ww_lazy_scan_free(ww_lazy_scan *scan)
         free(scan->buckets[k].entries);
     ww_panel_inputs_free(&scan->inputs);
     ww_panel_inputs_free(&scan->fine);
-    free(scan->places);
-    free(scan->courses);
+    free(scan->values);
     free(scan->rows);
     free(scan->scales);
     free(scan->buckets);

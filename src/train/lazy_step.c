@@ -9,34 +9,55 @@
 #include <stdlib.h>
 #include <string.h>
 
-// What the units of a tile add to the outputs at the start. Partners cancel before anything is
-// added to them.
-static void add_start(ww_lazy *self, ww_rows tile)
+// All outputs on all samples, as words: self->sums begins with them.
+static ww_output_sum begin_outputs(ww_lazy *self)
 {
-    const ww_lazy_pairs *pairs = &self->pairs;
-    const double slope = self->problem->negative_slope;
-    const int64_t n = self->samples, stride = pairs->stride;
-    memset(self->partial, 0, (size_t)n * sizeof *self->partial);
-    for (int64_t unit = tile.first; unit < tile.first + tile.units; unit += 2) {
-        const int64_t partner = unit + 1 < tile.first + tile.units ? unit + 1 : unit;
-        const double *one = pairs->start + unit * stride, *other = pairs->start + partner * stride;
-        const double a = pairs->scales[unit];
-        const double b = partner > unit ? pairs->scales[partner] : 0.0;
-        for (int64_t j = 0; j < n; j++)
-            self->partial[j] += a * (one[j] >= 0.0 ? one[j] : slope * one[j]) +
-                                b * (other[j] >= 0.0 ? other[j] : slope * other[j]);
-    }
-    for (int64_t start = 0; start < n; start += WW_SAMPLE_BLOCK)
-        ww_output_sum_add(&self->sum, start, ww_block_size(n, start), self->partial + start);
+    const size_t words = ww_output_sum_words(self->problem, self->samples);
+    ww_output_sum sum = {0};
+    memset(self->sums, 0, (words + WW_LAZY_WORDS) * sizeof *self->sums);
+    ww_output_sum_place(&sum, self->problem, self->samples, self->sums);
+    return sum;
 }
 
 ww_status ww_lazy_find_first_outputs(ww_lazy *self, int64_t request, int64_t *requests,
                                      ww_error *error)
 {
-    ww_output_sum_clear(&self->sum);
-    for (int64_t tile = 0; tile < self->problem->tiling.local_tiles; tile++)
-        add_start(self, ww_tile_rows(self->problem, tile));
-    return ww_output_sum_finish(&self->sum, request, requests, self->outputs, error);
+    ww_output_sum sum = begin_outputs(self);
+    ww_lazy_full_start(&self->full, &sum);
+    return ww_output_sum_finish(&sum, request, requests, self->outputs, error);
+}
+
+// A step in which all pairs are looked at. One Allreduce.
+static ww_status make_full_step(ww_lazy *self, int64_t request, int64_t *requests, ww_error *error)
+{
+    ww_status status = ww_lazy_pairs_check(&self->pairs, error);
+    const size_t words = ww_output_sum_words(self->problem, self->samples);
+    ww_output_sum sum = begin_outputs(self);
+    int64_t *rest = self->sums + words;
+    ww_lazy_full_move(&self->full, self->factors);
+    ww_lazy_full_look(&self->full, &sum, &rest[WW_LAZY_CHANGES]);
+    rest[WW_LAZY_FAILED] = status != WW_OK;
+    rest[WW_LAZY_REQUESTS] = request;
+    WW_TRY(ww_sum_words(self->problem->parallel, self->sums, words + WW_LAZY_WORDS, error));
+    if (rest[WW_LAZY_FAILED] > 0)
+        return ww_agree(self->problem->parallel, status, error);
+    if (requests != NULL)
+        *requests = rest[WW_LAZY_REQUESTS];
+    ww_lazy_full_count(&self->full, rest[WW_LAZY_CHANGES]);
+    return ww_output_sum_take(&sum, self->outputs, error);
+}
+
+// To full steps or back from them, as the changes so far advise.
+static ww_status choose_steps(ww_lazy *self, ww_error *error)
+{
+    const bool wants_full = ww_lazy_full_is_less(&self->full);
+    if (wants_full == self->pairs.is_full)
+        return WW_OK;
+    self->has_window = self->has_counts = false;
+    if (!wants_full)
+        return ww_agree(self->problem->parallel, ww_lazy_full_leave(&self->full, error), error);
+    ww_lazy_full_enter(&self->full);
+    return WW_OK;
 }
 
 // P of all pairs is made anew, and max |P| of all ranks is known again: twice that, for rows that
@@ -225,8 +246,11 @@ ww_status ww_lazy_move_outputs(ww_lazy *self, int64_t step, int64_t request, int
 {
     const ww_problem *problem = self->problem;
     int64_t *rest = self->sums + self->words - WW_LAZY_WORDS;
-    memset(self->sums, 0, (size_t)self->words * sizeof *self->sums);
     ww_status status = ww_lazy_pairs_check(&self->pairs, error);
+    WW_TRY(choose_steps(self, error));
+    if (self->pairs.is_full)
+        return make_full_step(self, request, requests, error);
+    memset(self->sums, 0, (size_t)self->words * sizeof *self->sums);
     if (!self->has_window || !ww_lazy_course_holds(&self->course, self->before, self->factors)) {
         WW_TRY(begin_window(self, step, error));
         if (status == WW_OK)
@@ -235,6 +259,7 @@ ww_status ww_lazy_move_outputs(ww_lazy *self, int64_t step, int64_t request, int
     self->course.at++;
     if (status == WW_OK)
         status = find_words(self, error);
+    rest[WW_LAZY_CHANGES] = self->change_count;
     rest[WW_LAZY_FAILED] = status != WW_OK;
     rest[WW_LAZY_REQUESTS] = request;
     WW_TRY(ww_sum_words(problem->parallel, self->sums, (size_t)self->words, error));
@@ -246,6 +271,7 @@ ww_status ww_lazy_move_outputs(ww_lazy *self, int64_t step, int64_t request, int
         return ww_output_sum_fail(problem, error);
     self->window_looks += (double)rest[WW_LAZY_LOOKS];
     self->window_folds += (double)rest[WW_LAZY_FOLDS];
+    ww_lazy_full_count(&self->full, rest[WW_LAZY_CHANGES]);
     take_words(self);
     return WW_OK;
 }

@@ -2,6 +2,7 @@
 // rank alone.
 
 #include "outcome.h"
+#include "train/lazy_full.h"
 
 enum { WIDTH = 700, DIMENSION = 9, STEPS = 12, EVERY = 4 };
 
@@ -59,6 +60,16 @@ static void test_squared_loss_of_pairs(void **state)
     compare(arrays, 5);
 }
 
+// By windows, by full steps, and by whichever changes of patterns advise.
+static void compare_lazy(const char *const *settings, size_t count)
+{
+    const double prices[] = {0.0, INFINITY, 1.0};
+    for (int i = 0; i < 3; i++) {
+        ww_lazy_set_price(prices[i]);
+        compare_of(2, settings, count);
+    }
+}
+
 static void test_lazy(void **state)
 {
     (void)state;
@@ -69,14 +80,14 @@ static void test_lazy(void **state)
                                  "training.rate=0.02",
                                  "measure.quantities=[all]",
                                  "measure.final=[all]"};
-    compare_of(2, pairs, 7);
+    compare_lazy(pairs, 7);
     const char *const leaky[] = {"training.engine=lazy",
                                  "model=arora",
                                  "network={width: 700, activation: {kind: leaky-relu, slope: 0.2}}",
                                  "data.train=60",
                                  "training.rate=0.01",
                                  "measure.quantities=[loss, distance]"};
-    compare_of(2, leaky, 6);
+    compare_lazy(leaky, 6);
 }
 
 enum { ENGINES = 3 };

@@ -3,6 +3,7 @@
 
 #include "cmocka_all.h"
 #include "small_problem.h"
+#include "train/lazy_full.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -100,10 +101,12 @@ enum { STOPS = 7 };
 // Steps of a run, and those at which it stops: engines collect up to 128 small batches, and nothing
 // of full ones, which take longer.
 typedef struct course {
-    int64_t end, stops[STOPS];
+    int64_t dimension, end, stops[STOPS];
 } course;
-static const course small_batches = {333, {0, 1, 127, 128, 129, 200, 332}};
-static const course full_batches = {30, {0, 1, 2, 7, 8, 9, 29}};
+enum { DIMENSION = 11, MANY_INPUTS = 40 };
+static const course small_batches = {DIMENSION, 333, {0, 1, 127, 128, 129, 200, 332}};
+static const course full_batches = {DIMENSION, 30, {0, 1, 2, 7, 8, 9, 29}};
+static const course many_inputs = {MANY_INPUTS, 30, {0, 1, 2, 7, 8, 9, 29}};
 
 // Goes on from each stop in a new engine. All that is kept at the end has the same bits, and those
 // of an engine that was looked at.
@@ -112,9 +115,10 @@ static void restart_and_compare(const char *const *settings, size_t count, int64
 {
     small_problem small;
     ww_error error = {0};
-    if (!small_problem_make(&small, MPI_COMM_SELF, settings, count, 60, 20, 11, classes, &error))
+    if (!small_problem_make(&small, MPI_COMM_SELF, settings, count, 60, 20, along->dimension,
+                            classes, &error))
         fail_msg("%s", error.message);
-    double separator[11], margins[60];
+    double separator[DIMENSION], margins[60];
     if (small.problem.config->loss == WW_LOSS_HINGE)
         small_separate(&small, separator, margins, false);
     ww_engine *whole = NULL;
@@ -192,6 +196,31 @@ static void test_restarts_of_full_batches(void **state)
             restart_and_compare(relu, 8, 2, &full_batches);
             restart_and_compare(leaky, 8, 2, &full_batches);
             restart_and_compare(outputs, 5, 3, &full_batches);
+        }
+}
+
+// By the changes of patterns, by full steps, and by whichever of them is less work: changes are
+// priced so that it is now these, now those.
+static void test_restarts_of_lazy(void **state)
+{
+    (void)state;
+    static const double prices[] = {0.0, 0.05, 0.2, 0.5, 9.0, (double)INFINITY};
+    const course *const courses[] = {&full_batches, &many_inputs};
+    for (size_t price = 0; price < sizeof prices / sizeof prices[0]; price++)
+        for (int i = 0; i < 2; i++) {
+            const char *const relu[] = {"training.engine=lazy", "model=arora",
+                                        "data.train=60",        "network.width=150",
+                                        "training.rate=0.05",   "network.hidden.std=0.3"};
+            const char *const leaky[] = {"training.engine=lazy",
+                                         "model=arora",
+                                         "data.train=60",
+                                         "network.width=150",
+                                         "training.rate=0.05",
+                                         "network.hidden.std=0.1",
+                                         "network.activation={kind: leaky-relu, slope: 0.2}"};
+            ww_lazy_set_price(prices[price]);
+            restart_and_compare(relu, 6, 2, courses[i]);
+            restart_and_compare(leaky, 7, 2, courses[i]);
         }
 }
 
@@ -282,6 +311,7 @@ int main(int count, char **words)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_restarts_in_the_middle),
         cmocka_unit_test(test_restarts_of_full_batches),
+        cmocka_unit_test(test_restarts_of_lazy),
         cmocka_unit_test(test_pairs_begin_at_zero),
         cmocka_unit_test(test_rest_near_one),
     };

@@ -1,7 +1,9 @@
 // The engine `lazy` beside `dense`: the same weights after every step, and the same patterns at
-// every step, over data, widths, sizes of weights and of steps, labels, ties and duplicates.
+// every step, over data, widths, sizes of weights and of steps, labels, ties and duplicates. By
+// windows, by full steps, and by both in turns.
 #include "cmocka_all.h"
 #include "small_problem.h"
+#include "train/lazy_full.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -44,7 +46,7 @@ static int64_t check_patterns(const setting *asked, const small_problem *small,
                               const double *state, int64_t *active)
 {
     const int64_t n = asked->train, d = asked->dimension;
-    const int64_t columns = n + (n + PACKED - 1) / PACKED;
+    const int64_t columns = ww_engine_state_columns(&small->problem);
     int64_t wrong = 0;
     for (int64_t unit = 0; unit < units; unit++)
         for (int64_t j = 0; j < n; j++) {
@@ -82,7 +84,17 @@ static void copy_weights(ww_engine *engine, const ww_tiling *tiling, int64_t d, 
                (size_t)(ww_tile_size(tiling, tile) * d) * sizeof *weights);
 }
 
-static void follow(const setting *asked)
+// Which kind of steps there are.
+enum { BY_WINDOWS, BY_FULL_STEPS, IN_TURNS, WAYS };
+
+static double price_at(int way, int64_t step)
+{
+    enum { TURN = 5 };
+    const bool is_full = way == BY_FULL_STEPS || (way == IN_TURNS && step / TURN % 2 == 1);
+    return is_full ? (double)INFINITY : 0.0;
+}
+
+static void follow_by(const setting *asked, int way)
 {
     small_problem plain, small;
     make(asked, "dense", &plain);
@@ -100,6 +112,7 @@ static void follow(const setting *asked)
         double losses[2] = {0.0};
         int64_t active = 0;
         copy_weights(dense, tiling, d, weights);
+        ww_lazy_set_price(price_at(way, step));
         if (ww_engine_step(dense, 0, NULL, &losses[0], &error) != WW_OK ||
             ww_engine_step(lazy, 3, NULL, &losses[1], &error) != WW_OK)
             fail_msg("step %lld: %s", (long long)step, error.message);
@@ -126,6 +139,12 @@ static void follow(const setting *asked)
     small_problem_free(&small);
 }
 
+static void follow(const setting *asked)
+{
+    for (int way = 0; way < WAYS; way++)
+        follow_by(asked, way);
+}
+
 static void test_grid(void **state)
 {
     (void)state;
@@ -141,7 +160,8 @@ static void test_grid(void **state)
                                        .rate = rates[i],
                                        .std = sizes[j],
                                        .random = random == 1};
-                follow(&asked);
+                follow_by(&asked, BY_WINDOWS);
+                follow_by(&asked, i == 1 ? BY_FULL_STEPS : IN_TURNS);
             }
 }
 
