@@ -4,8 +4,11 @@
 // that a run has the same bits everywhere.
 
 #include "train/engine.h"
+#include "train/pattern_sums.h"
 
 #include "widthwise/train.h"
+
+#include <math.h>
 
 // Where `window` is the faster one for the hinge loss, under which most steps change nothing: for
 // single samples wherever there is a product of matrices to speak of, for small batches where the
@@ -23,13 +26,29 @@ static bool suits_window(const ww_problem *problem)
            problem->dimension >= LEAST_DIMENSION && problem->tiling.width >= least;
 }
 
+// Where `lazy` can be: as long as its memory is not that of a much wider network (16 bytes for a
+// pair of unit and sample, against 8 for a weight), and samples are not divided over ranks.
+static bool suits_lazy(const ww_problem *problem)
+{
+    enum { MOST_TIMES = 6 };
+    const int64_t n = problem->data->train.count;
+    return problem->outputs == 1 && n <= MOST_TIMES * problem->dimension &&
+           n <= WW_SECTION_SAMPLES && ww_config_takes_engine(problem->config, WW_ENGINE_LAZY);
+}
+
 // Nanoseconds in double precision; single precision takes half of each.
 static const double PRODUCT = 0.0385; // of a weight with a sample
 static const double SUM = 0.0286;     // of a sample added to a weight, half of them passed over
+static const double TABLE = 0.0185;   // the same from tables, by patterns
 // Of a number that comes from memory or goes there. In a cache it is nearly as much, since products
 // with few samples have little to do with each.
 static const double MEMORY = 0.33;
 static const double DRAWING = 5.0; // of a weight
+
+// Of a pair of samples, in every step of `lazy`; and what part of a full step it takes otherwise,
+// as a guess: from a tenth, and less at great widths, to all of it.
+static const double ALONE = 3.0;
+static const double OF_FULL = 0.3;
 
 // Below it a step is over at once by any engine.
 enum { LEAST_WEIGHTS = 1 << 14 };
@@ -38,13 +57,14 @@ enum { LEAST_WEIGHTS = 1 << 14 };
 static const double CLEARLY = 0.85;
 
 typedef struct times {
-    double dense, window, samples; // of a step and unit
+    double dense, window, samples, lazy; // of a step and unit
 } times;
 
 static times find_times(const ww_problem *problem)
 {
     enum { WINDOW = 128, COLUMNS = 64 };
     const bool is_gd = problem->config->training.method == WW_METHOD_GD;
+    const bool by_patterns = ww_has_pattern_sums(problem);
     const double batch = (double)problem->batch;
     const double d = (double)problem->dimension;
     const double n = (double)problem->data->train.count;
@@ -54,11 +74,16 @@ static times find_times(const ww_problem *problem)
     const double steps = batch < WINDOW ? WINDOW / batch : 1.0; // of a window
     // Weights are made anew for every record.
     const double record = d * (n * SUM + DRAWING) / every;
+    // Full steps of `lazy`, and what it does whatever the width: most of a step where that is
+    // small.
+    const double full = n * fmin(d * (PRODUCT + TABLE), n * TABLE);
+    const double alone = n * n * ALONE / (double)problem->tiling.width;
     return (times){
+        .lazy = OF_FULL * full + alone + record,
         .dense = work > moving ? work : moving,
         .window = work + moving / steps +
                   batch * (0.5 * WINDOW * PRODUCT + (0.5 * WINDOW / batch + 3.0) * MEMORY),
-        .samples = batch * n * SUM + record +
+        .samples = batch * n * (by_patterns ? TABLE : SUM) + record +
                    (is_gd ? 4.0 * n * MEMORY
                           : batch * (0.5 * COLUMNS * PRODUCT + 4.0 * MEMORY) +
                                 2.0 * n * MEMORY * batch / (batch < COLUMNS ? COLUMNS : batch)),
@@ -75,6 +100,8 @@ static ww_engine_kind choose(const ww_problem *problem)
         return WW_ENGINE_DENSE;
     const times by = find_times(problem);
     const double best = CLEARLY * by.dense;
+    if (suits_lazy(problem) && by.lazy < CLEARLY * fmin(by.samples, by.dense))
+        return WW_ENGINE_LAZY;
     // No more memory than a few times that of the weights.
     const bool has_room = problem->data->train.count <= 2 * problem->dimension;
     if (has_room && by.samples < best && (!is_sgd || by.samples <= by.window))

@@ -13,14 +13,15 @@
 // by its pattern; and what is done with a pair besides (choice.c).
 static const double PRODUCT = 0.0385, SUM = 0.0185, LOOK = 2.0;
 
-// What a change costs in windows, for a sample: looking at it and at those that might have changed
-// in its place, bringing its unit up to date, and its share of windows, which are the shorter the
-// more patterns change. Measured at 500 and 1000 samples it is 8 to 11.
-static double price = 9.0;
+// What a change costs in windows, and for a sample besides: looking at it and at those that might
+// have changed in its place, bringing its unit up to date, and its share of windows, which are the
+// shorter the more patterns change. Measured at 200 to 1000 samples.
+static const double CHANGE = 2000.0, CHANGE_OF_SAMPLE = 6.5;
+static double price = 1.0;
 
-void ww_lazy_set_price(double price_of_change)
+void ww_lazy_set_price(double times)
 {
-    price = price_of_change;
+    price = times;
 }
 
 bool ww_lazy_full_keeps_weights(const ww_problem *problem)
@@ -35,7 +36,8 @@ static double most_changes(const ww_lazy_full *full)
     const ww_problem *problem = full->pairs->problem;
     const double d = (double)problem->dimension, n = (double)full->pairs->samples;
     const double pair = (full->by_weights ? d * (PRODUCT + SUM) : n * SUM) + LOOK;
-    return price > 0.0 ? (double)problem->tiling.width * pair / price : INFINITY;
+    const double change = price * (CHANGE + CHANGE_OF_SAMPLE * n);
+    return change > 0.0 ? (double)problem->tiling.width * n * pair / change : INFINITY;
 }
 
 void ww_lazy_full_count(ww_lazy_full *full, int64_t changes)

@@ -68,8 +68,8 @@ void ww_lazy_full_start(ww_lazy_full *full, ww_output_sum *sum);
 /// adds outputs to `sum`.
 void ww_lazy_full_look(ww_lazy_full *full, ww_output_sum *sum, int64_t *changes);
 
-/// For tests: nanoseconds for a sample that a change is taken to cost in windows. 0: no step is a
+/// For tests: how many times more a change is taken to cost in windows than it is. 0: no step is a
 /// full one; INFINITY: all are, once a pattern has changed.
-void ww_lazy_set_price(double price);
+void ww_lazy_set_price(double times);
 
 #endif

@@ -63,7 +63,7 @@ static void test_squared_loss_of_pairs(void **state)
 // By windows, by full steps, and by whichever changes of patterns advise.
 static void compare_lazy(const char *const *settings, size_t count)
 {
-    const double prices[] = {0.0, INFINITY, 1.0};
+    const double prices[] = {0.0, INFINITY, 0.025};
     for (int i = 0; i < 3; i++) {
         ww_lazy_set_price(prices[i]);
         compare_of(2, settings, count);

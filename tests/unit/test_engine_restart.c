@@ -204,7 +204,7 @@ static void test_restarts_of_full_batches(void **state)
 static void test_restarts_of_lazy(void **state)
 {
     (void)state;
-    static const double prices[] = {0.0, 0.05, 0.2, 0.5, 9.0, (double)INFINITY};
+    static const double prices[] = {0.0, 0.001, 0.005, 0.0125, 1.0, (double)INFINITY};
     const course *const courses[] = {&full_batches, &many_inputs};
     for (size_t price = 0; price < sizeof prices / sizeof prices[0]; price++)
         for (int i = 0; i < 2; i++) {
