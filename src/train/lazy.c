@@ -137,6 +137,14 @@ static double find_density(const ww_problem *problem)
     return size > 0.0 ? 0.4 / size : 1.0;
 }
 
+// Of what the changes of all units do to an output.
+static ww_sum_format format_of(const ww_problem *problem)
+{
+    int range = 0;
+    (void)frexp(problem->output_format.limit, &range);
+    return ww_sum_format_make(problem->tiling.width, range - 1);
+}
+
 static ww_status make(ww_lazy *self, ww_error *error)
 {
     const ww_problem *problem = self->problem;
@@ -154,9 +162,7 @@ static ww_status make(ww_lazy *self, ww_error *error)
     ww_initial_output_weights(&problem->initial, 0, 1, &self->course.scale);
     self->course.scale = fabs(self->course.scale);
     self->course.past.density = find_density(problem);
-    int range = 0;
-    (void)frexp(problem->output_format.limit, &range);
-    self->format = ww_sum_format_make(problem->tiling.width, range - 1);
+    self->format = format_of(problem);
     self->words = (self->counts.slices + 2 + (has_slope(problem) ? 1 : 0)) * n + WW_LAZY_WORDS;
     WW_TRY(ww_panel_inputs_create(false, WW_FOR_SUMS, n, problem->dimension, &self->inputs, error));
     ww_panel_inputs_set(&self->inputs, problem->data->train.inputs, n);
@@ -214,9 +220,9 @@ static ww_rows rows_of(const ww_lazy *self, int64_t tile)
     return ww_tile_rows(self->problem, local_tile);
 }
 
-static const double *tile_of(void *state, int worker, int64_t tile)
+// By sums of updates totals [n].
+static const double *make_tile(const ww_lazy *self, const double *totals, int worker, int64_t tile)
 {
-    const ww_lazy *self = state;
     const ww_problem *problem = self->problem;
     const ww_rows rows = rows_of(self, tile);
     const int64_t units = problem->tiling.tile_units;
@@ -224,9 +230,15 @@ static const double *tile_of(void *state, int worker, int64_t tile)
     double *coefficients = self->coefficients + worker * units * self->samples;
     ww_initial_hidden_weights(&problem->initial, problem->tiling.first_unit + rows.first,
                               rows.units, values);
-    ww_lazy_coefficients(&self->pairs, rows, coefficients);
+    ww_lazy_coefficients(&self->pairs, totals, rows, coefficients);
     ww_panel_move(&self->inputs, 1.0, coefficients, rows.units, values);
     return values;
+}
+
+static const double *tile_of(void *state, int worker, int64_t tile)
+{
+    const ww_lazy *self = state;
+    return make_tile(self, self->pairs.totals, worker, tile);
 }
 
 // The weights follow from what is kept.
@@ -312,6 +324,58 @@ static void restored(void *state, int64_t step_number, bool has_kept)
     ww_lazy_pairs_refresh(&self->pairs);
 }
 
+// For an audit (audit.h): outputs and patterns are those that the last step found, with the weights
+// that it was made with, before its own update.
+static const double *outputs(void *state)
+{
+    const ww_lazy *self = state;
+    return self->outputs;
+}
+
+static void patterns(void *state, uint8_t *bits, int64_t stride)
+{
+    const ww_lazy *self = state;
+    for (int64_t unit = 0; unit < self->problem->tiling.local_units; unit++)
+        memcpy(bits + unit * stride, ww_lazy_patterns(&self->pairs, unit),
+               (size_t)(self->samples + 7) / 8);
+}
+
+static ww_rounding rounding(const ww_problem *problem, int64_t steps)
+{
+    const double n = (double)problem->data->train.count;
+    const ww_sum_format format = format_of(problem);
+    return (ww_rounding){.pairs = 2.0 * n + 3.0 * (double)problem->dimension + 32.0,
+                         .carried = (double)steps,
+                         .quanta = (double)problem->tiling.width * format.low_quantum};
+}
+
+static ww_status look(void *state, int64_t step_number, const int64_t *indices, int64_t *seen,
+                      ww_error *error)
+{
+    ww_lazy *self = state;
+    (void)indices; // all there are
+    *seen = self->has_outputs ? step_number - 1 : step_number;
+    return self->has_outputs ? WW_OK : ww_lazy_find_first_outputs(self, 0, NULL, error);
+}
+
+// R of the weights that were looked at.
+static const double *seen_totals(const ww_lazy *self)
+{
+    return self->has_outputs ? self->before : self->pairs.totals;
+}
+
+static const double *seen_tile(void *state, int worker, int64_t tile)
+{
+    const ww_lazy *self = state;
+    return make_tile(self, seen_totals(self), worker, tile);
+}
+
+static void find_reach(void *state, int64_t tile, const double *lengths, double *reach)
+{
+    const ww_lazy *self = state;
+    ww_lazy_reach(&self->pairs, seen_totals(self), rows_of(self, tile), lengths, reach);
+}
+
 const ww_engine_methods ww_engine_lazy = {
     .name = "lazy",
     .cost = cost,
@@ -329,4 +393,10 @@ const ww_engine_methods ww_engine_lazy = {
     .save_words = save_words,
     .load_words = load_words,
     .restored = restored,
+    .outputs = outputs,
+    .patterns = patterns,
+    .rounding = rounding,
+    .look = look,
+    .seen_tile = seen_tile,
+    .reach = find_reach,
 };

@@ -5,6 +5,7 @@
 #include "train/panel_inputs.h"
 #include "widthwise/memory.h"
 
+#include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -287,7 +288,8 @@ void ww_lazy_put_unit(ww_lazy_pairs *pairs, int64_t unit, const double *values, 
     }
 }
 
-void ww_lazy_coefficients(const ww_lazy_pairs *pairs, ww_rows tile, double *coefficients)
+void ww_lazy_coefficients(const ww_lazy_pairs *pairs, const double *totals, ww_rows tile,
+                          double *coefficients)
 {
     const double slope = pairs->problem->negative_slope;
     const int64_t n = pairs->samples;
@@ -296,11 +298,27 @@ void ww_lazy_coefficients(const ww_lazy_pairs *pairs, ww_rows tile, double *coef
         const ww_lazy_unit *of = &pairs->units[number];
         double *row = coefficients + unit * n;
         for (int64_t j = 0; j < n; j++)
-            row[j] =
-                ww_lazy_is_active(pairs, number, j) ? pairs->totals[j] : slope * pairs->totals[j];
+            row[j] = ww_lazy_is_active(pairs, number, j) ? totals[j] : slope * totals[j];
         for (int32_t k = 0; k < of->count; k++)
             row[of->offsets[k].sample] += (1.0 - slope) * of->offsets[k].value;
         for (int64_t j = 0; j < n; j++)
             row[j] *= pairs->scales[number];
+    }
+}
+
+void ww_lazy_reach(const ww_lazy_pairs *pairs, const double *totals, ww_rows tile,
+                   const double *lengths, double *reach)
+{
+    const double slope = pairs->problem->negative_slope;
+    for (int64_t unit = 0; unit < tile.units; unit++) {
+        const int64_t number = tile.first + unit;
+        const ww_lazy_unit *of = &pairs->units[number];
+        double sum = 0.0;
+        for (int64_t j = 0; j < pairs->samples; j++)
+            sum +=
+                (ww_lazy_is_active(pairs, number, j) ? 1.0 : slope) * fabs(totals[j]) * lengths[j];
+        for (int32_t k = 0; k < of->count; k++)
+            sum += (1.0 - slope) * fabs(of->offsets[k].value) * lengths[of->offsets[k].sample];
+        reach[unit] = fabs(pairs->scales[number]) * sum;
     }
 }

@@ -85,7 +85,13 @@ ww_status ww_lazy_pairs_check(const ww_lazy_pairs *pairs, ww_error *error);
 /// Offsets of a unit [n], and then its patterns, `packed` bits a number.
 void ww_lazy_put_unit(ww_lazy_pairs *pairs, int64_t unit, const double *values, int packed);
 
-/// Coefficients of a tile, so that W = W(0) + C X: [units, n], into `coefficients`.
-void ww_lazy_coefficients(const ww_lazy_pairs *pairs, ww_rows tile, double *coefficients);
+/// Coefficients of a tile, so that W = W(0) + C X: [units, n], into `coefficients`; totals [n] are
+/// R as it is, or as it was when patterns were looked at last.
+void ww_lazy_coefficients(const ww_lazy_pairs *pairs, const double *totals, ww_rows tile,
+                          double *coefficients);
+
+/// What the terms of these come to in magnitude, weighed by lengths [n], into reach [units].
+void ww_lazy_reach(const ww_lazy_pairs *pairs, const double *totals, ww_rows tile,
+                   const double *lengths, double *reach);
 
 #endif

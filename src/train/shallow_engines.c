@@ -2,7 +2,7 @@
 
 #include "train/shallow.h"
 
-#define ENGINE(name_, keeper_)                                                                     \
+#define ENGINE(name_, keeper_, look_, seen_tile_, reach_)                                          \
     static ww_engine_cost cost_of_##name_(const ww_problem *problem)                               \
     {                                                                                              \
         return ww_shallow_cost(problem, &(keeper_));                                               \
@@ -20,6 +20,10 @@
     static int64_t columns_of_##name_(const ww_problem *problem)                                   \
     {                                                                                              \
         return (keeper_).kept_columns != NULL ? (keeper_).kept_columns(problem) : 0;               \
+    }                                                                                              \
+    static ww_rounding rounding_of_##name_(const ww_problem *problem, int64_t steps)               \
+    {                                                                                              \
+        return (keeper_).rounding(problem, steps);                                                 \
     }                                                                                              \
     const ww_engine_methods ww_engine_##name_ = {                                                  \
         .name = #name_,                                                                            \
@@ -41,8 +45,14 @@
         .save_words = ww_shallow_save_words,                                                       \
         .load_words = ww_shallow_load_words,                                                       \
         .restored = ww_shallow_restored,                                                           \
+        .outputs = ww_shallow_outputs,                                                             \
+        .patterns = ww_shallow_patterns,                                                           \
+        .rounding = rounding_of_##name_,                                                           \
+        .look = (look_),                                                                           \
+        .seen_tile = (seen_tile_),                                                                 \
+        .reach = (reach_),                                                                         \
     };
 
-ENGINE(dense, ww_keeper_weights)
-ENGINE(window, ww_keeper_window)
-ENGINE(samples, ww_keeper_samples)
+ENGINE(dense, ww_keeper_weights, NULL, NULL, NULL)
+ENGINE(window, ww_keeper_window, NULL, NULL, NULL)
+ENGINE(samples, ww_keeper_samples, ww_shallow_look, ww_shallow_tile, ww_shallow_reach)
