@@ -334,6 +334,10 @@ def named_words(layout: dict[str, Any]) -> set[int]:
     for slot in (0, 1):
         first = slots["first_word"] + slot * slots["words_each"]
         named |= {first + word for word in slots["words"].values()}
+    audits = layout["audits"]
+    for kind in audits["kinds"].values():
+        first = audits["first_word"] + kind * audits["words_each"]
+        named |= {first + word for word in audits["words"].values()}
     return named
 
 

@@ -20,6 +20,8 @@ CHECKSUM_WORD = 511
 SLOT_WORD = 32
 SLOT_WORDS = 16
 REASON_WORDS = slice(64, 192)
+AUDIT_WORD = 192
+AUDIT_WORDS = 16
 
 
 class State(enum.IntEnum):
@@ -44,6 +46,27 @@ class Slot:
     last_step: int  # of the last of its rows, -1 without rows
 
 
+class Verdict(enum.IntEnum):
+    """What an audit came to."""
+
+    NONE = 0
+    HOLDS = 1
+    FAILS = 2
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was found when patterns and outputs were compared with those of the weights."""
+
+    verdict: Verdict
+    first_step: int  # steps made when the weights were those that were looked at
+    last_step: int
+    pairs: int  # of a unit and a train sample, at each of these steps
+    mismatches: int
+    undecided: int  # too near to 0, by rounding
+    difference: float  # largest of outputs, by the largest output, or by 1
+
+
 @dataclass(frozen=True)
 class CommitPage:
     """One commit page, in words of the field. Hashes stay with the program: `widthwise verify`."""
@@ -62,6 +85,8 @@ class CommitPage:
     data_hash: int
     reason: str  # why the run failed or diverged, "" where it did not
     slots: tuple[Slot, Slot]
+    audit: Audit  # at the end of training: `--audit`
+    checked: Audit  # of steps, against the engine dense: `--check-steps`
 
     def newest_slot(self) -> Optional[int]:
         """Number of the valid slot with the highest step, None where no checkpoint is valid."""
@@ -96,6 +121,14 @@ def decode(words: np.ndarray) -> CommitPage:
             last_step=number[first + 7],
         )
 
+    def audit(kind: int) -> Audit:
+        first = AUDIT_WORD + AUDIT_WORDS * kind
+        return Audit(
+            Verdict(number[first]),
+            *number[first + 1 : first + 6],
+            float(np.ascontiguousarray(words[first + 6 : first + 7], dtype="<i8").view("<f8")[0]),
+        )
+
     return CommitPage(
         generation=number[2],
         state=State(number[3]),
@@ -114,6 +147,8 @@ def decode(words: np.ndarray) -> CommitPage:
         .split(b"\0")[0]
         .decode("utf-8", "replace"),
         slots=(slot(0), slot(1)),
+        audit=audit(0),
+        checked=audit(1),
     )
 
 

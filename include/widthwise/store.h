@@ -8,6 +8,7 @@
 #ifndef WIDTHWISE_STORE_H
 #define WIDTHWISE_STORE_H
 
+#include "widthwise/audit_found.h"
 #include "widthwise/error.h"
 #include "widthwise/field.h"
 #include "widthwise/parallel.h"
@@ -34,6 +35,13 @@ typedef enum ww_run_state {
     WW_RUN_FAILED = 5,   ///< something of its surroundings was wrong; `resume` tries again
     WW_RUN_STATES = 6    ///< number of states
 } ww_run_state;
+
+/// What a commit page has of audits.
+typedef enum ww_audit_kind {
+    WW_AUDIT_AT_END = 0,   ///< of what the engine believed last: ww_audit_engine
+    WW_AUDIT_OF_STEPS = 1, ///< of steps beside `dense`: ww_check
+    WW_AUDIT_KINDS = 2
+} ww_audit_kind;
 
 /// A state in words.
 const char *ww_run_state_name(ww_run_state state);
@@ -134,6 +142,7 @@ typedef struct ww_member_summary {
     uint64_t data_hash; ///< of the data set that it was begun with; 0: not known
     int64_t snapshots;  ///< snapshots taken
     bool page_valid[2];
+    ww_audit audits[WW_AUDIT_KINDS]; ///< the last ones
 } ww_member_summary;
 
 typedef struct ww_file_summary {
@@ -419,6 +428,10 @@ ww_status ww_store_read_snapshot(const ww_store *store, size_t index, int64_t ti
 /// record, snapshots and the newest checkpoint; WW_FAILED names what was damaged since it was
 /// written. Collective.
 ww_status ww_store_finish(ww_store *store, ww_run_state state, const char *reason, ww_error *error);
+
+/// Commits what an audit found, whatever it is, with the rows there are. Collective.
+ww_status ww_store_write_audit(ww_store *store, ww_audit_kind kind, const ww_audit *audit,
+                               ww_error *error);
 
 /// Reads what tells a file from all others, into `mark` [2]. Not collective.
 ww_status ww_store_identify(const char *path, int64_t mark[2], ww_error *error);

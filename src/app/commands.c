@@ -26,6 +26,14 @@ typedef struct command {
     "all take\n"                                                                                   \
     "                       more than half of its memory)\n"
 
+#define AUDIT_OPTIONS                                                                              \
+    "  --audit              at the end, where an engine keeps no weights, make them and compare "  \
+    "its activation\n"                                                                             \
+    "                       patterns and outputs with theirs; a mismatch is a failure\n"           \
+    "  --check-steps S      run the engine dense beside the one chosen, for the first S steps of " \
+    "this start,\n"                                                                                \
+    "                       and compare after each: more memory, and many times the work\n"
+
 static const command commands[] = {
     {"run", "train what a configuration describes, into one HDF5 file",
      "usage: widthwise run [CONFIG] [-o FILE] [--set KEY=VALUE]... [options]\n"
@@ -42,7 +50,7 @@ static const command commands[] = {
      "  --wall-time TIME     end with a checkpoint before TIME is over: MINUTES, H:MM:SS, "
      "D-HH:MM:SS;\n"
      "                       default: what Slurm tells of the job's end; none: no "
-     "limit\n" GRID_OPTIONS
+     "limit\n" GRID_OPTIONS AUDIT_OPTIONS
      "  --profile[=FILE]     tell at the end where the time went: by phase, and calls of MPI; into "
      "FILE as\n"
      "                       JSON too\n"
@@ -71,7 +79,7 @@ static const command commands[] = {
      "  --wall-time TIME     end with a checkpoint before TIME is over: MINUTES, H:MM:SS, "
      "D-HH:MM:SS;\n"
      "                       default: what Slurm tells of the job's end; none: no "
-     "limit\n" GRID_OPTIONS
+     "limit\n" GRID_OPTIONS AUDIT_OPTIONS
      "  --profile[=FILE]     tell at the end where the time went: by phase, and calls of MPI; into "
      "FILE as\n"
      "                       JSON too\n"

@@ -1,5 +1,6 @@
 // How one member runs: restore, steps with records, snapshots and checkpoints, results.
 
+#include "app/auditing.h"
 #include "app/conditions.h"
 #include "app/course.h"
 #include "app/measuring.h"
@@ -34,6 +35,7 @@ typedef struct member_loop {
     ww_ending *ending;
     ww_course course;
     ww_store *store;
+    ww_auditing auditing;
     double began, measuring;             // time at which this start began, seconds of its records
     int64_t records;                     // of this start
     double results_work;                 // of the results at the end, in steps
@@ -191,8 +193,9 @@ static ww_status weigh(member_loop *self, ww_error *error)
         gram += (double)self->member->layout.snapshot_count *
                 ww_gram_snapshot_cost(self->member->gram, self->config, self->course.data, &first)
                     .flops;
+    const double audit = self->auditing.wish->at_end ? ww_audit_flops(&self->course.problem) : 0.0;
     // Half of the work on eigenvalues goes through memory, at a fraction of a step's speed.
-    self->results_work = (measure.final_flops + GRAM_SLOWNESS * gram) / step;
+    self->results_work = (measure.final_flops + audit + GRAM_SLOWNESS * gram) / step;
     const double unit_bytes =
         (double)ww_store_unit_values(&self->member->layout) * (double)sizeof(double);
     ww_ending_member(self->ending, (double)self->course.problem.tiling.local_units * unit_bytes,
@@ -294,12 +297,14 @@ static ww_status make_steps(member_loop *self, ww_error *error)
     const int64_t steps = self->config->training.steps;
     const int64_t every = self->config->output.checkpoint_every;
     const int64_t until = self->ending->until;
+    WW_TRY(ww_auditing_begin(&self->auditing, error));
     ww_ending_begin_steps(self->ending);
     while (!ww_course_is_over(&self->course)) {
         if (until >= 0 && ww_course_step(&self->course) >= until)
             return stop(self, error);
         int64_t wished = 0;
         WW_TRY(ww_course_advance(&self->course, wishes(self), &wished, error));
+        WW_TRY(ww_auditing_step(&self->auditing, error));
         WW_TRY(record_step(self, error));
         const int64_t step = ww_course_step(&self->course);
         const bool ends = ww_course_is_over(&self->course);
@@ -361,6 +366,7 @@ static ww_status run_to_end(member_loop *self, ww_error *error)
     WW_TRY(begin_or_restore(self, error));
     WW_TRY(make_steps(self, error));
     WW_TRY(end_training(self, error));
+    WW_TRY(ww_auditing_end(&self->auditing, error));
     return write_results(self, error);
 }
 
@@ -441,8 +447,9 @@ static ww_status say_start(member_loop *self, ww_error *error)
 }
 
 ww_status ww_app_member_run(const char *path, const ww_app_member *member, const ww_dataset *data,
-                            const ww_parallel *parallel, ww_ending *ending, ww_progress *progress,
-                            bool *advanced, ww_error *error)
+                            const ww_parallel *parallel, const ww_audit_wish *wish,
+                            ww_ending *ending, ww_progress *progress, bool *advanced,
+                            ww_error *error)
 {
     *advanced = false;
     member_loop self = {
@@ -467,8 +474,12 @@ ww_status ww_app_member_run(const char *path, const ww_app_member *member, const
         status =
             ww_store_open(path, &layout, parallel, &self.course.problem.tiling, &self.store, error);
     ww_phase_leave(parallel->profile, around);
+    self.auditing = (ww_auditing){
+        .wish = wish, .course = &self.course, .store = self.store, .progress = progress};
     if (status == WW_OK)
         status = ww_phase_done(parallel->profile, around, run_to_end(&self, error));
+    if (status == WW_STOPPED || status == WW_DIVERGED)
+        status = ww_auditing_end_early(&self.auditing, status, error);
     if (status == WW_DIVERGED && self.store != NULL) {
         // The rows up to here count; the last good checkpoint stays as it is.
         ww_error commit_error = {0};
@@ -484,6 +495,7 @@ ww_status ww_app_member_run(const char *path, const ww_app_member *member, const
     *advanced = status == WW_OK || status == WW_DIVERGED ||
                 (self.course.engine != NULL && ww_course_step(&self.course) > self.first_step);
     (void)ww_phase_enter(parallel->profile, WW_PHASE_FILE);
+    ww_auditing_free(&self.auditing);
     ww_store_close(self.store);
     ww_phase_leave(parallel->profile, around);
     ww_course_free(&self.course);

@@ -80,12 +80,14 @@ void ww_data_cache_free(ww_data_cache *cache);
 int64_t ww_data_cache_peak(ww_data_cache *cache);
 
 /// Runs a member, from its newest checkpoint or from the start, until its end or until `ending`
-/// asks for an early one, and reports its outcome. WW_DIVERGED and WW_STOPPED are outcomes; other
-/// failures leave the last checkpoint in the file. `*advanced`: this start made a step, or came to
-/// an end. Collective.
+/// asks for an early one, audits it as `wish` (auditing.h) asks for, and reports its outcome.
+/// WW_DIVERGED and WW_STOPPED are outcomes; other failures leave the last checkpoint in the file.
+/// `*advanced`: this start made a step, or came to an end. Collective.
+struct ww_audit_wish;
 ww_status ww_app_member_run(const char *path, const ww_app_member *member, const ww_dataset *data,
-                            const ww_parallel *parallel, ww_ending *ending, ww_progress *progress,
-                            bool *advanced, ww_error *error);
+                            const ww_parallel *parallel, const struct ww_audit_wish *wish,
+                            ww_ending *ending, ww_progress *progress, bool *advanced,
+                            ww_error *error);
 
 /// Computes what the file is to have of a member's Gram matrix, and does not train: its state stays
 /// as it is. WW_STOPPED: an early end was asked for before all was there. Collective.

@@ -20,6 +20,7 @@ static const struct {
     [WW_PHASE_STEPS] = {"steps", "steps"},
     [WW_PHASE_REST] = {"rest", "search for rest"},
     [WW_PHASE_MEASURING] = {"measuring", "measuring"},
+    [WW_PHASE_AUDITS] = {"audits", "audits and checks"},
     [WW_PHASE_RESULTS] = {"results", "results at the end"},
     [WW_PHASE_GRAM] = {"gram", "Gram matrix"},
     [WW_PHASE_CHECKPOINTS] = {"checkpoints", "checkpoints"},

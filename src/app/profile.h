@@ -15,6 +15,7 @@ enum {
     WW_PHASE_STEPS,       ///< steps
     WW_PHASE_REST,        ///< search for the end of a training that comes to rest
     WW_PHASE_MEASURING,   ///< quantities along the trajectory
+    WW_PHASE_AUDITS,      ///< what --audit and --check-steps ask for
     WW_PHASE_RESULTS,     ///< results and predictions at the end
     WW_PHASE_GRAM,        ///< the Gram matrix: spectrum, solves, at snapshots, worst-case labels
     WW_PHASE_CHECKPOINTS, ///< checkpoints

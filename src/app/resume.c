@@ -80,8 +80,11 @@ static ww_status recall_members(ww_session *self, recalled *found, ww_error *err
         // Where that was cut short once, training is over all the same.
         found->is_over[i] = member->trained && (changes || !member->final_valid);
         self->waiting += !member->trained && member->state != WW_RUN_DIVERGED;
-        found->skip[i] = !self->only_gram && (member->state == WW_RUN_DIVERGED ||
-                                              (member->state == WW_RUN_DONE && !changes));
+        // An audit goes back to the end of training.
+        const bool audits = ww_auditing_applies(&self->audit, &self->experiment.members[i]);
+        found->skip[i] =
+            !self->only_gram && (member->state == WW_RUN_DIVERGED ||
+                                 (member->state == WW_RUN_DONE && !changes && !audits));
         if (member->state == WW_RUN_DIVERGED && !self->only_gram)
             found->outcome = WW_DIVERGED;
         if (!found->skip[i] && found->first == count)
@@ -208,8 +211,11 @@ static ww_status resume_members(ww_session *self, const ww_file_summary *summary
     ww_status status = ww_agree(self->parallel, recall_members(self, &found, error), error);
     if (status == WW_OK && found.first == found.count) {
         if (self->parallel->rank == 0)
-            printf("%s: nothing left to do%s\n", self->path,
-                   found.outcome == WW_DIVERGED ? "; a run diverged" : "");
+            printf("%s: nothing left to do%s%s\n", self->path,
+                   found.outcome == WW_DIVERGED ? "; a run diverged" : "",
+                   self->audit.at_end ? "; what is done was trained by engines that keep the "
+                                        "weights themselves, so there is nothing to audit"
+                                      : "");
         status = found.outcome;
     } else if (status == WW_OK) {
         status = go_on(self, &found, error);
@@ -250,6 +256,8 @@ ww_status ww_app_resume(const ww_parallel *parallel, int count, char **words, ww
         {"--wall-time", NULL, WW_OPTION_TEXT, &self.ending.wall_time},
         {"--sample-groups", NULL, WW_OPTION_INTEGER, &self.sample_groups},
         {"--divide-data", NULL, WW_OPTION_FLAG, &self.divide_data},
+        {"--audit", NULL, WW_OPTION_FLAG, &self.audit.at_end},
+        {"--check-steps", NULL, WW_OPTION_INTEGER, &self.audit.steps},
         {"--profile", NULL, WW_OPTION_MAYBE_TEXT, &self.profile_path},
         {"--wait-lock", NULL, WW_OPTION_INTEGER, &wait_lock},
         {"--quiet", "-q", WW_OPTION_FLAG, &self.quiet},

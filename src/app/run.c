@@ -37,6 +37,8 @@ ww_status ww_app_run(const ww_parallel *parallel, int count, char **words, ww_er
         {"--wall-time", NULL, WW_OPTION_TEXT, &self.ending.wall_time},
         {"--sample-groups", NULL, WW_OPTION_INTEGER, &self.sample_groups},
         {"--divide-data", NULL, WW_OPTION_FLAG, &self.divide_data},
+        {"--audit", NULL, WW_OPTION_FLAG, &self.audit.at_end},
+        {"--check-steps", NULL, WW_OPTION_INTEGER, &self.audit.steps},
         {"--profile", NULL, WW_OPTION_MAYBE_TEXT, &self.profile_path},
         {"--quiet", "-q", WW_OPTION_FLAG, &self.quiet},
     };

@@ -21,7 +21,10 @@
 
 ww_session ww_session_make(const ww_parallel *parallel)
 {
-    return (ww_session){.parallel = parallel, .began = ww_seconds(), .ending = {.until = -1}};
+    return (ww_session){.parallel = parallel,
+                        .began = ww_seconds(),
+                        .ending = {.until = -1},
+                        .audit = {.steps = -1}};
 }
 
 static void begin_profile(ww_session *self)
@@ -76,10 +79,13 @@ void ww_session_end(ww_session *self)
         ww_parallel_destroy(&self->own);
 }
 
-// Whether the ranks of the job can do what a member wants of the Gram matrix. Worst-case labels are
-// computed for a new file, and read from one that is there.
-static ww_status check_member(const ww_app_member *member, int ranks, bool is_new, ww_error *error)
+// Whether a member can be audited, and the ranks of the job do what it wants of the Gram matrix.
+// Worst-case labels are computed for a new file, and read from one that is there.
+static ww_status check_member(const ww_session *self, const ww_app_member *member, bool is_new,
+                              ww_error *error)
 {
+    const int ranks = self->parallel->size;
+    WW_TRY(ww_auditing_allowed(&self->audit, member, error));
     if (member->gram != NULL)
         WW_TRY(ww_gram_limits(member->gram, member->config, ranks, error));
     if (is_new && member->layout.has_train_targets)
@@ -93,7 +99,7 @@ static ww_status check_members(const ww_session *self, bool is_new, ww_error *er
         const ww_app_member *member = &self->members.list[i];
         if (member->config == NULL) // skipped
             continue;
-        const ww_status status = check_member(member, self->parallel->size, is_new, error);
+        const ww_status status = check_member(self, member, is_new, error);
         if (status != WW_OK) {
             ww_app_name_member(member->index, member->label, error);
             return status;
@@ -337,8 +343,8 @@ ww_status ww_session_run_member(ww_session *session, const ww_parallel *crew, si
     if (ww_session_wants_only_gram(session, position))
         return ww_app_member_gram(session->path, member, data, crew, &session->ending, progress,
                                   advanced, error);
-    return ww_app_member_run(session->path, member, data, crew, &session->ending, progress,
-                             advanced, error);
+    return ww_app_member_run(session->path, member, data, crew, &session->audit, &session->ending,
+                             progress, advanced, error);
 }
 
 // The last line about the file as a whole.

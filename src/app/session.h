@@ -2,6 +2,7 @@
 #ifndef WIDTHWISE_APP_SESSION_H
 #define WIDTHWISE_APP_SESSION_H
 
+#include "app/auditing.h"
 #include "app/ending.h"
 #include "app/member.h"
 #include "app/options.h"
@@ -33,6 +34,7 @@ typedef struct ww_session {
     char *usual_path;         ///< where the command line names none: what `path` is
     double began;             ///< time that the command began
     ww_ending ending;         ///< begun by ww_session_hold
+    ww_audit_wish audit;
     bool quiet;
     bool only_gram;      ///< of members that are not over only the Gram matrix is wanted
     const bool *is_over; ///< [members], whether their results are to be computed anew too; NULL: of

@@ -2,6 +2,7 @@
 
 #include "app/app.h"
 #include "app/options.h"
+#include "widthwise/audit.h"
 #include "widthwise/config.h"
 #include "widthwise/measure.h"
 #include "widthwise/store.h"
@@ -157,6 +158,25 @@ static void print_checkpoints(const ww_member_summary *summary, const ww_config 
     printf("\n");
 }
 
+static void print_audits(const ww_member_summary *summary)
+{
+    for (int kind = 0; kind < WW_AUDIT_KINDS; kind++) {
+        const ww_audit *audit = &summary->audits[kind];
+        char text[256];
+        char steps[64];
+        if (audit->verdict == WW_AUDIT_NONE)
+            continue;
+        ww_audit_text(audit, text, sizeof text);
+        if (kind == WW_AUDIT_AT_END)
+            (void)snprintf(steps, sizeof steps, "after step %lld", (long long)audit->last_step);
+        else
+            (void)snprintf(steps, sizeof steps, "steps %lld to %lld against dense",
+                           (long long)audit->first_step, (long long)audit->last_step);
+        printf("    audit         %s %s: %s\n",
+               audit->verdict == WW_AUDIT_HOLDS ? "holds" : "FAILS", steps, text);
+    }
+}
+
 static ww_status show_run(const char *path, const ww_member_summary *summary,
                           const ww_config *config, bool in_full, ww_error *error)
 {
@@ -168,6 +188,7 @@ static ww_status show_run(const char *path, const ww_member_summary *summary,
     if (in_full) {
         WW_TRY(print_model(path, summary, config, error));
         print_checkpoints(summary, config);
+        print_audits(summary);
     }
     WW_TRY(ww_store_visit_scalars(path, summary->index, print_scalar, &self, error));
     printf("\n");

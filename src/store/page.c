@@ -40,11 +40,13 @@ enum {
     TRAINED = 25,
     SLOTS = 32,
     SLOT_WORDS = 16,
-    REASON = 64, ///< text, closed by a zero byte
+    REASON = 64,  ///< text, closed by a zero byte
+    AUDITS = 192, ///< of each kind
+    AUDIT_WORDS = 16,
     CHECKSUM = 511
 };
 
-_Static_assert((int)REASON + (int)WW_OUTCOME_TEXT / 8 <= (int)CHECKSUM, "the reason fits");
+_Static_assert((int)REASON + (int)WW_OUTCOME_TEXT / 8 <= (int)AUDITS, "the reason fits");
 
 /// Words of a slot.
 enum {
@@ -56,6 +58,17 @@ enum {
     SLOT_SNAPSHOTS = 5,
     SLOT_SNAPSHOTS_HASH = 6,
     SLOT_LAST_STEP = 7
+};
+
+/// Words of an audit.
+enum {
+    AUDIT_VERDICT = 0,
+    AUDIT_FIRST_STEP = 1,
+    AUDIT_LAST_STEP = 2,
+    AUDIT_PAIRS = 3,
+    AUDIT_MISMATCHES = 4,
+    AUDIT_UNDECIDED = 5,
+    AUDIT_DIFFERENCE = 6 ///< the bits of a double
 };
 
 static int64_t magic_word(void)
@@ -123,6 +136,17 @@ void ww_page_encode(const ww_page *page, int64_t words[WW_PAGE_WORDS])
         place[SLOT_SNAPSHOTS_HASH] = (int64_t)slot->snapshots_hash;
         place[SLOT_LAST_STEP] = slot->last_step;
     }
+    for (int kind = 0; kind < WW_AUDIT_KINDS; kind++) {
+        const ww_audit *audit = &page->audits[kind];
+        int64_t *place = words + AUDITS + (ptrdiff_t)kind * AUDIT_WORDS;
+        place[AUDIT_VERDICT] = audit->verdict;
+        place[AUDIT_FIRST_STEP] = audit->first_step;
+        place[AUDIT_LAST_STEP] = audit->last_step;
+        place[AUDIT_PAIRS] = audit->pairs;
+        place[AUDIT_MISMATCHES] = audit->mismatches;
+        place[AUDIT_UNDECIDED] = audit->undecided;
+        memcpy(place + AUDIT_DIFFERENCE, &audit->difference, sizeof audit->difference);
+    }
     words[CHECKSUM] = checksum(words);
 }
 
@@ -171,6 +195,17 @@ bool ww_page_decode(const int64_t words[WW_PAGE_WORDS], int position, ww_page *p
                                        .snapshots = place[SLOT_SNAPSHOTS],
                                        .snapshots_hash = (uint64_t)place[SLOT_SNAPSHOTS_HASH],
                                        .last_step = place[SLOT_LAST_STEP]};
+    }
+    for (int kind = 0; kind < WW_AUDIT_KINDS; kind++) {
+        const int64_t *place = words + AUDITS + (ptrdiff_t)kind * AUDIT_WORDS;
+        ww_audit *audit = &page->audits[kind];
+        *audit = (ww_audit){.verdict = (ww_audit_verdict)place[AUDIT_VERDICT],
+                            .first_step = place[AUDIT_FIRST_STEP],
+                            .last_step = place[AUDIT_LAST_STEP],
+                            .pairs = place[AUDIT_PAIRS],
+                            .mismatches = place[AUDIT_MISMATCHES],
+                            .undecided = place[AUDIT_UNDECIDED]};
+        memcpy(&audit->difference, place + AUDIT_DIFFERENCE, sizeof audit->difference);
     }
     return true;
 }

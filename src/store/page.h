@@ -44,6 +44,7 @@ typedef struct ww_page {
     uint64_t data_hash;           ///< of the data set it was begun with; 0: not known
     char reason[WW_OUTCOME_TEXT]; ///< why it failed or diverged, else ""
     ww_page_slot slot[WW_SLOTS];
+    ww_audit audits[WW_AUDIT_KINDS];
 } ww_page;
 
 /// Page of a member that has not begun: generation 0.

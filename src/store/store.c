@@ -407,6 +407,14 @@ ww_status ww_store_commit_rows(ww_store *store, ww_error *error)
     return ww_store_publish(store, &next, WW_OK, error);
 }
 
+ww_status ww_store_write_audit(ww_store *store, ww_audit_kind kind, const ww_audit *audit,
+                               ww_error *error)
+{
+    ww_page next = ww_store_next_page(store);
+    next.audits[kind] = *audit;
+    return ww_store_publish(store, &next, WW_OK, error);
+}
+
 /// Committed and pending values of one array of scalars on rank 0, then on all ranks. `offset` is
 /// the place of the array in a pending row.
 static ww_status read_all(ww_store *store, const ww_array *array, int64_t offset, void *values,

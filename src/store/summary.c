@@ -49,6 +49,7 @@ static ww_status summarize_member(hid_t file, const char *path, ww_member_summar
     summary->trained = page.trained;
     summary->data_hash = page.data_hash;
     summary->snapshots = page.snapshots;
+    memcpy(summary->audits, page.audits, sizeof summary->audits);
     return WW_OK;
 }
 

@@ -38,6 +38,21 @@ static const ww_engine_methods *choose(const ww_problem *problem)
     return &ww_engine_dense;
 }
 
+const ww_engine_methods *ww_engine_methods_of(const ww_engine *engine)
+{
+    return engine->methods;
+}
+
+void *ww_engine_state_of(const ww_engine *engine)
+{
+    return engine->state;
+}
+
+const ww_problem *ww_engine_problem(const ww_engine *engine)
+{
+    return &engine->own;
+}
+
 static bool has_tally(const ww_problem *problem)
 {
     return ww_tally_extras(problem) > 0;

@@ -4,6 +4,7 @@
 
 #include "train/layered.h"
 #include "train/output_sum.h"
+#include "train/rounding.h"
 #include "train/tally.h"
 
 /// What an engine does. `state` is its own. The meaning of each is that of ww_engine_* in train.h.
@@ -44,6 +45,25 @@ typedef struct ww_engine_methods {
     /// All that was put, and written to the storage of output weights, is of `step`; so is what was
     /// kept beside the weights unless `has_kept` is false: then it is made anew from the weights.
     void (*restored)(void *state, int64_t step, bool has_kept);
+    /// What the last step saw of its batch, or `look` (audit.h): the outputs [B, k], the same on
+    /// all ranks, and which units were active, patterns [local units, stride bytes], a bit a
+    /// sample. NULL where nobody asks: of several hidden layers.
+    const double *(*outputs)(void *state);
+    void (*patterns)(void *state, uint8_t *patterns, int64_t stride);
+    /// How pre-activations after so many steps round; likewise.
+    ww_rounding (*rounding)(const void *state, int64_t steps);
+    /// The rest is NULL in engines that keep the weights. After `step` steps, looks at train
+    /// samples indices [B] with the weights of `*seen` steps, which are those as they are, or those
+    /// that the last step was made with where that is what patterns are of. No number of the run
+    /// depends on it. Errors as of a step. Collective.
+    ww_status (*look)(void *state, int64_t step, const int64_t *indices, int64_t *seen,
+                      ww_error *error);
+    /// After `settle`: the weights of a tile that were looked at, [tile units, d], as `tile`.
+    const double *(*seen_tile)(void *state, int worker, int64_t tile);
+    /// What the terms that weights of a tile are made of besides W(0) come to in magnitude, into
+    /// reach [tile units]: sum_j |c_rj| ||x_j|| at least, lengths [n] of the train samples, but for
+    /// what belongs to as many steps as its rounding has. From any worker.
+    void (*reach)(void *state, int64_t tile, const double *lengths, double *reach);
 } ww_engine_methods;
 
 extern const ww_engine_methods ww_engine_dense;
@@ -51,5 +71,11 @@ extern const ww_engine_methods ww_engine_window;
 extern const ww_engine_methods ww_engine_samples;
 extern const ww_engine_methods ww_engine_lazy;
 extern const ww_engine_methods ww_engine_layers;
+
+/// What is inside an engine, and the problem of the row and the group of this rank that it works
+/// on.
+const ww_engine_methods *ww_engine_methods_of(const ww_engine *engine);
+void *ww_engine_state_of(const ww_engine *engine);
+const ww_problem *ww_engine_problem(const ww_engine *engine);
 
 #endif

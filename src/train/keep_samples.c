@@ -487,6 +487,28 @@ static void restored(void *state, int64_t step, bool has_kept)
     ww_coming_forget(&self->coming);
 }
 
+// P and C have had the terms of all steps added, B at a time: derived in lazy.md.
+static ww_rounding rounding(const ww_problem *problem, int64_t steps)
+{
+    const double d = (double)problem->dimension, n = (double)problem->data->train.count;
+    const double batch = (double)problem->batch;
+    return (ww_rounding){.pairs = 4.0 * (double)steps * (2.0 * batch + d + 12.0) + 2.0 * n +
+                                  3.0 * d + 32.0,
+                         .steps = 2.0 + (double)columns_of(problem) / batch};
+}
+
+// Columns that are not in C yet belong to a few steps, and so does a pending update.
+static void find_reach(void *state, ww_rows tile, const double *lengths, double *reach)
+{
+    const keep *self = state;
+    memset(reach, 0, (size_t)tile.units * sizeof *reach);
+    if (ww_has_pattern_sums(self->problem))
+        ww_pattern_sums_reach(&self->sums, tile, lengths, reach);
+    else
+        ww_add_magnitudes(self->methods, coefficients_of(self, tile), self->samples, tile.units,
+                          lengths, reach);
+}
+
 const ww_keeper ww_keeper_samples = {
     .name = "samples",
     .cost = add_cost,
@@ -510,4 +532,6 @@ const ww_keeper ww_keeper_samples = {
     .save_words = save_words,
     .load_words = load_words,
     .restored = restored,
+    .rounding = rounding,
+    .reach = find_reach,
 };

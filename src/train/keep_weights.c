@@ -220,6 +220,13 @@ static void restored(void *state, int64_t step, bool has_kept)
     (void)has_kept;
 }
 
+// Products with d terms, made in two ways.
+static ww_rounding rounding(const ww_problem *problem, int64_t steps)
+{
+    (void)steps;
+    return (ww_rounding){.pairs = 2.0 * (double)problem->dimension + 16.0};
+}
+
 const ww_keeper ww_keeper_weights = {
     .name = "dense",
     .cost = add_cost,
@@ -237,4 +244,5 @@ const ww_keeper ww_keeper_weights = {
     .tile = tile_of,
     .put_tile = put_tile,
     .restored = restored,
+    .rounding = rounding,
 };

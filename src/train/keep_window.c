@@ -396,6 +396,15 @@ static void restored(void *state, int64_t step, bool has_kept)
         gather(self, step - step % self->steps);
 }
 
+// A product with d terms, and up to as many corrections as there are samples in a window, by K.
+static ww_rounding rounding(const ww_problem *problem, int64_t steps)
+{
+    const double samples = (double)window_samples(problem);
+    (void)steps;
+    return (ww_rounding){.pairs = 3.0 * (double)problem->dimension + 2.0 * samples + 32.0,
+                         .steps = (double)window_steps(problem)};
+}
+
 const ww_keeper ww_keeper_window = {
     .name = "window",
     .cost = add_cost,
@@ -413,4 +422,5 @@ const ww_keeper ww_keeper_window = {
     .kept_tile = kept_tile,
     .put_kept_tile = put_kept_tile,
     .restored = restored,
+    .rounding = rounding,
 };

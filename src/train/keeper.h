@@ -10,6 +10,7 @@
 #ifndef WIDTHWISE_TRAIN_KEEPER_H
 #define WIDTHWISE_TRAIN_KEEPER_H
 
+#include "train/rounding.h"
 #include "train/rows.h"
 
 /// What pre-activations are made for.
@@ -78,6 +79,9 @@ typedef struct ww_keeper {
     /// The weights that were put are those of `step`, and so is what was kept beside them, unless
     /// `has_kept` is false: then it is made anew from the weights as they are.
     void (*restored)(void *state, int64_t step, bool has_kept);
+    /// As of ww_engine_methods; `reach` is NULL where the weights are kept.
+    ww_rounding (*rounding)(const ww_problem *problem, int64_t steps);
+    void (*reach)(void *state, ww_rows tile, const double *lengths, double *reach);
 } ww_keeper;
 
 /// Puts the initial weights of all tiles of this rank, values [units, d]. WW_FAILED: no memory.

@@ -144,6 +144,14 @@ static double find_density(const ww_problem *problem)
     return size > 0.0 ? 0.4 / size : 1.0;
 }
 
+// Of what the changes of all units do to an output.
+static ww_sum_format format_of(const ww_problem *problem)
+{
+    int range = 0;
+    (void)frexp(problem->output_format.limit, &range);
+    return ww_sum_format_make(problem->tiling.width, range - 1);
+}
+
 static ww_status make(ww_lazy *self, ww_error *error)
 {
     const ww_problem *problem = self->problem;
@@ -161,9 +169,7 @@ static ww_status make(ww_lazy *self, ww_error *error)
     ww_initial_output_weights(&problem->initial, 0, 1, &self->course.scale);
     self->course.scale = fabs(self->course.scale);
     self->course.past.density = find_density(problem);
-    int range = 0;
-    (void)frexp(problem->output_format.limit, &range);
-    self->format = ww_sum_format_make(problem->tiling.width, range - 1);
+    self->format = format_of(problem);
     self->words = (self->counts.slices + 2 + (has_slope(problem) ? 1 : 0)) * n + WW_LAZY_WORDS;
     WW_TRY(ww_panel_inputs_create(false, WW_FOR_SUMS, n, problem->dimension, &self->inputs, error));
     ww_panel_inputs_set(&self->inputs, problem->data->train.inputs, n);
@@ -229,21 +235,27 @@ static ww_rows rows_of(const ww_lazy *self, int64_t tile)
     return ww_tile_rows(self->problem, local_tile);
 }
 
-static const double *tile_of(void *state, int worker, int64_t tile)
+// By sums of updates totals [n].
+static const double *make_tile(const ww_lazy *self, const double *totals, int worker, int64_t tile)
 {
-    const ww_lazy *self = state;
     const ww_problem *problem = self->problem;
     const ww_rows rows = rows_of(self, tile);
     const int64_t units = problem->tiling.tile_units;
     double *values = self->tile + worker * units * problem->dimension;
     double *coefficients = self->coefficients + worker * units * self->samples;
-    if (self->pairs.is_full && self->full.by_weights)
-        return self->full.values + rows.first * problem->dimension;
     ww_initial_hidden_weights(&problem->initial, problem->tiling.first_unit + rows.first,
                               rows.units, values);
-    ww_lazy_coefficients(&self->pairs, rows, coefficients);
+    ww_lazy_coefficients(&self->pairs, totals, rows, coefficients);
     ww_panel_move(&self->inputs, 1.0, coefficients, rows.units, values);
     return values;
+}
+
+static const double *tile_of(void *state, int worker, int64_t tile)
+{
+    const ww_lazy *self = state;
+    if (self->pairs.is_full && self->full.by_weights)
+        return self->full.values + rows_of(self, tile).first * self->problem->dimension;
+    return make_tile(self, self->pairs.totals, worker, tile);
 }
 
 // The weights follow from what is kept, unless full steps keep them.
@@ -310,7 +322,7 @@ static void put_kept_tile(void *state, int64_t tile, const double *values)
 
 static size_t words(const ww_problem *problem)
 {
-    return 3 * (size_t)problem->data->train.count + 2;
+    return 3 * (size_t)problem->data->train.count + 3;
 }
 
 static void save_words(void *state, double *values)
@@ -322,6 +334,7 @@ static void save_words(void *state, double *values)
     memcpy(values + 2 * n, self->pairs.totals, n * sizeof *values);
     values[3 * n] = self->pairs.is_full ? 1.0 : 0.0;
     values[3 * n + 1] = self->full.changes;
+    values[3 * n + 2] = (double)self->full.steps;
 }
 
 static void load_words(void *state, const double *values)
@@ -333,6 +346,7 @@ static void load_words(void *state, const double *values)
     memcpy(self->pairs.totals, values + 2 * n, n * sizeof *values);
     self->was_full = values[3 * n] != 0.0;
     self->full.changes = values[3 * n + 1];
+    self->full.steps = (int64_t)values[3 * n + 2];
 }
 
 static void restored(void *state, int64_t step_number, bool has_kept)
@@ -348,6 +362,62 @@ static void restored(void *state, int64_t step_number, bool has_kept)
     ww_error ignored = {0};
     if (!self->was_full && ww_lazy_full_leave(&self->full, &ignored) != WW_OK)
         self->pairs.is_short = true; // told by the next step
+}
+
+// For an audit (audit.h): outputs and patterns are those that the last step found, with the weights
+// that it was made with, before its own update.
+static const double *outputs(void *state)
+{
+    const ww_lazy *self = state;
+    return self->outputs;
+}
+
+static void patterns(void *state, uint8_t *bits, int64_t stride)
+{
+    const ww_lazy *self = state;
+    for (int64_t unit = 0; unit < self->problem->tiling.local_units; unit++)
+        memcpy(bits + unit * stride, ww_lazy_patterns(&self->pairs, unit),
+               (size_t)(self->samples + 7) / 8);
+}
+
+// Full steps add to P or W, as `samples` and `dense` do.
+static ww_rounding rounding(const void *state, int64_t steps)
+{
+    const ww_lazy *self = state;
+    const ww_problem *problem = self->problem;
+    const double n = (double)self->samples, d = (double)problem->dimension;
+    const ww_sum_format format = format_of(problem);
+    const double added = (double)self->full.steps;
+    return (ww_rounding){.pairs = 4.0 * added * (2.0 * n + d + 12.0) + 2.0 * n + 3.0 * d + 32.0,
+                         .carried = (double)steps,
+                         .quanta = (double)problem->tiling.width * format.low_quantum};
+}
+
+static ww_status look(void *state, int64_t step_number, const int64_t *indices, int64_t *seen,
+                      ww_error *error)
+{
+    ww_lazy *self = state;
+    (void)indices; // all there are
+    *seen = self->has_outputs ? step_number - 1 : step_number;
+    return self->has_outputs ? WW_OK : ww_lazy_find_first_outputs(self, 0, NULL, error);
+}
+
+// R of the weights that were looked at.
+static const double *seen_totals(const ww_lazy *self)
+{
+    return self->has_outputs ? self->before : self->pairs.totals;
+}
+
+static const double *seen_tile(void *state, int worker, int64_t tile)
+{
+    const ww_lazy *self = state;
+    return make_tile(self, seen_totals(self), worker, tile);
+}
+
+static void find_reach(void *state, int64_t tile, const double *lengths, double *reach)
+{
+    const ww_lazy *self = state;
+    ww_lazy_reach(&self->pairs, seen_totals(self), rows_of(self, tile), lengths, reach);
 }
 
 const ww_engine_methods ww_engine_lazy = {
@@ -368,4 +438,10 @@ const ww_engine_methods ww_engine_lazy = {
     .save_words = save_words,
     .load_words = load_words,
     .restored = restored,
+    .outputs = outputs,
+    .patterns = patterns,
+    .rounding = rounding,
+    .look = look,
+    .seen_tile = seen_tile,
+    .reach = find_reach,
 };

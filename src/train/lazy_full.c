@@ -211,7 +211,7 @@ static void add_coefficients(void *context, int worker, int64_t local_tile)
     const ww_lazy_full *full = now->full;
     const ww_rows tile = ww_tile_rows(full->pairs->problem, local_tile);
     double *coefficients = full->rooms[worker].coefficients;
-    ww_lazy_coefficients(full->pairs, tile, coefficients);
+    ww_lazy_coefficients(full->pairs, full->pairs->totals, tile, coefficients);
     ww_panel_move_by(&full->rows, 1.0, coefficients + now->first, full->pairs->samples, tile.units,
                      values_of(full, tile));
 }
@@ -368,5 +368,6 @@ void ww_lazy_full_start(ww_lazy_full *full, ww_output_sum *sum)
 void ww_lazy_full_look(ww_lazy_full *full, ww_output_sum *sum, int64_t *changes)
 {
     full->has_moved = false; // by the next update
+    full->steps++;
     sum_over_tiles(full, sum, look_at_tile, changes);
 }

@@ -29,6 +29,7 @@ typedef struct ww_lazy_full {
     double *values;           ///< P [local units, stride], or W [local units, d]; borrowed
     bool by_weights;          ///< they are W
     bool has_moved;           ///< they have had the pending update
+    int64_t steps;            ///< full ones that there were
     double changes;           ///< of a step, a mean of the last; below 0: there was none yet
     int64_t columns;          ///< of values
     ww_panel_inputs rows;     ///< of K or X, a block of samples

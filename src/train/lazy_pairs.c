@@ -367,7 +367,8 @@ int64_t ww_lazy_see(ww_lazy_pairs *pairs, int64_t unit, const uint8_t *active)
     return changes;
 }
 
-void ww_lazy_coefficients(const ww_lazy_pairs *pairs, ww_rows tile, double *coefficients)
+void ww_lazy_coefficients(const ww_lazy_pairs *pairs, const double *totals, ww_rows tile,
+                          double *coefficients)
 {
     const double slope = pairs->problem->negative_slope;
     const int64_t n = pairs->samples;
@@ -377,13 +378,31 @@ void ww_lazy_coefficients(const ww_lazy_pairs *pairs, ww_rows tile, double *coef
         const double *offsets = pairs->start + number * pairs->stride;
         double *row = coefficients + unit * n;
         for (int64_t j = 0; j < n; j++)
-            row[j] =
-                ww_lazy_is_active(pairs, number, j) ? pairs->totals[j] : slope * pairs->totals[j];
+            row[j] = ww_lazy_is_active(pairs, number, j) ? totals[j] : slope * totals[j];
         for (int64_t j = 0; pairs->is_full && j < n; j++)
             row[j] += (1.0 - slope) * offsets[j];
         for (int32_t k = 0; k < of->count; k++)
             row[of->offsets[k].sample] += (1.0 - slope) * of->offsets[k].value;
         for (int64_t j = 0; j < n; j++)
             row[j] *= pairs->scales[number];
+    }
+}
+
+void ww_lazy_reach(const ww_lazy_pairs *pairs, const double *totals, ww_rows tile,
+                   const double *lengths, double *reach)
+{
+    const double slope = pairs->problem->negative_slope;
+    for (int64_t unit = 0; unit < tile.units; unit++) {
+        const int64_t number = tile.first + unit;
+        const ww_lazy_unit *of = &pairs->units[number];
+        double sum = 0.0;
+        for (int64_t j = 0; j < pairs->samples; j++)
+            sum +=
+                (ww_lazy_is_active(pairs, number, j) ? 1.0 : slope) * fabs(totals[j]) * lengths[j];
+        for (int64_t j = 0; pairs->is_full && j < pairs->samples; j++)
+            sum += (1.0 - slope) * fabs(pairs->start[number * pairs->stride + j]) * lengths[j];
+        for (int32_t k = 0; k < of->count; k++)
+            sum += (1.0 - slope) * fabs(of->offsets[k].value) * lengths[of->offsets[k].sample];
+        reach[unit] = fabs(pairs->scales[number]) * sum;
     }
 }

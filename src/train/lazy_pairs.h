@@ -96,7 +96,13 @@ ww_status ww_lazy_gather_offsets(ww_lazy_pairs *pairs, ww_error *error);
 /// While steps are full ones: patterns of a unit become these, active [n]; how many have changed.
 int64_t ww_lazy_see(ww_lazy_pairs *pairs, int64_t unit, const uint8_t *active);
 
-/// Coefficients of a tile, so that W = W(0) + C X: [units, n], into `coefficients`.
-void ww_lazy_coefficients(const ww_lazy_pairs *pairs, ww_rows tile, double *coefficients);
+/// Coefficients of a tile, so that W = W(0) + C X: [units, n], into `coefficients`; totals [n] are
+/// R as it is, or as it was when patterns were looked at last.
+void ww_lazy_coefficients(const ww_lazy_pairs *pairs, const double *totals, ww_rows tile,
+                          double *coefficients);
+
+/// What the terms of these come to in magnitude, weighed by lengths [n], into reach [units].
+void ww_lazy_reach(const ww_lazy_pairs *pairs, const double *totals, ww_rows tile,
+                   const double *lengths, double *reach);
 
 #endif

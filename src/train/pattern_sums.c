@@ -2,6 +2,7 @@
 
 #include "widthwise/memory.h"
 
+#include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,6 +152,31 @@ void ww_pattern_sums_coefficients(const ww_pattern_sums *sums, ww_rows tile, voi
             sums->methods->narrow(&value, 1, place);
         }
     }
+}
+
+void ww_add_magnitudes(const ww_activation_methods *methods, const void *coefficients,
+                       int64_t samples, int64_t units, const double *lengths, double *reach)
+{
+    for (int64_t j = 0; j < samples; j++)
+        for (int64_t unit = 0; unit < units; unit++) {
+            double value = 0.0;
+            methods->widen(ww_place_in(methods, coefficients, j * units + unit), 1, &value);
+            reach[unit] += fabs(value) * lengths[j];
+        }
+}
+
+void ww_pattern_sums_reach(const ww_pattern_sums *sums, ww_rows tile, const double *lengths,
+                           double *reach)
+{
+    double totals = 0.0;
+    for (int64_t j = 0; j < sums->samples; j++)
+        totals += fabs(sums->totals[j]) * lengths[j];
+    for (int64_t unit = 0; unit < tile.units; unit++)
+        reach[unit] += totals; // of pairs that are all active: more than there is
+    ww_add_magnitudes(sums->methods, offsets_of(sums, tile), sums->samples, tile.units, lengths,
+                      reach);
+    for (int64_t unit = 0; unit < tile.units; unit++)
+        reach[unit] *= fabs(sums->drawn[tile.first + unit]);
 }
 
 const void *ww_pattern_sums_scales(const ww_pattern_sums *sums, ww_rows tile)

@@ -51,6 +51,14 @@ void ww_pattern_sums_offsets(const ww_pattern_sums *sums, ww_rows tile, void *of
 /// The coefficients of a tile, into coefficients [units, n].
 void ww_pattern_sums_coefficients(const ww_pattern_sums *sums, ww_rows tile, void *coefficients);
 
+/// Adds to reach [units] what these are made of, in magnitude and times lengths [n], of each unit.
+void ww_pattern_sums_reach(const ww_pattern_sums *sums, ww_rows tile, const double *lengths,
+                           double *reach);
+
+/// Adds |c_jr| lengths[j] of coefficients by sample c [n, units] to reach [units].
+void ww_add_magnitudes(const ww_activation_methods *methods, const void *coefficients,
+                       int64_t samples, int64_t units, const double *lengths, double *reach);
+
 /// Scales of a tile [units].
 const void *ww_pattern_sums_scales(const ww_pattern_sums *sums, ww_rows tile);
 

@@ -246,7 +246,33 @@ void ww_shallow_probe(void *state, const int64_t *indices, ww_output_sum *sum)
     ww_shallow *self = state;
     ww_shallow_update(self);
     self->keeper->take_batch(self->kept, -1, indices);
-    ww_shallow_add_outputs(self, sum);
+    ww_shallow_add_outputs(self, sum, false);
+}
+
+const double *ww_shallow_outputs(void *state)
+{
+    const ww_shallow *self = state;
+    return self->step.outputs;
+}
+
+void ww_shallow_patterns(void *state, uint8_t *patterns, int64_t stride)
+{
+    const ww_shallow *self = state;
+    for (int64_t unit = 0; unit < self->problem->tiling.local_units; unit++)
+        memcpy(patterns + unit * stride, self->patterns + unit * self->pattern_bytes,
+               (size_t)self->pattern_bytes);
+}
+
+ww_status ww_shallow_look(void *state, int64_t step, const int64_t *indices, int64_t *seen,
+                          ww_error *error)
+{
+    ww_shallow *self = state;
+    *seen = step;
+    ww_shallow_update(self);
+    self->keeper->take_batch(self->kept, -1, indices);
+    ww_output_sum_clear(&self->step.sum);
+    ww_shallow_add_outputs(self, &self->step.sum, true);
+    return ww_output_sum_finish(&self->step.sum, 0, NULL, self->step.outputs, error);
 }
 
 static ww_rows rows_of(const ww_shallow *self, int64_t tile)
@@ -255,6 +281,12 @@ static ww_rows rows_of(const ww_shallow *self, int64_t tile)
     const int64_t local_tile = tile - tiling->first_tile;
     WW_ASSERT(local_tile >= 0 && local_tile < tiling->local_tiles);
     return ww_tile_rows(self->problem, local_tile);
+}
+
+ww_rounding ww_shallow_rounding(const void *state, int64_t steps)
+{
+    const ww_shallow *self = state;
+    return self->keeper->rounding(self->problem, steps);
 }
 
 void ww_shallow_settle(void *state)
@@ -276,6 +308,12 @@ const double *ww_shallow_tile(void *state, int worker, int64_t tile)
     double *values = self->tile + worker * problem->tiling.tile_units * problem->dimension;
     self->methods->widen(weights, rows.units * problem->dimension, values);
     return values;
+}
+
+void ww_shallow_reach(void *state, int64_t tile, const double *lengths, double *reach)
+{
+    const ww_shallow *self = state;
+    self->keeper->reach(self->kept, rows_of(self, tile), lengths, reach);
 }
 
 void ww_shallow_put_tile(void *state, int64_t tile, const double *values)

@@ -55,6 +55,7 @@ ww_status ww_shallow_create(const ww_problem *problem, const ww_keeper *keeper, 
 void ww_shallow_destroy(void *state);
 ww_status ww_shallow_step(void *state, int64_t step, int64_t request, int64_t *requests,
                           double *batch_loss, ww_error *error);
+ww_rounding ww_shallow_rounding(const void *state, int64_t steps);
 void ww_shallow_settle(void *state);
 const double *ww_shallow_tile(void *state, int worker, int64_t tile);
 void ww_shallow_put_tile(void *state, int64_t tile, const double *values);
@@ -68,6 +69,11 @@ size_t ww_shallow_words(const ww_problem *problem, const ww_keeper *keeper);
 void ww_shallow_save_words(void *state, double *words);
 void ww_shallow_load_words(void *state, const double *words);
 void ww_shallow_restored(void *state, int64_t step, bool has_kept);
+const double *ww_shallow_outputs(void *state);
+void ww_shallow_patterns(void *state, uint8_t *patterns, int64_t stride);
+ww_status ww_shallow_look(void *state, int64_t step, const int64_t *indices, int64_t *seen,
+                          ww_error *error);
+void ww_shallow_reach(void *state, int64_t tile, const double *lengths, double *reach);
 
 /// Whether the batch is of one block of samples (WW_SAMPLE_BLOCK). Pure.
 bool ww_shallow_is_one_block(const ww_problem *problem);
@@ -105,7 +111,7 @@ void *ww_shallow_output_updates(const ww_shallow *self, ww_rows tile);
 void ww_shallow_move_output_weights(ww_shallow *self, ww_rows tile);
 
 /// Adds the outputs of all tiles on the batch at hand to `sum`, in the shape of a step. There is no
-/// pending update.
-void ww_shallow_add_outputs(ww_shallow *self, ww_output_sum *sum);
+/// pending update. Patterns stay those of the last step, or become those of the batch where `sees`.
+void ww_shallow_add_outputs(ww_shallow *self, ww_output_sum *sum, bool sees);
 
 #endif

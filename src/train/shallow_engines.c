@@ -2,7 +2,7 @@
 
 #include "train/shallow.h"
 
-#define ENGINE(name_, keeper_)                                                                     \
+#define ENGINE(name_, keeper_, look_, seen_tile_, reach_)                                          \
     static ww_engine_cost cost_of_##name_(const ww_problem *problem)                               \
     {                                                                                              \
         return ww_shallow_cost(problem, &(keeper_));                                               \
@@ -41,8 +41,14 @@
         .save_words = ww_shallow_save_words,                                                       \
         .load_words = ww_shallow_load_words,                                                       \
         .restored = ww_shallow_restored,                                                           \
+        .outputs = ww_shallow_outputs,                                                             \
+        .patterns = ww_shallow_patterns,                                                           \
+        .rounding = ww_shallow_rounding,                                                           \
+        .look = (look_),                                                                           \
+        .seen_tile = (seen_tile_),                                                                 \
+        .reach = (reach_),                                                                         \
     };
 
-ENGINE(dense, ww_keeper_weights)
-ENGINE(window, ww_keeper_window)
-ENGINE(samples, ww_keeper_samples)
+ENGINE(dense, ww_keeper_weights, NULL, NULL, NULL)
+ENGINE(window, ww_keeper_window, NULL, NULL, NULL)
+ENGINE(samples, ww_keeper_samples, ww_shallow_look, ww_shallow_tile, ww_shallow_reach)

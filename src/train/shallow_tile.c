@@ -264,10 +264,10 @@ void ww_shallow_pass(ww_shallow *self)
     join_sums(self, now.sum);
 }
 
-void ww_shallow_add_outputs(ww_shallow *self, ww_output_sum *sum)
+void ww_shallow_add_outputs(ww_shallow *self, ww_output_sum *sum, bool sees)
 {
     WW_ASSERT(!self->is_stale);
-    const task now = {.self = self, .sum = sum, .probes = true};
+    const task now = {.self = self, .sum = sum, .probes = !sees};
     for_all_blocks(&now, WW_PASS_FORWARD, forward_tile);
     join_sums(self, sum);
 }

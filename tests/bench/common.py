@@ -28,9 +28,12 @@ def environment(threads: int = 1) -> dict[str, str]:
     return variables
 
 
-def output_of(command: list[str], threads: int = 1, seconds: float = 3600.0) -> str:
-    """What a command prints; where it fails, CalledProcessError has what it said."""
-    return subprocess.run(
+def output_of(
+    command: list[str], threads: int = 1, seconds: float = 3600.0, progress: bool = False
+) -> str:
+    """What a command prints, its progress too if asked for; where it fails, CalledProcessError has
+    what it said."""
+    done = subprocess.run(
         command,
         env=environment(threads),
         stdin=subprocess.DEVNULL,
@@ -38,7 +41,8 @@ def output_of(command: list[str], threads: int = 1, seconds: float = 3600.0) -> 
         text=True,
         timeout=seconds,
         check=True,
-    ).stdout
+    )
+    return done.stdout + done.stderr if progress else done.stdout
 
 
 def said_by(failure: subprocess.CalledProcessError) -> str:

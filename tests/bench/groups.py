@@ -72,6 +72,7 @@ class Bench:
     quick: bool
     has_torch: bool
     processors: int
+    ranks: int  # of one thread, where a case has several: two, unless asked for others
 
     def program(self, name: str) -> str:
         """A program of the build."""
@@ -80,11 +81,6 @@ class Bench:
     def pick(self, whole: object, small: object) -> object:
         """A size, or that of a quick run."""
         return small if self.quick else whole
-
-    @property
-    def ranks(self) -> int:
-        """Two, where there are as many processors."""
-        return min(2, self.processors)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
     python3 tests/bench/run.py build/release [--only sgd,gd] [--rounds 5] [--quick] [--json FILE]
 
-BUILD is a build folder with tests/bench_*. Groups: {groups}.
+BUILD is a build folder with tests/bench_*. Groups: {groups}
+(without --only all but {long}).
 Sides of a case take turns, round by round, another one beginning each time, and the machine itself is
 one of them: how fast it copies memory, and how fast it multiplies square matrices. The table has a
 line for each comparison: what the program reached and what its peer did, medians of the rounds; how
@@ -35,11 +36,15 @@ if __name__ == "__main__":
     os.environ.update(environment())  # one thread, before NumPy is loaded
 
 try:
+    import groups  # noqa: E402
+    import lazy  # noqa: E402
+    import lazy_widths  # noqa: E402
     import model  # noqa: E402
-    from groups import GROUPS, Bench, Case, Row, Samples  # noqa: E402
+    from groups import Bench, Case, Row, Samples  # noqa: E402
 except ImportError as missing:
     sys.exit(f"{missing}: run this by a Python with NumPy and SciPy, as Debian's /usr/bin/python3")
 
+GROUPS = groups.GROUPS | lazy.GROUPS
 NAMES = (*GROUPS, "model")
 FORMAT_VERSION = 1
 
@@ -171,9 +176,11 @@ def run_group(
     """Case by case; a group whose cases cannot even be made is a failed one."""
     try:
         cases = GROUPS[name](bench) if name in GROUPS else []
-    except (subprocess.SubprocessError, OSError) as failure:
-        print(f"\n{name}\n  FAILED: {failure}", flush=True)
-        yield {"group": name, "name": name, "rounds": [], "rows": [], "failure": str(failure)}
+    except (subprocess.SubprocessError, OSError, RuntimeError) as failure:
+        is_told = isinstance(failure, subprocess.CalledProcessError)
+        text = said_by(failure) if is_told else str(failure)
+        print(f"\n{name}\n  FAILED: {text}", flush=True)
+        yield {"group": name, "name": name, "rounds": [], "rows": [], "failure": text}
         return
     for case in cases:
         yield run_case(case, options.rounds, options.clock)
@@ -225,13 +232,18 @@ def chosen(text: str) -> list[str]:
 def parse() -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__.format(groups=", ".join(NAMES)),
+        description=__doc__.format(groups=", ".join(NAMES), long=", ".join(lazy.LONG)),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("build", type=Path, help="a build folder, as build/release")
-    parser.add_argument("--only", type=chosen, default=list(NAMES), metavar="GROUP,...")
+    parser.add_argument("--only", type=chosen, metavar="GROUP,...",
+                        default=[name for name in NAMES if name not in lazy.LONG])
     parser.add_argument("--rounds", type=whole_number, help="of each case; 5, or 2 with --quick")
     parser.add_argument("--quick", action="store_true", help="small sizes")
+    parser.add_argument(
+        "--cores", type=whole_number, help="ranks of a thread, and threads of peers, in cases of\n"
+        "several; 2, where there are as many processors"
+    )
     parser.add_argument(
         "--clock", choices=("wall", "processor"), default="wall",
         help="that the table goes by, where both are known (the file has both). Processor time\n"
@@ -245,6 +257,10 @@ def parse() -> argparse.Namespace:
     options = parser.parse_args()
     options.build = options.build.resolve()
     options.rounds = options.rounds or (2 if options.quick else 5)
+    processors = len(os.sched_getaffinity(0))
+    options.cores = options.cores or min(2, processors)
+    if options.cores > processors:
+        parser.error(f"--cores {options.cores}: this machine has {processors}")
     if not (options.build / "tests" / "bench_engine").exists():
         parser.error(f"{options.build} has no tests/bench_engine: configure with -DWIDTHWISE_TESTS=ON")
     for folder in (options.folder, options.json.resolve().parent):
@@ -260,6 +276,7 @@ def main() -> int:
         "format": "widthwise-bench", "version": FORMAT_VERSION,
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "quick": options.quick, "rounds": options.rounds, "clock": options.clock,
+        "cores": options.cores,
         "machine": describe_machine(), "versions": describe_versions(options.build), "cases": [],
     }
     machine, versions = results["machine"], results["versions"]
@@ -270,11 +287,14 @@ def main() -> int:
     print(f"\n  {'what':42s} {'program':>12s}  {'peer':36s} {'times as fast':22s} of the limit")
     with tempfile.TemporaryDirectory(prefix="widthwise-bench-", dir=options.folder) as scratch:
         bench = Bench(options.build, Path(scratch).resolve(), options.quick,
-                      bool(versions["torch"]), machine["processors"])
+                      bool(versions["torch"]), machine["processors"], options.cores)
         for name in options.only:
             for record in run_group(name, bench, options):
                 results["cases"].append(record)
                 save(options.json, results)
+        if "lazy-widths" in options.only:
+            results["exponents"] = lazy_widths.tell(results)
+            save(options.json, results)
         if "model" in options.only:
             results["prediction"] = model.run(bench, options)
             save(options.json, results)
