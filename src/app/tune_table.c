@@ -188,9 +188,17 @@ static void print_table(const ww_tune *self)
     (void)snprintf(title, sizeof title, "a step and 1/%lld record", (long long)every);
     printf("\n  %-7s %-20s %9s  %9s %9s  %-33s %9s %5s\n", "", "engine", "memory", "a step",
            "a record", every == 1 ? "a step and a record" : title, "processor", "ratio");
-    for (size_t i = 0; i < self->count; i++)
-        print_way(self, &self->ways[i]);
+    bool has_lazy = false;
+    for (size_t i = 0; i < self->count; i++) {
+        const ww_tune_way *way = &self->ways[i];
+        print_way(self, way);
+        has_lazy = has_lazy || (is_measured(way) && way->config.training.engine == WW_ENGINE_LAZY);
+    }
     printf("\n");
+    if (has_lazy)
+        printf(
+            "lazy is measured at its first steps; later ones mostly take less, and all take less "
+            "for a unit the more there are\n");
 }
 
 // The fastest way in the precision of the chosen one, or in the other; NULL: none is measured.

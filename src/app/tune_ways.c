@@ -60,7 +60,7 @@ static ww_status need_of(const ww_tune *self, const ww_tune_way *way, int64_t wi
     const double factor = ww_problem_is_single(&problem) ? 2.0 : 1.0;
     const double rate = factor * self->step_rate;
     const double together = (double)ww_tune_steps_together(problem.batch);
-    const bool is_of_samples = ww_engine_choice(&problem) == WW_ENGINE_SAMPLES;
+    const bool is_of_samples = ww_engine_makes_tiles(&problem);
     // Its products of all samples, and theirs with the weights, which are made anew for records.
     const double products = is_of_samples ? 2.0 * n * weights / rate : 0.0;
     const double square =
@@ -224,16 +224,27 @@ static ww_status add_way(ww_tune *self, ww_engine_kind engine, ww_precision prec
     return look_at_memory(self, way, error);
 }
 
+// By its configuration, and by the data.
+static bool takes_engine(const ww_tune *self, ww_engine_kind engine)
+{
+    ww_config config = *self->plan->members.list[self->member].config;
+    if (!ww_config_takes_engine(&config, engine))
+        return false;
+    config.training.engine = engine;
+    const ww_problem problem = problem_of(self, &config);
+    return ww_engine_check(&problem, NULL) == WW_OK;
+}
+
 ww_status ww_tune_find_ways(ww_tune *self, ww_error *error)
 {
     static const ww_engine_kind engines[] = {WW_ENGINE_DENSE, WW_ENGINE_WINDOW, WW_ENGINE_SAMPLES,
-                                             WW_ENGINE_LAYERS};
+                                             WW_ENGINE_LAZY, WW_ENGINE_LAYERS};
     const ww_config *config = self->plan->members.list[self->member].config;
     const ww_precision other =
         config->precision == WW_PRECISION_SINGLE ? WW_PRECISION_DOUBLE : WW_PRECISION_SINGLE;
     self->count = 0;
     for (size_t e = 0; e < sizeof engines / sizeof engines[0]; e++)
-        if (ww_config_takes_engine(config, engines[e]))
+        if (takes_engine(self, engines[e]))
             WW_TRY(add_way(self, engines[e], config->precision, error));
     return add_way(self, auto_of(self, other), other, error);
 }

@@ -323,8 +323,8 @@ static const ww_key keys[] = {
         "few samples; lazy: by the changes of activation patterns, for full batches of the squared "
         "loss and one output: the wider the network, the faster beside the others; layers: any "
         "number of hidden layers; auto: layers with several of them or model zou-gu, else dense, "
-        "window or samples, which is likely to be the fastest, by a model of their costs; the "
-        "file has the one that was chosen.",
+        "window, samples or lazy, which is likely to be the fastest, by a model of their costs; "
+        "the file has the one that was chosen.",
         .choices = engines, FROM("auto")),
     KEY(training.stop, STOP_RULES,
         "Training ends early where a scalar quantity reaches its threshold.", ANY_NUMBER,

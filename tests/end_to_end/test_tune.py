@@ -28,6 +28,7 @@ GD = ("model=arora", "data.source=mixture", "data.mixture.dimension=12", "traini
 DEEP = ("model=zou-gu", "data.source=mixture", "data.mixture.dimension=12")
 HINGE = ("model=brutzkus", "training.batch=1", "data.separable.dimension=12")
 ROW = re.compile(r"  (double|single) +(\w+)((?: \(\w+\))*) +([\d.]+ [kMGT]?B)  (.*)")
+FULL_BATCHES = ["dense", "samples", "lazy", "layers"]  # of one output
 ALL = ["dense", "window", "samples", "layers"]
 
 
@@ -94,7 +95,7 @@ class TuneTest(ProgramTest):
         for settings, engines in (
             ((*SGD[1:], "training.batch=60"), ALL),
             ((*SGD[1:], "training.batch=600", "data.train=700"), ["dense", "samples", "layers"]),
-            (GD, ["dense", "samples", "layers"]),
+            (GD, FULL_BATCHES),
             ((*DEEP, "network.depth=2"), ["layers"]),
             ((*DEEP, "training.method=sgd"), ALL),
             (HINGE, ALL),
@@ -111,7 +112,7 @@ class TuneTest(ProgramTest):
     def test_engines_that_measure_other_things(self) -> None:
         """They are not held against each other."""
         rows = rows_of(self.tune(*DEEP, "measure.quantities=[all]"))
-        self.assertEqual([row.engine for row in rows], ["dense", "samples", "layers", "layers"])
+        self.assertEqual([row.engine for row in rows], [*FULL_BATCHES, "layers"])
         for row in rows:
             is_other = row.engine != "layers"
             self.assertEqual("all has other quantities with it" in row.rest, is_other, row)
@@ -121,9 +122,6 @@ class TuneTest(ProgramTest):
         for settings, ranks in ((SGD, 1), (GD, 3)):
             words = self.words(*settings, "network.width=40000")
             text = self.tune(*settings, "network.width=40000", ranks=ranks)
-            planned = self.succeed(*words, "--no-calibration", ranks=ranks).output
-            chosen = re.search(r"engine (\w+) \(auto\)", planned)
-            assert chosen is not None
             for row in rows_of(text):
                 with self.subTest(row=row):
                     plan = self.succeed(
@@ -133,6 +131,12 @@ class TuneTest(ProgramTest):
                     memory = re.search(r"in all, without program and libraries +(.*)", plan)
                     assert memory is not None
                     self.assertEqual(row.memory, memory[1], text)
+                    planned = self.succeed(
+                        *words, "--set", f"precision={row.precision}", "--no-calibration",
+                        ranks=ranks,
+                    ).output
+                    chosen = re.search(r"engine (\w+) \(auto\)", planned)
+                    assert chosen is not None
                     self.assertEqual("(auto)" in row.marks, row.engine == chosen[1], text)
 
     def test_what_the_configuration_has(self) -> None:
@@ -184,7 +188,7 @@ class TuneTest(ProgramTest):
         """A rate with which training diverges is no reason not to measure."""
         for ranks in (1, 2):
             text = self.tune(*GD[:-1], "training.rate=1e30", ranks=ranks)
-            self.check(text, ["dense", "samples", "layers"])
+            self.check(text, FULL_BATCHES)
             self.assertRegex(text, r"training diverges at step \d+: measured with a rate next to 0")
 
     def test_hinge(self) -> None:

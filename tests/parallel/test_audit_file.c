@@ -169,6 +169,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(a_wrong_output, store_setup, store_teardown),
     };
     MPI_Init(&argc, &argv);
+    ww_lazy_set_price(0.0); // full steps make outputs anew: one that is wrong does nothing
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
     MPI_Finalize();
     return failed;
