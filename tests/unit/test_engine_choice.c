@@ -52,6 +52,15 @@ static void test_choice(void **state)
     EXPECT("engine window (auto)", 80, "network.width=1000", "measure.every=1", "training.batch=2");
     EXPECT("engine window (auto)", 80, "network.width=60000", "measure.every=1",
            "training.batch=2");
+    // One output, full batches, the squared loss, and weights that records seldom ask for.
+    EXPECT("engine lazy (auto)", 80, "model=arora", "network.width=10000");
+    EXPECT("engine lazy (auto)", 4, "model=arora", "network.width=10000"); // n <= 6 d
+    EXPECT("engine dense (auto)", 3, "model=arora", "network.width=10000");
+    EXPECT("engine dense (auto)", 80, "model=arora", "network.width=10000", "measure.every=1");
+    EXPECT("engine samples (auto) in single precision", 80, "model=arora", "network.width=10000",
+           "precision=single");
+    EXPECT("engine samples (auto)", 80, "model=arora", "network.width=10000",
+           "network.train_output=true");
 }
 
 static ww_engine_cost cost_of(const char *batch)
