@@ -278,9 +278,13 @@ void ww_lazy_get_unit(const ww_lazy_pairs *pairs, int64_t unit, double *values, 
         memcpy(values, pairs->start + unit * pairs->stride, (size_t)n * sizeof *values);
     for (int32_t k = 0; k < of->count; k++)
         values[of->offsets[k].sample] = of->offsets[k].value;
-    for (int64_t j = 0; j < n; j++)
-        if (ww_lazy_is_active(pairs, unit, j))
-            values[n + j / packed] += ldexp(1.0, (int)(j % packed));
+    const uint64_t *patterns = ww_lazy_patterns(pairs, unit);
+    for (int64_t j = 0; j < n; j += packed) { // bits beyond n are 0
+        uint64_t bits = patterns[j / WORD] >> j % WORD;
+        if (j % WORD + packed > WORD && j / WORD + 1 < pairs->words)
+            bits |= patterns[j / WORD + 1] << (WORD - j % WORD);
+        values[n + j / packed] = (double)(bits & (((uint64_t)1 << packed) - 1));
+    }
 }
 
 void ww_lazy_put_unit(ww_lazy_pairs *pairs, int64_t unit, const double *values, int packed)
@@ -367,6 +371,23 @@ int64_t ww_lazy_see(ww_lazy_pairs *pairs, int64_t unit, const uint8_t *active)
     return changes;
 }
 
+// Values where a pattern is active, and the slope times them elsewhere.
+__attribute__((target_clones("avx2", "default"))) static void
+bend(const double *values, double slope, const uint64_t *patterns, int64_t count, double *bent)
+{
+    enum { LANES = 4 };
+    int64_t j = 0;
+    for (; j + LANES <= count; j += LANES) {
+        vector value;
+        memcpy(&value, values + j, sizeof value);
+        const lanes is_active = keeps[patterns[j / WORD] >> j % WORD & 15];
+        const lanes chosen = ((lanes)value & is_active) | ((lanes)(slope * value) & ~is_active);
+        memcpy(bent + j, &chosen, sizeof chosen);
+    }
+    for (; j < count; j++)
+        bent[j] = (patterns[j / WORD] >> j % WORD & 1) != 0 ? values[j] : slope * values[j];
+}
+
 void ww_lazy_coefficients(const ww_lazy_pairs *pairs, const double *totals, ww_rows tile,
                           double *coefficients)
 {
@@ -377,8 +398,7 @@ void ww_lazy_coefficients(const ww_lazy_pairs *pairs, const double *totals, ww_r
         const ww_lazy_unit *of = &pairs->units[number];
         const double *offsets = pairs->start + number * pairs->stride;
         double *row = coefficients + unit * n;
-        for (int64_t j = 0; j < n; j++)
-            row[j] = ww_lazy_is_active(pairs, number, j) ? totals[j] : slope * totals[j];
+        bend(totals, slope, ww_lazy_patterns(pairs, number), n, row);
         for (int64_t j = 0; pairs->is_full && j < n; j++)
             row[j] += (1.0 - slope) * offsets[j];
         for (int32_t k = 0; k < of->count; k++)

@@ -243,18 +243,54 @@ static int way_of(double scale, bool active)
     return (scale > 0.0) == active ? WW_LAZY_FALLS : WW_LAZY_RISES;
 }
 
-// Which of the samples of a word are nearer to 0 than they are safe, a byte each.
-__attribute__((target_clones("avx2", "default"))) static void
+enum { LANES = 8 };
+typedef float numbers __attribute__((vector_size(32)));
+typedef uint32_t masks __attribute__((vector_size(32)));
+typedef int32_t signs __attribute__((vector_size(32)));
+
+static const masks to_sign = {31, 30, 29, 28, 27, 26, 25, 24}; // of the lowest bits, one a lane
+
+// Not a function: vectors are not handed on between versions for processors.
+#define CHOOSE(which, yes, no) (((which) & (yes)) | (~(which) & (no)))
+
+// Which of the samples of a word are nearer to 0 than they are safe, a mask each; whether any is.
+__attribute__((target_clones("avx2", "default"))) static bool
 find_near(const float *places, const float *courses, uint64_t bits, const float *active_limits,
-          const float *other_limits, float least, float most, uint8_t *near)
+          const float *other_limits, float least, float most, masks near[WORD / LANES])
 {
-    for (int i = 0; i < WORD; i++) {
-        const bool active = (bits >> i & 1) != 0;
-        const float margin = active ? places[i] : -places[i];
-        const float rate = active ? courses[i] : -courses[i];
-        const float a = rate * least, b = rate * most;
-        near[i] = margin + (a < b ? a : b) <= (active ? active_limits[i] : other_limits[i]);
+    masks any = {0};
+    for (int i = 0; i < WORD / LANES; i++, bits >>= LANES) {
+        masks place, course, active_limit, other_limit;
+        memcpy(&place, places + (ptrdiff_t)i * LANES, sizeof place);
+        memcpy(&course, courses + (ptrdiff_t)i * LANES, sizeof course);
+        memcpy(&active_limit, active_limits + (ptrdiff_t)i * LANES, sizeof active_limit);
+        memcpy(&other_limit, other_limits + (ptrdiff_t)i * LANES, sizeof other_limit);
+        const masks sign = ((masks){0} + (uint32_t)(bits & 255)) << to_sign;
+        const masks is_active = (masks)((signs)sign < 0);
+        const masks turn = ~is_active & 0x80000000U; // of inactive ones, to be above 0 too
+        const numbers margin = (numbers)(place ^ turn), rate = (numbers)(course ^ turn);
+        const numbers limit = (numbers)CHOOSE(is_active, active_limit, other_limit);
+        const numbers first = rate * least, last = rate * most;
+        const numbers lowest = (numbers)CHOOSE((masks)(first < last), (masks)first, (masks)last);
+        near[i] = (masks)(margin + lowest <= limit);
+        any |= near[i];
     }
+    return (any[0] | any[1] | any[2] | any[3] | any[4] | any[5] | any[6] | any[7]) != 0;
+}
+
+// Puts a pair into the queue that is nearer to 0 than it is safe.
+static ww_status queue_pair(ww_lazy_scan *scan, int64_t unit, int64_t sample, bool active,
+                            float limit, int64_t at, ww_error *error)
+{
+    const int64_t place = unit * scan->pairs->stride + sample;
+    const float margin = active ? scan->places[place] : -scan->places[place];
+    const float rate = active ? scan->courses[place] : -scan->courses[place];
+    const int64_t step = first_at_risk(scan->course, at, margin - limit, rate, NULL);
+    const ww_lazy_entry entry = {.unit = (int32_t)unit,
+                                 .sample = (int32_t)sample,
+                                 .version = scan->rows[unit].version,
+                                 .course = scan->courses[place]};
+    return step > 0 ? push(&scan->buckets[step], &entry, error) : WW_OK;
 }
 
 static ww_status scan_row(ww_lazy_scan *scan, int64_t unit, int64_t at, ww_error *error)
@@ -267,28 +303,17 @@ static ww_status scan_row(ww_lazy_scan *scan, int64_t unit, int64_t at, ww_error
     const float *active_limits = course->limits[way_of(pairs->scales[unit], true)];
     const float *other_limits = course->limits[way_of(pairs->scales[unit], false)];
     for (int64_t word = 0; word < pairs->words; word++) {
-        uint64_t near[WORD / 8];
+        masks near[WORD / LANES];
         const int64_t first = word * WORD;
-        find_near(places + first, courses + first, patterns[word], active_limits + first,
-                  other_limits + first, course->least_along, course->most_along, (uint8_t *)near);
-        for (int eight = 0; eight < WORD / 8; eight++) {
-            for (uint64_t bytes = near[eight]; bytes != 0; bytes &= bytes - 1) {
-                const int bit = 8 * eight + __builtin_ctzll(bytes) / 8;
-                const int64_t sample = first + bit;
-                if (sample >= pairs->samples)
-                    break;
-                const bool active = (patterns[word] >> bit & 1) != 0;
-                const float margin = active ? places[sample] : -places[sample];
-                const float limit = active ? active_limits[sample] : other_limits[sample];
-                const float rate = active ? courses[sample] : -courses[sample];
-                const int64_t step = first_at_risk(course, at, margin - limit, rate, NULL);
-                const ww_lazy_entry entry = {.unit = (int32_t)unit,
-                                             .sample = (int32_t)sample,
-                                             .version = scan->rows[unit].version,
-                                             .course = courses[sample]};
-                if (step > 0)
-                    WW_TRY(push(&scan->buckets[step], &entry, error));
-            }
+        if (!find_near(places + first, courses + first, patterns[word], active_limits + first,
+                       other_limits + first, course->least_along, course->most_along, near))
+            continue;
+        for (int64_t i = 0; i < WORD && first + i < pairs->samples; i++) {
+            if (near[i / LANES][i % LANES] == 0)
+                continue;
+            const bool active = (patterns[word] >> i & 1) != 0;
+            const float limit = active ? active_limits[first + i] : other_limits[first + i];
+            WW_TRY(queue_pair(scan, unit, first + i, active, limit, at, error));
         }
     }
     return WW_OK;
