@@ -81,7 +81,7 @@ static ww_engine_cost cost(const ww_problem *problem)
     const int64_t weights = ww_lazy_pairs_weight_bytes(problem);
     return (ww_engine_cost){
         // And offsets of pairs that have changed: say of a tenth.
-        .weights = weights + (int64_t)(0.1 * pairs) * (int64_t)sizeof(ww_lazy_offset),
+        .weights = weights + (int64_t)(0.1 * pairs) * WW_LAZY_OFFSET_BYTES,
         .work = ww_lazy_pairs_bytes(problem) - weights + ww_lazy_counts_bytes(problem) +
                 ww_lazy_course_bytes(problem) + ww_lazy_scan_bytes(problem) +
                 ww_allocation_bytes(list, ARRAYS) + ww_batches_bytes(problem) +

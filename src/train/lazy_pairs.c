@@ -120,7 +120,7 @@ void ww_lazy_pairs_free(ww_lazy_pairs *pairs)
 {
     for (int64_t unit = 0; pairs->units != NULL && unit < pairs->problem->tiling.local_units;
          unit++)
-        free(pairs->units[unit].offsets);
+        free(pairs->units[unit].values);
     free(pairs->start);
     free(pairs->patterns);
     free(pairs->units);
@@ -191,15 +191,45 @@ masked_sum(const double *values, const uint64_t *patterns, int64_t words)
     return (all[0] + all[1]) + (all[2] + all[3]);
 }
 
+// sum_j K_ij o_j of a unit, by a row of K, in four sums by their place.
+static double offset_sum(const ww_lazy_unit *of, const double *row)
+{
+    double sums[4] = {0.0};
+    int32_t k = 0;
+    for (; k + 4 <= of->count; k += 4)
+        for (int32_t i = 0; i < 4; i++)
+            sums[i] += row[of->samples[k + i]] * of->values[k + i];
+    for (int32_t i = 0; k + i < of->count; i++)
+        sums[i] += row[of->samples[k + i]] * of->values[k + i];
+    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
+enum { LINE = 64 }; // bytes of a line of a cache
+
+void ww_lazy_expect(const ww_lazy_pairs *pairs, int64_t unit, int64_t sample)
+{
+    __builtin_prefetch(&pairs->units[unit]);
+    __builtin_prefetch(&pairs->start[unit * pairs->stride + sample]);
+    for (int64_t word = 0; word < pairs->words; word += LINE / 8)
+        __builtin_prefetch(ww_lazy_patterns(pairs, unit) + word);
+}
+
+void ww_lazy_expect_now(const ww_lazy_pairs *pairs, int64_t unit)
+{
+    const ww_lazy_unit *of = &pairs->units[unit];
+    for (int32_t k = 0; k < of->count; k += LINE / (int32_t)sizeof *of->values)
+        __builtin_prefetch(of->values + k);
+    for (int32_t k = 0; k < of->count; k += LINE / (int32_t)sizeof *of->samples)
+        __builtin_prefetch(of->samples + k);
+}
+
 double ww_lazy_preactivation(const ww_lazy_pairs *pairs, int64_t unit, int64_t sample)
 {
     const ww_lazy_unit *of = &pairs->units[unit];
     const double slope = pairs->problem->negative_slope;
     const double *row = pairs->products + sample * pairs->stride;
     const double sum = masked_sum(pairs->weighed, ww_lazy_patterns(pairs, unit), pairs->words);
-    double offsets = 0.0;
-    for (int32_t k = 0; k < of->count; k++)
-        offsets += row[of->offsets[k].sample] * of->offsets[k].value;
+    const double offsets = offset_sum(of, row);
     return pairs->start[unit * pairs->stride + sample] +
            pairs->scales[unit] * (slope * pairs->whole[sample] + (1.0 - slope) * (sum + offsets));
 }
@@ -210,7 +240,7 @@ static int32_t place_of(const ww_lazy_unit *of, int64_t sample)
     int32_t low = 0, high = of->count;
     while (low < high) {
         const int32_t middle = low + (high - low) / 2;
-        if (of->offsets[middle].sample < sample)
+        if (of->samples[middle] < sample)
             low = middle + 1;
         else
             high = middle;
@@ -230,41 +260,60 @@ ww_status ww_lazy_pairs_check(const ww_lazy_pairs *pairs, ww_error *error)
     return pairs->is_short ? lack_room(error) : WW_OK;
 }
 
-static ww_status make_room(ww_lazy_unit *of, ww_error *error)
+// Memory for the offsets of a unit, which has fewer so far.
+static ww_status grow(ww_lazy_unit *of, int32_t room, ww_error *error)
 {
-    enum { FIRST = 4 };
-    if (of->count < of->room)
-        return WW_OK;
-    const int32_t room = of->room > 0 ? 2 * of->room : FIRST;
-    ww_lazy_offset *grown = realloc(of->offsets, (size_t)room * sizeof *grown);
-    if (grown == NULL)
+    const size_t places = (size_t)room, count = (size_t)of->count;
+    ww_lazy_unit grown = {
+        .values = malloc(places * WW_LAZY_OFFSET_BYTES), .count = of->count, .room = room};
+    if (grown.values == NULL)
         return lack_room(error);
-    of->offsets = grown;
-    of->room = room;
+    grown.early = grown.values + places;
+    grown.samples = (int32_t *)(grown.early + places);
+    grown.marks = (uint8_t *)(grown.samples + places);
+    if (count > 0) {
+        memcpy(grown.values, of->values, count * sizeof *of->values);
+        memcpy(grown.early, of->early, count * sizeof *of->early);
+        memcpy(grown.samples, of->samples, count * sizeof *of->samples);
+        memcpy(grown.marks, of->marks, count * sizeof *of->marks);
+    }
+    free(of->values);
+    *of = grown;
     return WW_OK;
 }
 
-ww_status ww_lazy_change(ww_lazy_pairs *pairs, int64_t unit, int64_t sample,
-                         ww_lazy_offset **offset, bool *is_first, ww_error *error)
+// An offset of 0 for a sample that has none, at its place.
+static ww_status insert(ww_lazy_unit *of, int32_t place, int64_t sample, ww_error *error)
+{
+    enum { FIRST = 4 };
+    const size_t behind = (size_t)(of->count - place);
+    if (of->count == of->room)
+        WW_TRY(grow(of, of->room > 0 ? 2 * of->room : FIRST, error));
+    memmove(of->values + place + 1, of->values + place, behind * sizeof *of->values);
+    memmove(of->early + place + 1, of->early + place, behind * sizeof *of->early);
+    memmove(of->samples + place + 1, of->samples + place, behind * sizeof *of->samples);
+    memmove(of->marks + place + 1, of->marks + place, behind * sizeof *of->marks);
+    of->values[place] = 0.0;
+    of->samples[place] = (int32_t)sample;
+    of->marks[place] = 0;
+    of->count++;
+    return WW_OK;
+}
+
+ww_status ww_lazy_change(ww_lazy_pairs *pairs, int64_t unit, int64_t sample, bool *is_first,
+                         ww_error *error)
 {
     ww_lazy_unit *of = &pairs->units[unit];
     const bool was_active = ww_lazy_is_active(pairs, unit, sample);
     const int32_t place = place_of(of, sample);
-    if (place == of->count || of->offsets[place].sample != sample) {
-        WW_TRY(make_room(of, error));
-        memmove(of->offsets + place + 1, of->offsets + place,
-                (size_t)(of->count - place) * sizeof *of->offsets);
-        of->offsets[place] = (ww_lazy_offset){.sample = (int32_t)sample};
-        of->count++;
-    }
-    *offset = &of->offsets[place];
-    *is_first = !(*offset)->is_new;
+    if (place == of->count || of->samples[place] != sample)
+        WW_TRY(insert(of, place, sample, error));
+    *is_first = (of->marks[place] & WW_LAZY_IS_NEW) == 0;
     if (*is_first) {
-        (*offset)->is_new = true;
-        (*offset)->was_active = was_active;
-        (*offset)->early = (*offset)->value;
+        of->marks[place] = WW_LAZY_IS_NEW | (was_active ? WW_LAZY_WAS_ACTIVE : 0);
+        of->early[place] = of->values[place];
     }
-    (*offset)->value += was_active ? pairs->totals[sample] : -pairs->totals[sample];
+    of->values[place] += was_active ? pairs->totals[sample] : -pairs->totals[sample];
     pairs->patterns[unit * pairs->words + sample / WORD] ^= (uint64_t)1 << sample % WORD;
     return WW_OK;
 }
@@ -277,7 +326,7 @@ void ww_lazy_get_unit(const ww_lazy_pairs *pairs, int64_t unit, double *values, 
     if (pairs->is_full)
         memcpy(values, pairs->start + unit * pairs->stride, (size_t)n * sizeof *values);
     for (int32_t k = 0; k < of->count; k++)
-        values[of->offsets[k].sample] = of->offsets[k].value;
+        values[of->samples[k]] = of->values[k];
     const uint64_t *patterns = ww_lazy_patterns(pairs, unit);
     for (int64_t j = 0; j < n; j += packed) { // bits beyond n are 0
         uint64_t bits = patterns[j / WORD] >> j % WORD;
@@ -308,8 +357,8 @@ void ww_lazy_spread_offsets(ww_lazy_pairs *pairs)
         double *row = pairs->start + unit * pairs->stride;
         memset(row, 0, (size_t)pairs->stride * sizeof *row);
         for (int32_t k = 0; k < of->count; k++)
-            row[of->offsets[k].sample] = of->offsets[k].value;
-        free(of->offsets);
+            row[of->samples[k]] = of->values[k];
+        free(of->values);
         *of = (ww_lazy_unit){0};
     }
     pairs->is_full = true;
@@ -325,13 +374,14 @@ static ww_status gather_unit(ww_lazy_pairs *pairs, int64_t unit, ww_error *error
         count += row[j] != 0.0;
     if (count == 0)
         return WW_OK;
-    of->offsets = malloc((size_t)count * sizeof *of->offsets);
-    if (of->offsets == NULL)
-        return lack_room(error);
-    of->room = count;
-    for (int64_t j = 0; j < pairs->samples; j++)
-        if (row[j] != 0.0)
-            of->offsets[of->count++] = (ww_lazy_offset){.sample = (int32_t)j, .value = row[j]};
+    WW_TRY(grow(of, count, error));
+    for (int64_t j = 0; j < pairs->samples; j++) {
+        if (row[j] == 0.0)
+            continue;
+        of->values[of->count] = row[j];
+        of->samples[of->count] = (int32_t)j;
+        of->marks[of->count++] = 0;
+    }
     return WW_OK;
 }
 
@@ -402,7 +452,7 @@ void ww_lazy_coefficients(const ww_lazy_pairs *pairs, const double *totals, ww_r
         for (int64_t j = 0; pairs->is_full && j < n; j++)
             row[j] += (1.0 - slope) * offsets[j];
         for (int32_t k = 0; k < of->count; k++)
-            row[of->offsets[k].sample] += (1.0 - slope) * of->offsets[k].value;
+            row[of->samples[k]] += (1.0 - slope) * of->values[k];
         for (int64_t j = 0; j < n; j++)
             row[j] *= pairs->scales[number];
     }
@@ -422,7 +472,7 @@ void ww_lazy_reach(const ww_lazy_pairs *pairs, const double *totals, ww_rows til
         for (int64_t j = 0; pairs->is_full && j < pairs->samples; j++)
             sum += (1.0 - slope) * fabs(pairs->start[number * pairs->stride + j]) * lengths[j];
         for (int32_t k = 0; k < of->count; k++)
-            sum += (1.0 - slope) * fabs(of->offsets[k].value) * lengths[of->offsets[k].sample];
+            sum += (1.0 - slope) * fabs(of->values[k]) * lengths[of->samples[k]];
         reach[unit] = fabs(pairs->scales[number]) * sum;
     }
 }

@@ -16,20 +16,22 @@
 
 #include "train/rows.h"
 
-/// The offset o of a sample in a unit.
-typedef struct ww_lazy_offset {
-    double value;
-    double early; ///< of lazy_scan.h: the value when the pair last was as its row says
-    int32_t sample;
-    bool is_new;     ///< likewise: the pattern has changed since, from
-    bool was_active; ///< this
-} ww_lazy_offset;
+/// Whether the pattern of an offset has changed since the pair was as its row of lazy_scan.h says,
+/// and from what.
+enum { WW_LAZY_IS_NEW = 1, WW_LAZY_WAS_ACTIVE = 2 };
 
-/// Those of a unit that are not 0, or were not once, by rising sample.
+/// Offsets o of a unit that are not 0, or were not once, by rising sample. One piece of memory,
+/// which begins with the values; what every look at the unit reads lies together.
 typedef struct ww_lazy_unit {
-    ww_lazy_offset *offsets; ///< [count]
+    double *values;   ///< [room]
+    int32_t *samples; ///< [room]
+    double *early;    ///< [room], the values when pairs last were as their row says
+    uint8_t *marks;   ///< [room], WW_LAZY_IS_NEW, WW_LAZY_WAS_ACTIVE
     int32_t count, room;
 } ww_lazy_unit;
+
+/// Bytes of an offset.
+enum { WW_LAZY_OFFSET_BYTES = 2 * sizeof(double) + sizeof(int32_t) + sizeof(uint8_t) };
 
 typedef struct ww_lazy_pairs {
     const ww_problem *problem;
@@ -70,15 +72,19 @@ static inline bool ww_lazy_is_active(const ww_lazy_pairs *pairs, int64_t unit, i
 void ww_lazy_pairs_add(ww_lazy_pairs *pairs, const double *factors);
 void ww_lazy_pairs_refresh(ww_lazy_pairs *pairs);
 
+/// Soon a pre-activation of this unit is asked for, or rather sooner: what it lies in is fetched.
+void ww_lazy_expect(const ww_lazy_pairs *pairs, int64_t unit, int64_t sample);
+void ww_lazy_expect_now(const ww_lazy_pairs *pairs, int64_t unit);
+
 /// From now on pre-activations of this sample are asked for.
 void ww_lazy_look_at(ww_lazy_pairs *pairs, int64_t sample);
 /// p of the unit on that sample, with patterns and offsets as they are.
 double ww_lazy_preactivation(const ww_lazy_pairs *pairs, int64_t unit, int64_t sample);
 
-/// The pattern of a pair becomes the other one; its offset, and whether it was not marked as new
-/// yet. WW_FAILED: memory is short.
-ww_status ww_lazy_change(ww_lazy_pairs *pairs, int64_t unit, int64_t sample,
-                         ww_lazy_offset **offset, bool *is_first, ww_error *error);
+/// The pattern of a pair becomes the other one; whether it was not marked as new yet. WW_FAILED:
+/// memory is short.
+ww_status ww_lazy_change(ww_lazy_pairs *pairs, int64_t unit, int64_t sample, bool *is_first,
+                         ww_error *error);
 
 /// Whether all that was put is there. WW_FAILED: memory was short.
 ww_status ww_lazy_pairs_check(const ww_lazy_pairs *pairs, ww_error *error);

@@ -98,8 +98,8 @@ static void find_coefficients(const ww_lazy_scan *scan, ww_rows tile)
         for (int64_t j = 0; j < n; j++)
             row[j] = (ww_lazy_is_active(pairs, number, j) ? 1.0 : slope) * scan->course->base[j];
         for (int32_t k = 0; k < of->count; k++) {
-            row[of->offsets[k].sample] += (1.0 - slope) * of->offsets[k].value;
-            of->offsets[k].is_new = false;
+            row[of->samples[k]] += (1.0 - slope) * of->values[k];
+            of->marks[k] = 0;
         }
         for (int64_t j = 0; j < n; j++)
             row[j] *= pairs->scales[number];
@@ -142,18 +142,17 @@ static void fold(ww_lazy_scan *scan, int64_t unit, bool with_courses)
     const double scale = pairs->scales[unit] * (1.0 - pairs->problem->negative_slope);
     float *places = scan->places + unit * stride, *courses = scan->courses + unit * stride;
     for (int32_t k = 0; k < of->count; k++) {
-        ww_lazy_offset *offset = &of->offsets[k];
-        if (!offset->is_new)
+        if ((of->marks[k] & WW_LAZY_IS_NEW) == 0)
             continue;
-        const int64_t j = offset->sample;
-        const double turn = (double)ww_lazy_is_active(pairs, unit, j) - (double)offset->was_active;
+        const int64_t j = of->samples[k];
+        const bool was_active = (of->marks[k] & WW_LAZY_WAS_ACTIVE) != 0;
+        const double turn = (double)ww_lazy_is_active(pairs, unit, j) - (double)was_active;
+        const double moved = turn * course->base[j] + of->values[k] - of->early[k];
         const float *row = course->products + j * stride;
-        add_multiple(places, row,
-                     (float)(scale * (turn * course->base[j] + offset->value - offset->early)),
-                     stride);
+        add_multiple(places, row, (float)(scale * moved), stride);
         if (with_courses && turn != 0.0)
             add_multiple(courses, row, (float)(scale * turn * course->chord[j]), stride);
-        offset->is_new = false;
+        of->marks[k] = 0;
     }
     scan->rows[unit].bent = 0.0F;
 }

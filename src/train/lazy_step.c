@@ -159,11 +159,16 @@ static ww_status note_change(ww_lazy *self, const ww_lazy_entry *entry, double v
 // Looks at the pairs whose pattern may have changed, all of them with patterns as they were.
 static ww_status look_at_pairs(ww_lazy *self, int64_t *looks, ww_error *error)
 {
+    enum { NEAR = 4, FAR = 12 }; // pairs ahead
     self->change_count = 0;
     WW_TRY(gather_pairs(self, looks, error));
     int64_t sample = -1;
     for (int64_t i = 0; i < *looks; i++) {
         const ww_lazy_entry *entry = &self->work[i];
+        if (i + FAR < *looks)
+            ww_lazy_expect(&self->pairs, self->work[i + FAR].unit, self->work[i + FAR].sample);
+        if (i + NEAR < *looks)
+            ww_lazy_expect_now(&self->pairs, self->work[i + NEAR].unit);
         if (entry->sample != sample) {
             sample = entry->sample;
             ww_lazy_look_at(&self->pairs, sample);
@@ -186,9 +191,8 @@ static ww_status make_changes(ww_lazy *self, int64_t *words, int64_t *rejected, 
         const ww_lazy_change_made *now = &self->changes[i];
         const double term = self->pairs.scales[now->unit] * jump * fabs(now->value);
         *rejected += ww_sum_add(&self->format, &term, 1, words + 2 * now->sample);
-        ww_lazy_offset *offset = NULL;
         bool is_first = false;
-        WW_TRY(ww_lazy_change(&self->pairs, now->unit, now->sample, &offset, &is_first, error));
+        WW_TRY(ww_lazy_change(&self->pairs, now->unit, now->sample, &is_first, error));
         ww_lazy_counts_change(&self->counts, now->unit, now->sample);
         ww_lazy_scan_note(&self->scan, now->unit, now->sample, is_first);
         *folds += is_first;
