@@ -307,9 +307,9 @@ static double find_part_of_step(const work *now)
     const ww_comparison *self = now->self;
     const double n = (double)self->problem->data->train.count;
     const double d = (double)self->problem->dimension;
-    return now->rounding.quanta + self->unit * self->longest *
-                                      ((now->rounding.pairs + 8.0) * now->sums[SUM_SIZE] +
-                                       (2.0 * n + d + 32.0) * now->sums[SUM_STEP]);
+    return self->unit * self->longest *
+           ((now->rounding.pairs + 8.0) * now->sums[SUM_SIZE] +
+            (2.0 * n + d + 32.0) * now->sums[SUM_STEP]);
 }
 
 // How far the outputs of a sample may differ from those by the weights; and what of it the next

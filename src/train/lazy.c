@@ -130,26 +130,31 @@ static double find_curvature(ww_lazy *self, const ww_samples *batch)
     return self->problem->learning_rate * (gradients[1] - gradients[0]);
 }
 
-// Share of pre-activations in an interval around 0 at the start, over its length.
-static double find_density(const ww_problem *problem)
+// Standard deviation of an initial weight, or about as much.
+static double spread_of(const ww_problem *problem)
 {
-    const int64_t n = problem->data->train.count, d = problem->dimension;
-    double square = 0.0;
-    for (int64_t i = 0; i < n * d; i++)
-        square += problem->data->train.inputs[i] * problem->data->train.inputs[i];
-    double spread = ww_config_hidden_std(problem->config);
-    if (spread == 0.0)
-        spread = ww_config_hidden_radius(problem->config) / sqrt((double)d);
-    const double size = spread * sqrt(square / (double)n);
-    return size > 0.0 ? 0.4 / size : 1.0;
+    const double spread = ww_config_hidden_std(problem->config);
+    return spread > 0.0
+               ? spread
+               : ww_config_hidden_radius(problem->config) / sqrt((double)problem->dimension);
 }
 
-// Of what the changes of all units do to an output.
-static ww_sum_format format_of(const ww_problem *problem)
+// Sizes by which windows and sums are laid out: the longest row of K; what p(0) come to, and their
+// share in an interval around 0, over its length.
+static void find_sizes(ww_lazy *self)
 {
-    int range = 0;
-    (void)frexp(problem->output_format.limit, &range);
-    return ww_sum_format_make(problem->tiling.width, range - 1);
+    const int64_t n = self->samples, stride = self->pairs.stride;
+    const double spread = spread_of(self->problem);
+    double square = 0.0, longest = 0.0;
+    for (int64_t i = 0; i < n; i++) {
+        const double own = self->pairs.products[i * stride + i]; // ||x_i||^2
+        self->longest_row = fmax(self->longest_row, self->course.norms[i]);
+        longest = fmax(longest, sqrt(own));
+        square += own;
+    }
+    const double size = spread * sqrt(square / (double)n);
+    self->course.past.density = size > 0.0 ? 0.4 / size : 1.0;
+    self->start_size = spread * (sqrt((double)self->problem->dimension) + 10.0) * longest;
 }
 
 static ww_status make(ww_lazy *self, ww_error *error)
@@ -168,8 +173,7 @@ static ww_status make(ww_lazy *self, ww_error *error)
     WW_TRY(ww_lazy_full_create(&self->pairs, self->scan.values, &self->full, error));
     ww_initial_output_weights(&problem->initial, 0, 1, &self->course.scale);
     self->course.scale = fabs(self->course.scale);
-    self->course.past.density = find_density(problem);
-    self->format = format_of(problem);
+    find_sizes(self);
     self->words = (self->counts.slices + 2 + (has_slope(problem) ? 1 : 0)) * n + WW_LAZY_WORDS;
     WW_TRY(ww_panel_inputs_create(false, WW_FOR_SUMS, n, problem->dimension, &self->inputs, error));
     ww_panel_inputs_set(&self->inputs, problem->data->train.inputs, n);
@@ -386,11 +390,9 @@ static ww_rounding rounding(const void *state, int64_t steps)
     const ww_lazy *self = state;
     const ww_problem *problem = self->problem;
     const double n = (double)self->samples, d = (double)problem->dimension;
-    const ww_sum_format format = format_of(problem);
     const double added = (double)self->full.steps;
     return (ww_rounding){.pairs = 4.0 * added * (2.0 * n + d + 12.0) + 2.0 * n + 3.0 * d + 32.0,
-                         .carried = (double)steps,
-                         .quanta = (double)problem->tiling.width * format.low_quantum};
+                         .carried = (double)steps};
 }
 
 static ww_status look(void *state, int64_t step_number, const int64_t *indices, int64_t *seen,

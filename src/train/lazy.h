@@ -31,7 +31,9 @@ typedef struct ww_lazy {
     ww_lazy_scan scan;
     ww_lazy_full full;
     ww_batches *batches;
-    ww_sum_format format; ///< of what changes do to the outputs
+    ww_sum_format format; ///< of what changes do to the outputs in this step
+    double longest_row;   ///< largest ||K_i||_2
+    double start_size;    ///< about the largest |p(0)|
     int64_t samples, words;
     bool has_outputs; ///< those of the step before are there, and its update is pending
     bool has_window;

@@ -4,6 +4,7 @@
 
 #include "train/kernels.h"
 #include "widthwise/memory.h"
+#include "widthwise/norm.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -182,6 +183,23 @@ static ww_status look_at_pairs(ww_lazy *self, int64_t *looks, ww_error *error)
     return WW_OK;
 }
 
+// How corrections of this step are written as integers. What changes its pattern has gone past 0 by
+// no more than the step is long, |p| <= |a| ||K_i||_2 ||f||_2, and by rounding, far less than
+// 2^-20 of all that p is made of. So quanta are far below the rounding of outputs, however many
+// units there are.
+static ww_sum_format find_format(const ww_lazy *self)
+{
+    enum { LEAST_EXPONENT = -900 }; // quanta are normal numbers
+    const int64_t n = self->samples;
+    const double scale = self->course.scale, longest = scale * self->longest_row;
+    const double step = longest * ww_norm(self->factors, n);
+    const double all = self->start_size + longest * ww_norm(self->pairs.totals, n);
+    int exponent = 0;
+    (void)frexp(2.0 * scale * (step + ldexp(all, -20)), &exponent);
+    return ww_sum_format_make(self->problem->tiling.width,
+                              exponent < LEAST_EXPONENT ? LEAST_EXPONENT : exponent);
+}
+
 // Makes the changes: patterns, counts, and words of what they do to the outputs.
 static ww_status make_changes(ww_lazy *self, int64_t *words, int64_t *rejected, int64_t *folds,
                               ww_error *error)
@@ -261,6 +279,7 @@ ww_status ww_lazy_move_outputs(ww_lazy *self, int64_t step, int64_t request, int
             status = ww_lazy_scan_begin(&self->scan, error);
     }
     self->course.at++;
+    self->format = find_format(self);
     if (status == WW_OK)
         status = find_words(self, error);
     rest[WW_LAZY_CHANGES] = self->change_count;

@@ -10,7 +10,6 @@ typedef struct ww_rounding {
     double pairs;
     double steps;
     double carried; ///< steps that outputs were carried over instead of being made anew
-    double quanta;  ///< what each of these adds by integers that outputs are moved by, at most
 } ww_rounding;
 
 #endif
