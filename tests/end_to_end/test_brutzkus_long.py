@@ -1,4 +1,4 @@
-"""The larger jobs of jobs/brutzkus as they stand, held to what the paper shows."""
+"""The jobs of jobs/brutzkus as they stand, held to what the paper shows."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import sys
 import unittest
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 import numpy as np  # noqa: E402
+import test_brutzkus_claims  # noqa: E402
 from program import FASHION  # noqa: E402
 from shipped_jobs import ShippedJobTest  # noqa: E402
 
@@ -73,6 +75,12 @@ class BrutzkusLongTest(ShippedJobTest):
             rate = float(member.parameters["learning_rate"])
             self.expect(f"updates, rate {rate:g}", counts[-1], 1000, 20000)
         self.assertLess(counts[-1], counts[0])
+
+
+class AllStartsTest(test_brutzkus_claims.ClaimsTest):
+    """Theorems 9 and 10, from as many starts as the configurations have."""
+
+    starts = 1000
 
 
 if __name__ == "__main__":

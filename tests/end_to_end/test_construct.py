@@ -16,7 +16,7 @@ from program import ProgramTest  # noqa: E402
 
 import widthwise  # noqa: E402
 
-RANKS = (1, 2, 3, 4, 7)
+RANKS = (2, 3, 4, 7)
 STOPPED = 75
 
 # Two classes in the unit ball; that they are separable counts for local-minimum alone.
@@ -186,8 +186,8 @@ class ConstructTest(ProgramTest):
         return ("--set", "network.start=file", "--set", f"network.start_file={path}")
 
     def compare_ranks(self, *cases: tuple[str, str]) -> None:
-        """Builds, and runs from what was built, on several numbers of ranks."""
-        for kind, config in cases:
+        """Builds on several numbers of ranks, and runs from what was built on two of them."""
+        for case, (kind, config) in enumerate(cases):
             width = ("--set", "network.width=500")
             alone = self.construct(kind, config, *width, name="alone")
             for ranks in RANKS:
@@ -196,7 +196,7 @@ class ConstructTest(ProgramTest):
                 other.unlink()
             more = (*self.begin_with(alone), *width, "--set", "training.steps=60")
             first = self.train(config, "first.h5", *more)
-            for ranks in RANKS:
+            for ranks in RANKS[case % 2 :: 2]:
                 other = self.train(config, f"{ranks}.h5", *more, ranks=ranks)
                 self.assertEqual(differences(first, other), [], f"{kind}, {ranks} ranks")
                 other.unlink()

@@ -12,9 +12,10 @@ import test_li_liang  # noqa: E402
 
 
 class AsShippedTest(test_li_liang.LiLiangTest):
-    """Everything measured as often as it says there."""
+    """Everything measured as often as it says there, of all seeds."""
 
-    sparsely = ()
+    seeds1, settings1 = 5, ()
+    seeds5, settings5 = 20, ()
 
 
 if __name__ == "__main__":

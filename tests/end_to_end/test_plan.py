@@ -25,9 +25,9 @@ output: {checkpoint_every: 2}
 # Settings that make something large beside the weights, and the numbers of ranks to try.
 KINDS = {
     "wide": (("network.width=30000",), (1, 3)),
-    "many samples": (("data.train=12000", "data.test=4000"), (3,)),
+    "many samples": (("data.train=12000", "data.test=4000", "network.width=500"), (3,)),
     "large batch": (("data.train=6000", "training.batch=6000"), (1,)),
-    "whole train set": (("data.train=8000", "training.batch=8000"), (3,)),
+    "whole train set": (("data.train=8000", "training.batch=8000", "network.width=500"), (3,)),
     "all quantities": (("measure.quantities=[all]", "data.test=3000"), (1,)),
     "spectra": (("measure.final=[update_spectrum]", "data.mixture.dimension=900"), (1, 3)),
     "separable subset": (
@@ -39,7 +39,7 @@ KINDS = {
 
 # Engines that keep other things than weights, and threads that have rooms of their own.
 ENGINE_KINDS = {
-    "samples": (("training.engine=samples", "data.train=2500", "network.width=4000"), (1, 3)),
+    "samples": (("training.engine=samples", "data.train=2500", "network.width=2500"), (1, 3)),
     "samples, large batch": (
         ("training.engine=samples", "precision=single", "data.train=3500", "training.batch=3000"),
         (3, 1),
@@ -71,7 +71,10 @@ measure: {every: 1, quantities: [loss], final: [gram]}
 # Settings of the Gram matrix, and the numbers of ranks to try.
 GRAM_KINDS = {
     "Gram matrix": ((), (1, 4)),
-    "Gram matrix, one place": (("gram.grid=[1, 1]", "data.train=2000"), (4,)),
+    "Gram matrix, one place": (
+        ("gram.grid=[1, 1]", "gram.network=false", "data.train=2000"),
+        (4,),
+    ),
     "Gram matrix, kept": (("gram.eigenvectors=true", "gram.grid=[1, 2]"), (3,)),
     "Gram matrix, solves": (("gram.spectrum=none", "measure.snapshots=[0, 2]"), (3,)),
     "large blocks": (("gram.block=4096", "data.train=90"), (1,)),
@@ -371,7 +374,10 @@ class PlanTest(ProgramTest):
 
     def test_peak_of_a_run(self) -> None:
         """What a run says it took has the inputs once, as the system counts them."""
-        data = ("data.train=12000", "data.test=4000", "measure.quantities=[loss, test_accuracy]")
+        data = (
+            *("data.train=12000", "data.test=4000", "network.width=500"),
+            "measure.quantities=[loss, test_accuracy]",
+        )
         one, _ = self.run_with(data, 1)
         three, _ = self.run_with(data, 3)
         inputs = 16000 * 500 * 8
@@ -465,11 +471,13 @@ class PlanTest(ProgramTest):
     def test_gradient_descent(self) -> None:
         """A batch of gd is the train set itself: no copies of it are planned."""
         self.config.write_text(
-            BASE.replace("batch: 32", "method: gd").replace("train: 400", "train: 9000"),
+            BASE.replace("batch: 32", "method: gd")
+            .replace("train: 400", "train: 9000")
+            .replace("width: 2000", "width: 500"),
             encoding="utf-8",
         )
         told, peak = self.check("gradient descent", (), 1)
-        sections = 16 * 128 * 500 * 24e-6  # MB: sums of a section of samples, and of all
+        sections = 4 * 128 * 500 * 24e-6  # MB: sums of a section of samples, and of all
         self.assertLess(told, 36e6 + 65e6 + 1e6 * sections)
         self.assertGreater(peak, 36e6)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import unittest
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Sequence
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
@@ -19,12 +19,12 @@ RANKS = (2, 3, 4, 7)
 class RanksTest(ProgramTest):
     """The same configuration on several numbers of ranks."""
 
-    def compare(self, config: str, *settings: str) -> Path:
-        """Runs without mpirun, and on every number of ranks, and compares the files."""
+    def compare(self, config: str, *settings: str, numbers: Sequence[int] = RANKS) -> Path:
+        """Runs without mpirun, and on each of these numbers of ranks, and compares the files."""
         text = self.folder / "config.yaml"
         text.write_text(config, encoding="utf-8")
         alone = self.run_on(text, None, *settings)
-        for ranks in RANKS:
+        for ranks in numbers:
             other = self.run_on(text, ranks, *settings)
             self.assertEqual(differences(alone, other), [], f"1 and {ranks} ranks")
             other.unlink()
@@ -107,8 +107,11 @@ output: {record: [data, initial-weights]}
             self.assertIn("/record/run0000/train_targets", datasets(file))
 
     def test_default_size(self) -> None:
-        """The built-in default at its own size, some steps of it."""
-        self.compare("", "--set", "training.steps=60")
+        """The built-in default at its own size, some steps of it.
+
+        This one and the next, which take longest, are on two numbers of ranks each.
+        """
+        self.compare("", "--set", "training.steps=30", numbers=(3, 7))
 
     @unittest.skipUnless(FASHION.is_dir(), "Debian's dataset-fashion-mnist is not installed")
     def test_images(self) -> None:
@@ -128,7 +131,8 @@ data:
 network: {{width: 513, activation: {{kind: leaky-relu, slope: 0.2}}}}
 training: {{batch: 32, steps: 30, rate: 100.0, sampling: replacement}}
 measure: {{every: 10, quantities: all, final: [update_spectrum]}}
-"""
+""",
+            numbers=(2, 4),
         )
 
 

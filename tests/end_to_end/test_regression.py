@@ -241,14 +241,14 @@ class RegressionTest(GramCase):
         self.check_group(self.folder / "run.h5")
 
     def test_same_bits(self) -> None:
-        """Files of 1, 2, 3, 4 and 7 ranks."""
+        """Files of 1, 2, 3, 4 and 7 ranks, in turn of either kind of network."""
         configs = (
             regression("arora", 1, training=ARORA, width=600, labels="random_fraction: 0.3"),
             regression("zou-gu", 3, ", depth: 2", ZOU_GU + ", method: sgd, batch: 9", width=300),
         )
         for number, config in enumerate(configs):
             alone = self.train(config, f"{number}.h5")
-            for ranks in (2, 3, 4, 7):
+            for ranks in (2, 3, 4, 7)[number::2]:
                 other = self.train(config, f"{number}-{ranks}.h5", ranks=ranks)
                 self.assertEqual(differences(alone, other), [], f"1 and {ranks} ranks")
 

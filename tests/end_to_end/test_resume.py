@@ -79,8 +79,9 @@ class ResumeTest(ProgramTest):
             self.assertEqual(file.members[0].snapshots.steps.tolist(), [0, 150, 151, 390])
 
     def test_default_size(self) -> None:
-        """The same at the size of figure 1, measured less often."""
-        whole, parts = self.stopped("", [150], [3, None], "--set", "measure.every=80")
+        """The same at the size of figure 1, half of its steps, measured less often."""
+        settings = ("--set", "training.steps=200", "--set", "measure.every=80")
+        whole, parts = self.stopped("", [110], [3, None], *settings)
         self.assertEqual(result_differences(whole, parts), [])
 
     def test_many_stops(self) -> None:

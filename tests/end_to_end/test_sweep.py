@@ -268,7 +268,7 @@ sweep: {data.hdf5.file: [good.h5, bad.h5], seed: [1, 2]}
         text = """
 name: narrow
 model: arora
-data: {train: 1500, test: 50, mixture: {dimension: 20, classes: 2, components: 2}}
+data: {train: 600, test: 50, mixture: {dimension: 20, classes: 2, components: 2}}
 network: {width: 100}
 training: {steps: 2, rate: 0.001}
 measure: {every: 2, quantities: [loss], final: [gram]}

@@ -219,7 +219,7 @@ class TuneTest(ProgramTest):
 
     def test_an_engine_that_cannot_be_made(self) -> None:
         """Memory that one rank alone is short of: all ranks leave that engine out."""
-        run = [program(), *self.words(*SGD, "data.train=8000"), "--tune=10"]
+        run = [program(), *self.words(*SGD, "data.train=8000"), SHORT]
         limit = ["sh", "-c", 'ulimit -v 700000; exec "$@"', "sh"]  # less than 8000^2 numbers more
         for limited in (None, 1):
             command: list[Argument] = mpi(0)[:-2]

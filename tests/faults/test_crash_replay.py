@@ -28,7 +28,7 @@ class CrashReplayTest(unittest.TestCase):
 
     def test_every_crash_can_be_resumed(self) -> None:
         """Kill, power loss on one and on several nodes, torn writes."""
-        findings = check(self.run_under_test, every=11)
+        findings = check(self.run_under_test, every=17)
         print(f"\n{findings.table()}")
         self.assertEqual(findings.failures, [])
         self.assertEqual(findings.total("lost"), 0)
@@ -41,7 +41,7 @@ class CrashReplayTest(unittest.TestCase):
     def test_crashes_of_a_deep_network(self) -> None:
         """Several hidden layers: a few of the states."""
         with tempfile.TemporaryDirectory(prefix="widthwise-") as scratch:
-            findings = check(LoggedRun(Path(scratch), DEEP_CONFIG), every=41)
+            findings = check(LoggedRun(Path(scratch), DEEP_CONFIG), every=61)
         print(f"\n{findings.table()}")
         self.assertEqual(findings.failures, [])
         self.assertEqual(findings.total("lost"), 0)

@@ -69,53 +69,70 @@ static void check_set(const ww_samples *divided, const ww_samples *whole, ww_par
         assert_false(is_readable(divided->inputs + next + page + row));
 }
 
-/// Loads the data set of `yaml` divided, and as a whole on this rank alone; `shares`: nodes can
-/// have memory in common.
-static void check(const char *yaml, wish kind, bool shares)
+/// A configuration of data, and its data set as a whole on this rank alone.
+typedef struct undivided {
+    ww_parallel world, alone;
+    ww_experiment experiment;
+    ww_dataset data;
+} undivided;
+
+static void load(const char *yaml, undivided *whole)
 {
-    ww_parallel world = {0}, alone = {0};
     ww_error error = {0};
-    ww_experiment experiment = {0};
-    ww_dataset divided = {0}, whole = {0};
+    *whole = (undivided){0};
+    assert_int_equal(ww_parallel_create(MPI_COMM_WORLD, &whole->world, &error), WW_OK);
+    assert_int_equal(ww_parallel_create(MPI_COMM_SELF, &whole->alone, &error), WW_OK);
+    assert_int_equal(
+        ww_experiment_parse(yaml, "test.yaml", "/", NULL, 0, &whole->experiment, &error), WW_OK);
+    assert_true(ww_dataset_divides(&whole->experiment.members[0]));
+    assert_int_equal(
+        ww_dataset_load(&whole->experiment.members[0], &whole->alone, &whole->data, &error), WW_OK);
+    assert_false(whole->data.is_divided);
+}
+
+static void unload(undivided *whole)
+{
+    ww_dataset_free(&whole->data);
+    ww_experiment_free(&whole->experiment);
+    ww_parallel_destroy(&whole->alone);
+    ww_parallel_destroy(&whole->world);
+}
+
+/// Loads the data set divided; `shares`: nodes can have memory in common.
+static void check(const undivided *reference, wish kind, bool shares)
+{
+    const ww_config *config = &reference->experiment.members[0];
+    const ww_parallel *world = &reference->world;
+    const ww_dataset *whole = &reference->data;
+    ww_error error = {0};
+    ww_dataset divided = {0};
     struct rlimit before;
-    assert_int_equal(ww_parallel_create(MPI_COMM_WORLD, &world, &error), WW_OK);
-    assert_int_equal(ww_parallel_create(MPI_COMM_SELF, &alone, &error), WW_OK);
-    assert_int_equal(ww_experiment_parse(yaml, "test.yaml", "/", NULL, 0, &experiment, &error),
-                     WW_OK);
-    const ww_config *config = &experiment.members[0];
-    assert_true(ww_dataset_divides(config));
-    assert_int_equal(ww_dataset_load(config, &alone, &whole, &error), WW_OK);
     const ww_sample_parts wanted = {
-        .train = part_for(kind, whole.train.count, world.rank, world.size),
-        .test = part_for(kind, whole.test.count, world.rank, world.size)};
+        .train = part_for(kind, whole->train.count, world->rank, world->size),
+        .test = part_for(kind, whole->test.count, world->rank, world->size)};
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
     const struct rlimit none = {.rlim_cur = 0, .rlim_max = before.rlim_max};
     if (!shares)
         assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
-    const ww_status status = ww_dataset_load_parts(config, &world, &wanted, &divided, &error);
+    const ww_status status = ww_dataset_load_parts(config, world, &wanted, &divided, &error);
     if (!shares)
         assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
     if (status != WW_OK)
         fail_msg("%s", error.message);
-    assert_int_equal(divided.is_divided, world.size > 1);
-    assert_false(whole.is_divided);
-    assert_true(divided.hash == whole.hash);
-    assert_true(ww_dataset_largest_norm(&divided) == ww_dataset_largest_norm(&whole));
-    assert_int_equal(divided.dimension, whole.dimension);
-    assert_int_equal(divided.outputs, whole.outputs);
-    assert_int_equal(divided.has_targets, whole.has_targets);
-    check_set(&divided.train, &whole.train, wanted.train, &whole);
-    check_set(&divided.test, &whole.test, wanted.test, &whole);
+    assert_int_equal(divided.is_divided, world->size > 1);
+    assert_true(divided.hash == whole->hash);
+    assert_true(ww_dataset_largest_norm(&divided) == ww_dataset_largest_norm(whole));
+    assert_int_equal(divided.dimension, whole->dimension);
+    assert_int_equal(divided.outputs, whole->outputs);
+    assert_int_equal(divided.has_targets, whole->has_targets);
+    check_set(&divided.train, &whole->train, wanted.train, whole);
+    check_set(&divided.test, &whole->test, wanted.test, whole);
     // A node with a rank of its own has just what that wants, but for blocks that are hashed.
-    if ((ranks_a_node == 1 || !shares) && world.size > 1)
+    if ((ranks_a_node == 1 || !shares) && world->size > 1)
         assert_true(divided.train.held.count <= wanted.train.count + 2048 + 1);
     if (!shares)
         assert_int_equal(ww_dataset_guest_bytes(&divided), 0);
     ww_dataset_free(&divided);
-    ww_dataset_free(&whole);
-    ww_experiment_free(&experiment);
-    ww_parallel_destroy(&alone);
-    ww_parallel_destroy(&world);
 }
 
 static void test_parts_of_the_whole(void **state)
@@ -131,10 +148,14 @@ static void test_parts_of_the_whole(void **state)
         "model: arora\ndata: {source: separable, train: 7000, test: 1}"};
     int size = 1;
     MPI_Comm_size(MPI_COMM_WORLD, &size);
-    for (size_t i = 0; i < sizeof configurations / sizeof configurations[0]; i++)
+    for (size_t i = 0; i < sizeof configurations / sizeof configurations[0]; i++) {
+        undivided whole;
+        load(configurations[i], &whole);
         for (int kind = 0; kind < WISHES; kind++)
             for (ranks_a_node = 1; ranks_a_node <= size; ranks_a_node++)
-                check(configurations[i], (wish)kind, true);
+                check(&whole, (wish)kind, true);
+        unload(&whole);
+    }
 }
 
 enum { FILE_TRAIN = 6000, FILE_TEST = 2100, FILE_DIMENSION = 6, FILE_OUTPUTS = 2 };
@@ -197,9 +218,12 @@ static void test_parts_of_a_file(void **state)
                        "%s, source: hdf5, train: 5900, test: all,\n"
                        "  hdf5: {file: %s, train_inputs: x, test_inputs: z, %s}}\n",
                        models[i], path, kinds[i]);
+        undivided whole;
+        load(text, &whole);
         for (int kind = 0; kind < WISHES; kind++)
             for (ranks_a_node = 1; ranks_a_node <= size; ranks_a_node += 2)
-                check(text, (wish)kind, true);
+                check(&whole, (wish)kind, true);
+        unload(&whole);
     }
     MPI_Barrier(MPI_COMM_WORLD);
     if (folder != NULL)
@@ -210,9 +234,11 @@ static void test_where_nothing_is_shared(void **state)
 {
     (void)state;
     ranks_a_node = 2;
+    undivided whole;
+    load("data: {train: 9000, test: 5000, normalize: ball, mixture: {dimension: 17}}", &whole);
     for (int kind = 0; kind < WISHES; kind++)
-        check("data: {train: 9000, test: 5000, normalize: ball, mixture: {dimension: 17}}",
-              (wish)kind, false);
+        check(&whole, (wish)kind, false);
+    unload(&whole);
 }
 
 /// What is wrong with a sample of one node is said by all.

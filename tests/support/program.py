@@ -43,8 +43,11 @@ def program() -> str:
 
 
 def environment(more: Optional[Mapping[str, str]] = None) -> dict[str, str]:
-    """Environment for a run: one thread a rank, and Open MPI as root where we are root."""
+    """Environment for a run: one thread a rank, ranks and threads that wait give way to those that
+    work (see tests/CMakeLists.txt), and Open MPI as root where we are root."""
     variables = dict(os.environ, OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1")
+    variables.setdefault("OMP_WAIT_POLICY", "passive")
+    variables.setdefault("OMPI_MCA_mpi_yield_when_idle", "1")
     if os.geteuid() == 0:
         variables["OMPI_ALLOW_RUN_AS_ROOT"] = "1"
         variables["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"

@@ -258,13 +258,14 @@ class Replay:
         for step, batch in enumerate(self.batches[:-1]):
             patterns = batch_patterns(self.now, weights, batch)
             change = gradient(self.now, weights, batch, patterns)
-            by_output = output_gradient(self.now, weights, batch)
             if self.experiment.hinge:
                 self._tally(step, weights, batch, change)
-            weights = weights - self.experiment.rate * change
+            moved = weights - self.experiment.rate * change
             if self.experiment.train_output:
-                moved = self.now.output_weights - self.experiment.rate * by_output
-                self.now = replace(self.now, output_weights=moved)
+                by_output = output_gradient(self.now, weights, batch)
+                outer = self.now.output_weights - self.experiment.rate * by_output
+                self.now = replace(self.now, output_weights=outer)
+            weights = moved
             yield step + 1, weights
 
     def _tally(self, step: int, weights: Array, batch: Array, change: Array) -> None:
