@@ -159,33 +159,11 @@ static void *coefficients_of(const keep *self, ww_rows rows)
     return ww_place(self->methods, self->coefficients, rows.first * self->samples);
 }
 
-// What P is made of at the start.
-typedef struct beginning {
-    const keep *self;
-    ww_panel_inputs inputs; // X
-} beginning;
-
-static void put_initial_tile(void *state, ww_rows tile, const double *values)
+static void put_initial_tile(void *state, ww_rows tile, const void *preactivations)
 {
-    const beginning *begins = state;
-    const keep *self = begins->self;
-    self->methods->narrow(values, tile.units * self->problem->dimension, self->tile);
-    ww_panel_preactivations(&begins->inputs, self->tile, tile.units, preactivations_of(self, tile));
-}
-
-static ww_status begin(const keep *self, ww_error *error)
-{
-    const ww_problem *problem = self->problem;
-    beginning begins = {.self = self};
-    ww_status status =
-        ww_panel_inputs_create(ww_problem_is_single(problem), WW_FOR_PRODUCTS, self->samples,
-                               problem->dimension, &begins.inputs, error);
-    if (status == WW_OK) {
-        ww_panel_inputs_set(&begins.inputs, problem->data->train.inputs, self->samples);
-        status = ww_put_initial_tiles(problem, put_initial_tile, &begins, error);
-    }
-    ww_panel_inputs_free(&begins.inputs);
-    return status;
+    const keep *self = state;
+    memcpy(preactivations_of(self, tile), preactivations,
+           (size_t)(tile.units * self->samples) * self->methods->size);
 }
 
 static ww_status create(const ww_problem *problem, void **state, ww_error *error)
@@ -212,7 +190,7 @@ static ww_status create(const ww_problem *problem, void **state, ww_error *error
     const double *train = problem->data->train.inputs;
     ww_panel_inputs_set(&self->inputs, train, self->samples);
     ww_inner_products(train, self->samples, problem->dimension, self->products);
-    return begin(self, error);
+    return ww_put_initial_preactivations(problem, put_initial_tile, self, error);
 }
 
 // Rows of K of some samples, to be added to P.

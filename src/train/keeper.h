@@ -89,6 +89,13 @@ ww_status ww_put_initial_tiles(const ww_problem *problem,
                                void (*put)(void *state, ww_rows tile, const double *values),
                                void *state, ww_error *error);
 
+/// The same with what they come to on the train samples, preactivations [units, n], in the
+/// precision of training.
+ww_status ww_put_initial_preactivations(const ww_problem *problem,
+                                        void (*put)(void *state, ww_rows tile,
+                                                    const void *preactivations),
+                                        void *state, ww_error *error);
+
 /// Rows of weights of `size` bytes a number that stay in a cache of their core from one use to the
 /// next. Pure.
 int64_t ww_piece_units(const ww_problem *problem, size_t size);

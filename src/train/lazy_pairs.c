@@ -3,7 +3,6 @@
 #include "train/activations.h"
 #include "train/keeper.h"
 #include "train/moves.h"
-#include "train/panel_inputs.h"
 #include "widthwise/memory.h"
 
 #include <math.h>
@@ -11,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ARRAYS = 9, WEIGHT_ARRAYS = 3, WORD = 64 };
+enum { ARRAYS = 8, WEIGHT_ARRAYS = 3, WORD = 64 };
 
 static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
 {
@@ -31,8 +30,6 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
         {offsetof(ww_lazy_pairs, totals), stride, sizeof(double), "the sums of updates"},
         {offsetof(ww_lazy_pairs, whole), samples, sizeof(double), "the sums of updates"},
         {offsetof(ww_lazy_pairs, weighed), stride, sizeof(double), "the products of a sample"},
-        {offsetof(ww_lazy_pairs, tile), (size_t)problem->tiling.tile_units * samples,
-         sizeof(double), "the pre-activations of a tile"},
     };
     memcpy(list, arrays, sizeof arrays);
 }
@@ -51,40 +48,24 @@ int64_t ww_lazy_pairs_weight_bytes(const ww_problem *problem)
     return ww_allocation_bytes(list, WEIGHT_ARRAYS);
 }
 
-// What pairs are made of at the start.
-typedef struct beginning {
-    ww_lazy_pairs *pairs;
-    bool sees;              // their patterns too
-    ww_panel_inputs inputs; // X
-} beginning;
-
-static void put_tile(void *state, ww_rows tile, const double *values)
+// p(0) of a tile; and patterns by it.
+static void put_start(void *state, ww_rows tile, const void *preactivations)
 {
-    const beginning *begins = state;
-    ww_lazy_pairs *self = begins->pairs;
+    ww_lazy_pairs *self = state;
     const int64_t n = self->samples;
-    ww_panel_preactivations(&begins->inputs, values, tile.units, self->tile);
-    for (int64_t unit = 0; unit < tile.units; unit++) {
-        const double *from = self->tile + unit * n;
-        uint64_t *patterns = self->patterns + (tile.first + unit) * self->words;
-        memcpy(self->start + (tile.first + unit) * self->stride, from, (size_t)n * sizeof *from);
-        for (int64_t j = 0; begins->sees && j < n; j++)
-            patterns[j / WORD] |= (uint64_t)(from[j] >= 0.0) << j % WORD;
-    }
+    for (int64_t unit = 0; unit < tile.units; unit++)
+        memcpy(self->start + (tile.first + unit) * self->stride,
+               (const double *)preactivations + unit * n, (size_t)n * sizeof *self->start);
 }
 
-static ww_status begin(ww_lazy_pairs *self, bool sees, ww_error *error)
+static void put_start_and_patterns(void *state, ww_rows tile, const void *preactivations)
 {
-    const ww_problem *problem = self->problem;
-    beginning begins = {.pairs = self, .sees = sees};
-    ww_status status = ww_panel_inputs_create(false, WW_FOR_PRODUCTS, self->samples,
-                                              problem->dimension, &begins.inputs, error);
-    if (status == WW_OK) {
-        ww_panel_inputs_set(&begins.inputs, problem->data->train.inputs, self->samples);
-        status = ww_put_initial_tiles(problem, put_tile, &begins, error);
-    }
-    ww_panel_inputs_free(&begins.inputs);
-    return status;
+    ww_lazy_pairs *self = state;
+    put_start(self, tile, preactivations);
+    for (int64_t unit = tile.first; unit < tile.first + tile.units; unit++)
+        for (int64_t j = 0; j < self->samples; j++)
+            self->patterns[unit * self->words + j / WORD] |=
+                (uint64_t)(self->start[unit * self->stride + j] >= 0.0) << j % WORD;
 }
 
 static void make_products(ww_lazy_pairs *self)
@@ -113,7 +94,7 @@ ww_status ww_lazy_pairs_create(const ww_problem *problem, ww_lazy_pairs *pairs, 
     make_products(pairs);
     ww_initial_output_weights(&problem->initial, problem->tiling.first_unit,
                               problem->tiling.local_units, pairs->scales);
-    return begin(pairs, true, error);
+    return ww_put_initial_preactivations(problem, put_start_and_patterns, pairs, error);
 }
 
 void ww_lazy_pairs_free(ww_lazy_pairs *pairs)
@@ -129,7 +110,6 @@ void ww_lazy_pairs_free(ww_lazy_pairs *pairs)
     free(pairs->totals);
     free(pairs->whole);
     free(pairs->weighed);
-    free(pairs->tile);
 }
 
 // sum_j a_j b_j, one after the other in four sums.
@@ -390,7 +370,7 @@ ww_status ww_lazy_gather_offsets(ww_lazy_pairs *pairs, ww_error *error)
     pairs->is_full = false;
     for (int64_t unit = 0; unit < pairs->problem->tiling.local_units; unit++)
         WW_TRY(gather_unit(pairs, unit, error));
-    return begin(pairs, false, error);
+    return ww_put_initial_preactivations(pairs->problem, put_start, pairs, error);
 }
 
 // The changes of a word of patterns.

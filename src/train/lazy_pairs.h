@@ -47,7 +47,6 @@ typedef struct ww_lazy_pairs {
     double *totals;      ///< R [stride]
     double *whole;       ///< q [n]; 0 where the slope is
     double *weighed;     ///< K_ij R_j [stride], of the sample i that is looked at
-    double *tile;        ///< [tile units, n]
     bool is_short;       ///< there was no memory for what was put (ww_lazy_put_unit)
 } ww_lazy_pairs;
 
