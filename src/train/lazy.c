@@ -170,7 +170,7 @@ static ww_status make(ww_lazy *self, ww_error *error)
     const double curvature = find_curvature(self, &problem->data->train);
     WW_TRY(ww_lazy_course_create(&self->pairs, curvature, &self->course, error));
     WW_TRY(ww_lazy_scan_create(&self->pairs, &self->course, &self->scan, error));
-    WW_TRY(ww_lazy_full_create(&self->pairs, self->scan.values, &self->full, error));
+    WW_TRY(ww_lazy_full_create(&self->pairs, self->scan.memory, &self->full, error));
     ww_initial_output_weights(&problem->initial, 0, 1, &self->course.scale);
     self->course.scale = fabs(self->course.scale);
     find_sizes(self);

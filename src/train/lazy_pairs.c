@@ -249,8 +249,10 @@ static ww_status grow(ww_lazy_unit *of, int32_t room, ww_error *error)
     if (grown.values == NULL)
         return lack_room(error);
     grown.early = grown.values + places;
-    grown.samples = (int32_t *)(grown.early + places);
-    grown.marks = (uint8_t *)(grown.samples + places);
+    void *behind = grown.early + places;
+    grown.samples = behind;
+    behind = grown.samples + places;
+    grown.marks = behind;
     if (count > 0) {
         memcpy(grown.values, of->values, count * sizeof *of->values);
         memcpy(grown.early, of->early, count * sizeof *of->early);

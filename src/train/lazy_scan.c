@@ -20,7 +20,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     const size_t units = (size_t)problem->tiling.local_units;
     const size_t tile = (size_t)problem->tiling.tile_units;
     const ww_allocation arrays[ARRAYS] = {
-        {offsetof(ww_lazy_scan, values), units * stride, sizeof(double), what},
+        {offsetof(ww_lazy_scan, memory), units * stride, sizeof(double), what},
         {offsetof(ww_lazy_scan, rows), units, sizeof(ww_lazy_row), what},
         {offsetof(ww_lazy_scan, scales), units, sizeof(float), what},
         {offsetof(ww_lazy_scan, buckets), WW_LAZY_MOST_STEPS + 1, sizeof(ww_lazy_bucket), what},
@@ -53,7 +53,7 @@ ww_status ww_lazy_scan_create(ww_lazy_pairs *pairs, const ww_lazy_course *course
     ww_allocation list[ARRAYS];
     list_arrays(problem, list);
     WW_TRY(ww_allocate_all(scan, list, ARRAYS, error));
-    scan->places = (float *)scan->values;
+    scan->places = scan->memory;
     scan->courses = scan->places + problem->tiling.local_units * pairs->stride;
     for (int64_t unit = 0; unit < problem->tiling.local_units; unit++)
         scan->scales[unit] = (float)pairs->scales[unit];
@@ -67,7 +67,7 @@ void ww_lazy_scan_free(ww_lazy_scan *scan)
         free(scan->buckets[k].entries);
     ww_panel_inputs_free(&scan->inputs);
     ww_panel_inputs_free(&scan->fine);
-    free(scan->values);
+    free(scan->memory);
     free(scan->rows);
     free(scan->scales);
     free(scan->buckets);

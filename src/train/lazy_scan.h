@@ -27,7 +27,7 @@ typedef struct ww_lazy_row {
 typedef struct ww_lazy_scan {
     ww_lazy_pairs *pairs;
     const ww_lazy_course *course;
-    double *values;          ///< memory of the two that follow [local units, stride]
+    void *memory;            ///< of the two that follow, or of as many doubles (lazy_full.h)
     float *places;           ///< P [local units, stride]
     float *courses;          ///< D [local units, stride]
     ww_lazy_row *rows;       ///< [local units]
