@@ -323,6 +323,7 @@ void ww_lazy_put_unit(ww_lazy_pairs *pairs, int64_t unit, const double *values, 
     const int64_t n = pairs->samples;
     uint64_t *patterns = pairs->patterns + unit * pairs->words;
     pairs->is_full = true;
+    pairs->units[unit].count = 0; // what it had of its own counts no more
     memcpy(pairs->start + unit * pairs->stride, values, (size_t)n * sizeof *values);
     for (int64_t word = 0; word < pairs->words; word++)
         patterns[word] = 0;
