@@ -7,7 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ARRAYS = 3, WORD = 64, MOST_BITS = 30, DIGITS = 56, ROWS = 16 };
+enum {
+    ARRAYS = 5,
+    WORD = 64,
+    MOST_BITS = 30,
+    DIGITS = 56,
+    ROWS = 16,
+    BYTES = 8,
+    MOST_OF_BYTE = 255
+};
 
 static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
 {
@@ -20,6 +28,10 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
          "the words of a sample"},
         {offsetof(ww_lazy_counts, both), ROWS * stride, sizeof(int32_t),
          "the counts of some samples"},
+        {offsetof(ww_lazy_counts, pending[0]), stride / BYTES, sizeof(uint64_t),
+         "the changes of a sample"},
+        {offsetof(ww_lazy_counts, pending[1]), stride / BYTES, sizeof(uint64_t),
+         "the changes of a sample"},
     };
     memcpy(list, arrays, sizeof arrays);
 }
@@ -64,6 +76,8 @@ void ww_lazy_counts_free(ww_lazy_counts *counts)
     free(counts->counts);
     free(counts->row);
     free(counts->both);
+    free(counts->pending[0]);
+    free(counts->pending[1]);
 }
 
 // Patterns by sample: bits of all units, [n, words].
@@ -109,23 +123,66 @@ ww_status ww_lazy_counts_make(ww_lazy_counts *counts, ww_error *error)
     return WW_OK;
 }
 
-// Adds a number to the counts of the samples whose bits are set.
-__attribute__((target_clones("avx2", "default"))) static void
-add_to_row(int32_t *row, const uint64_t *patterns, int64_t words, int32_t number)
+// The bits of a byte as bytes of 0 or 1, the lowest first in memory.
+#define SPREAD_1(bits)                                                                             \
+    {                                                                                              \
+        (bits) & 1, (bits) >> 1 & 1, (bits) >> 2 & 1, (bits) >> 3 & 1, (bits) >> 4 & 1,            \
+            (bits) >> 5 & 1, (bits) >> 6 & 1, (bits) >> 7 & 1                                      \
+    }
+#define SPREAD_4(bits)                                                                             \
+    SPREAD_1(bits), SPREAD_1((bits) + 1), SPREAD_1((bits) + 2), SPREAD_1((bits) + 3)
+#define SPREAD_16(bits)                                                                            \
+    SPREAD_4(bits), SPREAD_4((bits) + 4), SPREAD_4((bits) + 8), SPREAD_4((bits) + 12)
+#define SPREAD_64(bits)                                                                            \
+    SPREAD_16(bits), SPREAD_16((bits) + 16), SPREAD_16((bits) + 32), SPREAD_16((bits) + 48)
+static const union {
+    uint8_t bytes[256][BYTES];
+    uint64_t words[256];
+} spread = {{SPREAD_64(0), SPREAD_64(64), SPREAD_64(128), SPREAD_64(192)}};
+
+// Adds 1 to the bytes of the samples whose bits are set.
+static void add_bits(uint64_t *bytes, const uint64_t *patterns, int64_t words)
 {
-    for (int64_t word = 0; word < words; word++)
-        for (int bit = 0; bit < WORD; bit++)
-            row[word * WORD + bit] += number & -(int32_t)(patterns[word] >> bit & 1);
+    for (int64_t word = 0; word < words; word++) {
+        const uint64_t bits = patterns[word];
+        for (int64_t i = 0; i < WORD / BYTES; i++)
+            bytes[word * (WORD / BYTES) + i] += spread.words[bits >> i * BYTES & 255];
+    }
+}
+
+// row += 2 (added - taken).
+__attribute__((target_clones("avx2", "default"))) static void
+add_bytes(int32_t *row, const uint8_t *added, const uint8_t *taken, int64_t count)
+{
+    for (int64_t j = 0; j < count; j++)
+        row[j] += 2 * ((int32_t)added[j] - (int32_t)taken[j]);
+}
+
+void ww_lazy_counts_settle(ww_lazy_counts *counts)
+{
+    const int64_t stride = counts->pairs->stride, sample = counts->pending_sample;
+    int32_t *row = counts->counts + sample * stride;
+    const int32_t own = row[sample] + counts->pending_count[1] - counts->pending_count[0];
+    if (counts->pending_count[0] == 0 && counts->pending_count[1] == 0)
+        return;
+    add_bytes(row, (const uint8_t *)counts->pending[1], (const uint8_t *)counts->pending[0],
+              stride);
+    row[sample] = own;
+    for (int sign = 0; sign < 2; sign++) {
+        memset(counts->pending[sign], 0, (size_t)stride);
+        counts->pending_count[sign] = 0;
+    }
 }
 
 void ww_lazy_counts_change(ww_lazy_counts *counts, int64_t unit, int64_t sample)
 {
     const ww_lazy_pairs *pairs = counts->pairs;
-    const int32_t sign = ww_lazy_is_active(pairs, unit, sample) ? 1 : -1;
-    int32_t *row = counts->counts + sample * pairs->stride;
-    const int32_t own = row[sample];
-    add_to_row(row, ww_lazy_patterns(pairs, unit), pairs->words, 2 * sign);
-    row[sample] = own + sign;
+    const int sign = ww_lazy_is_active(pairs, unit, sample) ? 1 : 0;
+    if (sample != counts->pending_sample || counts->pending_count[sign] == MOST_OF_BYTE)
+        ww_lazy_counts_settle(counts);
+    counts->pending_sample = sample;
+    counts->pending_count[sign]++;
+    add_bits(counts->pending[sign], ww_lazy_patterns(pairs, unit), pairs->words);
 }
 
 int64_t ww_lazy_active(const ww_lazy_counts *counts, int64_t sample)

@@ -18,6 +18,11 @@ typedef struct ww_lazy_counts {
     double largest;   ///< |K_ij|
     int32_t *row;     ///< [slices, stride], words of a sample
     int32_t *both;    ///< twice N of some samples
+    /// Of the changes at hand, by their sign: units active on each sample [signs, words of 8
+    /// bytes], a byte a sample; how many changes [signs]; and their sample.
+    uint64_t *pending[2];
+    int32_t pending_count[2];
+    int64_t pending_sample;
 } ww_lazy_counts;
 
 /// Not collective. Free with ww_lazy_counts_free, also after a failure.
@@ -30,8 +35,10 @@ int64_t ww_lazy_counts_bytes(const ww_problem *problem);
 /// Counts anew from the patterns as they are. WW_FAILED: memory is short.
 ww_status ww_lazy_counts_make(ww_lazy_counts *counts, ww_error *error);
 
-/// The pattern of this pair has changed.
+/// The pattern of this pair has changed. Cheap where changes of a sample follow each other; after
+/// the last one they are brought to an end.
 void ww_lazy_counts_change(ww_lazy_counts *counts, int64_t unit, int64_t sample);
+void ww_lazy_counts_settle(ww_lazy_counts *counts);
 
 /// Units that are active on a sample.
 int64_t ww_lazy_active(const ww_lazy_counts *counts, int64_t sample);

@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+// Pairs ahead, whose memory is fetched.
+enum { NEAR = 4, FAR = 12 };
+
 // All outputs on all samples, as words: self->sums begins with them.
 static ww_output_sum begin_outputs(ww_lazy *self)
 {
@@ -160,7 +163,6 @@ static ww_status note_change(ww_lazy *self, const ww_lazy_entry *entry, double v
 // Looks at the pairs whose pattern may have changed, all of them with patterns as they were.
 static ww_status look_at_pairs(ww_lazy *self, int64_t *looks, ww_error *error)
 {
-    enum { NEAR = 4, FAR = 12 }; // pairs ahead
     self->change_count = 0;
     WW_TRY(gather_pairs(self, looks, error));
     int64_t sample = -1;
@@ -207,6 +209,11 @@ static ww_status make_changes(ww_lazy *self, int64_t *words, int64_t *rejected, 
     const double jump = 1.0 - self->problem->negative_slope;
     for (int64_t i = 0; i < self->change_count; i++) {
         const ww_lazy_change_made *now = &self->changes[i];
+        if (i + FAR < self->change_count)
+            ww_lazy_expect(&self->pairs, self->changes[i + FAR].unit,
+                           self->changes[i + FAR].sample);
+        if (i + NEAR < self->change_count)
+            ww_lazy_expect_now(&self->pairs, self->changes[i + NEAR].unit);
         const double term = self->pairs.scales[now->unit] * jump * fabs(now->value);
         *rejected += ww_sum_add(&self->format, &term, 1, words + 2 * now->sample);
         bool is_first = false;
@@ -215,6 +222,7 @@ static ww_status make_changes(ww_lazy *self, int64_t *words, int64_t *rejected, 
         ww_lazy_scan_note(&self->scan, now->unit, now->sample, is_first);
         *folds += is_first;
     }
+    ww_lazy_counts_settle(&self->counts);
     for (int64_t i = 0; i < self->change_count && self->course.at < self->course.length; i++)
         WW_TRY(ww_lazy_scan_fold(&self->scan, self->course.at, self->changes[i].unit, error));
     return WW_OK;
