@@ -175,15 +175,13 @@ static ww_status check_depth(const ww_config *config, ww_error *error)
     return WW_OK;
 }
 
-// Steps that change no pattern are linear: of the whole train set, by the squared loss.
+// Outputs move linearly in steps that change no pattern, if output weights stay as they are.
 static ww_status check_lazy(const ww_config *config, ww_error *error)
 {
     const double slope = config->network.activation.kind == WW_ACTIVATION_LEAKY_RELU
                              ? config->network.activation.slope
                              : 0.0;
-    const char *what = config->training.method != WW_METHOD_GD    ? "training.method: sgd"
-                       : config->loss != WW_LOSS_SQUARED          ? "another loss than squared"
-                       : config->network.train_output             ? "network.train_output: true"
+    const char *what = config->network.train_output               ? "network.train_output: true"
                        : config->network.start != WW_START_DRAWN  ? "network.start other than drawn"
                        : config->precision != WW_PRECISION_DOUBLE ? "precision: single"
                        : !(slope >= 0.0 && slope <= 1.0)          ? "a slope outside of [0, 1]"

@@ -15,7 +15,7 @@ struct ww_engine {
     const ww_engine_methods *methods;
     void *state;
     ww_tally *tally;        // NULL: every step changes all weights
-    ww_rest_finder *finder; // with a tally
+    ww_rest_finder *finder; // with a tally, where the engine cannot tell itself
     ww_track *track;        // NULL: nobody asks for it
     int64_t steps;
 };
@@ -75,7 +75,9 @@ ww_engine_cost ww_engine_cost_of(const ww_problem *whole)
     const ww_problem *problem = &own;
     ww_engine_cost cost = methods->cost(problem);
     if (has_tally(problem))
-        cost.work += ww_tally_bytes(problem) + ww_rest_finder_bytes(problem, methods);
+        cost.work += ww_tally_bytes(problem);
+    if (has_tally(problem) && methods->rests == NULL)
+        cost.work += ww_rest_finder_bytes(problem, methods);
     if (problem->tracks_layers) {
         int64_t bytes = 0;
         double flops = 0.0;
@@ -119,7 +121,7 @@ static ww_status create(ww_engine *engine, ww_error *error)
 {
     const ww_problem *problem = &engine->own;
     WW_TRY(ww_tally_create(problem, &engine->tally, error));
-    if (engine->tally != NULL)
+    if (engine->tally != NULL && engine->methods->rests == NULL)
         WW_TRY(ww_rest_finder_create(problem, engine->methods, &engine->finder, error));
     if (problem->tracks_layers)
         WW_TRY(ww_track_create(problem, &engine->track, error));
@@ -325,8 +327,11 @@ ww_status ww_engine_rest(ww_engine *engine, int64_t not_before, ww_rest *rest, w
 {
     const int64_t since = engine->tally->last_change;
     WW_ASSERT(not_before <= engine->steps);
-    const ww_status status =
-        ww_rest_find(engine->finder, engine->state, engine->steps - since, rest, error);
+    ww_status status = WW_OK;
+    if (engine->methods->rests != NULL)
+        engine->methods->rests(engine->state, engine->steps - since, rest);
+    else
+        status = ww_rest_find(engine->finder, engine->state, engine->steps - since, rest, error);
     if (status == WW_DIVERGED)
         ww_error_prefix(error, "training diverged at step %lld: ", (long long)engine->steps);
     if (status == WW_OK && rest->rests)

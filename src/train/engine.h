@@ -27,6 +27,9 @@ typedef struct ww_engine_methods {
     /// many; train samples indices [probe samples].
     int64_t (*probe_samples)(const ww_problem *problem);
     void (*probe)(void *state, const int64_t *indices, ww_output_sum *sum);
+    /// As ww_rest_find, in an engine that knows the outputs on all train samples, exactly as its
+    /// steps see them; NULL: they are looked for (rest.h). Not collective.
+    void (*rests)(const void *state, int64_t quiet, ww_rest *rest);
     /// Columns of what it keeps beside the weights; NULL: none.
     int64_t (*kept_columns)(const ww_problem *problem);
     /// What it keeps of one tile, after `step` steps; NULL where it has no columns.

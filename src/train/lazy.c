@@ -18,21 +18,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ARRAYS = 12, PACKED = 48 };
+enum { ARRAYS = 16, PACKED = 48 };
 
-static bool has_slope(const ww_problem *problem)
-{
-    return problem->negative_slope != 0.0;
-}
-
-// Words of a step: of products, of what changes do, where there is a slope of active units, and
-// these; or of outputs.
+// Words of a step: of products, of what changes do, where they are asked for of active units, and
+// these; or of outputs instead of the first two.
 static int64_t most_words(const ww_problem *problem)
 {
     const int64_t n = problem->data->train.count;
     const int64_t outputs = (int64_t)ww_output_sum_words(problem, n);
-    const int64_t moves = (WW_LAZY_MOST_SLICES + 3) * n;
-    return (outputs > moves ? outputs : moves) + WW_LAZY_WORDS;
+    const int64_t moves = (WW_LAZY_MOST_SLICES + 2) * n;
+    return (outputs > moves ? outputs : moves) + n + WW_LAZY_WORDS;
 }
 
 static int64_t packed_patterns(const ww_problem *problem)
@@ -51,6 +46,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
 {
     static const char what[] = "a step";
     const size_t n = (size_t)problem->data->train.count;
+    const size_t batch = (size_t)problem->batch;
     const size_t tile =
         (size_t)(ww_workers_of(problem->parallel) * problem->tiling.tile_units); // of each thread
     const int64_t kept = kept_columns(problem);
@@ -59,12 +55,16 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
         {offsetof(ww_lazy, outputs), n, sizeof(double), what},
         {offsetof(ww_lazy, factors), n, sizeof(double), what},
         {offsetof(ww_lazy, before), n, sizeof(double), what},
-        {offsetof(ww_lazy, gradients), n, sizeof(double), what},
         {offsetof(ww_lazy, moves), n, sizeof(double), what},
         {offsetof(ww_lazy, sums), (size_t)most_words(problem), sizeof(int64_t), what},
-        {offsetof(ww_lazy, indices), n, sizeof(int64_t), what},
-        {offsetof(ww_lazy, labels), n, sizeof(int64_t), what},
-        {offsetof(ww_lazy, targets), n, sizeof(double), what},
+        {offsetof(ww_lazy, active), n, sizeof(int64_t), what},
+        {offsetof(ww_lazy, columns), n, sizeof(int64_t), what},
+        {offsetof(ww_lazy, indices), batch, sizeof(int64_t), what},
+        {offsetof(ww_lazy, labels), batch, sizeof(int64_t), what},
+        {offsetof(ww_lazy, targets), batch, sizeof(double), what},
+        {offsetof(ww_lazy, seen), batch, sizeof(double), what},
+        {offsetof(ww_lazy, gradients), batch, sizeof(double), what},
+        {offsetof(ww_lazy, extras), batch * (size_t)ww_tally_extras(problem), sizeof(double), what},
         {offsetof(ww_lazy, ends), n + 1, sizeof(int64_t), what},
         {offsetof(ww_lazy, coefficients), tile * n, sizeof(double), what},
         {offsetof(ww_lazy, tile), tile * columns, sizeof(double), what},
@@ -105,29 +105,22 @@ static void destroy(void *state)
     free(self->outputs);
     free(self->factors);
     free(self->before);
-    free(self->gradients);
     free(self->moves);
     free(self->sums);
+    free(self->active);
+    free(self->columns);
     free(self->indices);
     free(self->labels);
     free(self->targets);
+    free(self->seen);
+    free(self->gradients);
+    free(self->extras);
     free(self->work);
     free(self->ends);
     free(self->changes);
     free(self->coefficients);
     free(self->tile);
     free(self);
-}
-
-// How much less the derivative of the loss by an output is when it is 1 less: the same everywhere.
-static double find_curvature(ww_lazy *self, const ww_samples *batch)
-{
-    double gradients[2] = {0.0};
-    for (int i = 0; i < 2; i++) {
-        const double output = (double)i;
-        ww_batch_gradients(self->problem, &output, batch, 0, 1, self->samples, &gradients[i]);
-    }
-    return self->problem->learning_rate * (gradients[1] - gradients[0]);
 }
 
 // Standard deviation of an initial weight, or about as much.
@@ -167,14 +160,13 @@ static ww_status make(ww_lazy *self, ww_error *error)
     WW_TRY(ww_batches_create(problem, &self->batches, error));
     WW_TRY(ww_lazy_pairs_create(problem, &self->pairs, error));
     WW_TRY(ww_lazy_counts_create(&self->pairs, &self->counts, error));
-    const double curvature = find_curvature(self, &problem->data->train);
-    WW_TRY(ww_lazy_course_create(&self->pairs, curvature, &self->course, error));
+    double scale = 0.0;
+    ww_initial_output_weights(&problem->initial, 0, 1, &scale);
+    WW_TRY(ww_lazy_course_create(&self->pairs, fabs(scale), &self->course, error));
     WW_TRY(ww_lazy_scan_create(&self->pairs, &self->course, &self->scan, error));
     WW_TRY(ww_lazy_full_create(&self->pairs, self->scan.memory, &self->full, error));
-    ww_initial_output_weights(&problem->initial, 0, 1, &self->course.scale);
-    self->course.scale = fabs(self->course.scale);
     find_sizes(self);
-    self->words = (self->counts.slices + 2 + (has_slope(problem) ? 1 : 0)) * n + WW_LAZY_WORDS;
+    self->words = (self->counts.slices + 2 + (self->needs_active ? 1 : 0)) * n + WW_LAZY_WORDS;
     WW_TRY(ww_panel_inputs_create(false, WW_FOR_SUMS, n, problem->dimension, &self->inputs, error));
     ww_panel_inputs_set(&self->inputs, problem->data->train.inputs, n);
     return WW_OK;
@@ -183,13 +175,14 @@ static ww_status make(ww_lazy *self, ww_error *error)
 static ww_status create(const ww_problem *problem, ww_tally *tally, ww_track *track, void **state,
                         ww_error *error)
 {
-    (void)tally;
     (void)track;
     ww_lazy *self = ww_allocate(1, sizeof *self, "the engine", error);
     if (self == NULL)
         return WW_FAILED;
     self->problem = problem;
+    self->tally = tally;
     self->samples = problem->data->train.count;
+    self->needs_active = problem->negative_slope != 0.0 || tally != NULL;
     if (make(self, error) != WW_OK) {
         destroy(self);
         return WW_FAILED;
@@ -198,27 +191,77 @@ static ww_status create(const ww_problem *problem, ww_tally *tally, ww_track *tr
     return WW_OK;
 }
 
+// Outputs on the batch that is looked at.
+static void see_batch(ww_lazy *self)
+{
+    for (int64_t i = 0; i < self->problem->batch; i++)
+        self->seen[i] = self->outputs[self->indices[i]];
+}
+
+// Numbers of the tally for a sample: all |a_r| are the same.
+static void find_extras(const ww_lazy *self, int64_t sample, double extras[WW_TALLY_COLUMNS])
+{
+    const double slope = self->problem->negative_slope;
+    const double width = (double)self->problem->tiling.width, active = (double)self->active[sample];
+    extras[WW_TALLY_OPENNESS] = self->course.scale * (active + slope * (width - active));
+    extras[WW_TALLY_MOVERS] = slope > 0.0 ? width : active;
+}
+
+static void count_step(ww_lazy *self, int64_t number)
+{
+    for (int64_t i = 0; i < self->problem->batch; i++)
+        find_extras(self, self->indices[i], self->extras + i * WW_TALLY_COLUMNS);
+    (void)ww_tally_step(self->tally, self->problem, number, self->indices, self->gradients,
+                        self->extras);
+}
+
+// Outputs are those of the weights as they are once a step has changed nothing.
+static void rests(const void *state, int64_t quiet, ww_rest *rest)
+{
+    static const double NEAR = 1e-9; // by no more are records off
+    const ww_lazy *self = state;
+    *rest = (ww_rest){.rests = self->has_outputs && quiet > 0};
+    for (int64_t i = 0; i < self->samples && rest->rests; i++) {
+        const ww_target target = ww_target_of(self->problem, &self->problem->data->train, i);
+        double gradient = 0.0;
+        double extras[WW_TALLY_COLUMNS];
+        self->problem->loss->gradient(&self->outputs[i], 1, target, &gradient);
+        find_extras(self, i, extras);
+        rest->rests = !ww_tally_moves(self->problem, i, gradient, extras);
+        const double margin = target.values[0] * self->outputs[i];
+        rest->rounded += fabs(margin - 1.0) <= NEAR;
+        rest->lacking += margin < 1.0 - NEAR;
+    }
+    if (!rest->rests)
+        *rest = (ww_rest){0};
+}
+
 static ww_status step(void *state, int64_t number, int64_t request, int64_t *requests,
                       double *batch_loss, ww_error *error)
 {
     ww_lazy *self = state;
     const ww_problem *problem = self->problem;
     const int64_t n = self->samples;
-    ww_samples batch = {.count = n,
+    ww_samples batch = {.count = problem->batch,
                         .labels = self->labels,
                         .targets = problem->data->has_targets ? self->targets : NULL};
-    ww_batches_gather(self->batches, problem, number, self->indices, &batch);
     if (self->has_outputs)
         WW_TRY(ww_lazy_move_outputs(self, number, request, requests, error));
     else
         WW_TRY(ww_lazy_find_first_outputs(self, request, requests, error));
-    *batch_loss = ww_batch_loss(problem, self->outputs, &batch, self->gradients);
+    ww_batches_gather(self->batches, problem, number, self->indices, &batch);
+    see_batch(self);
+    *batch_loss = ww_batch_loss(problem, self->seen, &batch, self->gradients);
     if (!isfinite(*batch_loss))
         return ww_fail(error, WW_DIVERGED,
                        "the loss of the batch is not finite; a smaller training.rate may help");
+    if (self->tally != NULL)
+        count_step(self, number);
     memcpy(self->before, self->pairs.totals, (size_t)n * sizeof *self->before);
-    for (int64_t j = 0; j < n; j++)
-        self->factors[j] = -problem->learning_rate * self->gradients[j];
+    memset(self->factors, 0, (size_t)n * sizeof *self->factors);
+    for (int64_t i = 0; i < problem->batch; i++) // a sample may be drawn twice
+        self->factors[self->indices[i]] -= problem->learning_rate * self->gradients[i];
+    ww_lazy_find_columns(self);
     ww_lazy_pairs_add(&self->pairs, self->factors);
     self->has_outputs = true;
     return WW_OK;
@@ -358,10 +401,10 @@ static void restored(void *state, int64_t step_number, bool has_kept)
     ww_lazy *self = state;
     (void)has_kept; // what is kept is the weights here
     self->has_outputs = step_number > 0;
-    self->has_window = self->has_counts = false;
+    self->has_window = self->has_counts = self->has_active = false;
+    ww_lazy_find_columns(self);
     for (int64_t j = 0; j < self->samples; j++)
         self->before[j] = self->pairs.totals[j] - self->factors[j];
-    ww_lazy_pairs_refresh(&self->pairs);
     self->full.has_moved = true; // those that were put
     ww_error ignored = {0};
     if (!self->was_full && ww_lazy_full_leave(&self->full, &ignored) != WW_OK)
@@ -373,15 +416,20 @@ static void restored(void *state, int64_t step_number, bool has_kept)
 static const double *outputs(void *state)
 {
     const ww_lazy *self = state;
-    return self->outputs;
+    return self->seen;
 }
 
 static void patterns(void *state, uint8_t *bits, int64_t stride)
 {
     const ww_lazy *self = state;
-    for (int64_t unit = 0; unit < self->problem->tiling.local_units; unit++)
-        memcpy(bits + unit * stride, ww_lazy_patterns(&self->pairs, unit),
-               (size_t)(self->samples + 7) / 8);
+    const int64_t batch = self->problem->batch;
+    for (int64_t unit = 0; unit < self->problem->tiling.local_units; unit++) {
+        uint8_t *row = bits + unit * stride;
+        memset(row, 0, (size_t)stride);
+        for (int64_t i = 0; i < batch; i++)
+            row[i / 8] |=
+                (uint8_t)(ww_lazy_is_active(&self->pairs, unit, self->indices[i]) << i % 8);
+    }
 }
 
 // Full steps add to P or W, as `samples` and `dense` do.
@@ -399,9 +447,12 @@ static ww_status look(void *state, int64_t step_number, const int64_t *indices, 
                       ww_error *error)
 {
     ww_lazy *self = state;
-    (void)indices; // all there are
     *seen = self->has_outputs ? step_number - 1 : step_number;
-    return self->has_outputs ? WW_OK : ww_lazy_find_first_outputs(self, 0, NULL, error);
+    if (!self->has_outputs)
+        WW_TRY(ww_lazy_find_first_outputs(self, 0, NULL, error));
+    memcpy(self->indices, indices, (size_t)self->problem->batch * sizeof *indices);
+    see_batch(self);
+    return WW_OK;
 }
 
 // R of the weights that were looked at.
@@ -428,6 +479,7 @@ const ww_engine_methods ww_engine_lazy = {
     .create = create,
     .destroy = destroy,
     .step = step,
+    .rests = rests,
     .settle = settle,
     .tile = tile_of,
     .put_tile = put_tile,

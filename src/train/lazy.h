@@ -31,6 +31,7 @@ typedef struct ww_lazy {
     ww_lazy_scan scan;
     ww_lazy_full full;
     ww_batches *batches;
+    ww_tally *tally;      ///< borrowed; NULL: none
     ww_sum_format format; ///< of what changes do to the outputs in this step
     double longest_row;   ///< largest ||K_i||_2
     double start_size;    ///< about the largest |p(0)|
@@ -38,16 +39,20 @@ typedef struct ww_lazy {
     bool has_outputs; ///< those of the step before are there, and its update is pending
     bool has_window;
     bool has_counts;
-    bool was_full;             ///< steps were full ones in what has been put
-    double *outputs;           ///< u [n]
-    double *factors;           ///< f [n], of the pending update
-    double *before;            ///< R before it [n]
-    double *gradients;         ///< [n]
-    double *moves;             ///< [n]
-    int64_t *sums;             ///< [words], or those of all outputs
-    int64_t *indices, *labels; ///< [n]
-    double *targets;           ///< [n]
-    ww_lazy_entry *work;       ///< [room], the pairs of a step, by sample
+    bool needs_active, has_active; ///< `active` is to be known, and is
+    bool was_full;                 ///< steps were full ones in what has been put
+    double *outputs;               ///< u [n]
+    double *factors;               ///< f [n], of the pending update
+    double *before;                ///< R before it [n]
+    double *moves;                 ///< [n]
+    int64_t *sums;                 ///< [words], or those of all outputs
+    int64_t *active;               ///< units that are active on each sample, of all ranks [n]
+    int64_t *columns;              ///< samples whose f is not 0 [column count]
+    int64_t column_count;
+    int64_t *indices, *labels; ///< of the batch that was seen last [B], as all of these
+    double *targets, *seen, *gradients;
+    double *extras;      ///< of the tally [B, extras]
+    ww_lazy_entry *work; ///< [room], the pairs of a step, by sample
     int64_t room;
     int64_t *ends;                ///< [n + 1]
     ww_lazy_change_made *changes; ///< [change_room]
@@ -58,7 +63,11 @@ typedef struct ww_lazy {
     ww_panel_inputs inputs;            ///< X
 } ww_lazy;
 
-/// The outputs at the start, in one Allreduce. As ww_engine_step otherwise.
+/// `columns`, of the pending update.
+void ww_lazy_find_columns(ww_lazy *self);
+
+/// The outputs at the start, in an Allreduce, and another one for `active`. As ww_engine_step
+/// otherwise.
 ww_status ww_lazy_find_first_outputs(ww_lazy *self, int64_t request, int64_t *requests,
                                      ww_error *error);
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum {
-    ARRAYS = 5,
+    ARRAYS = 6,
     WORD = 64,
     MOST_BITS = 30,
     DIGITS = 56,
@@ -28,6 +28,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
          "the words of a sample"},
         {offsetof(ww_lazy_counts, both), ROWS * stride, sizeof(int32_t),
          "the counts of some samples"},
+        {offsetof(ww_lazy_counts, weights), samples, sizeof(double), "the words of a sample"},
         {offsetof(ww_lazy_counts, pending[0]), stride / BYTES, sizeof(uint64_t),
          "the changes of a sample"},
         {offsetof(ww_lazy_counts, pending[1]), stride / BYTES, sizeof(uint64_t),
@@ -76,6 +77,7 @@ void ww_lazy_counts_free(ww_lazy_counts *counts)
     free(counts->counts);
     free(counts->row);
     free(counts->both);
+    free(counts->weights);
     free(counts->pending[0]);
     free(counts->pending[1]);
 }
@@ -190,6 +192,24 @@ int64_t ww_lazy_active(const ww_lazy_counts *counts, int64_t sample)
     return counts->counts[sample * counts->pairs->stride + sample];
 }
 
+void ww_lazy_count_active(ww_lazy_counts *counts, int64_t *active)
+{
+    const ww_lazy_pairs *pairs = counts->pairs;
+    const int64_t units = pairs->problem->tiling.local_units;
+    uint64_t *sums = counts->pending[0];
+    memset(active, 0, (size_t)pairs->samples * sizeof *active);
+    WW_ASSERT(counts->pending_count[0] == 0);
+    for (int64_t first = 0; first < units; first += MOST_OF_BYTE) {
+        const int64_t left = units - first;
+        for (int64_t unit = first; unit < first + (left < MOST_OF_BYTE ? left : MOST_OF_BYTE);
+             unit++)
+            add_bits(sums, ww_lazy_patterns(pairs, unit), pairs->words);
+        for (int64_t j = 0; j < pairs->samples; j++)
+            active[j] += ((const uint8_t *)sums)[j];
+        memset(sums, 0, (size_t)pairs->stride);
+    }
+}
+
 int64_t ww_lazy_both(const ww_lazy_counts *counts, int64_t i, int64_t j)
 {
     const int64_t stride = counts->pairs->stride;
@@ -271,6 +291,36 @@ void ww_lazy_counts_product(ww_lazy_counts *counts, const double *factors, int64
                 words[s * n + first + i] +=
                     sum_products(counts->both + i * stride, counts->row + s * n, n);
         }
+    }
+}
+
+// words += both times the words of a column.
+__attribute__((target_clones("avx2", "default"))) static void
+add_products(const int32_t *both, const int32_t *words, int64_t count, int64_t *sums)
+{
+    for (int64_t i = 0; i < count; i++)
+        sums[i] += (int64_t)both[i] * words[i];
+}
+
+void ww_lazy_counts_product_of(ww_lazy_counts *counts, const double *factors,
+                               const int64_t *columns, int64_t count, int64_t *words)
+{
+    const ww_lazy_pairs *pairs = counts->pairs;
+    const int64_t n = pairs->samples, stride = pairs->stride;
+    const double inverse = 1.0 / first_quantum(counts, factors);
+    const double radix = ldexp(1.0, counts->bits);
+    for (int64_t c = 0; c < count; c++) {
+        const int64_t j = columns[c];
+        const int32_t *row = counts->counts + j * stride;
+        for (int64_t i = 0; i < n; i++) {
+            counts->both[i] = row[i] + counts->counts[i * stride + j];
+            counts->weights[i] = factors[j];
+        }
+        // A row of K is a column of it too.
+        slice(pairs->products + j * stride, counts->weights, n, inverse, radix, counts->slices,
+              counts->row);
+        for (int s = 0; s < counts->slices; s++)
+            add_products(counts->both, counts->row + s * n, n, words + s * n);
     }
 }
 

@@ -18,6 +18,7 @@ typedef struct ww_lazy_counts {
     double largest;   ///< |K_ij|
     int32_t *row;     ///< [slices, stride], words of a sample
     int32_t *both;    ///< twice N of some samples
+    double *weights;  ///< f_j of a column [n]
     /// Of the changes at hand, by their sign: units active on each sample [signs, words of 8
     /// bytes], a byte a sample; how many changes [signs]; and their sample.
     uint64_t *pending[2];
@@ -40,14 +41,20 @@ ww_status ww_lazy_counts_make(ww_lazy_counts *counts, ww_error *error);
 void ww_lazy_counts_change(ww_lazy_counts *counts, int64_t unit, int64_t sample);
 void ww_lazy_counts_settle(ww_lazy_counts *counts);
 
-/// Units that are active on a sample.
+/// Units of this rank that are active on a sample; and on all of them [n], by the patterns
+/// themselves.
 int64_t ww_lazy_active(const ww_lazy_counts *counts, int64_t sample);
+void ww_lazy_count_active(ww_lazy_counts *counts, int64_t *active);
 /// N_ij.
 int64_t ww_lazy_both(const ww_lazy_counts *counts, int64_t i, int64_t j);
 
 /// Adds twice the words of the values sum_j K_ij N_ij f_j to words [slices, n]; f [n] is the same
 /// on all ranks. The sums of all ranks are words too, and so is what they make.
 void ww_lazy_counts_product(ww_lazy_counts *counts, const double *factors, int64_t *words);
+/// The same for an f that is 0 but for samples columns [count], which are different ones: the same
+/// words.
+void ww_lazy_counts_product_of(ww_lazy_counts *counts, const double *factors,
+                               const int64_t *columns, int64_t count, int64_t *words);
 /// The values [n] of summed words.
 void ww_lazy_counts_values(const ww_lazy_counts *counts, const double *factors,
                            const int64_t *words, double *values);

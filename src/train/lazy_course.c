@@ -10,15 +10,15 @@
 #include <string.h>
 
 // Floats of a row are looked at by so many.
-enum { GROUP = 8, WORD = 64, ARRAYS = 23 };
+enum { GROUP = 8, WORD = 64, ARRAYS = 20 };
 
 // What is bounded is allowed this much more, for the rounding of bounds in single precision: sums
 // of n terms of one sign, whose error is below n 2^-24 of them.
 static const double UNIT = 5.9604644775390625e-8; // 2^-24
 
-static int64_t path_stride(void)
+static int64_t path_stride(const ww_problem *problem)
 {
-    return (WW_LAZY_MOST_STEPS + 1 + GROUP - 1) / GROUP * GROUP + GROUP;
+    return (ww_lazy_forecast_most(problem) + 1 + GROUP - 1) / GROUP * GROUP + GROUP;
 }
 
 static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
@@ -26,32 +26,30 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     static const char what[] = "the course of the steps to come";
     const size_t n = (size_t)problem->data->train.count;
     const size_t stride = (n + WORD - 1) / WORD * WORD;
-    const size_t steps = WW_LAZY_MOST_STEPS + 1;
-    const size_t paths = n * (size_t)path_stride();
+    const size_t steps = (size_t)ww_lazy_forecast_most(problem) + 1;
+    const bool has_paths = problem->config->training.method == WW_METHOD_GD;
+    const size_t paths = has_paths ? n * (size_t)path_stride(problem) : 0;
     const ww_allocation arrays[ARRAYS] = {
         {offsetof(ww_lazy_course, norms), n, sizeof(double), what},
         {offsetof(ww_lazy_course, others), n, sizeof(double), what},
         {offsetof(ww_lazy_course, products), n * stride, sizeof(float), what},
         {offsetof(ww_lazy_course, magnitudes), n * stride, sizeof(float), what},
-        {offsetof(ww_lazy_course, kernel), n * stride, sizeof(float), what},
-        {offsetof(ww_lazy_course, factors), steps * stride, sizeof(double), what},
-        {offsetof(ww_lazy_course, totals), steps * stride, sizeof(double), what},
         {offsetof(ww_lazy_course, base), stride, sizeof(double), what},
         {offsetof(ww_lazy_course, chord), stride, sizeof(double), what},
         {offsetof(ww_lazy_course, rest), steps * stride, sizeof(double), what},
-        {offsetof(ww_lazy_course, along), (size_t)path_stride(), sizeof(float), what},
+        {offsetof(ww_lazy_course, along), (size_t)path_stride(problem), sizeof(float), what},
         {offsetof(ww_lazy_course, spent), steps, sizeof(double), what},
         {offsetof(ww_lazy_course, paths[WW_LAZY_FALLS]), paths, sizeof(float), what},
         {offsetof(ww_lazy_course, paths[WW_LAZY_RISES]), paths, sizeof(float), what},
         {offsetof(ww_lazy_course, limits[WW_LAZY_FALLS]), stride, sizeof(float), what},
         {offsetof(ww_lazy_course, limits[WW_LAZY_RISES]), stride, sizeof(float), what},
         {offsetof(ww_lazy_course, slacks), stride, sizeof(float), what},
+        {offsetof(ww_lazy_course, boxes), stride, sizeof(float), what},
+        {offsetof(ww_lazy_course, travelled), n, sizeof(double), what},
         {offsetof(ww_lazy_course, rounding), n, sizeof(double), what},
         {offsetof(ww_lazy_course, shares), stride, sizeof(float), what},
         {offsetof(ww_lazy_course, room), 2 * paths, sizeof(float), what},
         {offsetof(ww_lazy_course, increments), steps * stride, sizeof(float), what},
-        {offsetof(ww_lazy_course, counts), n * stride, sizeof(int64_t), what},
-        {offsetof(ww_lazy_course, predicted), stride, sizeof(float), what},
     };
     memcpy(list, arrays, sizeof arrays);
 }
@@ -60,21 +58,24 @@ int64_t ww_lazy_course_bytes(const ww_problem *problem)
 {
     ww_allocation list[ARRAYS];
     list_arrays(problem, list);
-    return ww_allocation_bytes(list, ARRAYS);
+    return ww_allocation_bytes(list, ARRAYS) + ww_lazy_forecast_bytes(problem);
 }
 
-ww_status ww_lazy_course_create(const ww_lazy_pairs *pairs, double curvature,
-                                ww_lazy_course *course, ww_error *error)
+ww_status ww_lazy_course_create(const ww_lazy_pairs *pairs, double scale, ww_lazy_course *course,
+                                ww_error *error)
 {
     const int64_t n = pairs->samples, stride = pairs->stride;
-    *course = (ww_lazy_course){.pairs = pairs,
-                               .curvature = curvature,
-                               .path_stride = path_stride(),
-                               .deviation = 0.02,
-                               .amplitude = 0.02};
+    *course =
+        (ww_lazy_course){.pairs = pairs,
+                         .scale = scale,
+                         .is_full_batch = pairs->problem->config->training.method == WW_METHOD_GD,
+                         .path_stride = path_stride(pairs->problem),
+                         .deviation = 0.02,
+                         .amplitude = 0.02};
     ww_allocation list[ARRAYS];
     list_arrays(pairs->problem, list);
     WW_TRY(ww_allocate_all(course, list, ARRAYS, error));
+    WW_TRY(ww_lazy_forecast_create(pairs, scale, &course->forecast, error));
     for (int64_t i = 0; i < n; i++) {
         double square = 0.0;
         for (int64_t j = 0; j < n; j++) {
@@ -93,13 +94,11 @@ ww_status ww_lazy_course_create(const ww_lazy_pairs *pairs, double curvature,
 
 void ww_lazy_course_free(ww_lazy_course *course)
 {
+    ww_lazy_forecast_free(&course->forecast);
     free(course->norms);
     free(course->others);
     free(course->products);
     free(course->magnitudes);
-    free(course->kernel);
-    free(course->factors);
-    free(course->totals);
     free(course->base);
     free(course->chord);
     free(course->rest);
@@ -110,12 +109,12 @@ void ww_lazy_course_free(ww_lazy_course *course)
         free(course->limits[way]);
     }
     free(course->slacks);
+    free(course->boxes);
+    free(course->travelled);
     free(course->rounding);
     free(course->shares);
     free(course->room);
     free(course->increments);
-    free(course->counts);
-    free(course->predicted);
 }
 
 static double norm_of(const double *values, int64_t count)
@@ -132,8 +131,8 @@ bool ww_lazy_course_holds(ww_lazy_course *course, const double *totals, const do
     const int64_t at = course->at;
     if (course->length == 0 || at >= course->length)
         return false;
-    const double *expected = course->factors + at * stride;
-    const double *places = course->totals + at * stride;
+    const double *expected = course->forecast.factors + at * stride;
+    const double *places = course->forecast.totals + at * stride;
     double deviation = 0.0;
     double amplitude = 0.0;
     for (int64_t j = 0; j < n; j++) {
@@ -198,63 +197,17 @@ bool ww_lazy_course_is_worn(const ww_lazy_course *course)
     return rounding > 0.3 * limits;
 }
 
-// N of all ranks, and by it what a step does to f.
-static ww_status make_kernel(ww_lazy_course *course, const ww_lazy_counts *counts, ww_error *error)
-{
-    const ww_lazy_pairs *pairs = course->pairs;
-    const ww_problem *problem = pairs->problem;
-    const int64_t n = pairs->samples, stride = pairs->stride;
-    const double slope = problem->negative_slope;
-    const double scale = course->curvature * course->scale * course->scale;
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t j = 0; j < n; j++)
-            course->counts[i * n + j] = ww_lazy_both(counts, i, j);
-    WW_TRY(ww_sum_words(problem->parallel, course->counts, (size_t)(n * n), error));
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t j = 0; j < n; j++) {
-            const double one = (double)(course->counts[i * n + i] + course->counts[j * n + j]);
-            const double units = slope * slope * (double)problem->tiling.width +
-                                 slope * (1.0 - slope) * one +
-                                 (1.0 - slope) * (1.0 - slope) * (double)course->counts[i * n + j];
-            course->kernel[i * stride + j] =
-                (float)(scale * units * pairs->products[i * stride + j]);
-        }
-    return WW_OK;
-}
-
-// f~ and R~ of as many steps.
-static void predict(ww_lazy_course *course, const double *totals, const double *factors,
-                    int64_t steps)
-{
-    const int64_t n = course->pairs->samples, stride = course->pairs->stride;
-    memcpy(course->factors, factors, (size_t)n * sizeof *factors);
-    memcpy(course->totals, totals, (size_t)n * sizeof *totals);
-    for (int64_t l = 0; l < steps; l++) {
-        double *now = course->factors + l * stride, *next = now + stride;
-        double *place = course->totals + l * stride;
-        float *narrow = course->predicted;
-        for (int64_t j = 0; j < n; j++)
-            narrow[j] = (float)now[j];
-        cblas_sgemv(CblasRowMajor, CblasNoTrans, (int)n, (int)n, 1.0F, course->kernel, (int)stride,
-                    narrow, 1, 0.0F, course->increments, 1);
-        for (int64_t j = 0; j < n; j++) {
-            next[j] = now[j] - (double)course->increments[j];
-            place[stride + j] = place[j] + now[j];
-        }
-    }
-}
-
 // The chord to step `length`, where on it R~ is, and what it leaves.
 static void find_chord(ww_lazy_course *course, int64_t length)
 {
     const int64_t n = course->pairs->samples, stride = course->pairs->stride;
     double square = 0.0;
     for (int64_t j = 0; j < n; j++) {
-        course->chord[j] = course->totals[length * stride + j] - course->base[j];
+        course->chord[j] = course->forecast.totals[length * stride + j] - course->base[j];
         square += course->chord[j] * course->chord[j];
     }
     for (int64_t k = 0; k <= length; k++) {
-        const double *place = course->totals + k * stride;
+        const double *place = course->forecast.totals + k * stride;
         double *rest = course->rest + k * stride;
         double product = 0.0;
         for (int64_t j = 0; j < n; j++)
@@ -294,14 +247,20 @@ static void find_shares(ww_lazy_course *course, int64_t length)
     double sum = 0.0;
     course->spent[0] = 0.0;
     for (int64_t j = 0; j < n; j++)
-        course->shares[j] = 0.0F;
+        course->shares[j] = 0.0F, course->travelled[j] = 0.0;
     for (int64_t l = 0; l < length; l++) {
-        const double *factors = course->factors + l * stride;
+        const double *factors = course->forecast.factors + l * stride;
         const double norm = norm_of(factors, n);
         course->spent[l + 1] = course->spent[l] + norm;
-        for (int64_t j = 0; norm > 0.0 && j < n; j++)
+        // Of a full batch the largest share of any step, and so that of all steps between two; of
+        // others, each of whose samples has a step now and then, the share of the whole window.
+        for (int64_t j = 0; norm > 0.0 && j < n; j++) {
             course->shares[j] = fmaxf(course->shares[j], (float)(fabs(factors[j]) / norm));
+            course->travelled[j] += fabs(factors[j]);
+        }
     }
+    for (int64_t j = 0; j < n && !course->is_full_batch && course->spent[length] > 0.0; j++)
+        course->shares[j] = (float)(course->travelled[j] / course->spent[length]);
     for (int64_t j = 0; j < n; j++) {
         course->shares[j] = (float)(jump * 1.0001 *
                                     (course->others[j] * (double)course->shares[j] +
@@ -314,6 +273,8 @@ static void find_shares(ww_lazy_course *course, int64_t length)
     const double folds = course->past.folds * (double)length * folding(n);
     course->patterns = folds > 0.0 && looks > 0.0 ? sqrt(folds / looks) - 0.5 : 2.5;
     course->patterns = fmin(fmax(course->patterns, 0.5), 12.0);
+    if (!course->is_full_batch) // few change in a step, and many pairs would have to allow for it
+        course->patterns = 0.0;
     course->loose = course->patterns * sum / (double)n;
 }
 
@@ -338,12 +299,14 @@ static double find_limits(ww_lazy_course *course, int64_t length)
         double rises = 0.0;
         double falls = 0.0;
         double whole = 0.0;
+        double travelled = 0.0;
         for (int64_t j = 0; j < n; j++) {
             const double a = (double)products[j] * (double)low[j];
             const double b = (double)products[j] * (double)high[j];
             rises += fmax(a, b); // high is not below 0, and low not above
             falls -= fmin(a, b);
             whole += (double)magnitudes[j] * fabs(course->chord[j]);
+            travelled += (double)magnitudes[j] * course->travelled[j];
         }
         const double steepest = course->scale * (course->norms[i] * course->amplitude) * spent +
                                 course->scale * course->loose * spent;
@@ -352,7 +315,14 @@ static double find_limits(ww_lazy_course *course, int64_t length)
         const double limits[] = {
             [WW_LAZY_FALLS] = course->scale * falls * 1.0005 + steepest + rounding,
             [WW_LAZY_RISES] = course->scale * rises * 1.0005 + steepest + rounding};
-        course->slacks[i] = (float)(rounding * 1.0001);
+        // How far two steps of the window are apart at most. Of full batches that is told step by
+        // step as well (find_paths); of others x goes to and fro, but is known (lazy_forecast.h).
+        const double apart = course->scale * (falls + rises) * 1.0005;
+        const double astray =
+            course->scale * (2.0 * course->norms[i] * course->amplitude + course->loose) * spent;
+        const double off = course->is_full_batch ? 0.0 : 2e-6 * course->scale * travelled;
+        course->slacks[i] = (float)((rounding + off) * 1.0001);
+        course->boxes[i] = (float)(((course->is_full_batch ? apart : 0.0) + astray) * 1.0001);
         for (int way = 0; way < WW_LAZY_WAYS; way++) {
             course->limits[way][i] = (float)(limits[way] * 1.000001);
             sum += limits[way];
@@ -456,9 +426,22 @@ static void wear(ww_lazy_course *course)
     course->largest += furthest;
 }
 
+// Steps of the forecast: none is made for nothing.
+static int64_t steps_ahead(const ww_lazy_course *course, bool is_first, int64_t most)
+{
+    int64_t steps = is_first ? course->past.length : 2 * course->past.length;
+    steps = steps < most ? steps : most;
+    return steps < course->forecast.most ? steps : course->forecast.most;
+}
+
+// Of the first window: one step of a full batch, which tells little of the next ones; or an epoch.
+static int64_t first_length(const ww_problem *problem)
+{
+    return (problem->data->train.count + problem->batch - 1) / problem->batch;
+}
+
 ww_status ww_lazy_course_begin(ww_lazy_course *course, const ww_lazy_counts *counts,
-                               const double *totals, const double *factors, int64_t most,
-                               ww_error *error)
+                               const ww_lazy_now *now, int64_t most, ww_error *error)
 {
     const int64_t n = course->pairs->samples;
     const bool is_first = course->past.length == 0;
@@ -466,18 +449,16 @@ ww_status ww_lazy_course_begin(ww_lazy_course *course, const ww_lazy_counts *cou
     course->moved = (double)course->along[course->at];
     for (int64_t j = 0; j < n; j++)
         course->base[j] += course->moved * course->chord[j];
-    WW_TRY(make_kernel(course, counts, error));
-    int64_t steps = is_first ? 1 : 2 * course->past.length;
-    steps = steps < most ? steps : most;
-    steps = steps < WW_LAZY_MOST_STEPS ? steps : WW_LAZY_MOST_STEPS;
-    predict(course, totals, factors, steps);
     if (is_first)
-        course->past.length = 1;
+        course->past.length = first_length(course->pairs->problem);
+    const int64_t steps = steps_ahead(course, is_first, most);
+    WW_TRY(ww_lazy_forecast_make(&course->forecast, counts, now, steps, error));
     course->length = choose_length(course, steps);
     find_chord(course, course->length);
     find_shares(course, course->length);
     course->past.limits = find_limits(course, course->length);
-    find_paths(course);
+    if (course->is_full_batch)
+        find_paths(course);
     wear(course);
     course->at = 0;
     course->ended_early = false;

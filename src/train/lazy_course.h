@@ -17,13 +17,13 @@
 /// either fails. Patterns that change in a unit bend the course of its other pairs by at most
 /// share_j ||f~(l)|| in a step each: their sum may be `loose` before the unit's rows are brought up
 /// to date.
+///
+/// Of small batches x goes to and fro, and what bounds it from step to step is far more than what
+/// it does: pairs that have been looked at are led along by the steps of the forecast themselves.
 #ifndef WIDTHWISE_TRAIN_LAZY_COURSE_H
 #define WIDTHWISE_TRAIN_LAZY_COURSE_H
 
-#include "train/lazy_counts.h"
-
-/// Longest window, steps.
-enum { WW_LAZY_MOST_STEPS = 256 };
+#include "train/lazy_forecast.h"
 
 /// Which way is dangerous: that in which K s' x falls, or rises.
 enum { WW_LAZY_FALLS, WW_LAZY_RISES, WW_LAZY_WAYS };
@@ -39,46 +39,44 @@ typedef struct ww_lazy_past {
 
 typedef struct ww_lazy_course {
     const ww_lazy_pairs *pairs;
-    double scale;   ///< |a|
+    ww_lazy_forecast forecast; ///< f~ and R~
+    double scale;              ///< |a|
+    bool is_full_batch;
     double *norms;  ///< [n], ||K_i||_2
     double *others; ///< [n], largest |K_ij| with j != i
     double largest_other;
     float *products;               ///< K [n, stride]
     float *magnitudes;             ///< |K| [n, stride], rounded up
-    float *kernel;                 ///< [n, stride]: f~(l + 1) = f~(l) - kernel f~(l)
-    double *factors;               ///< f~ [most + 1, stride]
-    double *totals;                ///< R~ [most + 1, stride]
     double *base;                  ///< B [stride]
     double *chord;                 ///< b [stride]
     double *rest;                  ///< x [most + 1, stride]
     float *along;                  ///< mu [most + 1, and some]
     float least_along, most_along; ///< of mu_1 .. mu_length
     double *spent;                 ///< [most + 1], sum of ||f~|| before each step
+    /// Of full batches.
     float *paths[WW_LAZY_WAYS]; ///< [n, path_stride], how far a pair may have been led away by each
                                 ///< step
     int64_t path_stride;
     float *limits[WW_LAZY_WAYS]; ///< [n]: a pair is safe while it is further from 0 than that
-    float *slacks;               ///< [n], rounding of P and D
-    double *rounding;            ///< [n], that of P so far
-    float *shares;               ///< [n]
-    double loose, patterns;      ///< and how many patterns of a mean share that is
-    double deviation, amplitude; ///< allowed in this window
+    float *slacks; ///< [n], rounding of P and D, and what else a pair that was looked at is off
+    float *boxes;  ///< [n], the most that a path grows by between two steps; or they go astray by
+    double *travelled;                       ///< [n], sum of |f~| over the window
+    double *rounding;                        ///< [n], that of P so far
+    float *shares;                           ///< [n]
+    double loose, patterns;                  ///< and how many patterns of a mean share that is
+    double deviation, amplitude;             ///< allowed in this window
     double worst_deviation, worst_amplitude; ///< seen in it
     double largest;                          ///< bound of |P|, with room
     int64_t length, at;                      ///< steps of this window, and where in it R is
     bool ended_early;
     float *room, *increments; ///< [n, path_stride], [most + 1, stride]
-    float *predicted;         ///< [stride]
-    int64_t *counts;          ///< N of all ranks [n, n]
-    double curvature;         ///< -df / du
     double moved;             ///< mu by which the base has moved at the beginning of this window
     ww_lazy_past past;
 } ww_lazy_course;
 
-/// `curvature`: what f changes by when an output changes, less its sign. Not collective. Free with
-/// ww_lazy_course_free, also after a failure.
-ww_status ww_lazy_course_create(const ww_lazy_pairs *pairs, double curvature,
-                                ww_lazy_course *course, ww_error *error);
+/// `scale`: |a|. Not collective. Free with ww_lazy_course_free, also after a failure.
+ww_status ww_lazy_course_create(const ww_lazy_pairs *pairs, double scale, ww_lazy_course *course,
+                                ww_error *error);
 void ww_lazy_course_free(ww_lazy_course *course);
 /// Bytes that it takes. Pure.
 int64_t ww_lazy_course_bytes(const ww_problem *problem);
@@ -87,11 +85,10 @@ int64_t ww_lazy_course_bytes(const ww_problem *problem);
 /// it `totals` [n], is within what it allows for.
 bool ww_lazy_course_holds(ww_lazy_course *course, const double *totals, const double *factors);
 
-/// Begins a window with the step whose f is `factors`, of at most `most` steps. `moved`: the base
-/// moves by as much of the chord; P has to follow. Collective.
+/// Begins a window with the step `now`, of at most `most` steps. `moved`: the base moves by as much
+/// of the chord; P has to follow. Collective.
 ww_status ww_lazy_course_begin(ww_lazy_course *course, const ww_lazy_counts *counts,
-                               const double *totals, const double *factors, int64_t most,
-                               ww_error *error);
+                               const ww_lazy_now *now, int64_t most, ww_error *error);
 
 /// Begins anew with the base at `totals`: P is made anew, exact but for its last digits.
 void ww_lazy_course_restart(ww_lazy_course *course, const double *totals);

@@ -51,6 +51,8 @@ void ww_lazy_full_count(ww_lazy_full *full, int64_t changes)
 bool ww_lazy_full_is_less(const ww_lazy_full *full)
 {
     static const double CLEARLY = 0.6; // to go back is work too
+    if (full->pairs->problem->config->training.method != WW_METHOD_GD)
+        return false; // a step of a small batch is a small part of a full one
     const double most = most_changes(full);
     return full->changes > (full->pairs->is_full ? CLEARLY * most : most);
 }

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ARRAYS = 8, WEIGHT_ARRAYS = 3, WORD = 64 };
+enum { ARRAYS = 7, WEIGHT_ARRAYS = 3, WORD = 64 };
 
 static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
 {
@@ -28,7 +28,6 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
         {offsetof(ww_lazy_pairs, products), samples * stride, sizeof(double),
          "the products of all samples"},
         {offsetof(ww_lazy_pairs, totals), stride, sizeof(double), "the sums of updates"},
-        {offsetof(ww_lazy_pairs, whole), samples, sizeof(double), "the sums of updates"},
         {offsetof(ww_lazy_pairs, weighed), stride, sizeof(double), "the products of a sample"},
     };
     memcpy(list, arrays, sizeof arrays);
@@ -108,39 +107,26 @@ void ww_lazy_pairs_free(ww_lazy_pairs *pairs)
     free(pairs->scales);
     free(pairs->products);
     free(pairs->totals);
-    free(pairs->whole);
     free(pairs->weighed);
-}
-
-// sum_j a_j b_j, one after the other in four sums.
-static double product_of(const double *a, const double *b, int64_t count)
-{
-    double sums[4] = {0.0};
-    for (int64_t j = 0; j < count; j += 4)
-        for (int64_t i = 0; i < 4; i++)
-            sums[i] += a[j + i] * b[j + i];
-    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
 void ww_lazy_pairs_add(ww_lazy_pairs *pairs, const double *factors)
 {
     for (int64_t j = 0; j < pairs->samples; j++)
         pairs->totals[j] += factors[j];
-    ww_lazy_pairs_refresh(pairs);
-}
-
-void ww_lazy_pairs_refresh(ww_lazy_pairs *pairs)
-{
-    for (int64_t i = 0; pairs->problem->negative_slope != 0.0 && i < pairs->samples; i++)
-        pairs->whole[i] =
-            product_of(pairs->products + i * pairs->stride, pairs->totals, pairs->stride);
 }
 
 void ww_lazy_look_at(ww_lazy_pairs *pairs, int64_t sample)
 {
+    enum { SUMS = 4 }; // by their place
     const double *row = pairs->products + sample * pairs->stride;
+    double sums[SUMS] = {0.0};
     for (int64_t j = 0; j < pairs->stride; j++)
         pairs->weighed[j] = row[j] * pairs->totals[j];
+    for (int64_t j = 0; pairs->problem->negative_slope != 0.0 && j < pairs->stride; j += SUMS)
+        for (int64_t i = 0; i < SUMS; i++)
+            sums[i] += pairs->weighed[j + i];
+    pairs->whole = (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
 typedef double vector __attribute__((vector_size(32)));
@@ -211,7 +197,7 @@ double ww_lazy_preactivation(const ww_lazy_pairs *pairs, int64_t unit, int64_t s
     const double sum = masked_sum(pairs->weighed, ww_lazy_patterns(pairs, unit), pairs->words);
     const double offsets = offset_sum(of, row);
     return pairs->start[unit * pairs->stride + sample] +
-           pairs->scales[unit] * (slope * pairs->whole[sample] + (1.0 - slope) * (sum + offsets));
+           pairs->scales[unit] * (slope * pairs->whole + (1.0 - slope) * (sum + offsets));
 }
 
 // Where the offset of a sample is, or is to be.

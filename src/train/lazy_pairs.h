@@ -45,8 +45,8 @@ typedef struct ww_lazy_pairs {
     double *scales;      ///< a [local units]
     double *products;    ///< K [n, stride]
     double *totals;      ///< R [stride]
-    double *whole;       ///< q [n]; 0 where the slope is
     double *weighed;     ///< K_ij R_j [stride], of the sample i that is looked at
+    double whole;        ///< and q_i, or 0 where the slope is
     bool is_short;       ///< there was no memory for what was put (ww_lazy_put_unit)
 } ww_lazy_pairs;
 
@@ -67,9 +67,8 @@ static inline bool ww_lazy_is_active(const ww_lazy_pairs *pairs, int64_t unit, i
     return (ww_lazy_patterns(pairs, unit)[sample >> 6] >> (sample & 63) & 1) != 0;
 }
 
-/// R += f, f [n]; and what follows from R, when that was written to.
+/// R += f, f [n].
 void ww_lazy_pairs_add(ww_lazy_pairs *pairs, const double *factors);
-void ww_lazy_pairs_refresh(ww_lazy_pairs *pairs);
 
 /// Soon a pre-activation of this unit is asked for, or rather sooner: what it lies in is fetched.
 void ww_lazy_expect(const ww_lazy_pairs *pairs, int64_t unit, int64_t sample);

@@ -23,7 +23,8 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
         {offsetof(ww_lazy_scan, memory), units * stride, sizeof(double), what},
         {offsetof(ww_lazy_scan, rows), units, sizeof(ww_lazy_row), what},
         {offsetof(ww_lazy_scan, scales), units, sizeof(float), what},
-        {offsetof(ww_lazy_scan, buckets), WW_LAZY_MOST_STEPS + 1, sizeof(ww_lazy_bucket), what},
+        {offsetof(ww_lazy_scan, buckets), (size_t)ww_lazy_forecast_most(problem) + 1,
+         sizeof(ww_lazy_bucket), what},
         {offsetof(ww_lazy_scan, room), (size_t)ww_block_size((int64_t)n, 0) * stride,
          sizeof(double), what},
         {offsetof(ww_lazy_scan, coefficients), tile * n, sizeof(double), what},
@@ -63,7 +64,7 @@ ww_status ww_lazy_scan_create(ww_lazy_pairs *pairs, const ww_lazy_course *course
 
 void ww_lazy_scan_free(ww_lazy_scan *scan)
 {
-    for (int k = 0; scan->buckets != NULL && k <= WW_LAZY_MOST_STEPS; k++)
+    for (int k = 0; scan->buckets != NULL && k <= scan->course->forecast.most; k++)
         free(scan->buckets[k].entries);
     ww_panel_inputs_free(&scan->inputs);
     ww_panel_inputs_free(&scan->fine);
@@ -217,18 +218,24 @@ static ww_status push(ww_lazy_bucket *bucket, const ww_lazy_entry *entry, ww_err
     return WW_OK;
 }
 
-// The first step after `at` at which margin + rate mu_k - path_k is not above 0; 0: there is none.
+// How far a pair may have been led away since a step: path - before, `most` at most.
+typedef struct way {
+    const float *path; // [path_stride]
+    float before, most;
+} way;
+
+// The first step after `at` at which margin + rate mu_k - way_k is not above 0; 0: there is none.
 __attribute__((target_clones("avx2", "default"))) static int64_t
-first_at_risk(const ww_lazy_course *course, int64_t at, float margin, float rate, const float *path)
+first_at_risk(const ww_lazy_course *course, int64_t at, float margin, float rate, way along)
 {
-    const float *along = course->along;
+    const float *places = course->along;
     for (int64_t k = at + 1; k <= course->length; k += GROUP) {
         unsigned risks = 0;
-        for (int64_t i = 0; i < GROUP; i++) // beyond the end there is room
-            risks |=
-                (unsigned)(margin + rate * along[k + i] - (path != NULL ? path[k + i] : 0.0F) <=
-                           0.0F)
-                << i;
+        for (int64_t i = 0; i < GROUP; i++) { // beyond the end there is room
+            const float led = along.path[k + i] - along.before;
+            const float lost = led < along.most ? led : along.most;
+            risks |= (unsigned)(margin + rate * places[k + i] - lost <= 0.0F) << i;
+        }
         if (risks != 0) {
             const int64_t found = k + __builtin_ctz(risks);
             return found <= course->length ? found : 0;
@@ -284,7 +291,8 @@ static ww_status queue_pair(ww_lazy_scan *scan, int64_t unit, int64_t sample, bo
     const int64_t place = unit * scan->pairs->stride + sample;
     const float margin = active ? scan->places[place] : -scan->places[place];
     const float rate = active ? scan->courses[place] : -scan->courses[place];
-    const int64_t step = first_at_risk(scan->course, at, margin - limit, rate, NULL);
+    const way none = {.path = scan->course->along, .before = -INFINITY}; // but for the limit
+    const int64_t step = first_at_risk(scan->course, at, margin - limit, rate, none);
     const ww_lazy_entry entry = {.unit = (int32_t)unit,
                                  .sample = (int32_t)sample,
                                  .version = scan->rows[unit].version,
@@ -323,7 +331,7 @@ ww_status ww_lazy_scan_begin(ww_lazy_scan *scan, ww_error *error)
     const ww_lazy_pairs *pairs = scan->pairs;
     const int64_t stride = pairs->stride;
     const int64_t units = pairs->problem->tiling.local_units;
-    for (int k = 0; k <= WW_LAZY_MOST_STEPS; k++)
+    for (int k = 0; k <= scan->course->forecast.most; k++)
         scan->buckets[k].count = 0;
     for (int64_t unit = 0; unit < units; unit++) {
         if (scan->course->moved != 0.0)
@@ -338,26 +346,52 @@ ww_status ww_lazy_scan_begin(ww_lazy_scan *scan, ww_error *error)
     return WW_OK;
 }
 
+// The first step after `at` at which a pair that was looked at may have another pattern, of full
+// batches: by its course, and how far it may have been led away from it.
+static int64_t step_by_path(const ww_lazy_scan *scan, int64_t at, const ww_lazy_entry *entry,
+                            double value)
+{
+    const ww_lazy_course *course = scan->course;
+    const bool active = value >= 0.0;
+    const float *path = course->paths[way_of(scan->pairs->scales[entry->unit], active)] +
+                        entry->sample * course->path_stride;
+    const float rate = active ? entry->course : -entry->course;
+    // Rounding of what is computed here, and of D.
+    const float margin = (float)(fabs(value) * (1.0 - 1e-6)) - 4e-6F * path[course->length] -
+                         1e-6F * fabsf(entry->course) - course->slacks[entry->sample];
+    const way along = {.path = path, .before = path[at], .most = course->boxes[entry->sample]};
+    return first_at_risk(course, at, margin - rate * course->along[at], rate, along);
+}
+
+// The same of small batches: by the steps themselves.
+static int64_t step_by_steps(const ww_lazy_scan *scan, int64_t at, const ww_lazy_entry *entry,
+                             double value)
+{
+    const ww_lazy_course *course = scan->course;
+    const ww_lazy_pair pair = {.sample = entry->sample,
+                               .patterns = ww_lazy_patterns(scan->pairs, entry->unit),
+                               .active = value >= 0.0,
+                               .is_negative = scan->pairs->scales[entry->unit] < 0.0,
+                               .margin = fabs(value) - (double)course->slacks[entry->sample],
+                               .astray =
+                                   course->scale * course->norms[entry->sample] * course->deviation,
+                               .most = (double)course->boxes[entry->sample]};
+    return ww_lazy_forecast_crossing(&course->forecast, at, course->length, course->spent, &pair);
+}
+
 ww_status ww_lazy_scan_return(ww_lazy_scan *scan, int64_t at, ww_lazy_entry entry, double value,
                               bool changed, ww_error *error)
 {
     const ww_lazy_pairs *pairs = scan->pairs;
     const ww_lazy_course *course = scan->course;
-    const double scale = pairs->scales[entry.unit];
-    const bool active = value >= 0.0;
     if (changed) { // its own part in its course
         const double jump = 1.0 - pairs->problem->negative_slope;
-        entry.course += (float)((active ? jump : -jump) * scale *
+        entry.course += (float)((value >= 0.0 ? jump : -jump) * pairs->scales[entry.unit] *
                                 pairs->products[entry.sample * pairs->stride + entry.sample] *
                                 course->chord[entry.sample]);
     }
-    const float *path = course->paths[way_of(scale, active)] + entry.sample * course->path_stride;
-    const float rate = active ? entry.course : -entry.course;
-    // Rounding of what is computed here, and of D.
-    const float margin = (float)(fabs(value) * (1.0 - 1e-6)) - 4e-6F * path[course->length] -
-                         1e-6F * fabsf(entry.course) - course->slacks[entry.sample];
-    const int64_t step =
-        first_at_risk(course, at, margin - rate * course->along[at] + path[at], rate, path);
+    const int64_t step = course->is_full_batch ? step_by_path(scan, at, &entry, value)
+                                               : step_by_steps(scan, at, &entry, value);
     return step > 0 ? push(&scan->buckets[step], &entry, error) : WW_OK;
 }
 

@@ -18,9 +18,26 @@ static ww_output_sum begin_outputs(ww_lazy *self)
 {
     const size_t words = ww_output_sum_words(self->problem, self->samples);
     ww_output_sum sum = {0};
-    memset(self->sums, 0, (words + WW_LAZY_WORDS) * sizeof *self->sums);
+    memset(self->sums, 0, words * sizeof *self->sums);
     ww_output_sum_place(&sum, self->problem, self->samples, self->sums);
     return sum;
+}
+
+void ww_lazy_find_columns(ww_lazy *self)
+{
+    self->column_count = 0;
+    for (int64_t j = 0; j < self->samples; j++)
+        if (self->factors[j] != 0.0)
+            self->columns[self->column_count++] = j;
+}
+
+static ww_status find_active(ww_lazy *self, ww_error *error)
+{
+    if (!self->needs_active || self->has_active)
+        return WW_OK;
+    self->has_active = true;
+    ww_lazy_count_active(&self->counts, self->active);
+    return ww_sum_words(self->problem->parallel, self->active, (size_t)self->samples, error);
 }
 
 ww_status ww_lazy_find_first_outputs(ww_lazy *self, int64_t request, int64_t *requests,
@@ -28,7 +45,8 @@ ww_status ww_lazy_find_first_outputs(ww_lazy *self, int64_t request, int64_t *re
 {
     ww_output_sum sum = begin_outputs(self);
     ww_lazy_full_start(&self->full, &sum);
-    return ww_output_sum_finish(&sum, request, requests, self->outputs, error);
+    WW_TRY(ww_output_sum_finish(&sum, request, requests, self->outputs, error));
+    return find_active(self, error);
 }
 
 // A step in which all pairs are looked at. One Allreduce.
@@ -36,18 +54,25 @@ static ww_status make_full_step(ww_lazy *self, int64_t request, int64_t *request
 {
     ww_status status = ww_lazy_pairs_check(&self->pairs, error);
     const size_t words = ww_output_sum_words(self->problem, self->samples);
+    const size_t counted = self->needs_active ? (size_t)self->samples : 0;
     ww_output_sum sum = begin_outputs(self);
-    int64_t *rest = self->sums + words;
+    int64_t *active = self->sums + words;
+    int64_t *rest = active + counted;
+    memset(rest, 0, WW_LAZY_WORDS * sizeof *rest);
     ww_lazy_full_move(&self->full, self->factors);
     ww_lazy_full_look(&self->full, &sum, &rest[WW_LAZY_CHANGES]);
+    if (self->needs_active)
+        ww_lazy_count_active(&self->counts, active);
     rest[WW_LAZY_FAILED] = status != WW_OK;
     rest[WW_LAZY_REQUESTS] = request;
-    WW_TRY(ww_sum_words(self->problem->parallel, self->sums, words + WW_LAZY_WORDS, error));
+    WW_TRY(
+        ww_sum_words(self->problem->parallel, self->sums, words + counted + WW_LAZY_WORDS, error));
     if (rest[WW_LAZY_FAILED] > 0)
         return ww_agree(self->problem->parallel, status, error);
     if (requests != NULL)
         *requests = rest[WW_LAZY_REQUESTS];
     ww_lazy_full_count(&self->full, rest[WW_LAZY_CHANGES]);
+    memcpy(self->active, active, counted * sizeof *active);
     return ww_output_sum_take(&sum, self->outputs, error);
 }
 
@@ -97,14 +122,17 @@ static void look_back(ww_lazy *self)
 static ww_status begin_window(ww_lazy *self, int64_t step, ww_error *error)
 {
     const int64_t left = self->problem->config->training.steps - step;
+    const ww_lazy_now now = {.step = step - 1,
+                             .outputs = self->outputs,
+                             .totals = self->before,
+                             .factors = self->factors};
     look_back(self);
     if (!self->has_counts)
         WW_TRY(ww_agree(self->problem->parallel, ww_lazy_counts_make(&self->counts, error), error));
     self->has_counts = true;
     if (!self->has_window || ww_lazy_course_is_worn(&self->course))
         WW_TRY(make_places(self, error));
-    WW_TRY(ww_lazy_course_begin(&self->course, &self->counts, self->before, self->factors,
-                                left > 1 ? left : 1, error));
+    WW_TRY(ww_lazy_course_begin(&self->course, &self->counts, &now, left > 1 ? left : 1, error));
     self->has_window = true;
     self->window_looks = self->window_folds = 0.0;
     return WW_OK;
@@ -231,44 +259,58 @@ static ww_status make_changes(ww_lazy *self, int64_t *words, int64_t *rejected, 
 // What this rank's units do to the outputs in this step, as words.
 static ww_status find_words(ww_lazy *self, ww_error *error)
 {
+    enum { FEW = 4 }; // columns take more than rows
+
     const int64_t n = self->samples;
     int64_t *corrections = self->sums + self->counts.slices * n;
     int64_t *active = corrections + 2 * n;
     int64_t *rest = self->sums + self->words - WW_LAZY_WORDS;
-    ww_lazy_counts_product(&self->counts, self->factors, self->sums);
-    for (int64_t i = 0; (self->problem->negative_slope != 0.0) && i < n; i++)
-        active[i] = ww_lazy_active(&self->counts, i);
+    if (FEW * self->column_count < n)
+        ww_lazy_counts_product_of(&self->counts, self->factors, self->columns, self->column_count,
+                                  self->sums);
+    else
+        ww_lazy_counts_product(&self->counts, self->factors, self->sums);
     WW_TRY(look_at_pairs(self, &rest[WW_LAZY_LOOKS], error));
-    return make_changes(self, corrections, &rest[WW_LAZY_REJECTED], &rest[WW_LAZY_FOLDS], error);
+    WW_TRY(make_changes(self, corrections, &rest[WW_LAZY_REJECTED], &rest[WW_LAZY_FOLDS], error));
+    for (int64_t i = 0; self->needs_active && i < n; i++)
+        active[i] = ww_lazy_active(&self->counts, i);
+    return WW_OK;
+}
+
+// What a step does to output i besides, where inactive units have a slope.
+static double move_of_slope(const ww_lazy *self, int64_t i)
+{
+    const double slope = self->problem->negative_slope, jump = 1.0 - slope;
+    const double *row = self->pairs.products + i * self->pairs.stride;
+    double plain = 0.0;
+    double weighed = 0.0;
+    for (int64_t c = 0; c < self->column_count; c++) {
+        const int64_t j = self->columns[c];
+        plain += row[j] * self->factors[j];
+        weighed += row[j] * ((double)self->active[j] * self->factors[j]);
+    }
+    return slope * slope * (double)self->problem->tiling.width * plain +
+           slope * jump * ((double)self->active[i] * plain + weighed);
 }
 
 // The outputs move by the words of all ranks.
 static void take_words(ww_lazy *self)
 {
-    const ww_problem *problem = self->problem;
-    const int64_t n = self->samples, stride = self->pairs.stride;
-    const double slope = problem->negative_slope, jump = 1.0 - slope;
+    const int64_t n = self->samples;
+    const double slope = self->problem->negative_slope, jump = 1.0 - slope;
     const double square = self->course.scale * self->course.scale;
     const int64_t *corrections = self->sums + self->counts.slices * n;
     const int64_t *active = corrections + 2 * n;
     ww_lazy_counts_values(&self->counts, self->factors, self->sums, self->moves);
     for (int64_t i = 0; i < n; i++) {
-        double move = jump * jump * self->moves[i];
-        if (slope != 0.0) {
-            const double *row = self->pairs.products + i * stride;
-            double plain = 0.0;
-            double weighed = 0.0;
-            for (int64_t j = 0; j < n; j++) {
-                plain += row[j] * self->factors[j];
-                weighed += row[j] * ((double)active[j] * self->factors[j]);
-            }
-            move += slope * slope * (double)problem->tiling.width * plain +
-                    slope * jump * ((double)active[i] * plain + weighed);
-        }
+        const double move =
+            jump * jump * self->moves[i] + (slope != 0.0 ? move_of_slope(self, i) : 0.0);
         double correction = 0.0;
         ww_sum_values(&self->format, corrections + 2 * i, 1, &correction);
         self->outputs[i] += square * move + correction;
     }
+    if (self->needs_active)
+        memcpy(self->active, active, (size_t)n * sizeof *active);
 }
 
 ww_status ww_lazy_move_outputs(ww_lazy *self, int64_t step, int64_t request, int64_t *requests,
@@ -277,6 +319,7 @@ ww_status ww_lazy_move_outputs(ww_lazy *self, int64_t step, int64_t request, int
     const ww_problem *problem = self->problem;
     int64_t *rest = self->sums + self->words - WW_LAZY_WORDS;
     ww_status status = ww_lazy_pairs_check(&self->pairs, error);
+    WW_TRY(find_active(self, error));
     WW_TRY(choose_steps(self, error));
     if (self->pairs.is_full)
         return make_full_step(self, request, requests, error);

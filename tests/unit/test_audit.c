@@ -297,7 +297,7 @@ static void test_check_finds_a_pattern(void **state)
         if (wrong == 0)
             flip(inside(engine), 11, farthest(inside(engine), 11));
         else
-            inside(engine)->outputs[0] *= 1.0 + 1e-7;
+            inside(engine)->seen[0] *= 1.0 + 1e-7;
         assert_int_equal(ww_check_step(check, &error), WW_FAILED);
         expect_words(&error, wrong == 0 ? "after 7 steps 1 activation pattern is not that of the "
                                           "engine dense, first that of unit 11 on"
@@ -327,7 +327,7 @@ static void test_check_finds_what_is_overlooked(void **state)
     for (int t = 0; t < 200 && status == WW_OK; t++) {
         inside(engine)->course.past.density = 0.0; // so windows are taken to be best when long
         step(engine);
-        for (int k = 0; k <= WW_LAZY_MOST_STEPS; k++)
+        for (int k = 0; k <= inside(engine)->course.forecast.most; k++)
             inside(engine)->scan.buckets[k].count = 0;
         status = ww_check_step(check, &error);
     }

@@ -13,6 +13,8 @@ enum { PACKED = 48 }; // patterns in a number of the engine's state
 typedef struct setting {
     int64_t train, dimension, width, steps;
     const char *rate, *std, *activation;
+    const char *method; ///< of training, besides; NULL: full batches
+    const char *loss;   ///< NULL: squared
     bool random, with_zero, with_twins;
 } setting;
 
@@ -21,10 +23,15 @@ static void make(const setting *asked, const char *engine, small_problem *small)
     char width[64], network[256], training[256];
     (void)snprintf(width, sizeof width, "network.width=%lld", (long long)asked->width);
     (void)snprintf(network, sizeof network, "network.hidden.std=%s", asked->std);
-    (void)snprintf(training, sizeof training, "training={engine: %s, rate: %s, steps: %lld}",
-                   engine, asked->rate, (long long)asked->steps);
-    const char *const settings[] = {"model=arora", width, network, training, asked->activation};
-    const size_t count = asked->activation != NULL ? 5 : 4;
+    (void)snprintf(training, sizeof training, "training={engine: %s, rate: %s, steps: %lld%s}",
+                   engine, asked->rate, (long long)asked->steps,
+                   asked->method != NULL ? asked->method : "");
+    const char *settings[7] = {"model=arora", width, network, training};
+    size_t count = 4;
+    if (asked->activation != NULL)
+        settings[count++] = asked->activation;
+    if (asked->loss != NULL)
+        settings[count++] = asked->loss;
     ww_error error = {0};
     if (!small_problem_make(small, MPI_COMM_SELF, settings, count, asked->train, 2,
                             asked->dimension, 2, &error))
@@ -227,6 +234,53 @@ static void test_several_blocks(void **state)
     follow(&asked);
 }
 
+/// Batches of samples, drawn in every way; also such as have a sample twice, and as hold them all.
+static void test_batches(void **state)
+{
+    (void)state;
+    const char *const methods[] = {
+        ", method: sgd, batch: 4", ", method: sgd, batch: 1, sampling: sequential",
+        ", method: sgd, batch: 16, sampling: replacement", ", method: sgd, batch: 60"};
+    const char *const activations[] = {NULL, "network.activation={kind: leaky-relu, slope: 0.2}"};
+    for (int i = 0; i < 4; i++)
+        for (int leaky = 0; leaky < 2; leaky++) {
+            const setting asked = {.train = 60,
+                                   .dimension = 15,
+                                   .width = 220,
+                                   .steps = 150,
+                                   .rate = i == 3 ? "0.02" : "0.05",
+                                   .std = i == 2 ? "0.1" : "1",
+                                   .activation = activations[leaky],
+                                   .method = methods[i],
+                                   .random = true};
+            follow_by(&asked, BY_WINDOWS);
+        }
+}
+
+/// The hinge loss, whose derivatives are there or not: until none is any more.
+static void test_hinge_loss(void **state)
+{
+    (void)state;
+    const char *const methods[] = {NULL, ", method: sgd, batch: 3"};
+    const char *const activations[] = {NULL, "network.activation={kind: leaky-relu, slope: 0.1}"};
+    for (int i = 0; i < 4; i++) {
+        const setting asked = {.train = 50,
+                               .dimension = 20,
+                               .width = 160,
+                               .steps = 200,
+                               .rate = "0.05",
+                               .std = "0.5",
+                               .activation = activations[i % 2],
+                               .method = methods[i / 2],
+                               .loss = "loss=hinge",
+                               .random = true};
+        if (asked.method == NULL)
+            follow(&asked);
+        else
+            follow_by(&asked, BY_WINDOWS);
+    }
+}
+
 static void refuse(const char *setting_, int64_t classes, const char *said)
 {
     const char *const settings[] = {"model=arora", "training.engine=lazy", setting_};
@@ -242,7 +296,6 @@ static void test_refusals(void **state)
 {
     (void)state;
     refuse("seed=1", 3, "which is for one output, but the data have 3");
-    refuse("training={method: sgd, batch: 5}", 2, "is not for training.method: sgd");
     refuse("network.train_output=true", 2, "is not for network.train_output: true");
     refuse("precision=single", 2, "is not for precision: single");
 }
@@ -252,7 +305,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_grid),           cmocka_unit_test(test_leaky_units),
         cmocka_unit_test(test_twins_and_ties), cmocka_unit_test(test_unstable_steps),
-        cmocka_unit_test(test_several_blocks), cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_several_blocks), cmocka_unit_test(test_batches),
+        cmocka_unit_test(test_hinge_loss),     cmocka_unit_test(test_refusals),
     };
     MPI_Init(&argc, &argv);
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);

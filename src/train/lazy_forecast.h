@@ -1,0 +1,66 @@
+/// What the steps to come are expected to do with activation patterns as they are: their f and R
+/// (lazy_pairs.h), for any loss, and for batches, which are known beforehand. Nothing of it goes
+/// into a number of the run.
+#ifndef WIDTHWISE_TRAIN_LAZY_FORECAST_H
+#define WIDTHWISE_TRAIN_LAZY_FORECAST_H
+
+#include "train/lazy_counts.h"
+
+typedef struct ww_lazy_forecast {
+    const ww_lazy_pairs *pairs;
+    int64_t most;          ///< steps, at most
+    ww_batches *batches;   ///< of its own: it looks ahead
+    double scale;          ///< |a|
+    float *kernel;         ///< [n, stride]: a step moves outputs by kernel f
+    int64_t *counts;       ///< N of all ranks [n, n]
+    double *factors;       ///< f~ [most + 1, stride]
+    double *totals;        ///< R~ [most + 1, stride], before each
+    int32_t *members;      ///< samples of small batches [most + 1, B]
+    float *steps;          ///< |a| f~ of each [most + 1, B]
+    double *outputs;       ///< u~ [n]
+    float *narrow, *moves; ///< [stride]
+    int64_t *indices;      ///< of a batch [B], as all of these
+    int64_t *labels;
+    double *targets, *chosen, *gradients;
+} ww_lazy_forecast;
+
+/// Where a step is, and what it leaves to be made.
+typedef struct ww_lazy_now {
+    int64_t step;          ///< that made the update
+    const double *outputs; ///< u that it is of [n]
+    const double *totals;  ///< R before it [n]
+    const double *factors; ///< f of it [n]
+} ww_lazy_now;
+
+/// A pair of which p is known at some step.
+typedef struct ww_lazy_pair {
+    int64_t sample;
+    const uint64_t *patterns; ///< of its unit
+    bool active;              ///< its own, which may not stand in these yet
+    bool is_negative;         ///< a < 0
+    double margin;            ///< how far p is from 0, less what it may be off at once
+    double astray;            ///< what else it may be off, by the length of steps since
+    double most;              ///< and after any number of them
+} ww_lazy_pair;
+
+/// Steps that a forecast goes over at most. Pure.
+int64_t ww_lazy_forecast_most(const ww_problem *problem);
+
+/// Not collective. Free with ww_lazy_forecast_free, also after a failure.
+ww_status ww_lazy_forecast_create(const ww_lazy_pairs *pairs, double scale,
+                                  ww_lazy_forecast *forecast, ww_error *error);
+void ww_lazy_forecast_free(ww_lazy_forecast *forecast);
+/// Bytes that it takes. Pure.
+int64_t ww_lazy_forecast_bytes(const ww_problem *problem);
+
+/// f~ and R~ of `steps` steps from that one on, and R~ after them. Collective.
+ww_status ww_lazy_forecast_make(ww_lazy_forecast *forecast, const ww_lazy_counts *counts,
+                                const ww_lazy_now *now, int64_t steps, ww_error *error);
+
+/// For small batches: the first step of the forecast after `at`, and not after `length`, at which p
+/// of a pair may have come to 0, with patterns as they are; 0: there is none. spent [length + 1]:
+/// length of all steps before each. Not so exact by 2e-6 of all that the steps add to p.
+int64_t ww_lazy_forecast_crossing(const ww_lazy_forecast *forecast, int64_t at, int64_t length,
+                                  const double *spent, const ww_lazy_pair *pair);
+
+#endif
