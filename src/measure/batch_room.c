@@ -30,7 +30,7 @@ static void list_room(const ww_problem *problem, ww_allocation list[ROOM_ARRAYS]
     const size_t targets = problem->data->has_targets ? batch * k : 0;
     const size_t terms = 2 * (size_t)problem->tiling.local_tiles;
     const char *what = "the gradients on a batch";
-    const ww_allocation arrays[ROOM_ARRAYS] = {
+    const ww_allocation arrays[] = {
         {offsetof(ww_batch_room, batch.inputs), inputs, sizeof(double), what},
         {offsetof(ww_batch_room, batch.labels), batch, sizeof(int64_t), what},
         {offsetof(ww_batch_room, batch.targets), targets, sizeof(double), what},
@@ -39,6 +39,7 @@ static void list_room(const ww_problem *problem, ww_allocation list[ROOM_ARRAYS]
         {offsetof(ww_batch_room, gradients), batch * k, sizeof(double), what},
         {offsetof(ww_batch_room, terms), terms, sizeof(double), what},
     };
+    _Static_assert(sizeof arrays / sizeof *arrays == ROOM_ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
 }
 

@@ -151,7 +151,7 @@ static void list_worker(const ww_problem *problem, unsigned needs,
     const size_t extras = needs & WW_NEED_TRAIN_MOVERS ? (size_t)block * WW_TALLY_COLUMNS : 0;
     const size_t outputs = ww_kernel_output_room(problem->pairs, block, problem->outputs);
     const size_t units = has_gradients(needs) ? tile : 0;
-    const ww_allocation arrays[WORKER_ARRAYS] = {
+    const ww_allocation arrays[] = {
         {offsetof(ww_gathering_worker, initial), draws ? tile * d : 0, sizeof(double), what},
         {offsetof(ww_gathering_worker, preactivations), pairs, sizeof(double), what},
         {offsetof(ww_gathering_worker, early), compares ? pairs : 0, sizeof(double), what},
@@ -166,6 +166,7 @@ static void list_worker(const ww_problem *problem, unsigned needs,
          sizeof(double), what},
         {offsetof(ww_gathering_worker, words), count_words(problem, needs), sizeof(int64_t), what},
     };
+    _Static_assert(sizeof arrays / sizeof *arrays == WORKER_ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
 }
 

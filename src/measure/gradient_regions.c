@@ -40,7 +40,7 @@ static void list_room(const ww_problem *problem, ww_allocation list[ARRAYS])
     const size_t tile = (size_t)problem->tiling.tile_units;
     const size_t units = (size_t)problem->tiling.local_units;
     const char *what = "the gradient regions";
-    const ww_allocation arrays[ARRAYS] = {
+    const ww_allocation arrays[] = {
         {offsetof(region_work, outputs), n * k, sizeof(double), what},
         {offsetof(region_work, gradients), n * k, sizeof(double), what},
         {offsetof(region_work, products), n * n, sizeof(double), what},
@@ -53,6 +53,7 @@ static void list_room(const ww_problem *problem, ww_allocation list[ARRAYS])
         {offsetof(region_work, near), units, sizeof(int64_t), what},
         {offsetof(region_work, within), units, sizeof(int64_t), what},
     };
+    _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
 }
 

@@ -68,7 +68,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     const size_t tile = (size_t)problem->tiling.tile_units;
     const size_t tiles = (size_t)problem->tiling.local_tiles;
     const char *what = "the neighbourhood of the weights";
-    const ww_allocation arrays[ARRAYS] = {
+    const ww_allocation arrays[] = {
         {offsetof(neighbourhood, norms), n, sizeof(double), what},
         {offsetof(neighbourhood, outputs), n * k, sizeof(double), what},
         {offsetof(neighbourhood, gradients), n * k, sizeof(double), what},
@@ -83,6 +83,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
         {offsetof(neighbourhood, row_norms), tile, sizeof(double), what},
         {offsetof(neighbourhood, active), tile * WW_SAMPLE_BLOCK, 1, what},
     };
+    _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
 }
 

@@ -35,12 +35,13 @@ static void list_room(const ww_problem *problem, int64_t columns, ww_allocation 
     const ww_tiling *tiling = &problem->tiling;
     const size_t row = (size_t)columns;
     const char *what = "a spectral distance";
-    const ww_allocation arrays[ARRAYS] = {
+    const ww_allocation arrays[] = {
         {offsetof(difference, initial), (size_t)tiling->tile_units * row, sizeof(double), what},
         {offsetof(difference, rows), ROWS * row, sizeof(double), what},
         {offsetof(difference, images), ROWS, sizeof(double), what},
         {offsetof(difference, terms), (size_t)tiling->local_tiles * row, sizeof(double), what},
     };
+    _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
 }
 

@@ -310,12 +310,13 @@ static ww_status plan_memory(reduction *tree, ww_allocation list[TREE_ARRAYS])
     const size_t most = (size_t)tree->most_triangles;
     const size_t lent = (size_t)units_in_tiles(tree, tree->tiling->first_tile, tree->lent_end);
     const size_t messages = (size_t)tree->message_count;
-    const ww_allocation arrays[TREE_ARRAYS] = {
+    const ww_allocation arrays[] = {
         {offsetof(reduction, triangles), most, size * sizeof(double), what},
         {offsetof(reduction, unused), most, sizeof *tree->unused, what},
         {offsetof(reduction, messages), messages, sizeof(MPI_Request), what},
         {offsetof(reduction, lent_rows), lent, (size_t)tree->dimension * sizeof(double), what},
     };
+    _Static_assert(sizeof arrays / sizeof *arrays == TREE_ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
     return WW_OK;
 }

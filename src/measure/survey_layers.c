@@ -184,12 +184,13 @@ static void list_weight_room(const ww_problem *problem, ww_allocation list[WEIGH
     const size_t tile = (size_t)(problem->tiling.tile_units * most);
     const size_t terms = (size_t)problem->depth * TERMS;
     const char *what = "a survey of the weights";
-    const ww_allocation arrays[WEIGHT_ARRAYS] = {
+    const ww_allocation arrays[] = {
         {offsetof(weight_room, initial), tile, sizeof(double), what},
         {offsetof(weight_room, terms), terms * (size_t)problem->tiling.local_tiles, sizeof(double),
          what},
         {offsetof(weight_room, sums), terms, sizeof(double), what},
     };
+    _Static_assert(sizeof arrays / sizeof *arrays == WEIGHT_ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
 }
 

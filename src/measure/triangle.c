@@ -54,7 +54,7 @@ static void list_work(int dimension, int most_rows, int scratch_size,
 {
     const size_t d = (size_t)dimension;
     const char *what = "a step of the singular values";
-    const ww_allocation arrays[WORK_ARRAYS] = {
+    const ww_allocation arrays[] = {
         {offsetof(ww_triangle_work, stage), (size_t)most_rows, d * sizeof(double),
          "the rows of one step of the singular values"},
         {offsetof(ww_triangle_work, scales), d, sizeof(double), what},
@@ -62,6 +62,7 @@ static void list_work(int dimension, int most_rows, int scratch_size,
          what},
         {offsetof(ww_triangle_work, scratch), (size_t)scratch_size, sizeof(double), what},
     };
+    _Static_assert(sizeof arrays / sizeof *arrays == WORK_ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
 }
 

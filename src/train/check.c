@@ -63,7 +63,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     const size_t batch = (size_t)problem->batch;
     const size_t outputs = batch * (size_t)problem->outputs;
     const size_t units = (size_t)problem->tiling.local_units;
-    const ww_allocation arrays[ARRAYS] = {
+    const ww_allocation arrays[] = {
         {offsetof(ww_check, indices), batch, sizeof(int64_t), what},
         {offsetof(ww_check, inputs), takes_all(problem) ? 0 : batch * (size_t)problem->dimension,
          sizeof(double), what},
@@ -76,6 +76,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
         {offsetof(ww_check, astray), units, sizeof(double), what},
         {offsetof(ww_check, turns), batch, sizeof(double), what},
     };
+    _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
 }
 

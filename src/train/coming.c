@@ -11,12 +11,13 @@ enum { ARRAYS = 2 };
 static void list_arrays(const ww_problem *problem, int64_t capacity, ww_allocation list[ARRAYS])
 {
     const size_t samples = (size_t)capacity;
-    const ww_allocation arrays[ARRAYS] = {
+    const ww_allocation arrays[] = {
         {offsetof(ww_coming, samples), samples, sizeof(int64_t), "the samples of coming batches"},
         {offsetof(ww_coming, values), (size_t)problem->tiling.local_units * samples,
          ww_activations_of(ww_problem_is_single(problem))->size,
          "the pre-activations of coming batches"},
     };
+    _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
 }
 

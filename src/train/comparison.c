@@ -35,7 +35,7 @@ static void list_arrays(const ww_comparison *self, ww_allocation list[ARRAYS])
     const size_t tile = (size_t)problem->tiling.tile_units;
     const size_t count = (size_t)self->count;
     const size_t block = (size_t)ww_block_size(self->count, 0);
-    const ww_allocation arrays[ARRAYS] = {
+    const ww_allocation arrays[] = {
         {offsetof(ww_comparison, lengths), (size_t)problem->data->train.count, sizeof(double),
          what},
         {offsetof(ww_comparison, starts), units, sizeof(double), what},
@@ -54,6 +54,7 @@ static void list_arrays(const ww_comparison *self, ww_allocation list[ARRAYS])
         {offsetof(ww_comparison, rooms), (size_t)ww_workers_of(problem->parallel),
          sizeof(ww_comparison_room), what},
     };
+    _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
 }
 
@@ -63,12 +64,13 @@ static ww_status make_room(const ww_comparison *self, ww_comparison_room *room, 
     const ww_problem *problem = self->problem;
     const int64_t block = ww_block_size(self->count, 0);
     const size_t pairs = (size_t)(problem->tiling.tile_units * block);
-    const ww_allocation arrays[ROOM_ARRAYS] = {
+    const ww_allocation arrays[] = {
         {offsetof(ww_comparison_room, preactivations), pairs, sizeof(double), what},
         {offsetof(ww_comparison_room, partial),
          ww_kernel_output_room(problem->pairs, block, problem->outputs), sizeof(double), what},
         {offsetof(ww_comparison_room, active), pairs, 1, what},
     };
+    _Static_assert(sizeof arrays / sizeof *arrays == ROOM_ARRAYS, "none is left out");
     WW_TRY(ww_allocate_all(room, arrays, ROOM_ARRAYS, error));
     return ww_output_sum_create(&room->sum, problem, self->count, error);
 }

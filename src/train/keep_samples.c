@@ -82,7 +82,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     const size_t batch = is_direct(problem) ? (size_t)problem->batch : 0;
     const bool sums = ww_has_pattern_sums(problem);
     const size_t tile_pairs = (size_t)problem->tiling.tile_units * samples;
-    const ww_allocation arrays[ARRAYS] = {
+    const ww_allocation arrays[] = {
         {offsetof(keep, preactivations), pairs, size,
          "the pre-activations of all samples (training.engine: dense takes less)"},
         {offsetof(keep, coefficients), sums ? 0 : pairs, size,
@@ -101,6 +101,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
         {offsetof(keep, drawn), tile, sizeof(double), "a tile of weights"},
         {offsetof(keep, tile), tile, size, "a tile of weights"},
     };
+    _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
 }
 

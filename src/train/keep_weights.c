@@ -42,13 +42,14 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     const size_t d = (size_t)problem->dimension;
     const size_t batch = (size_t)problem->batch * d;
     const bool gathers = !is_gd(problem) || ww_tally_extras(problem) > 0;
-    const ww_allocation arrays[ARRAYS] = {
+    const ww_allocation arrays[] = {
         {offsetof(keep, weights), (size_t)problem->tiling.local_units * d,
          ww_activations_of(ww_problem_is_single(problem))->size, "the hidden weights W"},
         {offsetof(keep, gathered), gathers ? batch : 0, sizeof(double), "the inputs of a batch"},
         {offsetof(keep, previous), is_gd(problem) || is_one_block(problem) ? 0 : batch,
          sizeof(double), "the inputs of the last batch"},
     };
+    _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
 }
 

@@ -73,7 +73,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     const size_t d = (size_t)problem->dimension;
     const size_t samples = (size_t)window_samples(problem);
     const size_t columns = (size_t)window_columns(problem);
-    const ww_allocation arrays[ARRAYS] = {
+    const ww_allocation arrays[] = {
         {offsetof(keep, weights), units * d, size, "the hidden weights W"},
         {offsetof(keep, preactivations), units * samples, size, "the pre-activations of a window"},
         {offsetof(keep, indices), samples, sizeof(int64_t), "the samples of a window"},
@@ -86,6 +86,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
         {offsetof(keep, tile), (size_t)problem->tiling.tile_units * columns, size,
          "the pre-activations to come"},
     };
+    _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
 }
 

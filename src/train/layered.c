@@ -142,7 +142,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
                              : problem->tiling.width;
     const int64_t piece = problem->depth > 1 ? larger(tile, ww_layered_piece_rows(problem)) : tile;
     const int64_t outputs = (int64_t)ww_kernel_output_room(problem->pairs, block, problem->outputs);
-    const ww_allocation arrays[ARRAYS] = {
+    const ww_allocation arrays[] = {
         {offsetof(ww_layered, tile),
          (size_t)(ww_workers_of(problem->parallel) * tile_values(problem)), sizeof(double),
          "the weights of a tile"},
@@ -162,6 +162,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
         {offsetof(ww_layered, row_places), ranks, sizeof(int), "the units of ranks"},
         {offsetof(ww_layered, word_counts), ranks, sizeof(int), "the units of ranks"},
     };
+    _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
 }
 

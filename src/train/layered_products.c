@@ -27,12 +27,13 @@ static void list_arrays(const ww_problem *problem, int64_t samples, ww_allocatio
 {
     static const char what[] = "inner products between samples";
     const size_t pairs = (size_t)samples * (size_t)samples;
-    const ww_allocation arrays[ARRAYS] = {
+    const ww_allocation arrays[] = {
         {offsetof(ww_layered_pairs, product), pairs, ww_layered_methods_of(problem)->size, what},
         {offsetof(ww_layered_pairs, values), pairs, sizeof(double), what},
         {offsetof(ww_layered_pairs, words), WORDS * pairs + 1, sizeof(int64_t), what},
         {offsetof(ww_layered_pairs, sizes), (size_t)samples, sizeof(double), what},
     };
+    _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
 }
 

@@ -95,7 +95,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     const size_t gathered = gathers ? batch * (size_t)problem->dimension : 0;
     const size_t updates =
         problem->config->network.train_output ? (size_t)problem->tiling.local_units * k : 0;
-    const ww_allocation arrays[ARRAYS] = {
+    const ww_allocation arrays[] = {
         {offsetof(layers, blocks), (size_t)blocks_in_memory(problem), sizeof(ww_layered_block *),
          "the blocks of a batch"},
         {offsetof(layers, block_gradients), block, sizeof(double),
@@ -108,6 +108,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
         {offsetof(layers, output_updates), updates, ww_layered_methods_of(problem)->size,
          "the update of the output weights"},
     };
+    _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
 }
 

@@ -28,7 +28,7 @@ static void list_arrays(const ww_problem *problem, int64_t capacity, ww_allocati
     const size_t batch = (size_t)problem->batch;
     const size_t columns = (size_t)capacity;
     const size_t corrects = (size_t)correcting(problem, capacity);
-    const ww_allocation arrays[ARRAYS] = {
+    const ww_allocation arrays[] = {
         {offsetof(ww_moves, coefficients), (size_t)problem->tiling.local_units * columns,
          ww_activations_of(ww_problem_is_single(problem))->size, "the updates of some steps"},
         {offsetof(ww_moves, samples), columns, sizeof(int64_t), "the samples of updates"},
@@ -39,6 +39,7 @@ static void list_arrays(const ww_problem *problem, int64_t capacity, ww_allocati
         {offsetof(ww_moves, places), batch, sizeof(int64_t), "the samples of a batch"},
         {offsetof(ww_moves, room), batch * corrects, sizeof(double), "products of samples"},
     };
+    _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
 }
 

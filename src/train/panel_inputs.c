@@ -16,10 +16,11 @@ static void list_arrays(bool single, ww_panel_use use, int64_t capacity, int64_t
     const size_t panels =
         (use & WW_FOR_PRODUCTS) != 0 ? ww_panel_values(capacity, dimension, size) : 0;
     const size_t strips = (use & WW_FOR_SUMS) != 0 ? ww_strip_values(capacity, dimension, size) : 0;
-    const ww_allocation arrays[ARRAYS] = {
+    const ww_allocation arrays[] = {
         {offsetof(ww_panel_inputs, panels), panels, size, "the inputs of a batch"},
         {offsetof(ww_panel_inputs, strips), strips, size, "the inputs of a batch"},
     };
+    _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
 }
 

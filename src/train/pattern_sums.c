@@ -26,7 +26,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     const size_t size = ww_activations_of(ww_problem_is_single(problem))->size;
     const size_t units = there ? (size_t)problem->tiling.local_units : 0;
     const size_t samples = there ? (size_t)problem->data->train.count : 0;
-    const ww_allocation arrays[ARRAYS] = {
+    const ww_allocation arrays[] = {
         {offsetof(ww_pattern_sums, totals), samples, sizeof(double), "the sums of updates"},
         {offsetof(ww_pattern_sums, factors), samples, sizeof(double), "the sums of updates"},
         {offsetof(ww_pattern_sums, drawn), units, sizeof(double), "the output weights"},
@@ -36,6 +36,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
         {offsetof(ww_pattern_sums, offsets), units * samples, size,
          "the coefficients of all samples (training.engine: dense takes less)"},
     };
+    _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
 }
 

@@ -33,11 +33,12 @@ static void list_factor_arrays(int64_t order, ww_allocation list[FACTOR_ARRAYS])
 {
     static const char what[] = "the norm of an update";
     const size_t n = (size_t)order;
-    const ww_allocation arrays[FACTOR_ARRAYS] = {
+    const ww_allocation arrays[] = {
         {offsetof(ww_product_factor, rows), n * n, sizeof(double), what},
         {offsetof(ww_product_factor, pivots), n, sizeof(int), what},
         {offsetof(ww_product_factor, work), 2 * n, sizeof(double), what},
     };
+    _Static_assert(sizeof arrays / sizeof *arrays == FACTOR_ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
 }
 
@@ -172,7 +173,7 @@ static void list_arrays(int64_t order, ww_allocation list[ARRAYS])
 {
     static const char what[] = "the norm of an update";
     const size_t n = (size_t)order, most = (size_t)most_vectors(order);
-    const ww_allocation arrays[ARRAYS] = {
+    const ww_allocation arrays[] = {
         {offsetof(ww_product_norm, basis), (most + 1) * n, sizeof(double), what},
         {offsetof(ww_product_norm, left), n, sizeof(double), what},
         {offsetof(ww_product_norm, right), n, sizeof(double), what},
@@ -184,6 +185,7 @@ static void list_arrays(int64_t order, ww_allocation list[ARRAYS])
         {offsetof(ww_product_norm, rotations), most * most, sizeof(double), what},
         {offsetof(ww_product_norm, work), 2 * most, sizeof(double), what},
     };
+    _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
 }
 

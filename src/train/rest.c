@@ -73,7 +73,7 @@ static void list_arrays(const ww_problem *problem, const ww_engine_methods *meth
     const size_t extras = (size_t)extras_of(problem);
     const size_t partial = ww_kernel_output_room(problem->pairs, block_samples, problem->outputs);
     const char *what = "a look at the margins of all samples";
-    const ww_allocation arrays[ARRAYS] = {
+    const ww_allocation arrays[] = {
         {offsetof(ww_rest_finder, preactivations), tile * block, sizeof(double), what},
         {offsetof(ww_rest_finder, partial), partial, sizeof(double), what},
         {offsetof(ww_rest_finder, partial_extras), block * extras, sizeof(double), what},
@@ -83,6 +83,7 @@ static void list_arrays(const ww_problem *problem, const ww_engine_methods *meth
         {offsetof(ww_rest_finder, near), (size_t)samples, sizeof(int64_t), what},
         {offsetof(ww_rest_finder, chosen), (size_t)probe, sizeof(int64_t), what},
     };
+    _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
 }
 

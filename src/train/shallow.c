@@ -44,7 +44,7 @@ static void list_arrays(const ww_problem *problem, const ww_keeper *keeper,
     const int64_t widened = ww_problem_is_single(problem) ? problem->dimension : 0;
     const size_t columns = (size_t)(kept > widened ? kept : widened);
     const size_t threads = (size_t)ww_workers_of(problem->parallel);
-    const ww_allocation arrays[ARRAYS] = {
+    const ww_allocation arrays[] = {
         {offsetof(ww_shallow, output_weights), outputs, sizeof(double), "the output weights"},
         {offsetof(ww_shallow, narrow_weights), ww_problem_is_single(problem) ? outputs : 0, size,
          "the output weights"},
@@ -58,6 +58,7 @@ static void list_arrays(const ww_problem *problem, const ww_keeper *keeper,
         {offsetof(ww_shallow, tile), threads * (size_t)problem->tiling.tile_units * columns,
          sizeof(double), "a tile of weights"},
     };
+    _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
 }
 
@@ -74,7 +75,7 @@ static void list_room(const ww_problem *problem, const ww_keeper *keeper,
     const size_t block = (size_t)ww_block_size(problem->batch, 0);
     const size_t pairs = (size_t)problem->tiling.tile_units * block;
     const size_t extras = block * (size_t)ww_tally_extras(problem);
-    const ww_allocation arrays[ROOM_ARRAYS] = {
+    const ww_allocation arrays[] = {
         {offsetof(ww_shallow_room, preactivations), pairs, size, what},
         {offsetof(ww_shallow_room, coefficients), pairs, size, what},
         {offsetof(ww_shallow_room, partial),
@@ -89,6 +90,7 @@ static void list_room(const ww_problem *problem, const ww_keeper *keeper,
         {offsetof(ww_shallow_room, tables),
          takes_patterns(problem, keeper) ? WW_PATTERN_ROOM_BYTES : 0, 1, what},
     };
+    _Static_assert(sizeof arrays / sizeof *arrays == ROOM_ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
 }
 

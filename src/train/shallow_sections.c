@@ -70,7 +70,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     const size_t k = (size_t)output_columns(problem);
     const size_t values = (size_t)ww_workers_of(problem->parallel) *
                           (size_t)problem->tiling.tile_units * (d > k ? d : k);
-    const ww_allocation arrays[ARRAYS] = {
+    const ww_allocation arrays[] = {
         {offsetof(ww_section_sums, hidden), units * d, size, what},
         {offsetof(ww_section_sums, output), units * k, size, what},
         {offsetof(ww_section_sums, words), tiles * tile_words(problem) + 1, sizeof(int64_t), what},
@@ -78,6 +78,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
         {offsetof(ww_section_sums, rejected), tiles, sizeof(int64_t), what},
         {offsetof(ww_section_sums, ranges), 2 * tiles, sizeof(int), what},
     };
+    _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
 }
 

@@ -26,13 +26,14 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     const size_t batch = (size_t)problem->batch;
     const size_t outputs = batch * (size_t)problem->outputs;
     const size_t extras = batch * (size_t)ww_tally_extras(problem);
-    const ww_allocation arrays[ARRAYS] = {
+    const ww_allocation arrays[] = {
         {offsetof(ww_step, outputs), outputs, sizeof(double), "the outputs of a batch"},
         {offsetof(ww_step, extras), extras, sizeof(double), "the tally of a batch"},
         {offsetof(ww_step, gradients), outputs, sizeof(double), "the output gradients of a batch"},
         {offsetof(ww_step, column_words), column_words(problem), sizeof(int64_t),
          "the losses of sections"},
     };
+    _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
 }
 

@@ -172,7 +172,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     static const char what[] = "the norms of an update";
     const extents room = extents_of(problem);
     const size_t size = ww_layered_methods_of(problem)->size;
-    const ww_allocation arrays[ARRAYS] = {
+    const ww_allocation arrays[] = {
         {offsetof(ww_track_sums, derivatives), (size_t)room.matrix, sizeof(double), pairs},
         {offsetof(ww_track_sums, inputs), (size_t)room.inputs, sizeof(double), pairs},
         {offsetof(ww_track_sums, first_inputs), (size_t)room.first_inputs, sizeof(double), pairs},
@@ -186,6 +186,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
          sizeof(double), what},
         {offsetof(ww_track_sums, words), (size_t)room.words + 1, sizeof(int64_t), what},
     };
+    _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
 }
 
