@@ -106,7 +106,7 @@ typedef enum ww_engine_kind {
     WW_ENGINE_DENSE,
     WW_ENGINE_WINDOW,
     WW_ENGINE_SAMPLES,
-    WW_ENGINE_LAZY,  ///< full batches of the squared loss, one output
+    WW_ENGINE_LAZY,  ///< one output, output weights of one magnitude that stay
     WW_ENGINE_LAYERS ///< any number of hidden layers, in either precision
 } ww_engine_kind;
 

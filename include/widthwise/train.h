@@ -256,7 +256,8 @@ typedef struct ww_rest {
 /// Whether no train sample would change a weight any more: each has a margin of at least 1, or no
 /// active unit (BR proposition 1, theorem 8). Then the engine goes back to the step at which the
 /// weights became what they are (`last_change`), or to `not_before` where that is later, which lies
-/// no further than the step at hand. Only with a tally. WW_DIVERGED as in a step. Collective.
+/// no further than the step at hand. Only with a tally. The engine `lazy` tells it once a step has
+/// changed nothing. WW_DIVERGED as in a step. Collective.
 ww_status ww_engine_rest(ww_engine *engine, int64_t not_before, ww_rest *rest, ww_error *error);
 
 /// Columns of what an engine keeps for each unit beside its weights, in the middle of its work; 0

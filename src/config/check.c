@@ -175,13 +175,16 @@ static ww_status check_depth(const ww_config *config, ww_error *error)
     return WW_OK;
 }
 
-// Outputs move linearly in steps that change no pattern, if output weights stay as they are.
+// Outputs move linearly in steps that change no pattern, if output weights stay as they are; and by
+// counts of units, if these have one magnitude.
 static ww_status check_lazy(const ww_config *config, ww_error *error)
 {
     const double slope = config->network.activation.kind == WW_ACTIVATION_LEAKY_RELU
                              ? config->network.activation.slope
                              : 0.0;
-    const char *what = config->network.train_output               ? "network.train_output: true"
+    const char *what = config->network.train_output ? "network.train_output: true"
+                       : config->network.output.kind == WW_OUTPUT_GAUSSIAN
+                           ? "network.output.kind: gaussian"
                        : config->network.start != WW_START_DRAWN  ? "network.start other than drawn"
                        : config->precision != WW_PRECISION_DOUBLE ? "precision: single"
                        : !(slope >= 0.0 && slope <= 1.0)          ? "a slope outside of [0, 1]"

@@ -320,8 +320,10 @@ static const ww_key keys[] = {
     KEY(training.engine, CHOICE,
         "How a step is computed; dense: one by one; window: the products of many coming steps "
         "at once; samples: by what the weights come to on the train samples, in their stead, for "
-        "few samples; lazy: by the changes of activation patterns, for full batches of the squared "
-        "loss and one output: the wider the network, the faster beside the others; layers: any "
+        "few samples; lazy: by the changes of activation patterns, for one output and output "
+        "weights "
+        "of one magnitude that stay: the wider the network, the faster beside the others; layers: "
+        "any "
         "number of hidden layers; auto: layers with several of them or model zou-gu, else dense, "
         "window, samples or lazy, which is likely to be the fastest, by a model of their costs; "
         "the file has the one that was chosen.",

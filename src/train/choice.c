@@ -26,14 +26,16 @@ static bool suits_window(const ww_problem *problem)
            problem->dimension >= LEAST_DIMENSION && problem->tiling.width >= least;
 }
 
-// Where `lazy` can be: as long as its memory is not that of a much wider network (16 bytes for a
-// pair of unit and sample, against 8 for a weight), and samples are not divided over ranks.
+// Where `lazy` can be, of full batches: of small ones it depends on the learning rate as well. As
+// long as its memory is not that of a much wider network (16 bytes for a pair of unit and sample,
+// against 8 for a weight), and samples are not divided over ranks.
 static bool suits_lazy(const ww_problem *problem)
 {
     enum { MOST_TIMES = 6 };
     const int64_t n = problem->data->train.count;
-    return problem->outputs == 1 && n <= MOST_TIMES * problem->dimension &&
-           n <= WW_SECTION_SAMPLES && ww_config_takes_engine(problem->config, WW_ENGINE_LAZY);
+    return problem->outputs == 1 && problem->config->training.method == WW_METHOD_GD &&
+           n <= MOST_TIMES * problem->dimension && n <= WW_SECTION_SAMPLES &&
+           ww_config_takes_engine(problem->config, WW_ENGINE_LAZY);
 }
 
 // Nanoseconds in double precision; single precision takes half of each.
@@ -94,12 +96,14 @@ static ww_engine_kind choose(const ww_problem *problem)
 {
     const ww_config *config = problem->config;
     const bool is_sgd = config->training.method == WW_METHOD_SGD;
-    if (config->loss == WW_LOSS_HINGE)
+    if (config->loss == WW_LOSS_HINGE && is_sgd)
         return suits_window(problem) ? WW_ENGINE_WINDOW : WW_ENGINE_DENSE;
     if (problem->tiling.width * problem->dimension < LEAST_WEIGHTS)
         return WW_ENGINE_DENSE;
     const times by = find_times(problem);
     const double best = CLEARLY * by.dense;
+    if (config->loss == WW_LOSS_HINGE)
+        return suits_lazy(problem) && by.lazy < best ? WW_ENGINE_LAZY : WW_ENGINE_DENSE;
     if (suits_lazy(problem) && by.lazy < CLEARLY * fmin(by.samples, by.dense))
         return WW_ENGINE_LAZY;
     // No more memory than a few times that of the weights.

@@ -28,7 +28,8 @@ typedef struct ww_engine_methods {
     int64_t (*probe_samples)(const ww_problem *problem);
     void (*probe)(void *state, const int64_t *indices, ww_output_sum *sum);
     /// As ww_rest_find, in an engine that knows the outputs on all train samples, exactly as its
-    /// steps see them; NULL: they are looked for (rest.h). Not collective.
+    /// steps see them, once a step has changed nothing; NULL: they are looked for (rest.h). Not
+    /// collective.
     void (*rests)(const void *state, int64_t quiet, ww_rest *rest);
     /// Columns of what it keeps beside the weights; NULL: none.
     int64_t (*kept_columns)(const ww_problem *problem);

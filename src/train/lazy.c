@@ -1,4 +1,4 @@
-// The engine `lazy`: steps of full batches at a cost that grows far slower than the width. Between
+// The engine `lazy`: steps at a cost that grows far slower than the width. Between
 // changes of patterns the outputs move linearly, by N, the counts of units that are active on two
 // samples at once (lazy_counts.h). Pairs whose pattern may change are found in time (lazy_scan.h),
 // and looked at exactly (lazy_pairs.h): every change is found at the step where it happens.
@@ -51,7 +51,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
         (size_t)(ww_workers_of(problem->parallel) * problem->tiling.tile_units); // of each thread
     const int64_t kept = kept_columns(problem);
     const size_t columns = (size_t)(kept > problem->dimension ? kept : problem->dimension);
-    const ww_allocation arrays[ARRAYS] = {
+    const ww_allocation arrays[] = {
         {offsetof(ww_lazy, outputs), n, sizeof(double), what},
         {offsetof(ww_lazy, factors), n, sizeof(double), what},
         {offsetof(ww_lazy, before), n, sizeof(double), what},
@@ -69,6 +69,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
         {offsetof(ww_lazy, coefficients), tile * n, sizeof(double), what},
         {offsetof(ww_lazy, tile), tile * columns, sizeof(double), what},
     };
+    _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
 }
 
@@ -399,7 +400,8 @@ static void load_words(void *state, const double *values)
 static void restored(void *state, int64_t step_number, bool has_kept)
 {
     ww_lazy *self = state;
-    (void)has_kept; // what is kept is the weights here
+    if (!has_kept) // nothing was put: it is said to be at an earlier step, since when nothing moved
+        return;
     self->has_outputs = step_number > 0;
     self->has_window = self->has_counts = self->has_active = false;
     ww_lazy_find_columns(self);

@@ -21,7 +21,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
 {
     const size_t samples = (size_t)problem->data->train.count;
     const size_t stride = (samples + WORD - 1) / WORD * WORD;
-    const ww_allocation arrays[ARRAYS] = {
+    const ww_allocation arrays[] = {
         {offsetof(ww_lazy_counts, counts), samples * stride, sizeof(int32_t),
          "the counts of active units"},
         {offsetof(ww_lazy_counts, row), WW_LAZY_MOST_SLICES * stride, sizeof(int32_t),
@@ -34,6 +34,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
         {offsetof(ww_lazy_counts, pending[1]), stride / BYTES, sizeof(uint64_t),
          "the changes of a sample"},
     };
+    _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
 }
 

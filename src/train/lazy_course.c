@@ -29,7 +29,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     const size_t steps = (size_t)ww_lazy_forecast_most(problem) + 1;
     const bool has_paths = problem->config->training.method == WW_METHOD_GD;
     const size_t paths = has_paths ? n * (size_t)path_stride(problem) : 0;
-    const ww_allocation arrays[ARRAYS] = {
+    const ww_allocation arrays[] = {
         {offsetof(ww_lazy_course, norms), n, sizeof(double), what},
         {offsetof(ww_lazy_course, others), n, sizeof(double), what},
         {offsetof(ww_lazy_course, products), n * stride, sizeof(float), what},
@@ -51,6 +51,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
         {offsetof(ww_lazy_course, room), 2 * paths, sizeof(float), what},
         {offsetof(ww_lazy_course, increments), steps * stride, sizeof(float), what},
     };
+    _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
 }
 
@@ -320,7 +321,8 @@ static double find_limits(ww_lazy_course *course, int64_t length)
         const double apart = course->scale * (falls + rises) * 1.0005;
         const double astray =
             course->scale * (2.0 * course->norms[i] * course->amplitude + course->loose) * spent;
-        const double off = course->is_full_batch ? 0.0 : 2e-6 * course->scale * travelled;
+        const double off =
+            course->is_full_batch ? 0.0 : course->forecast.rounding * course->scale * travelled;
         course->slacks[i] = (float)((rounding + off) * 1.0001);
         course->boxes[i] = (float)(((course->is_full_batch ? apart : 0.0) + astray) * 1.0001);
         for (int way = 0; way < WW_LAZY_WAYS; way++) {

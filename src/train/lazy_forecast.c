@@ -7,11 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ARRAYS = 14, WORD = 64 };
+enum { ARRAYS = 15, WORD = 64, LANES = 4 };
+
+static const double UNIT = 5.9604644775390625e-8; // 2^-24
 
 static bool is_full_batch(const ww_problem *problem)
 {
     return problem->config->training.method == WW_METHOD_GD;
+}
+
+static int64_t places_of(const ww_problem *problem)
+{
+    return is_full_batch(problem) ? 0 : (problem->batch + LANES - 1) / LANES * LANES;
 }
 
 int64_t ww_lazy_forecast_most(const ww_problem *problem)
@@ -31,8 +38,8 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     const size_t stride = (n + WORD - 1) / WORD * WORD;
     const size_t steps = (size_t)ww_lazy_forecast_most(problem) + 1;
     const size_t batch = (size_t)problem->batch;
-    const size_t members = is_full_batch(problem) ? 0 : steps * batch;
-    const ww_allocation arrays[ARRAYS] = {
+    const size_t members = steps * (size_t)places_of(problem);
+    const ww_allocation arrays[] = {
         {offsetof(ww_lazy_forecast, kernel), n * stride, sizeof(float), what},
         {offsetof(ww_lazy_forecast, counts), n * n, sizeof(int64_t), what},
         {offsetof(ww_lazy_forecast, factors), steps * stride, sizeof(double), what},
@@ -47,7 +54,9 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
         {offsetof(ww_lazy_forecast, targets), batch, sizeof(double), what},
         {offsetof(ww_lazy_forecast, chosen), batch, sizeof(double), what},
         {offsetof(ww_lazy_forecast, gradients), batch, sizeof(double), what},
+        {offsetof(ww_lazy_forecast, patterns), stride / 32, sizeof(uint32_t), what},
     };
+    _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
 }
 
@@ -61,8 +70,12 @@ int64_t ww_lazy_forecast_bytes(const ww_problem *problem)
 ww_status ww_lazy_forecast_create(const ww_lazy_pairs *pairs, double scale,
                                   ww_lazy_forecast *forecast, ww_error *error)
 {
-    *forecast = (ww_lazy_forecast){
-        .pairs = pairs, .most = ww_lazy_forecast_most(pairs->problem), .scale = scale};
+    *forecast = (ww_lazy_forecast){.pairs = pairs,
+                                   .most = ww_lazy_forecast_most(pairs->problem),
+                                   .scale = scale,
+                                   .places = places_of(pairs->problem)};
+    // A sum of places / LANES terms and of LANES such, of three factors each that are rounded.
+    forecast->rounding = UNIT * (0.25 * (double)forecast->places + 8.0);
     ww_allocation list[ARRAYS];
     list_arrays(pairs->problem, list);
     WW_TRY(ww_allocate_all(forecast, list, ARRAYS, error));
@@ -86,6 +99,7 @@ void ww_lazy_forecast_free(ww_lazy_forecast *forecast)
     free(forecast->targets);
     free(forecast->chosen);
     free(forecast->gradients);
+    free(forecast->patterns);
 }
 
 // N of all ranks, and by it what a step does to outputs.
@@ -154,20 +168,17 @@ static void find_factors(ww_lazy_forecast *forecast, int64_t step, double *facto
 // Members of step `l`: samples whose f~ is not 0, and to fill up the first one with steps of 0.
 static void list_members(ww_lazy_forecast *forecast, int64_t l)
 {
-    const int64_t batch = forecast->pairs->problem->batch;
     const double *factors = forecast->factors + l * forecast->pairs->stride;
-    int32_t *members = forecast->members + l * batch;
-    float *steps = forecast->steps + l * batch;
+    int32_t *members = forecast->members + l * forecast->places;
+    float *steps = forecast->steps + l * forecast->places;
     int64_t count = 0;
-    if (is_full_batch(forecast->pairs->problem))
-        return;
-    for (int64_t j = 0; j < forecast->pairs->samples; j++) {
+    for (int64_t j = 0; forecast->places > 0 && j < forecast->pairs->samples; j++) {
         if (factors[j] == 0.0)
             continue;
         members[count] = (int32_t)j;
         steps[count++] = (float)(forecast->scale * factors[j]);
     }
-    for (; count < batch; count++) {
+    for (; count < forecast->places; count++) {
         members[count] = 0;
         steps[count] = 0.0F;
     }
@@ -197,25 +208,40 @@ ww_status ww_lazy_forecast_make(ww_lazy_forecast *forecast, const ww_lazy_counts
     return WW_OK;
 }
 
+// What a step adds to p, but for its sign: sum_j K_ij s'_j |a| f~_j.
+static float add_step(const float *products, const uint32_t *patterns, float slope,
+                      const int32_t *members, const float *steps, int64_t places)
+{
+    const float steepness[2] = {slope, 1.0F};
+    float sums[LANES] = {0.0F};
+    for (int64_t b = 0; b < places; b += LANES)
+        for (int64_t i = 0; i < LANES; i++) {
+            const uint32_t j = (uint32_t)members[b + i];
+            const uint32_t bit = patterns[j >> 5] >> (j & 31) & 1U;
+            sums[i] += products[j] * steepness[bit] * steps[b + i];
+        }
+    return ((sums[0] + sums[2]) + (sums[1] + sums[3]));
+}
+
 int64_t ww_lazy_forecast_crossing(const ww_lazy_forecast *forecast, int64_t at, int64_t length,
                                   const double *spent, const ww_lazy_pair *pair)
 {
     const ww_lazy_pairs *pairs = forecast->pairs;
-    const int64_t batch = pairs->problem->batch;
-    const double *row = pairs->products + pair->sample * pairs->stride;
-    const float steepness[2] = {(float)pairs->problem->negative_slope, 1.0F};
+    const float slope = (float)pairs->problem->negative_slope;
     const float turn = pair->active == pair->is_negative ? -1.0F : 1.0F; // towards its own side
+    const int64_t places = forecast->places;
     double margin = pair->margin;
+    uint32_t *patterns = forecast->patterns;
+    for (int64_t word = 0; word < pairs->words; word++) {
+        patterns[2 * word] = (uint32_t)pair->patterns[word];
+        patterns[2 * word + 1] = (uint32_t)(pair->patterns[word] >> 32);
+    }
+    const uint32_t own = (uint32_t)1 << (pair->sample & 31);
+    patterns[pair->sample >> 5] =
+        pair->active ? patterns[pair->sample >> 5] | own : patterns[pair->sample >> 5] & ~own;
     for (int64_t l = at; l < length; l++) {
-        const int32_t *members = forecast->members + l * batch;
-        const float *steps = forecast->steps + l * batch;
-        float sum = 0.0F;
-        for (int64_t b = 0; b < batch; b++) {
-            const int32_t j = members[b];
-            const uint64_t bit =
-                j == pair->sample ? pair->active : pair->patterns[j / WORD] >> j % WORD & 1;
-            sum += (float)row[j] * (steps[b] * steepness[bit]);
-        }
+        const float sum = add_step(pair->products, patterns, slope, forecast->members + l * places,
+                                   forecast->steps + l * places, places);
         margin += (double)(turn * sum);
         const double astray = pair->astray * (spent[l + 1] - spent[at]);
         if (margin <= (astray < pair->most ? astray : pair->most))

@@ -15,13 +15,16 @@ typedef struct ww_lazy_forecast {
     int64_t *counts;       ///< N of all ranks [n, n]
     double *factors;       ///< f~ [most + 1, stride]
     double *totals;        ///< R~ [most + 1, stride], before each
-    int32_t *members;      ///< samples of small batches [most + 1, B]
-    float *steps;          ///< |a| f~ of each [most + 1, B]
+    int64_t places;        ///< for members of a small batch
+    double rounding;       ///< of what steps add to p, in parts of it
+    int32_t *members;      ///< their samples [most + 1, places]
+    float *steps;          ///< |a| f~ of each [most + 1, places]
     double *outputs;       ///< u~ [n]
     float *narrow, *moves; ///< [stride]
     int64_t *indices;      ///< of a batch [B], as all of these
     int64_t *labels;
     double *targets, *chosen, *gradients;
+    uint32_t *patterns; ///< of a unit [stride / 32]
 } ww_lazy_forecast;
 
 /// Where a step is, and what it leaves to be made.
@@ -35,6 +38,7 @@ typedef struct ww_lazy_now {
 /// A pair of which p is known at some step.
 typedef struct ww_lazy_pair {
     int64_t sample;
+    const float *products;    ///< K of the sample [n]
     const uint64_t *patterns; ///< of its unit
     bool active;              ///< its own, which may not stand in these yet
     bool is_negative;         ///< a < 0
@@ -59,7 +63,8 @@ ww_status ww_lazy_forecast_make(ww_lazy_forecast *forecast, const ww_lazy_counts
 
 /// For small batches: the first step of the forecast after `at`, and not after `length`, at which p
 /// of a pair may have come to 0, with patterns as they are; 0: there is none. spent [length + 1]:
-/// length of all steps before each. Not so exact by 2e-6 of all that the steps add to p.
+/// length of all steps before each. Off by `rounding` of the magnitudes of
+/// all that steps add to p.
 int64_t ww_lazy_forecast_crossing(const ww_lazy_forecast *forecast, int64_t at, int64_t length,
                                   const double *spent, const ww_lazy_pair *pair);
 

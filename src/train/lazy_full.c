@@ -77,7 +77,7 @@ static void list_room(const ww_problem *problem, ww_allocation list[ROOM_ARRAYS]
     static const char what[] = "a full step";
     const size_t n = (size_t)problem->data->train.count;
     const size_t pairs = (size_t)problem->tiling.tile_units * n;
-    const ww_allocation arrays[ROOM_ARRAYS] = {
+    const ww_allocation arrays[] = {
         {offsetof(ww_lazy_full_room, activations), pairs, sizeof(double), what},
         {offsetof(ww_lazy_full_room, coefficients), pairs, sizeof(double), what},
         {offsetof(ww_lazy_full_room, partial), ww_kernel_output_room(problem->pairs, (int64_t)n, 1),
@@ -85,6 +85,7 @@ static void list_room(const ww_problem *problem, ww_allocation list[ROOM_ARRAYS]
         {offsetof(ww_lazy_full_room, active), pairs, 1, what},
         {offsetof(ww_lazy_full_room, tables), WW_PATTERN_ROOM_BYTES, 1, what},
     };
+    _Static_assert(sizeof arrays / sizeof *arrays == ROOM_ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
 }
 

@@ -18,7 +18,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     const size_t words = (samples + WORD - 1) / WORD;
     const size_t stride = words * WORD;
     const size_t units = (size_t)problem->tiling.local_units;
-    const ww_allocation arrays[ARRAYS] = {
+    const ww_allocation arrays[] = {
         {offsetof(ww_lazy_pairs, start), units * stride, sizeof(double),
          "the pre-activations of all samples (training.engine: dense takes less)"},
         {offsetof(ww_lazy_pairs, patterns), units * words, sizeof(uint64_t),
@@ -30,6 +30,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
         {offsetof(ww_lazy_pairs, totals), stride, sizeof(double), "the sums of updates"},
         {offsetof(ww_lazy_pairs, weighed), stride, sizeof(double), "the products of a sample"},
     };
+    _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
 }
 
@@ -157,7 +158,8 @@ masked_sum(const double *values, const uint64_t *patterns, int64_t words)
     return (all[0] + all[1]) + (all[2] + all[3]);
 }
 
-// sum_j K_ij o_j of a unit, by a row of K, in four sums by their place.
+// sum_j K_ij o_j of a unit, by a row of K, in four sums by their place among all that it has, which
+// restarts keep.
 static double offset_sum(const ww_lazy_unit *of, const double *row)
 {
     double sums[4] = {0.0};
@@ -282,6 +284,8 @@ ww_status ww_lazy_change(ww_lazy_pairs *pairs, int64_t unit, int64_t sample, boo
         of->early[place] = of->values[place];
     }
     of->values[place] += was_active ? pairs->totals[sample] : -pairs->totals[sample];
+    if (of->values[place] == 0.0)
+        of->values[place] = -0.0; // it has its place among the others (offset_sum)
     pairs->patterns[unit * pairs->words + sample / WORD] ^= (uint64_t)1 << sample % WORD;
     return WW_OK;
 }
@@ -333,19 +337,25 @@ void ww_lazy_spread_offsets(ww_lazy_pairs *pairs)
     pairs->is_full = true;
 }
 
-// Those of one unit that are not 0, from all.
+// Whether a unit has an offset of its own for a sample; -0 is one that has come back to 0.
+static bool is_there(double offset)
+{
+    return offset != 0.0 || signbit(offset);
+}
+
+// Those of one unit, from all.
 static ww_status gather_unit(ww_lazy_pairs *pairs, int64_t unit, ww_error *error)
 {
     const double *row = pairs->start + unit * pairs->stride;
     ww_lazy_unit *of = &pairs->units[unit];
     int32_t count = 0;
     for (int64_t j = 0; j < pairs->samples; j++)
-        count += row[j] != 0.0;
+        count += is_there(row[j]);
     if (count == 0)
         return WW_OK;
     WW_TRY(grow(of, count, error));
     for (int64_t j = 0; j < pairs->samples; j++) {
-        if (row[j] == 0.0)
+        if (!is_there(row[j]))
             continue;
         of->values[of->count] = row[j];
         of->samples[of->count] = (int32_t)j;

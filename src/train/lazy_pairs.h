@@ -1,7 +1,7 @@
 /// What the engine `lazy` knows exactly: patterns of all pairs of a unit and a train sample, the
 /// sums of updates, and with them any pre-activation at any step.
 ///
-/// For full batches of the squared loss, one output, and output weights a_r that stay. With f =
+/// For one output and output weights a_r = +-c that stay. With f =
 /// -eta times the derivative of the loss by the outputs, R the sum of f over all steps so far, K =
 /// X X^T and s' the derivative of the activation (1 where p >= 0, else the slope), a step moves
 /// unit r by a_r sum_j s'_rj f_j x_j. So
@@ -20,7 +20,8 @@
 /// and from what.
 enum { WW_LAZY_IS_NEW = 1, WW_LAZY_WAS_ACTIVE = 2 };
 
-/// Offsets o of a unit that are not 0, or were not once, by rising sample. One piece of memory,
+/// Offsets o of a unit whose patterns have changed, by rising sample; those that are 0 are -0. One
+/// piece of memory,
 /// which begins with the values; what every look at the unit reads lies together.
 typedef struct ww_lazy_unit {
     double *values;   ///< [room]

@@ -19,7 +19,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     const size_t stride = (n + WORD - 1) / WORD * WORD;
     const size_t units = (size_t)problem->tiling.local_units;
     const size_t tile = (size_t)problem->tiling.tile_units;
-    const ww_allocation arrays[ARRAYS] = {
+    const ww_allocation arrays[] = {
         {offsetof(ww_lazy_scan, memory), units * stride, sizeof(double), what},
         {offsetof(ww_lazy_scan, rows), units, sizeof(ww_lazy_row), what},
         {offsetof(ww_lazy_scan, scales), units, sizeof(float), what},
@@ -31,6 +31,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
         {offsetof(ww_lazy_scan, tile), tile * stride, sizeof(double), what},
         {offsetof(ww_lazy_scan, tables), WW_PATTERN_ROOM_BYTES, 1, what},
     };
+    _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
 }
 
@@ -369,6 +370,7 @@ static int64_t step_by_steps(const ww_lazy_scan *scan, int64_t at, const ww_lazy
 {
     const ww_lazy_course *course = scan->course;
     const ww_lazy_pair pair = {.sample = entry->sample,
+                               .products = course->products + entry->sample * scan->pairs->stride,
                                .patterns = ww_lazy_patterns(scan->pairs, entry->unit),
                                .active = value >= 0.0,
                                .is_negative = scan->pairs->scales[entry->unit] < 0.0,
@@ -384,6 +386,8 @@ ww_status ww_lazy_scan_return(ww_lazy_scan *scan, int64_t at, ww_lazy_entry entr
 {
     const ww_lazy_pairs *pairs = scan->pairs;
     const ww_lazy_course *course = scan->course;
+    if (changed && course->loose == 0.0) // its rows will be brought up to date, and scanned
+        return WW_OK;
     if (changed) { // its own part in its course
         const double jump = 1.0 - pairs->problem->negative_slope;
         entry.course += (float)((value >= 0.0 ? jump : -jump) * pairs->scales[entry.unit] *

@@ -1,5 +1,5 @@
-"""Groups of run.py for the engine `lazy`: courses of training of full batches, beside the engines whose
-steps cost the same at any time, and beside PyTorch.
+"""Groups of run.py for the engine `lazy`: courses of training, of full batches and of small ones, beside
+the engines whose steps cost the same at any time, and beside PyTorch.
 
 What a step of `lazy` costs depends on how far training has come. So it makes the whole course, and the
 seconds of a step are those of all steps over their number; the others make a few steps, and PyTorch's
@@ -30,7 +30,7 @@ from groups import (
 from model import BYTES
 
 WHOLE = ("lazy",)  # compared with others
-STEADY = ("dense", "samples")  # those
+STEADY = ("dense", "window", "samples")  # those
 AGREEMENT = 1e-6  # of losses, but for which they are the same
 SHARE_OF_MEMORY = 0.9  # that a side may take
 IMAGES = "/usr/share/datasets/fashion-mnist"  # of Debian's package dataset-fashion-mnist
@@ -61,8 +61,8 @@ GAUSSIAN = Source("Gaussian", 100, (
 
 @dataclass(frozen=True)
 class Course:
-    """Full-batch gradient descent with model: arora. The rate is `part` / lambda_max, of the Gram
-    matrix of the infinite width."""
+    """Gradient descent with model: arora, by full batches or by `batch` samples a step. The rate is
+    `part` / lambda_max, of the Gram matrix of the infinite width, or of its part for so many samples."""
 
     source: Source
     samples: int
@@ -70,17 +70,31 @@ class Course:
     kappa: float
     part: float
     steps: int
+    batch: int = 0  # 0: full batches
 
     @property
     def steady_steps(self) -> int:
         """Of engines whose steps cost the same at any time; the first, which has no update to make,
-        is left out."""
+        is left out. Small batches are made some at once."""
+        if self.batch > 0:
+            return min(self.steps, 65)
         return min(self.steps, max(3, min(20, 400000 // self.width)))
+
+    @property
+    def steady(self) -> tuple[str, ...]:
+        """The engines that it is compared with."""
+        return tuple(name for name in STEADY if name != "window" or self.batch > 0)
+
+    def rate(self, eigenvalue: float) -> float:
+        """Of training."""
+        share = self.batch / self.samples if self.batch > 0 else 1.0
+        return self.part / (eigenvalue * share)
 
     @property
     def name(self) -> str:
         """For the table."""
-        return (f"{self.source.name}, n = {self.samples}, kappa = {self.kappa:g}, "
+        batch = f"B = {self.batch}, " if self.batch > 0 else ""
+        return (f"{self.source.name}, n = {self.samples}, {batch}kappa = {self.kappa:g}, "
                 f"{self.part:g} / lambda_max, {self.steps} steps, m = {self.width}")
 
     def data_settings(self) -> tuple[str, ...]:
@@ -90,13 +104,14 @@ class Course:
 
     def settings(self, engine: str, rate: float) -> tuple[str, ...]:
         """Of the program."""
-        return (*self.data_settings(), f"network.width={self.width}",
+        method = ("training.method=sgd", f"training.batch={self.batch}") if self.batch > 0 else ()
+        return (*self.data_settings(), *method, f"network.width={self.width}",
                 f"network.hidden.std={self.kappa!r}", f"training.rate={rate!r}",
                 f"training.steps={self.steps}", f"training.engine={engine}")
 
     def problem(self) -> Problem:
         """As PyTorch makes it: a step to begin with, and these."""
-        return Problem(self.width, self.source.dimension, self.samples, 1, 0,
+        return Problem(self.width, self.source.dimension, self.samples, 1, self.batch,
                        max(2, self.steady_steps // 2))
 
 
@@ -112,6 +127,11 @@ COURSES: dict[str, tuple[Course, ...]] = {
         Course(GAUSSIAN, 500, 10**4, 0.01, 1.0, 200),
         Course(FASHION, 1000, 10**4, 0.1, 1.0, 200),
     ),
+    # Small batches: the more a step moves, the wider the network has to be for it.
+    "lazy-batches": tuple(
+        Course(FASHION, 1000, width, 1.0, part, 500, batch=16)
+        for part in (0.25, 0.025) for width in (10**4, 10**5)
+    ),
     "lazy-widths": tuple(
         replace(course, width=width)
         for course in HEADLINES for width in (10**4, 3 * 10**4, 10**5, 3 * 10**5, 10**6)
@@ -124,7 +144,7 @@ LONG = ("lazy-widths",)  # run only where they are asked for
 def small(course: Course) -> Course:
     """For a quick run."""
     return replace(course, samples=course.samples // 5, width=course.width // 20,
-                   steps=course.steps // 10)
+                   steps=course.steps // 10, batch=course.batch // 4)
 
 
 def set_words(settings: tuple[str, ...]) -> list[str]:
@@ -221,8 +241,8 @@ def rows_of(course: Course, engines: list[str], ranks: int, has_torch: bool) -> 
                      Row(engine, engine, TORCH, "PyTorch's best")]
         rows.append(Row(f"{engine}, before the first step", f"{engine}, start"))
     limits = step_limits(course.problem(), "double", ranks)
-    steady = [name for name in engines if name in STEADY]
-    rows += [Row(name, name, limits={"products": limits["products"]}) for name in steady]
+    products = {name: limit for name, limit in limits.items() if name == "products"}
+    rows += [Row(name, name, limits=products) for name in engines if name in STEADY]
     return rows + machine_rows(["double"], [ranks])
 
 
@@ -230,8 +250,8 @@ def course_case(bench: Bench, group: str, course: Course) -> Case:
     """Engines beside each other, and PyTorch on as many threads as they have ranks."""
     eigenvalue = largest_eigenvalue(bench.program("widthwise"), bench.folder / "gram.h5",
                                     course.data_settings())
-    rate, losses, sides = course.part / eigenvalue, Losses(), []
-    for engine in (*WHOLE, *STEADY):
+    rate, losses, sides = course.rate(eigenvalue), Losses(), []
+    for engine in (*WHOLE, *course.steady):
         settings = course.settings(engine, rate)
         chosen, needed = ask_plan(bench, settings)
         if fits(needed, engine, course):

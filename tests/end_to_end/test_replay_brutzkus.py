@@ -61,9 +61,9 @@ class BrutzkusTest(ProgramTest):
         result.check_weights()
         return result
 
-    def test_both_engines(self) -> None:
-        """One sample a step, by either engine; some steps change nothing."""
-        for engine in ("dense", "window"):
+    def test_every_engine(self) -> None:
+        """One sample a step, by each engine; some steps change nothing."""
+        for engine in ("dense", "window", "lazy"):
             result = self.replayed(separable(training=f", engine: {engine}"), ranks=3)
             trajectory, facts = result.member.trajectory, result.member.parameters
             self.assertTrue(0 < trajectory["updates"][-1] < 150)
@@ -75,7 +75,7 @@ class BrutzkusTest(ProgramTest):
 
     def test_batches_by_replacement(self) -> None:
         """Five samples a step, drawn from all."""
-        for engine in ("dense", "window"):
+        for engine in ("dense", "window", "lazy"):
             result = self.replayed(
                 separable(training=f", batch: 5, sampling: replacement, engine: {engine}")
             )
@@ -134,7 +134,7 @@ class BrutzkusTest(ProgramTest):
     def test_the_end_is_where_no_sample_changes_a_weight(self) -> None:
         """The run ends with its last update, whenever that was found out."""
         ends = []
-        for engine in ("dense", "window"):
+        for engine in ("dense", "window", "lazy"):
             for every in (9, 83, 100000):
                 result = self.replayed(
                     separable(

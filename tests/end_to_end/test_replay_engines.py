@@ -41,11 +41,13 @@ LEAKY = (
     *("--set", "network.activation.kind=leaky-relu"),
     *("--set", "network.activation.slope=0.1"),
 )
+BATCHES = ("--set", "training.method=sgd", "--set", "training.batch=6")
 UNIT_ROUNDOFF = 2.0**-24
 
 
 class LazyTest(ProgramTest):
-    """What `lazy` trains: full batches of the squared loss, one output."""
+    """What `lazy` trains: networks of one output whose output weights stay. The hinge loss is in
+    test_replay_brutzkus.py."""
 
     def test_squared_loss(self) -> None:
         """Pairs of units, leaky ones, many samples, on several numbers of ranks and windows."""
@@ -53,6 +55,8 @@ class LazyTest(ProgramTest):
             (", hidden: {pairs: antisymmetric, std: 1.0}", (), 2),
             ("", LEAKY, None),
             ("", ("--set", "data.train=700"), 3),
+            ("", BATCHES, 2),
+            ("", (*BATCHES, *LEAKY, "--set", "training.sampling=replacement"), 1),
         ):
             with self.subTest(network=network, more=more):
                 path = self.train(

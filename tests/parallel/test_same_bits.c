@@ -88,6 +88,14 @@ static void test_lazy(void **state)
                                  "training.rate=0.01",
                                  "measure.quantities=[loss, distance]"};
     compare_lazy(leaky, 6);
+    const char *const batches[] = {"training={engine: lazy, method: sgd, batch: 7, rate: 0.02}",
+                                   "model=arora", "network={width: 700, hidden: {std: 0.4}}",
+                                   "data.train=60", "measure.quantities=[loss, distance]"};
+    compare_of(2, batches, 5);
+    const char *const hinge[] = {"training={engine: lazy, method: gd, rate: 0.2}", "model=brutzkus",
+                                 "network.width=700", "data={source: mixture, train: 60}",
+                                 "measure.quantities=[loss, distance, updates]"};
+    compare_of(2, hinge, 5);
 }
 
 enum { ENGINES = 3 };

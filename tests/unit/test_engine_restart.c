@@ -222,6 +222,13 @@ static void test_restarts_of_lazy(void **state)
             restart_and_compare(relu, 6, 2, courses[i]);
             restart_and_compare(leaky, 7, 2, courses[i]);
         }
+    const char *const batches[] = {"training.engine=lazy", "model=arora",
+                                   "data.train=60",        "network.width=150",
+                                   "training.rate=0.05",   "training={method: sgd, batch: 7}"};
+    const char *const hinge[] = {"training.engine=lazy", HINGE, "network.width=150",
+                                 "training.rate=0.01"};
+    restart_and_compare(batches, 6, 2, &small_batches);
+    restart_and_compare(hinge, sizeof hinge / sizeof hinge[0], 2, &small_batches);
 }
 
 // ---- antisymmetric pairs ------------------------------------------------------------------------

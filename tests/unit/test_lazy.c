@@ -298,6 +298,7 @@ static void test_refusals(void **state)
     refuse("seed=1", 3, "which is for one output, but the data have 3");
     refuse("network.train_output=true", 2, "is not for network.train_output: true");
     refuse("precision=single", 2, "is not for precision: single");
+    refuse("network.output.kind=gaussian", 2, "is not for network.output.kind: gaussian");
 }
 
 int main(int argc, char **argv)
