@@ -86,6 +86,17 @@ ww_status ww_gather_rows(const ww_parallel *parallel, void *rows, size_t row_byt
 ww_status ww_scatter_sums(const ww_parallel *parallel, int64_t *words, const int *counts,
                           ww_error *error);
 
+/// Words that came from all ranks. Starts as zeroes; free `words`.
+typedef struct ww_incoming {
+    int64_t *words; ///< [count], one rank's after the other's
+    int64_t count, room;
+} ww_incoming;
+
+/// Sends counts[r] words ([size]) to rank r, one rank's after the other's in `words`, and takes in
+/// what all ranks have for this one. WW_FAILED: memory is short. Collective.
+ww_status ww_exchange_words(const ww_parallel *parallel, const int64_t *words, const int *counts,
+                            ww_incoming *incoming, ww_error *error);
+
 /// Sends `count` words to rank 0, and takes them there from rank `rank`: rank 0 takes them in that
 /// order.
 void ww_send_words(const ww_parallel *parallel, const int64_t *words, int64_t count, int tag);

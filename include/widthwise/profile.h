@@ -31,6 +31,7 @@ typedef enum ww_call {
     WW_CALL_BROADCAST,
     WW_CALL_ROWS,       ///< rows of an array from all to all
     WW_CALL_PARTED_SUM, ///< sums of words, of which each rank gets its part
+    WW_CALL_EXCHANGE,   ///< words from each rank to each
     WW_CALL_REAL_SUM,   ///< sums of doubles, to rank 0
     WW_CALL_SHARES,     ///< shares of time, to rank 0
     WW_CALL_MEMORY,     ///< what memory all have, and whether a node can share some

@@ -16,6 +16,7 @@ static const struct {
     [WW_CALL_BROADCAST] = {"Bcast", "from one to all"},
     [WW_CALL_ROWS] = {"Allgatherv", "rows from all to all"},
     [WW_CALL_PARTED_SUM] = {"Reduce_scatter", "sums in parts"},
+    [WW_CALL_EXCHANGE] = {"Alltoallv", "words from each to each"},
     [WW_CALL_REAL_SUM] = {"Reduce", "sums of doubles"},
     [WW_CALL_SHARES] = {"Gather", "shares of time"},
     [WW_CALL_MEMORY] = {"Allreduce", "memory"},

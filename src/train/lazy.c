@@ -18,16 +18,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ARRAYS = 16, PACKED = 48 };
+enum { ARRAYS = 16, PACKED = 48, WORD = 64 };
 
-// Words of a step: of products, of what changes do, where they are asked for of active units, and
-// these; or of outputs instead of the first two.
+// Words of a step: of moves, or of all outputs, and where they are asked for of active units.
 static int64_t most_words(const ww_problem *problem)
 {
     const int64_t n = problem->data->train.count;
     const int64_t outputs = (int64_t)ww_output_sum_words(problem, n);
-    const int64_t moves = (WW_LAZY_MOST_SLICES + 2) * n;
-    return (outputs > moves ? outputs : moves) + n + WW_LAZY_WORDS;
+    return (outputs > 2 * n ? outputs : 2 * n) + n + WW_LAZY_WORDS;
 }
 
 static int64_t packed_patterns(const ww_problem *problem)
@@ -46,6 +44,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
 {
     static const char what[] = "a step";
     const size_t n = (size_t)problem->data->train.count;
+    const size_t stride = (n + WORD - 1) / WORD * WORD;
     const size_t batch = (size_t)problem->batch;
     const size_t tile =
         (size_t)(ww_workers_of(problem->parallel) * problem->tiling.tile_units); // of each thread
@@ -53,9 +52,9 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     const size_t columns = (size_t)(kept > problem->dimension ? kept : problem->dimension);
     const ww_allocation arrays[] = {
         {offsetof(ww_lazy, outputs), n, sizeof(double), what},
-        {offsetof(ww_lazy, factors), n, sizeof(double), what},
+        {offsetof(ww_lazy, factors), stride, sizeof(double), what},
         {offsetof(ww_lazy, before), n, sizeof(double), what},
-        {offsetof(ww_lazy, moves), n, sizeof(double), what},
+        {offsetof(ww_lazy, moves), (size_t)ww_lazy_share_most_rows(problem), sizeof(double), what},
         {offsetof(ww_lazy, sums), (size_t)most_words(problem), sizeof(int64_t), what},
         {offsetof(ww_lazy, active), n, sizeof(int64_t), what},
         {offsetof(ww_lazy, columns), n, sizeof(int64_t), what},
@@ -163,11 +162,12 @@ static ww_status make(ww_lazy *self, ww_error *error)
     WW_TRY(ww_lazy_counts_create(&self->pairs, &self->counts, error));
     double scale = 0.0;
     ww_initial_output_weights(&problem->initial, 0, 1, &scale);
-    WW_TRY(ww_lazy_course_create(&self->pairs, fabs(scale), &self->course, error));
+    WW_TRY(ww_lazy_course_create(&self->pairs, &self->counts.share, fabs(scale), &self->course,
+                                 error));
     WW_TRY(ww_lazy_scan_create(&self->pairs, &self->course, &self->scan, error));
     WW_TRY(ww_lazy_full_create(&self->pairs, self->scan.memory, &self->full, error));
     find_sizes(self);
-    self->words = (self->counts.slices + 2 + (self->needs_active ? 1 : 0)) * n + WW_LAZY_WORDS;
+    self->words = (2 + (self->needs_active ? 1 : 0)) * n + WW_LAZY_WORDS;
     WW_TRY(ww_panel_inputs_create(false, WW_FOR_SUMS, n, problem->dimension, &self->inputs, error));
     ww_panel_inputs_set(&self->inputs, problem->data->train.inputs, n);
     return WW_OK;

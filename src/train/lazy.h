@@ -42,9 +42,9 @@ typedef struct ww_lazy {
     bool needs_active, has_active; ///< `active` is to be known, and is
     bool was_full;                 ///< steps were full ones in what has been put
     double *outputs;               ///< u [n]
-    double *factors;               ///< f [n], of the pending update
+    double *factors;               ///< f [stride], of the pending update
     double *before;                ///< R before it [n]
-    double *moves;                 ///< [n]
+    double *moves;                 ///< of the outputs whose rows of N this rank has
     int64_t *sums;                 ///< [words], or those of all outputs
     int64_t *active;               ///< units that are active on each sample, of all ranks [n]
     int64_t *columns;              ///< samples whose f is not 0 [column count]

@@ -7,32 +7,48 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    ARRAYS = 6,
-    WORD = 64,
-    MOST_BITS = 30,
-    DIGITS = 56,
-    ROWS = 16,
-    BYTES = 8,
-    MOST_OF_BYTE = 255
-};
+// Rows come by blocks of BLOCK; numbers of a row are looked at by LANES.
+enum { ARRAYS = 8, WORD = 64, BLOCK = 16, LANES = 8, BYTES = 8, MOST_OF_BYTE = 255 };
+
+static int64_t blocks_of(int64_t samples)
+{
+    return (samples + BLOCK - 1) / BLOCK;
+}
+
+// First row of a rank.
+static int64_t first_row(const ww_problem *problem, int rank)
+{
+    const int64_t samples = problem->data->train.count;
+    const int64_t row = blocks_of(samples) * rank / problem->parallel->size * BLOCK;
+    return row < samples ? row : samples;
+}
+
+int64_t ww_lazy_share_most_rows(const ww_problem *problem)
+{
+    int64_t most = 0;
+    for (int rank = 0; rank < problem->parallel->size; rank++) {
+        const int64_t rows = first_row(problem, rank + 1) - first_row(problem, rank);
+        most = rows > most ? rows : most;
+    }
+    return most;
+}
 
 static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
 {
+    static const char what[] = "the counts of active units";
     const size_t samples = (size_t)problem->data->train.count;
     const size_t stride = (samples + WORD - 1) / WORD * WORD;
+    const size_t ranks = (size_t)problem->parallel->size;
     const ww_allocation arrays[] = {
-        {offsetof(ww_lazy_counts, counts), samples * stride, sizeof(int32_t),
-         "the counts of active units"},
-        {offsetof(ww_lazy_counts, row), WW_LAZY_MOST_SLICES * stride, sizeof(int32_t),
-         "the words of a sample"},
-        {offsetof(ww_lazy_counts, both), ROWS * stride, sizeof(int32_t),
-         "the counts of some samples"},
-        {offsetof(ww_lazy_counts, weights), samples, sizeof(double), "the words of a sample"},
-        {offsetof(ww_lazy_counts, pending[0]), stride / BYTES, sizeof(uint64_t),
-         "the changes of a sample"},
-        {offsetof(ww_lazy_counts, pending[1]), stride / BYTES, sizeof(uint64_t),
-         "the changes of a sample"},
+        {offsetof(ww_lazy_counts, share.counts), ranks, sizeof(int), what},
+        {offsetof(ww_lazy_counts, share.places), ranks, sizeof(int), what},
+        {offsetof(ww_lazy_counts, counts), (size_t)ww_lazy_share_most_rows(problem) * stride,
+         sizeof(int32_t), what},
+        {offsetof(ww_lazy_counts, pending.active[0]), stride / BYTES, sizeof(uint64_t), what},
+        {offsetof(ww_lazy_counts, pending.active[1]), stride / BYTES, sizeof(uint64_t), what},
+        {offsetof(ww_lazy_counts, outgoing_counts), ranks, sizeof(int), what},
+        {offsetof(ww_lazy_counts, deltas), BLOCK * stride, sizeof(int32_t), what},
+        {offsetof(ww_lazy_counts, ends), samples + 1, sizeof(int64_t), what},
     };
     _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
@@ -45,42 +61,41 @@ int64_t ww_lazy_counts_bytes(const ww_problem *problem)
     return ww_allocation_bytes(list, ARRAYS);
 }
 
-static int bits_of(double number)
-{
-    int exponent = 0;
-    (void)frexp(number, &exponent);
-    return exponent;
-}
-
 ww_status ww_lazy_counts_create(const ww_lazy_pairs *pairs, ww_lazy_counts *counts, ww_error *error)
 {
     const ww_problem *problem = pairs->problem;
     *counts = (ww_lazy_counts){.pairs = pairs};
+    if (problem->tiling.width > INT32_MAX)
+        return ww_fail(error, WW_USAGE,
+                       "training.engine: lazy cannot count %lld units; take dense, or fewer than "
+                       "2^31",
+                       (long long)problem->tiling.width);
     ww_allocation list[ARRAYS];
     list_arrays(problem, list);
     WW_TRY(ww_allocate_all(counts, list, ARRAYS, error));
-    for (int64_t i = 0; i < pairs->samples * pairs->stride; i++)
-        counts->largest = fmax(counts->largest, fabs(pairs->products[i]));
-    // Sums of 2 n words, each times a count of up to 2 m.
-    const int terms = bits_of(4.0 * (double)problem->tiling.width * (double)pairs->samples);
-    counts->bits = 62 - terms < MOST_BITS ? 62 - terms : MOST_BITS;
-    counts->slices = (DIGITS + counts->bits - 1) / counts->bits;
-    if (counts->slices > WW_LAZY_MOST_SLICES)
-        return ww_fail(error, WW_USAGE,
-                       "training.engine: lazy cannot sum up %lld units on %lld samples exactly; "
-                       "take dense",
-                       (long long)problem->tiling.width, (long long)pairs->samples);
+    for (int rank = 0; rank < problem->parallel->size; rank++) {
+        counts->share.places[rank] = (int)first_row(problem, rank);
+        counts->share.counts[rank] = (int)(first_row(problem, rank + 1) - first_row(problem, rank));
+    }
+    counts->share.first = counts->share.places[problem->parallel->rank];
+    counts->share.rows = counts->share.counts[problem->parallel->rank];
     return WW_OK;
 }
 
 void ww_lazy_counts_free(ww_lazy_counts *counts)
 {
+    free(counts->share.counts);
+    free(counts->share.places);
     free(counts->counts);
-    free(counts->row);
-    free(counts->both);
-    free(counts->weights);
-    free(counts->pending[0]);
-    free(counts->pending[1]);
+    free(counts->pending.active[0]);
+    free(counts->pending.active[1]);
+    free(counts->deltas);
+    free(counts->changes);
+    free(counts->outgoing);
+    free(counts->outgoing_counts);
+    free(counts->incoming.words);
+    free(counts->seen);
+    free(counts->ends);
 }
 
 // Patterns by sample: bits of all units, [n, words].
@@ -105,25 +120,60 @@ common_bits(const uint64_t *a, const uint64_t *b, int64_t words)
     return count;
 }
 
-ww_status ww_lazy_counts_make(ww_lazy_counts *counts, ww_error *error)
+// Row i of the counts of this rank's units.
+static void count_row(const uint64_t *turned, int64_t words, int64_t samples, int64_t i,
+                      int64_t *row)
+{
+    for (int64_t j = 0; j < samples; j++)
+        row[j] = common_bits(turned + i * words, turned + j * words, words);
+}
+
+// Some rows of each rank at once, which then has those of all units.
+static ww_status make_rows(ww_lazy_counts *counts, const uint64_t *turned, int64_t words,
+                           int64_t *rows, int *sizes, ww_error *error)
 {
     const ww_lazy_pairs *pairs = counts->pairs;
-    const int64_t n = pairs->samples;
-    const int64_t words = (pairs->problem->tiling.local_units + WORD - 1) / WORD;
-    uint64_t *turned =
-        ww_allocate((size_t)(n * words), sizeof *turned, "the patterns by samples", error);
-    if (turned == NULL)
-        return WW_FAILED;
-    turn_patterns(pairs, turned, words);
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t j = 0; j <= i; j++) {
-            const int32_t both =
-                (int32_t)common_bits(turned + i * words, turned + j * words, words);
-            counts->counts[i * pairs->stride + j] = both;
-            counts->counts[j * pairs->stride + i] = both;
+    const ww_problem *problem = pairs->problem;
+    const int64_t n = pairs->samples, most = ww_lazy_share_most_rows(problem);
+    const int size = problem->parallel->size;
+    for (int64_t t = 0; t < most; t++) {
+        int64_t *row = rows;
+        memset(rows, 0, (size_t)(n * size) * sizeof *rows);
+        for (int rank = 0; rank < size; rank++) {
+            const bool has_row = t < counts->share.counts[rank];
+            sizes[rank] = has_row ? (int)n : 0;
+            if (!has_row)
+                continue;
+            count_row(turned, words, n, counts->share.places[rank] + t, row);
+            row += n;
         }
-    free(turned);
+        WW_TRY(ww_scatter_sums(problem->parallel, rows, sizes, error));
+        for (int64_t j = 0; t < counts->share.rows && j < n; j++)
+            counts->counts[t * pairs->stride + j] = (int32_t)rows[j];
+    }
     return WW_OK;
+}
+
+ww_status ww_lazy_counts_make(ww_lazy_counts *counts, ww_error *error)
+{
+    static const char what[] = "the patterns by samples";
+    const ww_lazy_pairs *pairs = counts->pairs;
+    const ww_problem *problem = pairs->problem;
+    const int64_t words = (problem->tiling.local_units + WORD - 1) / WORD;
+    const size_t n = (size_t)pairs->samples, size = (size_t)problem->parallel->size;
+    uint64_t *turned = ww_allocate(n * (size_t)words, sizeof *turned, what, error);
+    int64_t *rows = ww_allocate(n * size, sizeof *rows, what, error);
+    int *sizes = ww_allocate(size, sizeof *sizes, what, error);
+    const bool has_room = turned != NULL && rows != NULL && sizes != NULL;
+    ww_status status = ww_agree(problem->parallel, has_room ? WW_OK : WW_FAILED, error);
+    if (status == WW_OK) {
+        turn_patterns(pairs, turned, words);
+        status = make_rows(counts, turned, words, rows, sizes, error);
+    }
+    free(turned);
+    free(rows);
+    free(sizes);
+    return status;
 }
 
 // The bits of a byte as bytes of 0 or 1, the lowest first in memory.
@@ -153,57 +203,232 @@ static void add_bits(uint64_t *bytes, const uint64_t *patterns, int64_t words)
     }
 }
 
-// row += 2 (added - taken).
+// ---- changes ------------------------------------------------------------------------------------
+
+// Memory for so many words.
+static ww_status make_room(int64_t **words, int64_t *room, int64_t needed, ww_error *error)
+{
+    enum { FIRST = 1 << 12 };
+    if (needed <= *room)
+        return WW_OK;
+    const int64_t twice = 2 * *room > FIRST ? 2 * *room : FIRST;
+    const int64_t larger = needed > twice ? needed : twice;
+    int64_t *grown = realloc(*words, (size_t)larger * sizeof *grown);
+    if (grown == NULL)
+        return ww_fail(error, WW_FAILED, "out of memory for the changes of a step");
+    *words = grown;
+    *room = larger;
+    return WW_OK;
+}
+
+ww_status ww_lazy_counts_change(ww_lazy_counts *counts, int64_t unit, int64_t sample,
+                                ww_error *error)
+{
+    const ww_lazy_pairs *pairs = counts->pairs;
+    WW_TRY(make_room(&counts->changes, &counts->change_room,
+                     counts->change_count + 1 + pairs->words, error));
+    int64_t *words = counts->changes + counts->change_count;
+    words[0] = 2 * sample + (ww_lazy_is_active(pairs, unit, sample) ? 1 : 0);
+    memcpy(words + 1, ww_lazy_patterns(pairs, unit), (size_t)pairs->words * sizeof *words);
+    counts->change_count += 1 + pairs->words;
+    return WW_OK;
+}
+
+// Words of a pattern that are of rows `first` .. first + rows - 1.
+static int64_t first_word(int64_t first)
+{
+    return first / WORD;
+}
+
+static int64_t words_of(int64_t first, int64_t rows)
+{
+    return rows > 0 ? (first + rows - 1) / WORD - first_word(first) + 1 : 0;
+}
+
+static bool has_row(const ww_lazy_share *share, int rank, int64_t sample)
+{
+    return sample >= share->places[rank] && sample < share->places[rank] + share->counts[rank];
+}
+
+// Each change as it goes to a rank: whole, or what is of its rows.
+static ww_status send_changes(ww_lazy_counts *counts, ww_error *error)
+{
+    const ww_lazy_share *share = &counts->share;
+    const int64_t whole = 1 + counts->pairs->words;
+    const ww_parallel *parallel = counts->pairs->problem->parallel;
+    int64_t count = 0;
+    for (int rank = 0; rank < parallel->size; rank++)
+        count +=
+            counts->change_count / whole * (1 + words_of(share->places[rank], share->counts[rank]));
+    count += counts->change_count;
+    WW_TRY(ww_agree(parallel, make_room(&counts->outgoing, &counts->outgoing_room, count, error),
+                    error));
+    int64_t *words = counts->outgoing;
+    for (int rank = 0; rank < parallel->size; rank++) {
+        const int64_t first = first_word(share->places[rank]);
+        const int64_t part = words_of(share->places[rank], share->counts[rank]);
+        int64_t *begin = words;
+        for (int64_t i = 0; i < counts->change_count; i += whole) {
+            const int64_t *change = counts->changes + i;
+            const bool is_whole = has_row(share, rank, change[0] / 2);
+            const int64_t size = is_whole ? whole - 1 : part;
+            *words++ = change[0];
+            memcpy(words, change + 1 + (is_whole ? 0 : first), (size_t)size * sizeof *words);
+            words += size;
+        }
+        counts->outgoing_counts[rank] = (int)(words - begin);
+    }
+    return ww_exchange_words(parallel, counts->outgoing, counts->outgoing_counts, &counts->incoming,
+                             error);
+}
+
+// All changes of `words`, by sample: those of sample i end at ends[i].
+static ww_status sort_changes(ww_lazy_counts *counts, const int64_t *words, int64_t count,
+                              ww_error *error)
+{
+    const ww_lazy_share *share = &counts->share;
+    const int rank = counts->pairs->problem->parallel->rank;
+    const int64_t n = counts->pairs->samples, whole = counts->pairs->words;
+    const int64_t part = words_of(share->first, share->rows);
+    int64_t *ends = counts->ends, all = 0;
+    memset(ends, 0, (size_t)(n + 1) * sizeof *ends);
+    for (int64_t i = 0; i < count;
+         i += 1 + (has_row(share, rank, words[i] / 2) ? whole : part), all++)
+        ends[words[i] / 2 + 1]++;
+    if (all > counts->seen_room) {
+        free(counts->seen);
+        counts->seen_room = 2 * all;
+        counts->seen = ww_allocate((size_t)counts->seen_room, sizeof *counts->seen,
+                                   "the changes of a step", error);
+        if (counts->seen == NULL) {
+            counts->seen_room = 0;
+            return WW_FAILED;
+        }
+    }
+    for (int64_t i = 0; i < n; i++)
+        ends[i + 1] += ends[i];
+    for (int64_t i = 0; i < count;) {
+        const int64_t sample = words[i] / 2;
+        counts->seen[ends[sample]++] =
+            (ww_lazy_change_seen){.sample = sample,
+                                  .sign = (int)(words[i] % 2),
+                                  .patterns = (const uint64_t *)(words + i + 1)};
+        i += 1 + (has_row(share, rank, sample) ? whole : part);
+    }
+    return WW_OK;
+}
+
+// row += added - taken.
 __attribute__((target_clones("avx2", "default"))) static void
 add_bytes(int32_t *row, const uint8_t *added, const uint8_t *taken, int64_t count)
 {
     for (int64_t j = 0; j < count; j++)
-        row[j] += 2 * ((int32_t)added[j] - (int32_t)taken[j]);
+        row[j] += (int32_t)added[j] - (int32_t)taken[j];
 }
 
-void ww_lazy_counts_settle(ww_lazy_counts *counts)
+// What is pending comes to a row of deltas [count], a multiple of WORD.
+static void end_pending(ww_lazy_pending *pending, int32_t *deltas, int64_t count)
 {
-    const int64_t stride = counts->pairs->stride, sample = counts->pending_sample;
-    int32_t *row = counts->counts + sample * stride;
-    const int32_t own = row[sample] + counts->pending_count[1] - counts->pending_count[0];
-    if (counts->pending_count[0] == 0 && counts->pending_count[1] == 0)
-        return;
-    add_bytes(row, (const uint8_t *)counts->pending[1], (const uint8_t *)counts->pending[0],
-              stride);
-    row[sample] = own;
+    add_bytes(deltas, (const uint8_t *)pending->active[1], (const uint8_t *)pending->active[0],
+              count);
     for (int sign = 0; sign < 2; sign++) {
-        memset(counts->pending[sign], 0, (size_t)stride);
-        counts->pending_count[sign] = 0;
+        memset(pending->active[sign], 0, (size_t)count);
+        pending->count[sign] = 0;
     }
 }
 
-void ww_lazy_counts_change(ww_lazy_counts *counts, int64_t unit, int64_t sample)
+// Sums up the changes of a sample: what they add to the numbers of units active on it and on each
+// sample of `words` words, into deltas; how many more are active on it itself.
+static int64_t sum_changes(ww_lazy_counts *counts, const ww_lazy_change_seen *changes,
+                           int64_t count, int64_t words, int32_t *deltas)
 {
-    const ww_lazy_pairs *pairs = counts->pairs;
-    const int sign = ww_lazy_is_active(pairs, unit, sample) ? 1 : 0;
-    if (sample != counts->pending_sample || counts->pending_count[sign] == MOST_OF_BYTE)
-        ww_lazy_counts_settle(counts);
-    counts->pending_sample = sample;
-    counts->pending_count[sign]++;
-    add_bits(counts->pending[sign], ww_lazy_patterns(pairs, unit), pairs->words);
+    ww_lazy_pending *pending = &counts->pending;
+    int64_t more = 0;
+    memset(deltas, 0, (size_t)(words * WORD) * sizeof *deltas);
+    for (int64_t i = 0; i < count; i++) {
+        const int sign = changes[i].sign;
+        if (pending->count[sign] == MOST_OF_BYTE)
+            end_pending(pending, deltas, words * WORD);
+        pending->count[sign]++;
+        add_bits(pending->active[sign], changes[i].patterns, words);
+        more += sign != 0 ? 1 : -1;
+    }
+    end_pending(pending, deltas, words * WORD);
+    return more;
 }
 
-int64_t ww_lazy_active(const ww_lazy_counts *counts, int64_t sample)
+// Columns first .. first + BLOCK - 1 of all rows: deltas [BLOCK, stride], of which those of the
+// rows begin at place `skip`.
+static void add_columns_of(const ww_lazy_counts *counts, int64_t first, int64_t skip)
 {
-    return counts->counts[sample * counts->pairs->stride + sample];
+    const int64_t stride = counts->pairs->stride;
+    for (int64_t row = 0; row < counts->share.rows; row++) {
+        int32_t *entries = counts->counts + row * stride + first;
+        for (int64_t b = 0; b < BLOCK; b++)
+            entries[b] += counts->deltas[b * stride + skip + row];
+    }
+}
+
+// Changes of the samples of a block come to its columns, and to its rows if these are of this rank.
+static void take_block(ww_lazy_counts *counts, int64_t first)
+{
+    const ww_lazy_share *share = &counts->share;
+    const int64_t n = counts->pairs->samples, stride = counts->pairs->stride;
+    const int64_t end = first + BLOCK < n ? first + BLOCK : n;
+    const bool is_own = first >= share->first && first < share->first + share->rows;
+    const int64_t words = is_own ? counts->pairs->words : words_of(share->first, share->rows);
+    for (int64_t i = first; i < first + BLOCK; i++) {
+        const int64_t begin = i > 0 && i < end ? counts->ends[i - 1] : 0;
+        int32_t *deltas = counts->deltas + (i - first) * stride;
+        if (i >= end || begin == counts->ends[i]) {
+            memset(deltas, 0, (size_t)(words * WORD) * sizeof *deltas);
+            continue;
+        }
+        const int64_t more =
+            sum_changes(counts, counts->seen + begin, counts->ends[i] - begin, words, deltas);
+        if (!is_own)
+            continue;
+        int32_t *row = counts->counts + (i - share->first) * stride;
+        deltas[i] = 0; // its own pattern has turned, which is told once
+        row[i] += (int32_t)more;
+        for (int64_t j = 0; j < stride; j++)
+            row[j] += deltas[j];
+    }
+    add_columns_of(counts, first, is_own ? share->first : share->first % WORD);
+}
+
+ww_status ww_lazy_counts_settle(ww_lazy_counts *counts, ww_error *error)
+{
+    const ww_parallel *parallel = counts->pairs->problem->parallel;
+    const int64_t *words = counts->changes;
+    int64_t count = counts->change_count;
+    if (parallel->size > 1) {
+        WW_TRY(send_changes(counts, error));
+        words = counts->incoming.words;
+        count = counts->incoming.count;
+    }
+    WW_TRY(ww_agree(parallel, sort_changes(counts, words, count, error), error));
+    for (int64_t first = 0; first < counts->pairs->samples && counts->share.rows > 0;
+         first += BLOCK) {
+        const int64_t last =
+            first + BLOCK < counts->pairs->samples ? first + BLOCK : counts->pairs->samples;
+        if (counts->ends[last - 1] > (first > 0 ? counts->ends[first - 1] : 0))
+            take_block(counts, first);
+    }
+    counts->change_count = 0;
+    return WW_OK;
 }
 
 void ww_lazy_count_active(ww_lazy_counts *counts, int64_t *active)
 {
     const ww_lazy_pairs *pairs = counts->pairs;
     const int64_t units = pairs->problem->tiling.local_units;
-    uint64_t *sums = counts->pending[0];
+    uint64_t *sums = counts->pending.active[0];
     memset(active, 0, (size_t)pairs->samples * sizeof *active);
-    WW_ASSERT(counts->pending_count[0] == 0);
     for (int64_t first = 0; first < units; first += MOST_OF_BYTE) {
         const int64_t left = units - first;
-        for (int64_t unit = first; unit < first + (left < MOST_OF_BYTE ? left : MOST_OF_BYTE);
-             unit++)
+        const int64_t end = first + (left < MOST_OF_BYTE ? left : MOST_OF_BYTE);
+        for (int64_t unit = first; unit < end; unit++)
             add_bits(sums, ww_lazy_patterns(pairs, unit), pairs->words);
         for (int64_t j = 0; j < pairs->samples; j++)
             active[j] += ((const uint8_t *)sums)[j];
@@ -211,130 +436,58 @@ void ww_lazy_count_active(ww_lazy_counts *counts, int64_t *active)
     }
 }
 
-int64_t ww_lazy_both(const ww_lazy_counts *counts, int64_t i, int64_t j)
+// ---- a step -------------------------------------------------------------------------------------
+
+typedef double numbers __attribute__((vector_size(32)));
+typedef int32_t integers __attribute__((vector_size(16)));
+
+static double sum_lanes(const double sums[LANES])
 {
-    const int64_t stride = counts->pairs->stride;
-    return ((int64_t)counts->counts[i * stride + j] + counts->counts[j * stride + i]) / 2;
+    return ((sums[0] + sums[4]) + (sums[1] + sums[5])) +
+           ((sums[2] + sums[6]) + (sums[3] + sums[7]));
 }
 
-// Quantum of the first word: values are below 2^bits of it in magnitude.
-static double first_quantum(const ww_lazy_counts *counts, const double *factors)
+// sum_j K_j N_j f_j, in LANES sums by place.
+__attribute__((target_clones("avx2", "default"))) static double
+sum_row(const double *products, const int32_t *counts, const double *factors, int64_t count)
 {
-    double largest = 0.0;
-    for (int64_t j = 0; j < counts->pairs->samples; j++)
-        largest = fmax(largest, fabs(factors[j]));
-    const double limit = largest * counts->largest;
-    return limit > 0.0 && isfinite(limit) ? ldexp(1.0, bits_of(limit) - counts->bits) : 1.0;
-}
-
-// Words of values a_j b_j [slices, count].
-__attribute__((target_clones("avx2", "default"))) static void
-slice(const double *a, const double *b, int64_t count, double inverse_quantum, double radix,
-      int slices, int32_t *words)
-{
-    static const double ROUND = 6755399441055744.0; // 1.5 * 2^52
-    for (int64_t j = 0; j < count; j++) {
-        double rest = a[j] * b[j] * inverse_quantum;
-        const double whole = (rest + ROUND) - ROUND;
-        words[j] = (int32_t)whole;
-        rest = (rest - whole) * radix;
-        const double second = (rest + ROUND) - ROUND;
-        words[count + j] = (int32_t)second;
-        if (slices > 2)
-            words[2 * count + j] = (int32_t)(((rest - second) * radix + ROUND) - ROUND);
-    }
-}
-
-// sum_j both_j words_j.
-__attribute__((target_clones("avx2", "default"))) static int64_t
-sum_products(const int32_t *both, const int32_t *words, int64_t count)
-{
-    int64_t sum = 0;
-    for (int64_t j = 0; j < count; j++)
-        sum += (int64_t)both[j] * words[j];
-    return sum;
-}
-
-// Twice N of the rows first .. first + rows - 1, into both [rows, stride]: entries (i, j) and (j,
-// i).
-__attribute__((target_clones("avx2", "default"))) static void join(const int32_t *counts,
-                                                                   int64_t stride, int64_t samples,
-                                                                   int64_t first, int64_t rows,
-                                                                   int32_t *both)
-{
-    for (int64_t i = 0; i < rows; i++)
-        memcpy(both + i * stride, counts + (first + i) * stride, (size_t)stride * sizeof *both);
-    // Squares of ROWS x ROWS at a time, which stay in the nearest cache; the last has rows of 0, or
-    // of the padding, that are not looked at.
-    for (int64_t j = 0; j < stride; j += ROWS) {
-        int32_t square[ROWS][ROWS] = {{0}};
-        for (int64_t k = 0; k < ROWS && j + k < samples; k++)
-            memcpy(square[k], counts + (j + k) * stride + first, ROWS * sizeof **square);
-        for (int64_t i = 0; i < rows; i++)
-            for (int64_t k = 0; k < ROWS; k++)
-                both[i * stride + j + k] += square[k][i];
-    }
-}
-
-void ww_lazy_counts_product(ww_lazy_counts *counts, const double *factors, int64_t *words)
-{
-    const ww_lazy_pairs *pairs = counts->pairs;
-    const int64_t n = pairs->samples, stride = pairs->stride;
-    const double inverse = 1.0 / first_quantum(counts, factors);
-    const double radix = ldexp(1.0, counts->bits);
-    for (int64_t first = 0; first < n; first += ROWS) {
-        const int64_t rows = n - first < ROWS ? n - first : ROWS;
-        join(counts->counts, stride, n, first, rows, counts->both);
-        for (int64_t i = 0; i < rows; i++) {
-            slice(pairs->products + (first + i) * stride, factors, n, inverse, radix,
-                  counts->slices, counts->row);
-            for (int s = 0; s < counts->slices; s++)
-                words[s * n + first + i] +=
-                    sum_products(counts->both + i * stride, counts->row + s * n, n);
+    numbers sums[2] = {{0.0}};
+    for (int64_t j = 0; j < count; j += LANES)
+        for (int64_t h = 0; h < 2; h++) {
+            const int64_t place = j + h * LANES / 2;
+            numbers product, factor;
+            integers both;
+            memcpy(&product, products + place, sizeof product);
+            memcpy(&factor, factors + place, sizeof factor);
+            memcpy(&both, counts + place, sizeof both);
+            sums[h] += product * __builtin_convertvector(both, numbers) * factor;
         }
+    double all[LANES];
+    memcpy(all, sums, sizeof all);
+    return sum_lanes(all);
+}
+
+// The same, of an f that is mostly 0.
+static double sum_columns(const double *products, const int32_t *counts, const ww_lazy_step *step)
+{
+    double sums[LANES] = {0.0};
+    for (int64_t c = 0; c < step->column_count; c++) {
+        const int64_t j = step->columns[c];
+        sums[j % LANES] += products[j] * (double)counts[j] * step->factors[j];
     }
+    return sum_lanes(sums);
 }
 
-// words += both times the words of a column.
-__attribute__((target_clones("avx2", "default"))) static void
-add_products(const int32_t *both, const int32_t *words, int64_t count, int64_t *sums)
+void ww_lazy_counts_product(const ww_lazy_counts *counts, const ww_lazy_step *step, double *values)
 {
-    for (int64_t i = 0; i < count; i++)
-        sums[i] += (int64_t)both[i] * words[i];
-}
-
-void ww_lazy_counts_product_of(ww_lazy_counts *counts, const double *factors,
-                               const int64_t *columns, int64_t count, int64_t *words)
-{
+    enum { FEW = 8 };
     const ww_lazy_pairs *pairs = counts->pairs;
-    const int64_t n = pairs->samples, stride = pairs->stride;
-    const double inverse = 1.0 / first_quantum(counts, factors);
-    const double radix = ldexp(1.0, counts->bits);
-    for (int64_t c = 0; c < count; c++) {
-        const int64_t j = columns[c];
-        const int32_t *row = counts->counts + j * stride;
-        for (int64_t i = 0; i < n; i++) {
-            counts->both[i] = row[i] + counts->counts[i * stride + j];
-            counts->weights[i] = factors[j];
-        }
-        // A row of K is a column of it too.
-        slice(pairs->products + j * stride, counts->weights, n, inverse, radix, counts->slices,
-              counts->row);
-        for (int s = 0; s < counts->slices; s++)
-            add_products(counts->both, counts->row + s * n, n, words + s * n);
-    }
-}
-
-void ww_lazy_counts_values(const ww_lazy_counts *counts, const double *factors,
-                           const int64_t *words, double *values)
-{
-    const int64_t n = counts->pairs->samples;
-    const double radix = ldexp(1.0, -counts->bits);
-    const double first = 0.5 * first_quantum(counts, factors);
-    for (int64_t i = 0; i < n; i++) {
-        double value = 0.0;
-        for (int s = counts->slices; s-- > 0;)
-            value = radix * value + (double)words[s * n + i];
-        values[i] = first * value;
+    const int64_t stride = pairs->stride;
+    const bool are_few = FEW * step->column_count < pairs->samples;
+    for (int64_t row = 0; row < counts->share.rows; row++) {
+        const double *products = pairs->products + (counts->share.first + row) * stride;
+        const int32_t *entries = counts->counts + row * stride;
+        values[row] = step->scale * (are_few ? sum_columns(products, entries, step)
+                                             : sum_row(products, entries, step->factors, stride));
     }
 }

@@ -1,62 +1,86 @@
-/// How many of this rank's units are active on two samples at once, and what a step does to the
-/// outputs by it. N = S^T S as integers, and products by it that are summed as integers too: the
-/// same bits however units are divided.
+/// How many units are active on two samples at once, and what a step does to the outputs by it.
+///
+/// N = S^T S is of all units of all ranks. Rows of it are divided over the ranks by samples, and a
+/// change of a pattern goes to all of them: whole to the rank that has the row of its sample, and
+/// as far as it is of their rows, which have a number in that column, to the others. A sum over a
+/// row is made by one rank, in an order of its own: the same bits however samples are divided.
 #ifndef WIDTHWISE_TRAIN_LAZY_COUNTS_H
 #define WIDTHWISE_TRAIN_LAZY_COUNTS_H
 
 #include "train/lazy_pairs.h"
 
-/// Words of a value in a product.
-enum { WW_LAZY_MOST_SLICES = 3 };
+/// Rows of n x n arrays that this rank has, and all ranks.
+typedef struct ww_lazy_share {
+    int64_t first, rows;
+    int *counts, *places; ///< [ranks]
+} ww_lazy_share;
+
+/// Changes of one sample, by their sign: units active on each sample [words of 8 bytes], a byte a
+/// sample; and how many changes.
+typedef struct ww_lazy_pending {
+    uint64_t *active[2];
+    int32_t count[2];
+} ww_lazy_pending;
+
+/// A change of a pattern, as it goes over ranks.
+typedef struct ww_lazy_change_seen {
+    int64_t sample;
+    int sign;                 ///< 1: it has become active
+    const uint64_t *patterns; ///< of its unit then, from word `first_word` of the rows' on or whole
+} ww_lazy_change_seen;
 
 typedef struct ww_lazy_counts {
     const ww_lazy_pairs *pairs;
-    /// [n, stride]. A change of a pair writes to the row of its sample alone: N_ij is half of the
-    /// sum of entries (i, j) and (j, i), which are even elsewhere than at i = j.
-    int32_t *counts;
-    int slices, bits; ///< of a value: whole words of so many bits
-    double largest;   ///< |K_ij|
-    int32_t *row;     ///< [slices, stride], words of a sample
-    int32_t *both;    ///< twice N of some samples
-    double *weights;  ///< f_j of a column [n]
-    /// Of the changes at hand, by their sign: units active on each sample [signs, words of 8
-    /// bytes], a byte a sample; how many changes [signs]; and their sample.
-    uint64_t *pending[2];
-    int32_t pending_count[2];
-    int64_t pending_sample;
+    ww_lazy_share share;
+    int32_t *counts; ///< N [rows, stride]
+    ww_lazy_pending pending;
+    int32_t *deltas;      ///< of a block of samples [block, stride]
+    int64_t *changes;     ///< those of this rank in this step: 2 i + sign, and the unit's pattern
+    int64_t change_count; ///< words of these
+    int64_t change_room;
+    int64_t *outgoing; ///< the same as they go to each rank [outgoing room]
+    int64_t outgoing_room;
+    int *outgoing_counts; ///< words for each rank [ranks]
+    ww_incoming incoming;
+    ww_lazy_change_seen *seen; ///< all changes of a step, by sample [seen room]
+    int64_t seen_room;
+    int64_t *ends; ///< [n + 1]
 } ww_lazy_counts;
+
+/// f of a step.
+typedef struct ww_lazy_step {
+    const double *factors;  ///< [stride], 0 beyond n
+    const int64_t *columns; ///< samples whose f is not 0 [column count], rising
+    int64_t column_count;
+    double scale; ///< of the product
+} ww_lazy_step;
+
+/// Pure.
+int64_t ww_lazy_share_most_rows(const ww_problem *problem);
 
 /// Not collective. Free with ww_lazy_counts_free, also after a failure.
 ww_status ww_lazy_counts_create(const ww_lazy_pairs *pairs, ww_lazy_counts *counts,
                                 ww_error *error);
 void ww_lazy_counts_free(ww_lazy_counts *counts);
-/// Bytes that it takes. Pure.
+/// Bytes that it takes but for messages. Pure.
 int64_t ww_lazy_counts_bytes(const ww_problem *problem);
 
-/// Counts anew from the patterns as they are. WW_FAILED: memory is short.
+/// Counts anew from the patterns as they are. WW_FAILED: memory is short. Collective.
 ww_status ww_lazy_counts_make(ww_lazy_counts *counts, ww_error *error);
 
-/// The pattern of this pair has changed. Cheap where changes of a sample follow each other; after
-/// the last one they are brought to an end.
-void ww_lazy_counts_change(ww_lazy_counts *counts, int64_t unit, int64_t sample);
-void ww_lazy_counts_settle(ww_lazy_counts *counts);
+/// The pattern of this pair has changed; changes of a step come by rising sample. WW_FAILED: memory
+/// is short. Not collective.
+ww_status ww_lazy_counts_change(ww_lazy_counts *counts, int64_t unit, int64_t sample,
+                                ww_error *error);
+/// After all changes of a step, if there are any on any rank: brings them to where they belong.
+/// Collective.
+ww_status ww_lazy_counts_settle(ww_lazy_counts *counts, ww_error *error);
 
-/// Units of this rank that are active on a sample; and on all of them [n], by the patterns
-/// themselves.
-int64_t ww_lazy_active(const ww_lazy_counts *counts, int64_t sample);
+/// Units of this rank that are active on each sample [n].
 void ww_lazy_count_active(ww_lazy_counts *counts, int64_t *active);
-/// N_ij.
-int64_t ww_lazy_both(const ww_lazy_counts *counts, int64_t i, int64_t j);
 
-/// Adds twice the words of the values sum_j K_ij N_ij f_j to words [slices, n]; f [n] is the same
-/// on all ranks. The sums of all ranks are words too, and so is what they make.
-void ww_lazy_counts_product(ww_lazy_counts *counts, const double *factors, int64_t *words);
-/// The same for an f that is 0 but for samples columns [count], which are different ones: the same
-/// words.
-void ww_lazy_counts_product_of(ww_lazy_counts *counts, const double *factors,
-                               const int64_t *columns, int64_t count, int64_t *words);
-/// The values [n] of summed words.
-void ww_lazy_counts_values(const ww_lazy_counts *counts, const double *factors,
-                           const int64_t *words, double *values);
+/// scale * sum_j K_ij N_ij f_j of this rank's rows, into values [rows], each below scale m ||K_i||
+/// ||f||.
+void ww_lazy_counts_product(const ww_lazy_counts *counts, const ww_lazy_step *step, double *values);
 
 #endif

@@ -1,20 +1,14 @@
-#include "train/lazy_course.h"
+#include "train/lazy_bounds.h"
 
 #include "widthwise/memory.h"
 
-#include <cblas.h>
-#include <float.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 // Floats of a row are looked at by so many.
-enum { GROUP = 8, WORD = 64, ARRAYS = 20 };
-
-// What is bounded is allowed this much more, for the rounding of bounds in single precision: sums
-// of n terms of one sign, whose error is below n 2^-24 of them.
-static const double UNIT = 5.9604644775390625e-8; // 2^-24
+enum { GROUP = 8, WORD = 64, ARRAYS = 21 };
 
 static int64_t path_stride(const ww_problem *problem)
 {
@@ -27,13 +21,15 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     const size_t n = (size_t)problem->data->train.count;
     const size_t stride = (n + WORD - 1) / WORD * WORD;
     const size_t steps = (size_t)ww_lazy_forecast_most(problem) + 1;
+    const size_t rows = (size_t)ww_lazy_share_most_rows(problem);
     const bool has_paths = problem->config->training.method == WW_METHOD_GD;
     const size_t paths = has_paths ? n * (size_t)path_stride(problem) : 0;
     const ww_allocation arrays[] = {
         {offsetof(ww_lazy_course, norms), n, sizeof(double), what},
         {offsetof(ww_lazy_course, others), n, sizeof(double), what},
-        {offsetof(ww_lazy_course, products), n * stride, sizeof(float), what},
-        {offsetof(ww_lazy_course, magnitudes), n * stride, sizeof(float), what},
+        {offsetof(ww_lazy_course, products), rows * stride, sizeof(float), what},
+        {offsetof(ww_lazy_course, magnitudes), rows * stride, sizeof(float), what},
+        {offsetof(ww_lazy_course, limit_rows), n * WW_LAZY_LIMITS, sizeof(float), what},
         {offsetof(ww_lazy_course, base), stride, sizeof(double), what},
         {offsetof(ww_lazy_course, chord), stride, sizeof(double), what},
         {offsetof(ww_lazy_course, rest), steps * stride, sizeof(double), what},
@@ -62,12 +58,13 @@ int64_t ww_lazy_course_bytes(const ww_problem *problem)
     return ww_allocation_bytes(list, ARRAYS) + ww_lazy_forecast_bytes(problem);
 }
 
-ww_status ww_lazy_course_create(const ww_lazy_pairs *pairs, double scale, ww_lazy_course *course,
-                                ww_error *error)
+ww_status ww_lazy_course_create(const ww_lazy_pairs *pairs, const ww_lazy_share *share,
+                                double scale, ww_lazy_course *course, ww_error *error)
 {
     const int64_t n = pairs->samples, stride = pairs->stride;
     *course =
         (ww_lazy_course){.pairs = pairs,
+                         .share = share,
                          .scale = scale,
                          .is_full_batch = pairs->problem->config->training.method == WW_METHOD_GD,
                          .path_stride = path_stride(pairs->problem),
@@ -76,19 +73,22 @@ ww_status ww_lazy_course_create(const ww_lazy_pairs *pairs, double scale, ww_laz
     ww_allocation list[ARRAYS];
     list_arrays(pairs->problem, list);
     WW_TRY(ww_allocate_all(course, list, ARRAYS, error));
-    WW_TRY(ww_lazy_forecast_create(pairs, scale, &course->forecast, error));
+    WW_TRY(ww_lazy_forecast_create(pairs, share, scale, &course->forecast, error));
     for (int64_t i = 0; i < n; i++) {
         double square = 0.0;
         for (int64_t j = 0; j < n; j++) {
             const double product = pairs->products[i * stride + j];
             square += product * product;
-            course->products[i * stride + j] = (float)product;
-            course->magnitudes[i * stride + j] = nextafterf((float)fabs(product), INFINITY);
             if (j != i)
                 course->others[i] = fmax(course->others[i], fabs(product));
         }
         course->norms[i] = sqrt(square) * (1.0 + 1e-12);
         course->largest_other = fmax(course->largest_other, course->others[i]);
+    }
+    for (int64_t i = 0; i < share->rows * stride; i++) {
+        const double product = pairs->products[share->first * stride + i];
+        course->products[i] = (float)product;
+        course->magnitudes[i] = nextafterf((float)fabs(product), INFINITY);
     }
     return WW_OK;
 }
@@ -100,6 +100,7 @@ void ww_lazy_course_free(ww_lazy_course *course)
     free(course->others);
     free(course->products);
     free(course->magnitudes);
+    free(course->limit_rows);
     free(course->base);
     free(course->chord);
     free(course->rest);
@@ -116,14 +117,6 @@ void ww_lazy_course_free(ww_lazy_course *course)
     free(course->shares);
     free(course->room);
     free(course->increments);
-}
-
-static double norm_of(const double *values, int64_t count)
-{
-    double square = 0.0;
-    for (int64_t j = 0; j < count; j++)
-        square += values[j] * values[j];
-    return sqrt(square);
 }
 
 bool ww_lazy_course_holds(ww_lazy_course *course, const double *totals, const double *factors)
@@ -226,175 +219,31 @@ static void find_chord(ww_lazy_course *course, int64_t length)
     }
 }
 
-// Nanoseconds: to begin a window (for a pair and a sample, and a pair), to look at a pair, to bring
-// rows up to a pattern.
+// Nanoseconds: to begin a window, for a pair and a sample, and for a pair.
 static const double BUILDING = 0.012, SCANNING = 1.0;
 
-static double looking(int64_t samples)
-{
-    return 100.0 + 0.35 * (double)samples;
-}
-
-static double folding(int64_t samples)
-{
-    return 600.0 + 1.2 * (double)samples;
-}
-
-// Norms of f~, and what a pattern that changes may do to other pairs of its unit.
-static void find_shares(ww_lazy_course *course, int64_t length)
-{
-    const int64_t n = course->pairs->samples, stride = course->pairs->stride;
-    const double jump = 1.0 - course->pairs->problem->negative_slope;
-    double sum = 0.0;
-    course->spent[0] = 0.0;
-    for (int64_t j = 0; j < n; j++)
-        course->shares[j] = 0.0F, course->travelled[j] = 0.0;
-    for (int64_t l = 0; l < length; l++) {
-        const double *factors = course->forecast.factors + l * stride;
-        const double norm = norm_of(factors, n);
-        course->spent[l + 1] = course->spent[l] + norm;
-        // Of a full batch the largest share of any step, and so that of all steps between two; of
-        // others, each of whose samples has a step now and then, the share of the whole window.
-        for (int64_t j = 0; norm > 0.0 && j < n; j++) {
-            course->shares[j] = fmaxf(course->shares[j], (float)(fabs(factors[j]) / norm));
-            course->travelled[j] += fabs(factors[j]);
-        }
-    }
-    for (int64_t j = 0; j < n && !course->is_full_batch && course->spent[length] > 0.0; j++)
-        course->shares[j] = (float)(course->travelled[j] / course->spent[length]);
-    for (int64_t j = 0; j < n; j++) {
-        course->shares[j] = (float)(jump * 1.0001 *
-                                    (course->others[j] * (double)course->shares[j] +
-                                     course->largest_other * course->deviation));
-        sum += (double)course->shares[j];
-    }
-    // As many patterns as may change before rows are brought up to date: few where units seldom do.
-    const double looks = 6.0 * (double)course->pairs->problem->tiling.width * course->past.density *
-                         sum * course->scale * course->spent[length] * looking(n);
-    const double folds = course->past.folds * (double)length * folding(n);
-    course->patterns = folds > 0.0 && looks > 0.0 ? sqrt(folds / looks) - 0.5 : 2.5;
-    course->patterns = fmin(fmax(course->patterns, 0.5), 12.0);
-    if (!course->is_full_batch) // few change in a step, and many pairs would have to allow for it
-        course->patterns = 0.0;
-    course->loose = course->patterns * sum / (double)n;
-}
-
-// How far pairs may be off the chord: by samples, from one side and the other; and their sum.
-static double find_limits(ww_lazy_course *course, int64_t length)
-{
-    const int64_t n = course->pairs->samples, stride = course->pairs->stride;
-    const double spent = course->spent[length];
-    double sum = 0.0;
-    float *low = course->increments, *high = course->increments + stride;
-    for (int64_t j = 0; j < stride; j++)
-        low[j] = high[j] = 0.0F;
-    for (int64_t k = 1; k <= length; k++)
-        for (int64_t j = 0; j < n; j++) {
-            low[j] = fminf(low[j], (float)course->rest[k * stride + j]);
-            high[j] = fmaxf(high[j], (float)course->rest[k * stride + j]);
-        }
-    const double terms = (double)n + 16.0;
-    for (int64_t i = 0; i < n; i++) {
-        const float *products = course->products + i * stride;
-        const float *magnitudes = course->magnitudes + i * stride;
-        double rises = 0.0;
-        double falls = 0.0;
-        double whole = 0.0;
-        double travelled = 0.0;
-        for (int64_t j = 0; j < n; j++) {
-            const double a = (double)products[j] * (double)low[j];
-            const double b = (double)products[j] * (double)high[j];
-            rises += fmax(a, b); // high is not below 0, and low not above
-            falls -= fmin(a, b);
-            whole += (double)magnitudes[j] * fabs(course->chord[j]);
-            travelled += (double)magnitudes[j] * course->travelled[j];
-        }
-        const double steepest = course->scale * (course->norms[i] * course->amplitude) * spent +
-                                course->scale * course->loose * spent;
-        const double rounding = 2.0 * course->scale * terms * UNIT * whole +
-                                2.0 * UNIT * course->largest + course->rounding[i];
-        const double limits[] = {
-            [WW_LAZY_FALLS] = course->scale * falls * 1.0005 + steepest + rounding,
-            [WW_LAZY_RISES] = course->scale * rises * 1.0005 + steepest + rounding};
-        // How far two steps of the window are apart at most. Of full batches that is told step by
-        // step as well (find_paths); of others x goes to and fro, but is known (lazy_forecast.h).
-        const double apart = course->scale * (falls + rises) * 1.0005;
-        const double astray =
-            course->scale * (2.0 * course->norms[i] * course->amplitude + course->loose) * spent;
-        const double off =
-            course->is_full_batch ? 0.0 : course->forecast.rounding * course->scale * travelled;
-        course->slacks[i] = (float)((rounding + off) * 1.0001);
-        course->boxes[i] = (float)(((course->is_full_batch ? apart : 0.0) + astray) * 1.0001);
-        for (int way = 0; way < WW_LAZY_WAYS; way++) {
-            course->limits[way][i] = (float)(limits[way] * 1.000001);
-            sum += limits[way];
-        }
-    }
-    return sum;
-}
-
-// How far pairs may be led away from step to step, added up.
-static void find_paths(ww_lazy_course *course)
-{
-    const int64_t n = course->pairs->samples, stride = course->pairs->stride;
-    const int64_t steps = course->length, paths = course->path_stride;
-    float *sums = course->room, *sizes = course->room + n * paths;
-    for (int64_t l = 0; l < steps; l++)
-        for (int64_t j = 0; j < stride; j++)
-            course->increments[l * stride + j] =
-                j < n ? (float)(course->rest[(l + 1) * stride + j] - course->rest[l * stride + j])
-                      : 0.0F;
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)steps, (int)n,
-                (float)(0.5 * course->scale), course->products, (int)stride, course->increments,
-                (int)stride, 0.0F, sums, (int)paths);
-    for (int64_t i = 0; i < steps * stride; i++)
-        course->increments[i] = fabsf(course->increments[i]);
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)n, (int)steps, (int)n,
-                (float)(0.5 * course->scale * (1.0 + 4.0 * ((double)n + 16.0) * UNIT)),
-                course->magnitudes, (int)stride, course->increments, (int)stride, 0.0F, sizes,
-                (int)paths);
-    for (int64_t i = 0; i < n; i++) {
-        double falls = 0.0;
-        double rises = 0.0;
-        const double steep = course->scale * (course->norms[i] * course->deviation + course->loose);
-        float *fall = course->paths[WW_LAZY_FALLS] + i * paths;
-        float *rise = course->paths[WW_LAZY_RISES] + i * paths;
-        fall[0] = rise[0] = 0.0F;
-        for (int64_t l = 0; l < steps; l++) {
-            const double size = (double)sizes[i * paths + l], sum = (double)sums[i * paths + l];
-            const double astray = steep * (course->spent[l + 1] - course->spent[l]);
-            falls += fmax(size - sum, 0.0) + astray;
-            rises += fmax(size + sum, 0.0) + astray;
-            fall[l + 1] = (float)falls;
-            rise[l + 1] = (float)rises;
-        }
-        for (int64_t l = steps + 1; l < paths; l++) {
-            fall[l] = fall[steps];
-            rise[l] = rise[steps];
-        }
-    }
-}
-
 // The time that a step takes in a window of that length.
-static double cost_of(ww_lazy_course *course, int64_t length)
+static ww_status find_cost(ww_lazy_course *course, int64_t length, double *cost, ww_error *error)
 {
     const ww_problem *problem = course->pairs->problem;
     const double n = (double)course->pairs->samples;
     const double m = (double)problem->tiling.width;
     find_chord(course, length);
-    find_shares(course, length);
-    const double limits = find_limits(course, length);
+    double limits = 0.0;
+    ww_lazy_find_shares(course, length);
+    WW_TRY(ww_lazy_find_limits(course, length, &limits, error));
     const double building = m * n * (BUILDING * n + SCANNING);
     const double looks = course->past.looks > 0.0 ? course->past.looks : 1.0;
-    const double folds = course->past.folds * folding(course->pairs->samples);
-    return building / (double)length + folds / (course->patterns + 0.5) +
-           looks * m * course->past.density * limits * looking(course->pairs->samples);
+    const double folds = course->past.folds * ww_lazy_folding(course->pairs->samples);
+    *cost = building / (double)length + folds / (course->patterns + 0.5) +
+            looks * m * course->past.density * limits * ww_lazy_looking(course->pairs->samples);
+    return WW_OK;
 }
 
-static int64_t choose_length(ww_lazy_course *course, int64_t most)
+static ww_status choose_length(ww_lazy_course *course, int64_t most, int64_t *best, ww_error *error)
 {
     static const double factors[] = {0.35, 0.5, 0.71, 1.0, 1.41, 2.0};
-    int64_t best = most;
+    *best = most;
     double least = INFINITY;
     int64_t before = 0;
     for (size_t i = 0; i < sizeof factors / sizeof factors[0]; i++) {
@@ -403,29 +252,14 @@ static int64_t choose_length(ww_lazy_course *course, int64_t most)
         if (length == before)
             continue;
         before = length;
-        const double cost = cost_of(course, length);
+        double cost = 0.0;
+        WW_TRY(find_cost(course, length, &cost, error));
         if (cost < least) {
             least = cost;
-            best = length;
+            *best = length;
         }
     }
-    return best;
-}
-
-// P will have moved along the chord once more: it may be as much larger, and is rounded again.
-static void wear(ww_lazy_course *course)
-{
-    const int64_t n = course->pairs->samples, stride = course->pairs->stride;
-    double furthest = 0.0;
-    for (int64_t i = 0; i < n; i++) {
-        double whole = 0.0;
-        for (int64_t j = 0; j < n; j++)
-            whole += (double)course->magnitudes[i * stride + j] * fabs(course->chord[j]);
-        furthest = fmax(furthest, course->scale * whole);
-        course->rounding[i] += course->scale * ((double)n + 16.0) * UNIT * whole +
-                               2.0 * UNIT * (course->largest + course->scale * whole);
-    }
-    course->largest += furthest;
+    return WW_OK;
 }
 
 // Steps of the forecast: none is made for nothing.
@@ -455,13 +289,13 @@ ww_status ww_lazy_course_begin(ww_lazy_course *course, const ww_lazy_counts *cou
         course->past.length = first_length(course->pairs->problem);
     const int64_t steps = steps_ahead(course, is_first, most);
     WW_TRY(ww_lazy_forecast_make(&course->forecast, counts, now, steps, error));
-    course->length = choose_length(course, steps);
+    WW_TRY(choose_length(course, steps, &course->length, error));
     find_chord(course, course->length);
-    find_shares(course, course->length);
-    course->past.limits = find_limits(course, course->length);
+    ww_lazy_find_shares(course, course->length);
+    WW_TRY(ww_lazy_find_limits(course, course->length, &course->past.limits, error));
     if (course->is_full_batch)
-        find_paths(course);
-    wear(course);
+        WW_TRY(ww_lazy_find_paths(course, error));
+    WW_TRY(ww_lazy_wear(course, error));
     course->at = 0;
     course->ended_early = false;
     course->worst_deviation = course->worst_amplitude = 0.0;

@@ -28,6 +28,9 @@
 /// Which way is dangerous: that in which K s' x falls, or rises.
 enum { WW_LAZY_FALLS, WW_LAZY_RISES, WW_LAZY_WAYS };
 
+/// And what else a row of limits has: rounding, and the most that a path grows.
+enum { WW_LAZY_SLACK = WW_LAZY_WAYS, WW_LAZY_BOX, WW_LAZY_LIMITS };
+
 /// What windows of the past tell of those to come: counts of all ranks.
 typedef struct ww_lazy_past {
     int64_t length; ///< steps of the last window
@@ -45,8 +48,10 @@ typedef struct ww_lazy_course {
     double *norms;  ///< [n], ||K_i||_2
     double *others; ///< [n], largest |K_ij| with j != i
     double largest_other;
-    float *products;               ///< K [n, stride]
-    float *magnitudes;             ///< |K| [n, stride], rounded up
+    const ww_lazy_share *share;
+    float *products;               ///< K, rows of this rank [rows, stride]
+    float *magnitudes;             ///< |K| [rows, stride], rounded up
+    float *limit_rows;             ///< [n, WW_LAZY_LIMITS], as they go over ranks
     double *base;                  ///< B [stride]
     double *chord;                 ///< b [stride]
     double *rest;                  ///< x [most + 1, stride]
@@ -75,8 +80,8 @@ typedef struct ww_lazy_course {
 } ww_lazy_course;
 
 /// `scale`: |a|. Not collective. Free with ww_lazy_course_free, also after a failure.
-ww_status ww_lazy_course_create(const ww_lazy_pairs *pairs, double scale, ww_lazy_course *course,
-                                ww_error *error);
+ww_status ww_lazy_course_create(const ww_lazy_pairs *pairs, const ww_lazy_share *share,
+                                double scale, ww_lazy_course *course, ww_error *error);
 void ww_lazy_course_free(ww_lazy_course *course);
 /// Bytes that it takes. Pure.
 int64_t ww_lazy_course_bytes(const ww_problem *problem);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ARRAYS = 15, WORD = 64, LANES = 4 };
+enum { ARRAYS = 14, WORD = 64, LANES = 4 };
 
 static const double UNIT = 5.9604644775390625e-8; // 2^-24
 
@@ -38,10 +38,10 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     const size_t stride = (n + WORD - 1) / WORD * WORD;
     const size_t steps = (size_t)ww_lazy_forecast_most(problem) + 1;
     const size_t batch = (size_t)problem->batch;
+    const size_t rows = (size_t)ww_lazy_share_most_rows(problem);
     const size_t members = steps * (size_t)places_of(problem);
     const ww_allocation arrays[] = {
-        {offsetof(ww_lazy_forecast, kernel), n * stride, sizeof(float), what},
-        {offsetof(ww_lazy_forecast, counts), n * n, sizeof(int64_t), what},
+        {offsetof(ww_lazy_forecast, kernel), rows * stride, sizeof(float), what},
         {offsetof(ww_lazy_forecast, factors), steps * stride, sizeof(double), what},
         {offsetof(ww_lazy_forecast, totals), steps * stride, sizeof(double), what},
         {offsetof(ww_lazy_forecast, members), members, sizeof(int32_t), what},
@@ -67,10 +67,11 @@ int64_t ww_lazy_forecast_bytes(const ww_problem *problem)
     return ww_allocation_bytes(list, ARRAYS) + ww_batches_bytes(problem);
 }
 
-ww_status ww_lazy_forecast_create(const ww_lazy_pairs *pairs, double scale,
-                                  ww_lazy_forecast *forecast, ww_error *error)
+ww_status ww_lazy_forecast_create(const ww_lazy_pairs *pairs, const ww_lazy_share *share,
+                                  double scale, ww_lazy_forecast *forecast, ww_error *error)
 {
     *forecast = (ww_lazy_forecast){.pairs = pairs,
+                                   .share = share,
                                    .most = ww_lazy_forecast_most(pairs->problem),
                                    .scale = scale,
                                    .places = places_of(pairs->problem)};
@@ -86,7 +87,6 @@ void ww_lazy_forecast_free(ww_lazy_forecast *forecast)
 {
     ww_batches_free(forecast->batches);
     free(forecast->kernel);
-    free(forecast->counts);
     free(forecast->factors);
     free(forecast->totals);
     free(forecast->members);
@@ -102,50 +102,61 @@ void ww_lazy_forecast_free(ww_lazy_forecast *forecast)
     free(forecast->patterns);
 }
 
-// N of all ranks, and by it what a step does to outputs.
-static ww_status make_kernel(ww_lazy_forecast *forecast, const ww_lazy_counts *counts,
-                             ww_error *error)
+// What a step does to outputs, by N: rows of this rank.
+static void make_kernel(ww_lazy_forecast *forecast, const ww_lazy_counts *counts,
+                        const int64_t *active)
 {
     const ww_lazy_pairs *pairs = forecast->pairs;
     const ww_problem *problem = pairs->problem;
     const int64_t n = pairs->samples, stride = pairs->stride;
-    const double slope = problem->negative_slope;
+    const double slope = problem->negative_slope, jump = 1.0 - slope;
     const double square = forecast->scale * forecast->scale;
-    for (int64_t i = 0; i < n; i++)
+    for (int64_t row = 0; row < forecast->share->rows; row++) {
+        const int64_t i = forecast->share->first + row;
+        const double *products = pairs->products + i * stride;
+        const int32_t *both = counts->counts + row * stride;
+        float *kernel = forecast->kernel + row * stride;
         for (int64_t j = 0; j < n; j++)
-            forecast->counts[i * n + j] = ww_lazy_both(counts, i, j);
-    WW_TRY(ww_sum_words(problem->parallel, forecast->counts, (size_t)(n * n), error));
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t j = 0; j < n; j++) {
-            const int64_t *all = forecast->counts;
-            const double one = (double)(all[i * n + i] + all[j * n + j]);
-            const double units = slope * slope * (double)problem->tiling.width +
-                                 slope * (1.0 - slope) * one +
-                                 (1.0 - slope) * (1.0 - slope) * (double)all[i * n + j];
-            forecast->kernel[i * stride + j] =
-                (float)(square * units * pairs->products[i * stride + j]);
+            kernel[j] = (float)(square * jump * jump * (double)both[j] * products[j]);
+        for (int64_t j = 0; slope != 0.0 && j < n; j++) {
+            const double units =
+                slope * (double)problem->tiling.width + jump * (double)(active[i] + active[j]);
+            kernel[j] += (float)(square * slope * units * products[j]);
         }
-    return WW_OK;
+    }
 }
 
-// u~ moves by f~.
-static void move_outputs(ww_lazy_forecast *forecast, const double *factors)
+// A row of the kernel times an f~ that is 0 but for the members of step `l`.
+static float member_product(const ww_lazy_forecast *forecast, const float *kernel, int64_t l)
+{
+    const double *factors = forecast->factors + l * forecast->pairs->stride;
+    const int32_t *members = forecast->members + l * forecast->places;
+    float sum = 0.0F;
+    for (int64_t b = 0; b < forecast->places; b++)
+        if (forecast->steps[l * forecast->places + b] != 0.0F) // else there is none
+            sum += kernel[members[b]] * (float)factors[members[b]];
+    return sum;
+}
+
+// u~ moves by f~ of step `l`.
+static ww_status move_outputs(ww_lazy_forecast *forecast, int64_t l, ww_error *error)
 {
     const int64_t n = forecast->pairs->samples, stride = forecast->pairs->stride;
-    if (is_full_batch(forecast->pairs->problem)) {
-        for (int64_t j = 0; j < n; j++)
-            forecast->narrow[j] = (float)factors[j];
-        cblas_sgemv(CblasRowMajor, CblasNoTrans, (int)n, (int)n, 1.0F, forecast->kernel,
-                    (int)stride, forecast->narrow, 1, 0.0F, forecast->moves, 1);
-    } else {
-        memset(forecast->moves, 0, (size_t)stride * sizeof *forecast->moves);
-        for (int64_t j = 0; j < n; j++) // the kernel is the same both ways
-            if (factors[j] != 0.0)
-                cblas_saxpy((int)n, (float)factors[j], forecast->kernel + j * stride, 1,
-                            forecast->moves, 1);
-    }
+    const ww_lazy_share *share = forecast->share;
+    const double *factors = forecast->factors + l * stride;
+    float *moves = forecast->moves + share->first;
+    for (int64_t j = 0; j < n; j++)
+        forecast->narrow[j] = (float)factors[j];
+    if (forecast->places == 0 && share->rows > 0)
+        cblas_sgemv(CblasRowMajor, CblasNoTrans, (int)share->rows, (int)n, 1.0F, forecast->kernel,
+                    (int)stride, forecast->narrow, 1, 0.0F, moves, 1);
+    for (int64_t row = 0; forecast->places > 0 && row < share->rows; row++)
+        moves[row] = member_product(forecast, forecast->kernel + row * stride, l);
+    WW_TRY(ww_gather_rows(forecast->pairs->problem->parallel, forecast->moves, sizeof(float),
+                          share->counts, share->places, error));
     for (int64_t i = 0; i < n; i++)
         forecast->outputs[i] += (double)forecast->moves[i];
+    return WW_OK;
 }
 
 // f~ of a step, by u~.
@@ -189,7 +200,7 @@ ww_status ww_lazy_forecast_make(ww_lazy_forecast *forecast, const ww_lazy_counts
 {
     const int64_t n = forecast->pairs->samples, stride = forecast->pairs->stride;
     WW_ASSERT(steps <= forecast->most);
-    WW_TRY(make_kernel(forecast, counts, error));
+    make_kernel(forecast, counts, now->active);
     memcpy(forecast->outputs, now->outputs, (size_t)n * sizeof *now->outputs);
     memcpy(forecast->totals, now->totals, (size_t)n * sizeof *now->totals);
     memcpy(forecast->factors, now->factors, (size_t)n * sizeof *now->factors);
@@ -202,14 +213,14 @@ ww_status ww_lazy_forecast_make(ww_lazy_forecast *forecast, const ww_lazy_counts
             next[j] = totals[j] + factors[j];
         if (l + 1 == steps)
             break; // nobody asks for its f~
-        move_outputs(forecast, factors);
+        WW_TRY(move_outputs(forecast, l, error));
         find_factors(forecast, now->step + l + 1, forecast->factors + (l + 1) * stride);
     }
     return WW_OK;
 }
 
 // What a step adds to p, but for its sign: sum_j K_ij s'_j |a| f~_j.
-static float add_step(const float *products, const uint32_t *patterns, float slope,
+static float add_step(const double *products, const uint32_t *patterns, float slope,
                       const int32_t *members, const float *steps, int64_t places)
 {
     const float steepness[2] = {slope, 1.0F};
@@ -218,7 +229,7 @@ static float add_step(const float *products, const uint32_t *patterns, float slo
         for (int64_t i = 0; i < LANES; i++) {
             const uint32_t j = (uint32_t)members[b + i];
             const uint32_t bit = patterns[j >> 5] >> (j & 31) & 1U;
-            sums[i] += products[j] * steepness[bit] * steps[b + i];
+            sums[i] += (float)products[j] * steepness[bit] * steps[b + i];
         }
     return ((sums[0] + sums[2]) + (sums[1] + sums[3]));
 }

@@ -8,11 +8,11 @@
 
 typedef struct ww_lazy_forecast {
     const ww_lazy_pairs *pairs;
-    int64_t most;          ///< steps, at most
-    ww_batches *batches;   ///< of its own: it looks ahead
-    double scale;          ///< |a|
-    float *kernel;         ///< [n, stride]: a step moves outputs by kernel f
-    int64_t *counts;       ///< N of all ranks [n, n]
+    int64_t most;        ///< steps, at most
+    ww_batches *batches; ///< of its own: it looks ahead
+    double scale;        ///< |a|
+    const ww_lazy_share *share;
+    float *kernel;         ///< rows of this rank [rows, stride]: a step moves outputs by kernel f
     double *factors;       ///< f~ [most + 1, stride]
     double *totals;        ///< R~ [most + 1, stride], before each
     int64_t places;        ///< for members of a small batch
@@ -33,12 +33,13 @@ typedef struct ww_lazy_now {
     const double *outputs; ///< u that it is of [n]
     const double *totals;  ///< R before it [n]
     const double *factors; ///< f of it [n]
+    const int64_t *active; ///< units active on each sample [n]; used where there is a slope
 } ww_lazy_now;
 
 /// A pair of which p is known at some step.
 typedef struct ww_lazy_pair {
     int64_t sample;
-    const float *products;    ///< K of the sample [n]
+    const double *products;   ///< K of the sample [n]
     const uint64_t *patterns; ///< of its unit
     bool active;              ///< its own, which may not stand in these yet
     bool is_negative;         ///< a < 0
@@ -51,8 +52,8 @@ typedef struct ww_lazy_pair {
 int64_t ww_lazy_forecast_most(const ww_problem *problem);
 
 /// Not collective. Free with ww_lazy_forecast_free, also after a failure.
-ww_status ww_lazy_forecast_create(const ww_lazy_pairs *pairs, double scale,
-                                  ww_lazy_forecast *forecast, ww_error *error);
+ww_status ww_lazy_forecast_create(const ww_lazy_pairs *pairs, const ww_lazy_share *share,
+                                  double scale, ww_lazy_forecast *forecast, ww_error *error);
 void ww_lazy_forecast_free(ww_lazy_forecast *forecast);
 /// Bytes that it takes. Pure.
 int64_t ww_lazy_forecast_bytes(const ww_problem *problem);

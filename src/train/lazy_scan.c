@@ -87,6 +87,14 @@ add_multiple(float *row, const float *other, float number, int64_t count)
         row[j] += number * other[j];
 }
 
+// The same of a row of K.
+__attribute__((target_clones("avx2", "default"))) static void
+add_row(float *row, const double *other, double number, int64_t count)
+{
+    for (int64_t j = 0; j < count; j++)
+        row[j] += (float)(number * other[j]);
+}
+
 // The coefficients by which p differs from p(0) at the base: a (s' B + (1 - slope) o).
 static void find_coefficients(const ww_lazy_scan *scan, ww_rows tile)
 {
@@ -150,10 +158,10 @@ static void fold(ww_lazy_scan *scan, int64_t unit, bool with_courses)
         const bool was_active = (of->marks[k] & WW_LAZY_WAS_ACTIVE) != 0;
         const double turn = (double)ww_lazy_is_active(pairs, unit, j) - (double)was_active;
         const double moved = turn * course->base[j] + of->values[k] - of->early[k];
-        const float *row = course->products + j * stride;
-        add_multiple(places, row, (float)(scale * moved), stride);
+        const double *row = pairs->products + j * stride;
+        add_row(places, row, scale * moved, stride);
         if (with_courses && turn != 0.0)
-            add_multiple(courses, row, (float)(scale * turn * course->chord[j]), stride);
+            add_row(courses, row, scale * turn * course->chord[j], stride);
         of->marks[k] = 0;
     }
     scan->rows[unit].bent = 0.0F;
@@ -369,15 +377,15 @@ static int64_t step_by_steps(const ww_lazy_scan *scan, int64_t at, const ww_lazy
                              double value)
 {
     const ww_lazy_course *course = scan->course;
-    const ww_lazy_pair pair = {.sample = entry->sample,
-                               .products = course->products + entry->sample * scan->pairs->stride,
-                               .patterns = ww_lazy_patterns(scan->pairs, entry->unit),
-                               .active = value >= 0.0,
-                               .is_negative = scan->pairs->scales[entry->unit] < 0.0,
-                               .margin = fabs(value) - (double)course->slacks[entry->sample],
-                               .astray =
-                                   course->scale * course->norms[entry->sample] * course->deviation,
-                               .most = (double)course->boxes[entry->sample]};
+    const ww_lazy_pair pair = {
+        .sample = entry->sample,
+        .products = scan->pairs->products + entry->sample * scan->pairs->stride,
+        .patterns = ww_lazy_patterns(scan->pairs, entry->unit),
+        .active = value >= 0.0,
+        .is_negative = scan->pairs->scales[entry->unit] < 0.0,
+        .margin = fabs(value) - (double)course->slacks[entry->sample],
+        .astray = course->scale * course->norms[entry->sample] * course->deviation,
+        .most = (double)course->boxes[entry->sample]};
     return ww_lazy_forecast_crossing(&course->forecast, at, course->length, course->spent, &pair);
 }
 

@@ -125,10 +125,11 @@ static ww_status begin_window(ww_lazy *self, int64_t step, ww_error *error)
     const ww_lazy_now now = {.step = step - 1,
                              .outputs = self->outputs,
                              .totals = self->before,
-                             .factors = self->factors};
+                             .factors = self->factors,
+                             .active = self->active};
     look_back(self);
     if (!self->has_counts)
-        WW_TRY(ww_agree(self->problem->parallel, ww_lazy_counts_make(&self->counts, error), error));
+        WW_TRY(ww_lazy_counts_make(&self->counts, error));
     self->has_counts = true;
     if (!self->has_window || ww_lazy_course_is_worn(&self->course))
         WW_TRY(make_places(self, error));
@@ -213,25 +214,34 @@ static ww_status look_at_pairs(ww_lazy *self, int64_t *looks, ww_error *error)
     return WW_OK;
 }
 
-// How corrections of this step are written as integers. What changes its pattern has gone past 0 by
-// no more than the step is long, |p| <= |a| ||K_i||_2 ||f||_2, and by rounding, far less than
-// 2^-20 of all that p is made of. So quanta are far below the rounding of outputs, however many
-// units there are.
+// How what moves the outputs in this step is written as integers. By (K o N) f they move by scale^2
+// m ||K_i|| ||f|| at most. What changes its pattern has gone past 0 by no more than the step is
+// long, |p| <= |a| ||K_i|| ||f||, and by rounding, far less than 2^-20 of all that p is made of. So
+// quanta are far below the rounding of outputs, however many units there are.
 static ww_sum_format find_format(const ww_lazy *self)
 {
     enum { LEAST_EXPONENT = -900 }; // quanta are normal numbers
-    const int64_t n = self->samples;
+    const int64_t n = self->samples, width = self->problem->tiling.width;
     const double scale = self->course.scale, longest = scale * self->longest_row;
     const double step = longest * ww_norm(self->factors, n);
     const double all = self->start_size + longest * ww_norm(self->pairs.totals, n);
+    const double most = scale * ((double)width * step + step + ldexp(all, -20));
     int exponent = 0;
-    (void)frexp(2.0 * scale * (step + ldexp(all, -20)), &exponent);
-    return ww_sum_format_make(self->problem->tiling.width,
-                              exponent < LEAST_EXPONENT ? LEAST_EXPONENT : exponent);
+    (void)frexp(2.0 * most, &exponent);
+    return ww_sum_format_make(width + 1, exponent < LEAST_EXPONENT ? LEAST_EXPONENT : exponent);
+}
+
+// A term of the move of output i.
+static void add_term(ww_lazy *self, int64_t i, double term, int64_t *rejected)
+{
+    int64_t parts[2] = {0};
+    *rejected += ww_sum_add(&self->format, &term, 1, parts);
+    self->sums[i] += parts[0];
+    self->sums[self->samples + i] += parts[1];
 }
 
 // Makes the changes: patterns, counts, and words of what they do to the outputs.
-static ww_status make_changes(ww_lazy *self, int64_t *words, int64_t *rejected, int64_t *folds,
+static ww_status make_changes(ww_lazy *self, int64_t *active, int64_t *rejected, int64_t *folds,
                               ww_error *error)
 {
     const double jump = 1.0 - self->problem->negative_slope;
@@ -243,37 +253,17 @@ static ww_status make_changes(ww_lazy *self, int64_t *words, int64_t *rejected, 
         if (i + NEAR < self->change_count)
             ww_lazy_expect_now(&self->pairs, self->changes[i + NEAR].unit);
         const double term = self->pairs.scales[now->unit] * jump * fabs(now->value);
-        *rejected += ww_sum_add(&self->format, &term, 1, words + 2 * now->sample);
+        add_term(self, now->sample, term, rejected);
         bool is_first = false;
         WW_TRY(ww_lazy_change(&self->pairs, now->unit, now->sample, &is_first, error));
-        ww_lazy_counts_change(&self->counts, now->unit, now->sample);
+        WW_TRY(ww_lazy_counts_change(&self->counts, now->unit, now->sample, error));
+        if (active != NULL)
+            active[now->sample] += now->value >= 0.0 ? 1 : -1;
         ww_lazy_scan_note(&self->scan, now->unit, now->sample, is_first);
         *folds += is_first;
     }
-    ww_lazy_counts_settle(&self->counts);
     for (int64_t i = 0; i < self->change_count && self->course.at < self->course.length; i++)
         WW_TRY(ww_lazy_scan_fold(&self->scan, self->course.at, self->changes[i].unit, error));
-    return WW_OK;
-}
-
-// What this rank's units do to the outputs in this step, as words.
-static ww_status find_words(ww_lazy *self, ww_error *error)
-{
-    enum { FEW = 4 }; // columns take more than rows
-
-    const int64_t n = self->samples;
-    int64_t *corrections = self->sums + self->counts.slices * n;
-    int64_t *active = corrections + 2 * n;
-    int64_t *rest = self->sums + self->words - WW_LAZY_WORDS;
-    if (FEW * self->column_count < n)
-        ww_lazy_counts_product_of(&self->counts, self->factors, self->columns, self->column_count,
-                                  self->sums);
-    else
-        ww_lazy_counts_product(&self->counts, self->factors, self->sums);
-    WW_TRY(look_at_pairs(self, &rest[WW_LAZY_LOOKS], error));
-    WW_TRY(make_changes(self, corrections, &rest[WW_LAZY_REJECTED], &rest[WW_LAZY_FOLDS], error));
-    for (int64_t i = 0; self->needs_active && i < n; i++)
-        active[i] = ww_lazy_active(&self->counts, i);
     return WW_OK;
 }
 
@@ -293,24 +283,42 @@ static double move_of_slope(const ww_lazy *self, int64_t i)
            slope * jump * ((double)self->active[i] * plain + weighed);
 }
 
-// The outputs move by the words of all ranks.
+// What this rank's rows of N and its units do to the outputs in this step, as words; where they are
+// to be known, also by how many units more are active on each sample.
+static ww_status find_words(ww_lazy *self, ww_error *error)
+{
+    const double slope = self->problem->negative_slope, jump = 1.0 - slope;
+    const double square = self->course.scale * self->course.scale;
+    const ww_lazy_share *share = &self->counts.share;
+    int64_t *active = self->needs_active ? self->sums + 2 * self->samples : NULL;
+    int64_t *rest = self->sums + self->words - WW_LAZY_WORDS;
+    const ww_lazy_step step = {.factors = self->factors,
+                               .columns = self->columns,
+                               .column_count = self->column_count,
+                               .scale = square * jump * jump};
+    ww_lazy_counts_product(&self->counts, &step, self->moves);
+    for (int64_t row = 0; row < share->rows; row++) {
+        const int64_t i = share->first + row;
+        const double besides = slope != 0.0 ? square * move_of_slope(self, i) : 0.0;
+        add_term(self, i, self->moves[row] + besides, &rest[WW_LAZY_REJECTED]);
+    }
+    WW_TRY(look_at_pairs(self, &rest[WW_LAZY_LOOKS], error));
+    return make_changes(self, active, &rest[WW_LAZY_REJECTED], &rest[WW_LAZY_FOLDS], error);
+}
+
+// The outputs move by the words of all ranks. Each sum has all its part of the step in one number.
 static void take_words(ww_lazy *self)
 {
     const int64_t n = self->samples;
-    const double slope = self->problem->negative_slope, jump = 1.0 - slope;
-    const double square = self->course.scale * self->course.scale;
-    const int64_t *corrections = self->sums + self->counts.slices * n;
-    const int64_t *active = corrections + 2 * n;
-    ww_lazy_counts_values(&self->counts, self->factors, self->sums, self->moves);
+    const int64_t *active = self->sums + 2 * n;
     for (int64_t i = 0; i < n; i++) {
-        const double move =
-            jump * jump * self->moves[i] + (slope != 0.0 ? move_of_slope(self, i) : 0.0);
-        double correction = 0.0;
-        ww_sum_values(&self->format, corrections + 2 * i, 1, &correction);
-        self->outputs[i] += square * move + correction;
+        const int64_t parts[2] = {self->sums[i], self->sums[n + i]};
+        double move = 0.0;
+        ww_sum_values(&self->format, parts, 1, &move);
+        self->outputs[i] += move;
     }
-    if (self->needs_active)
-        memcpy(self->active, active, (size_t)n * sizeof *active);
+    for (int64_t i = 0; self->needs_active && i < n; i++)
+        self->active[i] += active[i];
 }
 
 ww_status ww_lazy_move_outputs(ww_lazy *self, int64_t step, int64_t request, int64_t *requests,
@@ -347,5 +355,5 @@ ww_status ww_lazy_move_outputs(ww_lazy *self, int64_t step, int64_t request, int
     self->window_folds += (double)rest[WW_LAZY_FOLDS];
     ww_lazy_full_count(&self->full, rest[WW_LAZY_CHANGES]);
     take_words(self);
-    return WW_OK;
+    return rest[WW_LAZY_CHANGES] > 0 ? ww_lazy_counts_settle(&self->counts, error) : WW_OK;
 }
