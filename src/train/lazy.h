@@ -72,8 +72,8 @@ ww_status ww_lazy_find_first_outputs(ww_lazy *self, int64_t request, int64_t *re
                                      ww_error *error);
 
 /// Brings the outputs from the step before to step `step`: by the pending update, and by the
-/// patterns that change with it. One Allreduce, and where a window begins another one. As
-/// ww_engine_step otherwise.
+/// patterns that change with it. One Allreduce, an exchange of changes where there are some, and
+/// more where a window begins. As ww_engine_step otherwise.
 ww_status ww_lazy_move_outputs(ww_lazy *self, int64_t step, int64_t request, int64_t *requests,
                                ww_error *error);
 
