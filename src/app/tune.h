@@ -14,7 +14,7 @@
 /// Seconds that measuring may take where nobody says.
 #define WW_TUNE_SECONDS 30.0
 
-enum { WW_TUNE_WAYS = 5, WW_TUNE_LEAST_ROUNDS = 5, WW_TUNE_ROUNDS = 40, WW_TUNE_LACK = 160 };
+enum { WW_TUNE_WAYS = 6, WW_TUNE_LEAST_ROUNDS = 5, WW_TUNE_ROUNDS = 40, WW_TUNE_LACK = 160 };
 
 /// A way to make the steps of a member: an engine in a precision.
 typedef struct ww_tune_way {

@@ -242,6 +242,7 @@ ww_status ww_tune_find_ways(ww_tune *self, ww_error *error)
     const ww_config *config = self->plan->members.list[self->member].config;
     const ww_precision other =
         config->precision == WW_PRECISION_SINGLE ? WW_PRECISION_DOUBLE : WW_PRECISION_SINGLE;
+    _Static_assert(sizeof engines / sizeof engines[0] < WW_TUNE_WAYS, "and another precision");
     self->count = 0;
     for (size_t e = 0; e < sizeof engines / sizeof engines[0]; e++)
         if (takes_engine(self, engines[e]))
