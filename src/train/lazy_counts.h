@@ -25,8 +25,10 @@ typedef struct ww_lazy_pending {
 /// A change of a pattern, as it goes over ranks.
 typedef struct ww_lazy_change_seen {
     int64_t sample;
-    int sign;                 ///< 1: it has become active
-    const uint64_t *patterns; ///< of its unit then, from word `first_word` of the rows' on or whole
+    int sign; ///< 1: it has become active
+    /// Of its unit then: whole where the row of the sample is of this rank, else the words that the
+    /// rows of this rank lie in.
+    const uint64_t *patterns;
 } ww_lazy_change_seen;
 
 typedef struct ww_lazy_counts {
@@ -55,7 +57,7 @@ typedef struct ww_lazy_step {
     double scale; ///< of the product
 } ww_lazy_step;
 
-/// Pure.
+/// Rows that a rank has at most. Pure.
 int64_t ww_lazy_share_most_rows(const ww_problem *problem);
 
 /// Not collective. Free with ww_lazy_counts_free, also after a failure.
@@ -68,8 +70,7 @@ int64_t ww_lazy_counts_bytes(const ww_problem *problem);
 /// Counts anew from the patterns as they are. WW_FAILED: memory is short. Collective.
 ww_status ww_lazy_counts_make(ww_lazy_counts *counts, ww_error *error);
 
-/// The pattern of this pair has changed; changes of a step come by rising sample. WW_FAILED: memory
-/// is short. Not collective.
+/// The pattern of this pair has changed. WW_FAILED: memory is short. Not collective.
 ww_status ww_lazy_counts_change(ww_lazy_counts *counts, int64_t unit, int64_t sample,
                                 ww_error *error);
 /// After all changes of a step, if there are any on any rank: brings them to where they belong.
