@@ -2,7 +2,6 @@
 
 #include "widthwise/memory.h"
 
-#include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -282,7 +281,7 @@ static ww_status send_changes(ww_lazy_counts *counts, ww_error *error)
                              error);
 }
 
-// All changes of `words`, by sample: those of sample i end at ends[i].
+// All changes of `words`, by sample.
 static ww_status sort_changes(ww_lazy_counts *counts, const int64_t *words, int64_t count,
                               ww_error *error)
 {
@@ -309,10 +308,8 @@ static ww_status sort_changes(ww_lazy_counts *counts, const int64_t *words, int6
         ends[i + 1] += ends[i];
     for (int64_t i = 0; i < count;) {
         const int64_t sample = words[i] / 2;
-        counts->seen[ends[sample]++] =
-            (ww_lazy_change_seen){.sample = sample,
-                                  .sign = (int)(words[i] % 2),
-                                  .patterns = (const uint64_t *)(words + i + 1)};
+        counts->seen[ends[sample]++] = (ww_lazy_change_seen){
+            .sign = (int)(words[i] % 2), .patterns = (const uint64_t *)(words + i + 1)};
         i += 1 + (has_row(share, rank, sample) ? whole : part);
     }
     return WW_OK;

@@ -24,7 +24,6 @@ typedef struct ww_lazy_pending {
 
 /// A change of a pattern, as it goes over ranks.
 typedef struct ww_lazy_change_seen {
-    int64_t sample;
     int sign; ///< 1: it has become active
     /// Of its unit then: whole where the row of the sample is of this rank, else the words that the
     /// rows of this rank lie in.
@@ -44,7 +43,7 @@ typedef struct ww_lazy_counts {
     int64_t outgoing_room;
     int *outgoing_counts; ///< words for each rank [ranks]
     ww_incoming incoming;
-    ww_lazy_change_seen *seen; ///< all changes of a step, by sample [seen room]
+    ww_lazy_change_seen *seen; ///< all changes of a step, by sample: those of i end at ends[i]
     int64_t seen_room;
     int64_t *ends; ///< [n + 1]
 } ww_lazy_counts;
