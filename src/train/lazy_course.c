@@ -287,8 +287,8 @@ ww_status ww_lazy_course_begin(ww_lazy_course *course, const ww_lazy_counts *cou
         course->base[j] += course->moved * course->chord[j];
     if (is_first)
         course->past.length = first_length(course->pairs->problem);
-    const int64_t steps = steps_ahead(course, is_first, most);
-    WW_TRY(ww_lazy_forecast_make(&course->forecast, counts, now, steps, error));
+    int64_t steps = steps_ahead(course, is_first, most);
+    WW_TRY(ww_lazy_forecast_make(&course->forecast, counts, now, &steps, error));
     WW_TRY(choose_length(course, steps, &course->length, error));
     find_chord(course, course->length);
     ww_lazy_find_shares(course, course->length);

@@ -3,6 +3,7 @@
 #include "widthwise/memory.h"
 
 #include <cblas.h>
+#include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -195,25 +196,39 @@ static void list_members(ww_lazy_forecast *forecast, int64_t l)
     }
 }
 
+// Bounds are made of what is forecast, and of numbers that are not finite nothing would follow.
+static bool is_in_range(const ww_lazy_forecast *forecast)
+{
+    const double limit = forecast->pairs->problem->output_format.limit;
+    for (int64_t i = 0; i < forecast->pairs->samples; i++)
+        if (!(fabs(forecast->outputs[i]) < limit))
+            return false;
+    return true;
+}
+
 ww_status ww_lazy_forecast_make(ww_lazy_forecast *forecast, const ww_lazy_counts *counts,
-                                const ww_lazy_now *now, int64_t steps, ww_error *error)
+                                const ww_lazy_now *now, int64_t *steps, ww_error *error)
 {
     const int64_t n = forecast->pairs->samples, stride = forecast->pairs->stride;
-    WW_ASSERT(steps <= forecast->most);
+    WW_ASSERT(*steps >= 1 && *steps <= forecast->most);
     make_kernel(forecast, counts, now->active);
     memcpy(forecast->outputs, now->outputs, (size_t)n * sizeof *now->outputs);
     memcpy(forecast->totals, now->totals, (size_t)n * sizeof *now->totals);
     memcpy(forecast->factors, now->factors, (size_t)n * sizeof *now->factors);
-    for (int64_t l = 0; l < steps; l++) {
+    for (int64_t l = 0; l < *steps; l++) {
         const double *factors = forecast->factors + l * stride;
         const double *totals = forecast->totals + l * stride;
         double *next = forecast->totals + (l + 1) * stride;
         list_members(forecast, l);
         for (int64_t j = 0; j < n; j++)
             next[j] = totals[j] + factors[j];
-        if (l + 1 == steps)
+        if (l + 1 == *steps)
             break; // nobody asks for its f~
         WW_TRY(move_outputs(forecast, l, error));
+        if (!is_in_range(forecast)) {
+            *steps = l + 1;
+            break;
+        }
         find_factors(forecast, now->step + l + 1, forecast->factors + (l + 1) * stride);
     }
     return WW_OK;

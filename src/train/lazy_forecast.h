@@ -58,9 +58,10 @@ void ww_lazy_forecast_free(ww_lazy_forecast *forecast);
 /// Bytes that it takes. Pure.
 int64_t ww_lazy_forecast_bytes(const ww_problem *problem);
 
-/// f~ and R~ of `steps` steps from that one on, and R~ after them. Collective.
+/// f~ and R~ of `*steps` steps from that one on, and R~ after them: fewer where outputs grow out of
+/// the range of outputs before, but one at least. Collective.
 ww_status ww_lazy_forecast_make(ww_lazy_forecast *forecast, const ww_lazy_counts *counts,
-                                const ww_lazy_now *now, int64_t steps, ww_error *error);
+                                const ww_lazy_now *now, int64_t *steps, ww_error *error);
 
 /// For small batches: the first step of the forecast after `at`, and not after `length`, at which p
 /// of a pair may have come to 0, with patterns as they are; 0: there is none. spent [length + 1]:

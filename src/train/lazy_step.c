@@ -306,9 +306,12 @@ static ww_status find_words(ww_lazy *self, ww_error *error)
     return make_changes(self, active, &rest[WW_LAZY_REJECTED], &rest[WW_LAZY_FOLDS], error);
 }
 
-// The outputs move by the words of all ranks. Each sum has all its part of the step in one number.
-static void take_words(ww_lazy *self)
+// The outputs move by the words of all ranks; whether they stay in the range that outputs have by
+// all engines.
+static bool take_words(ww_lazy *self)
 {
+    const double limit = self->problem->output_format.limit;
+    bool are_in_range = true;
     const int64_t n = self->samples;
     const int64_t *active = self->sums + 2 * n;
     for (int64_t i = 0; i < n; i++) {
@@ -316,9 +319,11 @@ static void take_words(ww_lazy *self)
         double move = 0.0;
         ww_sum_values(&self->format, parts, 1, &move);
         self->outputs[i] += move;
+        are_in_range = are_in_range && fabs(self->outputs[i]) < limit;
     }
     for (int64_t i = 0; self->needs_active && i < n; i++)
         self->active[i] += active[i];
+    return are_in_range;
 }
 
 ww_status ww_lazy_move_outputs(ww_lazy *self, int64_t step, int64_t request, int64_t *requests,
@@ -354,6 +359,7 @@ ww_status ww_lazy_move_outputs(ww_lazy *self, int64_t step, int64_t request, int
     self->window_looks += (double)rest[WW_LAZY_LOOKS];
     self->window_folds += (double)rest[WW_LAZY_FOLDS];
     ww_lazy_full_count(&self->full, rest[WW_LAZY_CHANGES]);
-    take_words(self);
+    if (!take_words(self))
+        return ww_output_sum_fail(problem, error);
     return rest[WW_LAZY_CHANGES] > 0 ? ww_lazy_counts_settle(&self->counts, error) : WW_OK;
 }
