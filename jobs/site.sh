@@ -11,10 +11,11 @@ WIDTHWISE=${WIDTHWISE:-$REPOSITORY/build/release/widthwise}
 # end too (--kill-on-bad-exit=1 would not); when one dies, they are ended after that time at the latest.
 # With an Open MPI that knows no PMIx under Slurm: LAUNCH=(mpirun).
 LAUNCH=(srun --mpi=pmix --kill-on-bad-exit=0 --wait=30)
-# Slurm synchronises the start of ranks on several nodes in two ways, for the exchange of addresses and for the
-# barrier after it; the second may overtake the first, and a rank that is still in the first dies of the
-# messages of the others (5% of starts on three nodes under load here, Slurm 22.05). One way for both does not.
-export SLURM_PMIX_FENCE=${SLURM_PMIX_FENCE:-tree}
+# Slurm synchronises the start of ranks on several nodes twice, for the exchange of addresses and after it. Of its
+# ways, `tree` may let a rank out of the second while another is still in the first, which then dies in MPI_Init of
+# the messages it gets. Starts on three nodes under load that died here (Slurm 22.05): 8 of 120 by default (one way
+# for each), 4 of 320 by `tree`, none of 820 by `ring`.
+export SLURM_PMIX_FENCE=${SLURM_PMIX_FENCE:-ring}
 # Seconds that mpirun gives ranks between SIGTERM and SIGKILL, for a checkpoint. It waits as long before
 # SIGTERM; both together must stay below Slurm's KillWait (30 s unless your site says otherwise).
 export OMPI_MCA_odls_base_sigkill_timeout=10
