@@ -7,8 +7,9 @@ function figure_handle = widthwise_plot(results, quantities, picture)
 %
 % Runs in MATLAB and in Octave. Without names all quantities are drawn that are one number at each
 % record. Runs that differ in their seeds only share a colour and a line of the legend; of a run
-% with replicas the first 20 are drawn. The vertical axis is logarithmic where values are positive
-% and span more than a factor of 50.
+% with replicas the first 20 are drawn. The vertical axis is logarithmic where values are positive,
+% span more than a factor of 50, and half of them are below a tenth of the highest: as of a loss that
+% falls, not of an accuracy that rises at once.
 
     if ischar(results)
         results = widthwise_load(results);
@@ -108,17 +109,16 @@ end
 function draw_quantity(panel, runs, groups, colours, name)
     has = find(arrayfun(@(run) isfield(run.trajectory, name), runs));
     hold(panel, 'on');
-    lowest = Inf;
-    highest = -Inf;
+    all_values = zeros(0, 1);
     for group = 1:max(groups)
         [steps, values] = one_line(runs(has(groups(has) == group)), name);
         if ~isempty(steps)
             plot(panel, steps, values, '.-', 'color', colours(group, :));
         end
-        lowest = min([lowest; values]);
-        highest = max([highest; values]);
+        all_values = [all_values; values(~isnan(values))]; %#ok<AGROW>
     end
-    if lowest > 0 && isfinite(highest) && highest > 50 * lowest
+    highest = max(all_values);
+    if all(all_values > 0) && any(highest > 50 * all_values) && median(all_values) < highest / 10
         set(panel, 'yscale', 'log');
     end
     unit = '';

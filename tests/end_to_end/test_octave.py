@@ -303,6 +303,12 @@ class OctaveTest(ProgramTest):
             ("'run.h5', 'wieghts'", "reads besides: weights, snapshots, eigenvectors, record"),
         ):
             self.assertIn(words, self.octave(f"widthwise_load({call});", fails=True).errors)
+        copy = self.export(path)
+        for large in (path, copy):
+            os.truncate(large, 2**30 + 1)  # of which nothing but the beginning is on the disk
+        errors = self.octave("widthwise_load('run.h5');", fails=True).errors
+        self.assertIn("run.h5 has 1.1 GB, which Octave would load as a whole", errors)
+        self.octave("assert(widthwise_load('run-export.h5').runs.rows, 2);")
         path.with_name("run.h5.undo").write_bytes(b"")
         errors = self.octave("widthwise_load('run.h5');", fails=True).errors
         self.assertIn("its structure is just being changed", errors)
