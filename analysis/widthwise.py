@@ -3,200 +3,68 @@
     import widthwise
 
     with widthwise.open("figure1.h5") as file:
-        for run in file.members:
+        for run in file.select({"network.width": 1000}):
             step = run.trajectory["step"]
             accuracy = run.trajectory["test_accuracy"]
-            print(run.name, run.label, run.state.name, step[-1], accuracy[-1])
+            print(run.name, run.label, run.state.name, step[-1], accuracy[-1], accuracy.units)
+        table = file.table()      # columns by name; file.frame() makes it a pandas.DataFrame
 
 A file may be read while a job is still writing it: only what the newest commit page vouches for is
 handed out, so a trajectory ends at its last committed row and results appear when they are
-complete. What was read when the file was opened stays; open it again to see what came since.
-Weights are read only when asked for. Their hashes are checked by `widthwise verify`, not here.
+complete. What was read when the file was opened stays; `refresh` looks again.
+Weights are read only when asked for, by parts where they are large (kept_weights.py). Their hashes
+are checked by `widthwise verify`, not here.
 Copies that `widthwise export` made are read in the same way.
 """
 
 from __future__ import annotations
 
+import functools
 import os
-import re
+import time
 from dataclasses import dataclass
-from typing import Iterator, Mapping, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Callable, Mapping, Optional, TypeVar, Union
 
 import h5py
 import numpy as np
 
+import choice
 import commit_page
 import resolved
+from choice import group_members, is_seed, select, settings_of
 from commit_page import CommitPage, State
+from kept_weights import Checkpoint, Overtaken, Snapshots, layer_name
+from stored import FormatError, Quantity, ReplicaTable, StoredArray, Table, plain
+
+if TYPE_CHECKING:
+    import pandas
 
 FORMAT = "widthwise"
 EXPORT_FORMAT = "widthwise-export"
 SCHEMA_VERSION = 1
 
+# Seconds to wait for what a job is changing at this very moment.
+PAGE_SECONDS = 0.2
+STRUCTURE_SECONDS = 5.0
+
 Value = Union[int, float, str]
+Found = TypeVar("Found")
 
 __all__ = [
-    "File", "Member", "Replica", "Training", "Table", "Snapshots", "Checkpoint", "FormatError",
-    "State", "open",
+    "File", "Member", "Replica", "Training", "Table", "ReplicaTable", "Quantity", "StoredArray",
+    "Snapshots", "Checkpoint", "FormatError", "Overtaken", "State", "group_members", "is_seed",
+    "layer_name", "open", "plain", "select", "settings_of",
 ]
 
 
-class FormatError(Exception):
-    """The file is not one that this reader understands; the sentence says why."""
-
-
-def plain(value: object) -> object:
-    """A scalar of HDF5 as a Python value: bytes become text, NumPy scalars become numbers."""
-    if isinstance(value, bytes):
-        try:
-            return value.decode("ascii")
-        except UnicodeDecodeError as error:
-            raise FormatError(
-                "a text of the file is not readable: it is being changed at this moment, or damaged; "
-                "`widthwise verify` tells"
-            ) from error
-    if isinstance(value, np.generic):
-        return plain(value.item())
-    return value
-
-
-class Table(Mapping[str, np.ndarray]):
-    """The datasets of one group by name, read when asked for.
-
-    With `rows` only that many leading rows are handed out: the committed ones of a trajectory.
-    """
-
-    def __init__(self, group: Optional[h5py.Group], rows: Optional[int] = None) -> None:
-        self._group = group
-        self._rows = rows
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(()) if self._group is None else iter(self._group)
-
-    def __len__(self) -> int:
-        return 0 if self._group is None else len(self._group)
-
-    def _dataset(self, name: str) -> h5py.Dataset:
-        if self._group is None or name not in self._group:
-            known = ", ".join(self) or "nothing"
-            where = "a group that is not in this file" if self._group is None else self._group.name
-            raise KeyError(f"no {name} in {where}; there is {known}")
-        return self._group[name]
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        dataset = self._dataset(name)
-        return dataset[()] if self._rows is None else dataset[: self._rows]
-
-    def _attribute(self, name: str, attribute: str) -> str:
-        return str(plain(self._dataset(name).attrs.get(attribute, b"")))
-
-    def units(self, name: str) -> str:
-        """Unit of a dataset, "1" for a pure number."""
-        return self._attribute(name, "units")
-
-    def description(self, name: str) -> str:
-        """One sentence on what a dataset is and what its axes are."""
-        return self._attribute(name, "description")
-
-    def source(self, name: str) -> str:
-        """Paper and equation or section that a dataset comes from, "" where there is none."""
-        return self._attribute(name, "source")
-
-
-class ReplicaTable(Mapping[str, np.ndarray]):
-    """One replica's part of a Table whose arrays have the axis [replicas] in front.
-
-    `used` are the records that it came to; results have none. Arrays are read once for all replicas:
-    `arrays` keeps them.
-    """
-
-    def __init__(
-        self, table: Table, number: int, used: Optional[int], arrays: dict[str, np.ndarray]
-    ) -> None:
-        self._table = table
-        self._number = number
-        self._used = used
-        self._arrays = arrays
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._table)
-
-    def __len__(self) -> int:
-        return len(self._table)
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        if name not in self._arrays:
-            self._arrays[name] = self._table[name]
-        values = self._arrays[name][self._number]
-        return values if self._used is None else values[: self._used]
-
-    def units(self, name: str) -> str:
-        """As Table.units."""
-        return self._table.units(name)
-
-    def description(self, name: str) -> str:
-        """As Table.description."""
-        return self._table.description(name)
-
-    def source(self, name: str) -> str:
-        """As Table.source."""
-        return self._table.source(name)
-
-
-def layer_name(name: str, layer: int) -> str:
-    """Name of the dataset of hidden layer 1 to L: hidden_weights, hidden_weights_2, ..."""
-    return name if layer == 1 else f"{name}_{layer}"
-
-
-class Snapshots:
-    """Weights that were kept for good at chosen steps."""
-
-    def __init__(self, group: Optional[h5py.Group], taken: int) -> None:
-        self._group = group
-        self.taken = taken if group is not None else 0
-        self.steps: np.ndarray = (
-            np.empty(0, dtype=np.int64) if group is None else group["step"][: self.taken]
-        )
-
-    def __len__(self) -> int:
-        return self.taken
-
-    def hidden_weights(self, index: int, layer: int = 1) -> np.ndarray:
-        """Weights of a hidden layer, 1 to L, in snapshot `index`: [m, d], from the second [m, m]."""
-        return self._of(layer_name("hidden_weights", layer), index)
-
-    def output_weights(self, index: int) -> np.ndarray:
-        """Output weights [k, m] of snapshot `index`, in a run that trains them."""
-        return self._of("output_weights", index)
-
-    def _of(self, weights: str, index: int) -> np.ndarray:
-        if self._group is None or not 0 <= index < self.taken:
-            raise IndexError(f"snapshot {index} was not taken; there are {self.taken}")
-        if weights not in self._group:
-            raise KeyError(f"the run does not train its {weights.replace('_', ' ')}")
-        return self._group[weights][index]
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """The newest checkpoint of a run. The arrays are read when asked for."""
-
-    step: int
-    group: h5py.Group
-
-    @property
-    def hidden_weights(self) -> np.ndarray:
-        """W, of the first hidden layer where there are several, [m, d]."""
-        return self.layer_weights(1)
-
-    def layer_weights(self, layer: int) -> np.ndarray:
-        """W_l of hidden layer 1 to L: [m, d], from the second [m, m]."""
-        return self.group[layer_name("hidden_weights", layer)][()]
-
-    @property
-    def output_weights(self) -> np.ndarray:
-        """a, [k, m]."""
-        return self.group["output_weights"][()]
+def _patiently(look: Callable[[], Optional[Found]], seconds: float) -> Optional[Found]:
+    """What `look` finds, which is called again and again where it finds nothing."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = look()
+        if found is not None or time.monotonic() > deadline:
+            return found
+        time.sleep(0.01)
 
 
 @dataclass(frozen=True)
@@ -214,9 +82,16 @@ class _Committed:
     checkpoint: Optional[Checkpoint]
 
 
+def _newest_page(file: h5py.File, name: str) -> Optional[CommitPage]:
+    """The page that counts. Neither checks in a damaged file, and for a moment where a job has
+    written first the one and then the other while they were being read."""
+    pages = f"/state/{name}/commit"
+    return _patiently(lambda: commit_page.newest(file[pages][()]), PAGE_SECONDS)
+
+
 def _committed(file: h5py.File, name: str) -> tuple[_Committed, CommitPage]:
     """What the commit pages of a run say."""
-    page = commit_page.newest(file[f"/state/{name}/commit"][()])
+    page = _newest_page(file, name)
     if page is None:
         raise FormatError(
             f"{file.filename}: neither commit page of {name} checks; "
@@ -225,7 +100,13 @@ def _committed(file: h5py.File, name: str) -> tuple[_Committed, CommitPage]:
     slot = page.newest_slot()
     checkpoint = None
     if slot is not None:
-        checkpoint = Checkpoint(page.slots[slot].step, file[f"/state/{name}/checkpoint{slot}"])
+        step = page.slots[slot].step
+
+        def is_newest() -> bool:
+            now = _newest_page(file, name)
+            return now is not None and now.newest_slot() == slot and now.slots[slot].step == step
+
+        checkpoint = Checkpoint(step, file[f"/state/{name}/checkpoint{slot}"], is_newest)
     found = _Committed(
         page.state,
         page.rows,
@@ -264,6 +145,7 @@ class Member:
     label       what a sweep varies, e.g. "network.width=500 seed=2"; "" for a single run
     config      the resolved configuration, YAML
     parameters  scalar facts by name
+    facts       Table of the same, with their units and descriptions
     state       a State
     rows        committed rows of the trajectory; of a run with replicas, those that are done
     replicas    R; with more than 1 all arrays below have an axis [replicas] in front
@@ -272,7 +154,7 @@ class Member:
     final       Table of the results at the end, empty until they are committed
     theory      Table of what the papers predict for this run, empty until it is committed
     gram        Table of what is known of the Gram matrix of the train set, empty until committed
-    eigenvectors  of the Gram matrix, a dataset [n, n] with a row each; None where they are not kept
+    eigenvectors  StoredArray [n, n], of the Gram matrix, a row each; None where they are not kept
     record      Table of what an outside check needs to replay the run, empty until committed
     snapshots   Snapshots
     page        the CommitPage that says so, None in an export
@@ -289,9 +171,8 @@ class Member:
         group = file[f"/runs/{name}"]
         self.label = str(plain(group["label"][()]))
         self.config = str(plain(group["config"][()]))
-        self.parameters: dict[str, Value] = {
-            fact: plain(dataset[()]) for fact, dataset in group["parameters"].items()
-        }
+        self.facts = Table(group["parameters"])
+        self.parameters: dict[str, Value] = {fact: plain(self.facts[fact]) for fact in self.facts}
         self.state = found.state
         self.rows = found.rows
         self.replicas = int(self.parameters.get("replicas", 1))
@@ -305,9 +186,8 @@ class Member:
             self.theory = Table(group.get("theory") if found.theory else None)
         self.gram = Table(group.get("gram") if found.gram else None)
         self.record = Table(file.get(f"/record/{name}") if found.record else None)
-        self.eigenvectors: Optional[h5py.Dataset] = (
-            file.get(f"/gram/{name}/eigenvectors") if found.spectrum else None
-        )
+        vectors = file.get(f"/gram/{name}/eigenvectors") if found.spectrum else None
+        self.eigenvectors = None if vectors is None else StoredArray(vectors)
         self.snapshots = Snapshots(file.get(f"/snapshots/{name}"), found.snapshots)
 
     def replica_runs(self) -> list[Replica]:
@@ -324,7 +204,11 @@ class Member:
 
     def setting(self, key: str) -> Optional[str]:
         """Value of a key of the resolved configuration as text, None where it has none."""
-        return resolved.settings(self.config).get(key)
+        return self._settings.get(key)
+
+    @functools.cached_property
+    def _settings(self) -> dict[str, str]:
+        return resolved.settings(self.config)
 
     @property
     def index(self) -> int:
@@ -376,12 +260,29 @@ class File:
 
     def __init__(self, path: Union[str, os.PathLike[str]]) -> None:
         self.path = os.fspath(path)
+        self.members: list[Member] = []
         if not os.path.isfile(self.path):
             raise FileNotFoundError(f"{self.path}: no such file")
+        self._open()
+
+    def _open(self) -> None:
+        """Opens the file while its structure is at rest: before and after there is no journal."""
+        if _patiently(self._open_once, STRUCTURE_SECONDS) is None:
+            raise FormatError(
+                f"{self.path}: {self.path}.undo stands beside it, so its structure is just being "
+                "changed, or was when a job died; if no job is at work on it, `widthwise verify` "
+                "puts it back as it was"
+            )
+
+    def _open_once(self) -> Optional[bool]:
+        if self._is_changing():
+            return None
         try:
             # No lock is taken: a job that is writing is neither disturbed nor refused.
             self._file = h5py.File(self.path, "r", locking=False)
         except OSError as error:
+            if self._is_changing():
+                return None
             raise FormatError(f"{self.path}: not an HDF5 file that opens ({error})") from error
         try:
             self._check()
@@ -389,9 +290,27 @@ class File:
                 Member(self._file, name, self.is_export)
                 for name in sorted(self._file["/runs"], key=lambda name: int(name[len("run") :]))
             ]
-        except BaseException:
+        except BaseException as error:
             self._file.close()
+            if isinstance(error, Exception) and self._is_changing():
+                return None
             raise
+        if self._is_changing():
+            self._file.close()
+            return None
+        return True
+
+    def _is_changing(self) -> bool:
+        return os.path.exists(f"{self.path}.undo")
+
+    def refresh(self) -> File:
+        """Opens the file again, to see what a job has written since; returns the file.
+
+        Members and tables from before cannot be read any more: take `members` again.
+        """
+        self._file.close()
+        self._open()
+        return self
 
     def _check(self) -> None:
         attributes = self._file.attrs
@@ -433,6 +352,50 @@ class File:
         known = ", ".join(member.name for member in self.members)
         raise KeyError(f"{self.path}: no {name}; there is {known}")
 
+    def select(self, wanted: Optional[Mapping[str, Any]] = None, **more: Any) -> list[Member]:
+        """Members by what they were run with, in their order; all where nothing is asked for.
+
+            file.select({"network.width": 1000}, seed=2)
+            file.select(width=[500, 1000])
+
+        A key is one that the sweep varies, any other of the configuration, or a parameter. Numbers
+        are compared as numbers; of a list any value will do. KeyError where a run has no such key.
+        Replicas: widthwise.select(file.trainings, replica=3).
+        """
+        return select(self.members, wanted, **more)  # type: ignore[return-value]
+
+    def only(self, wanted: Optional[Mapping[str, Any]] = None, **more: Any) -> Member:
+        """The one member that `select` finds; KeyError where there is none, or another."""
+        found = self.select(wanted, **more)
+        if len(found) == 1:
+            return found[0]
+        asked = ", ".join(f"{key}={value}" for key, value in {**(wanted or {}), **more}.items())
+        these = [f"{member.name} ({member.label})" for member in found or self.members]
+        more_of_them = ", ..." if len(these) > 8 else ""
+        raise KeyError(
+            f"{self.path}: {len(found)} members have {asked}, not one; "
+            f"{'these' if found else 'there are'}: {', '.join(these[:8])}{more_of_them}"
+        )
+
+    def table(self) -> dict[str, list[Value]]:
+        """One row for each run, or replica that is done, as columns by name.
+
+        `name`, what the sweep varies, `state`, `rows`, the parameters, and every single number:
+        `last.loss` is that of the last record, `final.`, `theory.` and `gram.` are results. Where a
+        run has no such number, there is NaN.
+        """
+        return choice.table(self.trainings)
+
+    def frame(self) -> pandas.DataFrame:
+        """The same as a DataFrame of pandas."""
+        try:
+            import pandas
+        except ImportError as error:
+            raise ImportError(
+                "frame() needs pandas (python3-pandas in Debian); table() holds the same without it"
+            ) from error
+        return pandas.DataFrame(self.table())
+
     def close(self) -> None:
         """Closes the file; what was not read by then cannot be read any more."""
         self._file.close()
@@ -448,33 +411,3 @@ def open(path: Union[str, os.PathLike[str]]) -> File:  # as in gzip.open
     """Opens a file of Widthwise for reading."""
     return File(path)
 
-
-_SETTING = re.compile(r" (?=[A-Za-z_][A-Za-z0-9_.]*=)")
-
-
-def settings_of(label: str) -> dict[str, str]:
-    """What a label says: {"network.width": "500", "seed": "2"} of "network.width=500 seed=2"."""
-    pairs = (part.partition("=") for part in _SETTING.split(label) if part)
-    return {key: resolved.unquoted(value) for key, _, value in pairs}
-
-
-def is_seed(key: str) -> bool:
-    """Whether a key of the configuration only says which random numbers are drawn."""
-    return key == "seed" or key.startswith("seeds.")
-
-
-def group_members(members: Sequence[Training]) -> dict[str, list[Training]]:
-    """Members that differ in their seeds only, by what the others of their label say.
-
-    The keys are labels without seeds, in the order of the members; "" where only seeds vary.
-    """
-    groups: dict[str, list[Training]] = {}
-    for member in members:
-        rest = {
-            key: value
-            for key, value in settings_of(member.label).items()
-            if not is_seed(key) and key != "replica"
-        }
-        label = " ".join(f"{key}={value}" for key, value in rest.items())
-        groups.setdefault(label, []).append(member)
-    return groups

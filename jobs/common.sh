@@ -10,8 +10,12 @@ PROGRAM_PACKAGES=(
 # What the figures are drawn with.
 FIGURE_PACKAGES=(python3 python3-h5py python3-numpy python3-matplotlib)
 # What the tests need besides.
-# libelpa-dev is optional: with it, the second eigensolver is built and tested too.
-TEST_PACKAGES=(libcmocka-dev libelpa-dev dataset-fashion-mnist hdf5-tools slurm-wlm munge)
+# libelpa-dev is optional: with it, the second eigensolver is built and tested too. Octave draws by
+# gnuplot, and without that font not at all.
+TEST_PACKAGES=(
+    libcmocka-dev libelpa-dev dataset-fashion-mnist hdf5-tools slurm-wlm munge
+    python3-pandas octave gnuplot-nox fonts-freefont-otf
+)
 
 say() {
     printf '\n== %s\n' "$*"

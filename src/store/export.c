@@ -4,6 +4,7 @@
 #include "store/disk.h"
 #include "store/hdf5_tools.h"
 #include "store/layers.h"
+#include "store/legend.h"
 #include "store/member.h"
 #include "store/members.h"
 #include "store/place.h"
@@ -31,6 +32,8 @@ typedef struct export
     int64_t *indices; ///< [count]
     size_t count;
     int64_t bytes;
+    ww_legend legend; ///< of all datasets, from when bytes are counted
+    ww_plan legend_plan;
     bool changed; ///< a job wrote meanwhile what was being copied
 }
 export;
@@ -52,10 +55,12 @@ static ww_status add_item(export *self, const ww_plan_item *item, char *path, ww
     ww_plan_item named = *item;
     named.path = path;
     ww_status status = WW_OK;
-    if (self->target < 0)
+    if (self->target < 0) {
         self->bytes += ww_plan_item_bytes(&named);
-    else
+        status = ww_legend_note(&self->legend, &named, error);
+    } else {
         status = ww_skeleton_add(self->target, self->target_name, &named, error);
+    }
     free(path);
     return status;
 }
@@ -456,7 +461,8 @@ static ww_status build(void *context, hid_t file, const char *file_name, ww_erro
     self->target = file;
     self->target_name = file_name;
     WW_TRY(ww_skeleton_root(file, file_name, WW_EXPORT_FORMAT, error));
-    return copy_all(self, error);
+    WW_TRY(copy_all(self, error));
+    return ww_skeleton_add_all(file, file_name, &self->legend_plan, error);
 }
 
 /// One attempt, on what the file holds now.
@@ -473,10 +479,16 @@ static ww_status make_copy(export *self, const char *target, bool force, ww_erro
         status = ww_members_list(self->source, self->path, &self->indices, &self->count, error);
     if (status == WW_OK)
         status = copy_all(self, error);
-    const ww_file_builder builder = {
-        .bytes = self->bytes, .copies = true, .build = build, .context = self};
+    if (status == WW_OK)
+        status = ww_legend_plan(&self->legend, &self->legend_plan, error);
+    const ww_file_builder builder = {.bytes = self->bytes + self->legend_plan.bytes,
+                                     .copies = true,
+                                     .build = build,
+                                     .context = self};
     if (status == WW_OK)
         status = ww_place_file(target, force, &builder, error);
+    ww_plan_free(&self->legend_plan);
+    ww_legend_free(&self->legend);
     free(self->indices);
     ww_file_close(&self->source);
     return status;

@@ -73,7 +73,7 @@ class ExportTest(ProgramTest):
         self.assert_equal_members(path, copy)
         self.assertLess(copy.stat().st_size, path.stat().st_size / 4)
         with h5py.File(copy) as file:
-            self.assertEqual(sorted(file), ["provenance", "runs"])
+            self.assertEqual(sorted(file), ["legend", "provenance", "runs"])
             self.assertEqual(file["/runs/run0001/state"][()], b"done")
 
     def test_stopped_run_with_weights_and_record(self) -> None:
