@@ -19,11 +19,8 @@ from arora import (
     described,
     has_course,
     last_value,
-    legend_below,
-    logarithmic_values,
     mean_by,
     number,
-    room_below,
 )
 from averages import has_scalar, trajectory_band
 from li_liang import fact
@@ -151,7 +148,7 @@ def _draw_against_width(
         every = np.unique(np.concatenate([widths for _, widths, _ in curves]))
         guide(axes, every, max(values[0] for _, _, values in curves))
         widths_axis(axes, every)
-    logarithmic_values(axes)
+    style.logarithmic_values(axes)
 
 
 def movement(file: File) -> Figure:
@@ -173,8 +170,8 @@ def movement(file: File) -> Figure:
         axes[-1].set_title(f"{style.letter(place + 1)} Farthest unit at the end")
         axes[-1].set_ylabel(r"largest $\Vert w_r-w_r(0)\Vert_2$")
     for panel in axes:
-        legend_below(panel)
-    room_below(figure, 3, rows=(len(axes) + 1) // 2)
+        style.legend_below(panel)
+    style.room_below(figure, 3, rows=(len(axes) + 1) // 2)
     return figure
 
 
@@ -227,6 +224,6 @@ def width(file: File) -> Figure:
             panel.axhline(0.01, color="black", linestyle="--", linewidth=1.0, label="1%")
         panel.set_title(f"{style.letter(place)} {title}")
         panel.set_ylabel(unit)
-        legend_below(panel)
-    room_below(figure, 2, rows=(len(axes) + 1) // 2)
+        style.legend_below(panel)
+    style.room_below(figure, 2, rows=(len(axes) + 1) // 2)
     return figure

@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import style
-from arora import logarithmic_values, mean_by
+from arora import mean_by
 from arora_widths import WIDTH, split, width_of, widths_axis
 from averages import has_scalar
 from li_liang import fact
@@ -95,7 +95,7 @@ def separation(file: File) -> Figure:
     places = sorted({place(member) or 0.0 for member in members})
     for panel in axes:
         panel.set_xscale("log")
-        logarithmic_values(panel)
+        style.logarithmic_values(panel)
         panel.set_xticks(places, labels=[f"{one:g}" for one in places])
         panel.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
         panel.set_xlabel(r"smallest distance $\phi$ between samples")
@@ -164,7 +164,7 @@ def arcs(file: File) -> Figure:
     axes[1].set_title("Rate over that of the kernel at t = 0")
     axes[1].set_ylabel(r"measured / ($2\eta\lambda_{\min}/n$)")
     widths_axis(axes[1], np.array(sorted({width_of(run) or 0.0 for run in members})))
-    logarithmic_values(axes[1])
+    style.logarithmic_values(axes[1])
     finish(figure, axes)
     return figure
 
@@ -200,7 +200,7 @@ def regions(file: File) -> Figure:
         )
     left.set_title("Units of the last layer in regions")
     left.set_ylabel("share of units")
-    logarithmic_values(left)
+    style.logarithmic_values(left)
 
     def gain(member: Training) -> Optional[float]:
         single, union = result("region_single")(member), result("region_union")(member)
