@@ -40,7 +40,7 @@ class Drawing:
 DRAWINGS = (
     Drawing(
         "four-panels",
-        "Li & Liang figures 1 and 2: accuracy, coupling, distance and spectra",
+        "Li & Liang figures 1 and 2, panels of 6 and 7: accuracy, coupling, distance, spectra",
         li_liang.can_draw_four_panels,
         li_liang.four_panels,
         "li-liang",

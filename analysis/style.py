@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import re
-from typing import Any, Optional, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, Optional, Sequence, Union
 
 import matplotlib
+from PIL import Image  # Matplotlib has it with it
 
 matplotlib.use("Agg")
 
@@ -162,3 +165,12 @@ def legend_at_foot(figure: Figure, axes: Sequence[Axes], columns: Optional[int] 
 def letter(number: int) -> str:
     """(a), (b), ... before the title of a panel."""
     return f"({chr(ord('a') + number)})" if number < 26 else ""
+
+
+def save_small(figure: Figure, target: Union[Path, BinaryIO], dpi: int = 100) -> None:
+    """A PNG of few colours for pages: a quarter of the bytes of the one in print."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi)
+    buffer.seek(0)
+    with Image.open(buffer) as image:
+        image.convert("RGB").quantize(64).save(target, format="PNG", optimize=True)
