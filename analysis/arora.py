@@ -132,7 +132,14 @@ def _draw_residuals(axes: Axes, groups: Groups) -> None:
             members[0].trajectory["step"], course(members[0], "residual_limit"), color=colour,
             linestyle="--",
         )
-    axes.plot([], [], color="black", linestyle="--", label="equation (8)")
+        if has_course(members[0], "residual_initial"):
+            axes.plot(
+                members[0].trajectory["step"], course(members[0], "residual_initial"), color=colour,
+                linestyle=":",
+            )
+    axes.plot([], [], color="black", linestyle="--", label="equation (8), infinite width")
+    if any(has_course(member, "residual_initial") for group in groups.values() for member in group):
+        axes.plot([], [], color="black", linestyle=":", label="linear at W(0)")
     axes.set_xlabel("step t")
     axes.set_ylabel(r"$\Vert y-u(t)\Vert_2$")
     axes.margins(x=0.01)
@@ -167,18 +174,13 @@ def convergence(file: File) -> Figure:
     """Figure 1: residuals along training with equation (8); eigenvalues and projections."""
     groups, member = _converging(file), _projected(file)
     figure, axes = style.panels(bool(groups) + (member is not None))
-    lines = 0
     if groups:
         _draw_residuals(axes[0], groups)
         axes[0].set_title(f"{style.letter(0)} Convergence")
-        lines = len(groups) // 2 + 1
     if member is not None:
         _draw_projections(axes[-1], member)
         axes[-1].set_title(f"{style.letter(len(axes) - 1)} Eigenvalues and projections")
-        lines = max(lines, 2)
-    for panel in axes:
-        style.legend_below(panel)
-    style.room_below(figure, lines)
+    style.legends_below(figure, axes)
     _say_sizes(figure, next(iter(groups.values())) if groups else [member] if member else [])
     return figure
 

@@ -218,7 +218,7 @@ def rates(file: File) -> Figure:
 # Theorem 9.
 
 
-def _starts(file: File) -> dict[tuple[int, int], list[Training]]:
+def starts(file: File) -> dict[tuple[int, int], list[Training]]:
     """Runs on orthonormal samples with ReLU by dimension and units of a half."""
     found: dict[tuple[int, int], list[Training]] = {}
     for member in _of_paper(file):
@@ -230,13 +230,13 @@ def _starts(file: File) -> dict[tuple[int, int], list[Training]]:
 
 def can_draw_successes(file: File) -> bool:
     """Whether there are many starts for several numbers of units."""
-    found = _starts(file)
+    found = starts(file)
     return len(found) > 1 and max(len(members) for members in found.values()) > 9
 
 
 def successes(file: File) -> Figure:
     """Share of starts that end in a global minimum, with its exact probability and thresholds."""
-    found = _starts(file)
+    found = starts(file)
     figure, (axes,) = style.panels(1)
     figure.set_size_inches(style.TEXT_WIDTH * 0.75, 3.4)
     dimensions = sorted({dimension for dimension, _ in found})

@@ -20,14 +20,15 @@ import li_liang_data
 import overview
 import zou_gu
 import zou_gu_data
-from widthwise import File
+from widthwise import File, group_members
 
 
 @dataclass(frozen=True)
 class Drawing:
     """A figure by name: what it shows, whether a file holds enough for it, and how it is drawn.
 
-    With a `model` it is drawn for runs of that preset, and for others when asked for.
+    With a `model` it is drawn for runs of that preset, and for others when asked for; and only when
+    asked for where it is not `by_default`.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Drawing:
     possible: Callable[[File], bool]
     draw: Callable[[File], matplotlib.figure.Figure]
     model: Optional[str] = None
+    by_default: Callable[[File], bool] = lambda _: True
 
 
 DRAWINGS = (
@@ -44,6 +46,7 @@ DRAWINGS = (
         li_liang.can_draw_four_panels,
         li_liang.four_panels,
         "li-liang",
+        lambda file: not li_liang.ends_at_target(file),
     ),
     Drawing(
         "accuracy-target",
@@ -186,6 +189,14 @@ DRAWINGS = (
         "zou-gu",
     ),
     Drawing(
+        "table1",
+        "Zou & Gu table 1: widths and iterations that six papers ask for",
+        zou_gu_data.can_draw_table1,
+        zou_gu_data.table1,
+        "zou-gu",
+        lambda file: len(group_members(file.trainings)) == 1,
+    ),
+    Drawing(
         "sgd",
         "Zou & Gu theorem 3.8: stochastic gradient descent, over batches",
         zou_gu.can_draw_sgd,
@@ -212,5 +223,7 @@ def choose(file: File, only: Optional[str]) -> list[Drawing]:
     if only is not None:
         return [drawing for drawing in found if drawing.name == only]
     models = {member.parameters.get("model") for member in file.trainings}
-    papers = [drawing for drawing in found if drawing.model in models]
+    papers = [
+        drawing for drawing in found if drawing.model in models and drawing.by_default(file)
+    ]
     return papers or [drawing for drawing in found if drawing.model is None]

@@ -133,12 +133,15 @@ def _draw_spectra(
     axes.set_ylabel("singular value")
 
 
+def ends_at_target(file: File) -> bool:
+    """Whether runs end where they reach an accuracy: then figures 4 and 5 say all of them."""
+    return can_draw_target(file) and all(
+        "test_accuracy" in (member.setting("training.stop") or "") for member in file.members
+    )
+
+
 def can_draw_four_panels(file: File) -> bool:
-    """Whether at least one panel of figure 1 can be drawn, of runs that do not end at an accuracy."""
-    if can_draw_target(file) and all(
-        member.setting("training.stop.test_accuracy") for member in file.members
-    ):
-        return False
+    """Whether at least one panel of figure 1 can be drawn."""
     groups = group_members(file.trainings)
     return any(_bands(groups, trajectory_band, name) for name, _, _ in TRAJECTORY_PANELS) or bool(
         _bands(groups, final_band, "update_spectrum")
@@ -241,6 +244,13 @@ def _draw_targets(axes: Axes, widths: np.ndarray, values: np.ndarray) -> None:
     axes.minorticks_off()
 
 
+# The lines of figure 5 by the source of the data: distance times sqrt(m), and what the legend says.
+PAPERS_DISTANCE = {
+    "mixture": (2 / 3, r"$2/(3\sqrt{m})$"),
+    "idx": (8.0, r"MNIST at 95%: $8/\sqrt{m}$"),
+}
+
+
 def flatness(targets: Sequence[Target]) -> Optional[PowerLaw]:
     """Figure 4 in a number: the power of m that the steps go like, from at least two widths."""
     if len({item.width for item in targets}) < 2 or min(item.steps for item in targets) <= 0:
@@ -281,13 +291,13 @@ def target(file: File) -> Figure:
     _draw_fit(left, flatness(found), widths)
     _draw_fit(right, closeness(found), widths)
     scaled = f"{len(found)} runs; distance times √m: {(distances * np.sqrt(widths)).mean():.2f}"
-    if {member.parameters.get("source") for member in file.trainings} == {"mixture"}:
+    (source, *others) = {member.parameters.get("source") for member in file.trainings}
+    if source in PAPERS_DISTANCE and not others:
+        factor, text = PAPERS_DISTANCE[source]
         line = np.geomspace(*right.get_xlim(), 50)
-        right.plot(
-            line, 2 / (3 * np.sqrt(line)), color=style.COLOURS[1], linestyle="--",
-            label=r"$2/(3\sqrt{m})$, figure 5 of the paper",
-        )
-        scaled += " (the paper: 0.67)"
+        look = {"color": style.COLOURS[1], "linestyle": "--"}
+        right.plot(line, factor / np.sqrt(line), label=f"{text}, the paper's figure 5", **look)
+        scaled += f" (the paper: {factor:.2g})"
     if len(np.unique(widths)) > 1:
         style.logarithmic_values(right)
     else:

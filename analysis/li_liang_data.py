@@ -109,6 +109,18 @@ def _draw_samples(
     axes.set_ylabel("$x_2$")
 
 
+def both_views(file: File) -> list[Separability]:
+    """A1 of the recorded samples with each component for itself, and with each class as one."""
+    member = _in_the_plane(file)
+    if member is None:
+        return []
+    inputs, classes, components = (member.record[name] for name in DATASETS)
+    return [
+        separability(inputs, classes, components),
+        separability(inputs, classes, np.zeros_like(components)),
+    ]
+
+
 def data(file: File) -> Figure:
     """Figure 3: the samples, with each component for itself and with each class as one."""
     member = _in_the_plane(file)
@@ -162,7 +174,7 @@ def can_draw_harder(wanted: str, file: File) -> bool:
     return key == wanted and len(at_step(members, key, "test_accuracy", EARLY_STEP)) > 2
 
 
-def _last_step(members: Sequence[Training]) -> int:
+def last_step(members: Sequence[Training]) -> int:
     """The last step that all runs looked at."""
     return min(int(member.trajectory["step"][-1]) for member in members)
 
@@ -185,7 +197,7 @@ def harder(file: File) -> Figure:
         if gap is not None:
             gaps.setdefault(float(settings_of(member.label)[key]), []).append(gap)
     figure, axes = style.panels(len(panels) + bool(gaps))
-    steps = (EARLY_STEP, _last_step(members))
+    steps = (EARLY_STEP, last_step(members))
     for number, (panel, (name, title, unit)) in enumerate(zip(axes, panels)):
         for place, step in enumerate(dict.fromkeys(steps)):
             values = at_step(members, key, name, step)

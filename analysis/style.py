@@ -168,9 +168,12 @@ def letter(number: int) -> str:
 
 
 def save_small(figure: Figure, target: Union[Path, BinaryIO], dpi: int = 100) -> None:
-    """A PNG of few colours for pages: a quarter of the bytes of the one in print."""
+    """A PNG of 256 colours for pages: a quarter of the bytes of the one in print.
+
+    They are chosen to cover all that occur: by how often they do, thin curves would lose theirs.
+    """
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi)
     buffer.seek(0)
     with Image.open(buffer) as image:
-        image.convert("RGB").quantize(64).save(target, format="PNG", optimize=True)
+        image.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE).save(target, format="PNG", optimize=True)

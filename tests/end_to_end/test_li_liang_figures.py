@@ -90,7 +90,7 @@ class FiguresTest(DrawingsTest):
 
     def test_figures_4_and_5(self) -> None:
         """Powers of the width, as least squares over all runs have them."""
-        file = self.draw(TARGET, "accuracy-target", also=("four-panels",))
+        file = self.draw(TARGET, "accuracy-target")
         found = li_liang.targets(file.trainings)
         self.assertEqual(len(found), 9)
         logs = np.log([[one.width, one.steps, one.distance] for one in found])
