@@ -25,14 +25,21 @@ from zou_gu_runs import kernel_rate, line_of, rate_of, result, samples_of
 Value = Callable[[Training], Optional[float]]
 
 
+def shown(value: float, digits: int = 3) -> str:
+    """A number with so many digits that count, by powers of ten only where it is small or large."""
+    if value != 0 and not 1e-3 <= abs(value) < 1e5:
+        return f"{value:.{digits - 1}e}"
+    return np.format_float_positional(value, precision=digits, fractional=False, trim="-")
+
+
 def listed(values: Sequence[float], digits: int = 3) -> str:
     """Numbers with commas: 1, 0.97, 0.74."""
-    return ", ".join(f"{value:.{digits}g}" for value in values)
+    return ", ".join(shown(value, digits) for value in values)
 
 
 def span(values: Sequence[float], digits: int = 3) -> str:
     """From the least to the greatest, or the one value."""
-    low, high = f"{min(values):.{digits}g}", f"{max(values):.{digits}g}"
+    low, high = shown(min(values), digits), shown(max(values), digits)
     return low if low == high else f"{low} to {high}"
 
 

@@ -283,12 +283,12 @@ def table1(file: File) -> Figure:
     for column, panel in enumerate(axes):
         look = style.marker(column, 2)
         places = [values[row[0]][column] for row in rows]
-        panel.plot(places, heights, markersize=6, label="constants 1", **look)
+        panel.plot(places, heights, markersize=6, zorder=4, label="constants 1", **look)
         panel.set_xscale("log")
         panel.set_ylim(-0.6, len(rows) - 0.2)
         for row, height, place in zip(rows, heights, places):
             panel.annotate(
-                row[2 + column], (place, height), xytext=(0, 5), textcoords="offset points",
+                row[2 + column], (place, height), xytext=(0, 7), textcoords="offset points",
                 ha="center", fontsize=8,
                 bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 0.5},
             )
