@@ -285,7 +285,7 @@ def target(file: File) -> Figure:
     aim = f"{100 * accuracies.pop():g}% test accuracy" if len(accuracies) == 1 else "the accuracy"
     left.set_title(f"(a) Steps to {aim}")
     left.set_ylabel("steps")
-    left.set_ylim(bottom=0.0)
+    left.set_ylim(0.0, 1.06 * left.dataLim.ymax)
     right.set_title("(b) Distance there")
     right.set_ylabel(RELATIVE_DISTANCE)
     _draw_fit(left, flatness(found), widths)

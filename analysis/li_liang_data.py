@@ -235,7 +235,12 @@ def _draw_spread(axes: Axes, values: dict[float, list[float]], place: int, text:
 
 
 def spectral_gap(member: Training) -> Optional[float]:
-    """By what factor the k l-th singular value of the update, one for each component, is above the next."""
+    """By what factor the k l-th singular value of the update, one for each component, is above the next.
+
+    None for data that have no components.
+    """
+    if member.parameters.get("source") not in ("mixture", "points"):
+        return None
     classes, components = fact(member, "outputs"), fact(member, "components")
     if "update_spectrum" not in member.final or not classes or not components:
         return None

@@ -20,7 +20,7 @@ from arora_widths import WIDTH, split, width_of
 from averages import PowerLaw, first_reached, power_law
 from li_liang import fact
 from widthwise import File, Training, group_members, settings_of
-from zou_gu_runs import kernel_rate, line_of, rate_of, result, samples_of
+from zou_gu_runs import kernel_rate, least, line_of, rate_of, result, samples_of
 
 Value = Callable[[Training], Optional[float]]
 
@@ -233,8 +233,7 @@ def separable(file: File) -> str:
         f"{zero} of {len(file.trainings)} runs end at loss 0; m = {widths}: {listed(updates, 4)} updates, "
         f"test error {listed(errors, 2)}%"
     )
-    least = [last_value("output_ratio_min")(member) for member in file.trainings]
-    known = [one for one in least if one is not None]
+    known = [one for one in map(least("output_ratio_min"), file.trainings) if one is not None]
     if file.members[0].setting("network.train_output") == "true" and known:
         text += f"; smallest v_t/v_0 {min(known):.2g}"
     return text
@@ -315,10 +314,10 @@ def separation(file: File) -> str:
     members = [member for member in file.trainings if samples_of(member) == most]
     key = "data.sphere.separation"
     place: Value = lambda member: float(settings_of(member.label)[key])
-    least = power_law(*mean_by(members, place, result("limit_kernel_least")))
+    smallest = power_law(*mean_by(members, place, result("limit_kernel_least")))
     speed = power_law(*mean_by(members, place, rate_of))
     return (
-        f"n = {most:.0f}: λ_min of the limit kernel goes like φ^{least.exponent:.2f}, the rate like "
+        f"n = {most:.0f}: λ_min of the limit kernel goes like φ^{smallest.exponent:.2f}, the rate like "
         f"φ^{speed.exponent:.2f}"
     )
 
