@@ -364,7 +364,7 @@ def random_labels(file: File) -> Figure:
         panel.set_xlabel("step")
         panel.set_ylabel(unit)
         panel.set_ylim(bottom=0.0)
-    axes[0].legend(loc="best")
+    style.legend_at_foot(figure, axes[:1])
     if compared:
         _draw_reached(axes[2], reached, 0, f"(c) Steps to {100 * aim:g}% train accuracy", "steps")
         _draw_reached(

@@ -28,7 +28,7 @@ Value = Callable[[Training], Optional[float]]
 def shown(value: float, digits: int = 3) -> str:
     """A number with so many digits that count, by powers of ten only where it is small or large."""
     if value != 0 and not 1e-3 <= abs(value) < 1e5:
-        return f"{value:.{digits - 1}e}"
+        return f"{value:.{digits - 1}e}".replace("e+0", "e").replace("e-0", "e-").replace("e+", "e")
     return np.format_float_positional(value, precision=digits, fractional=False, trim="-")
 
 
@@ -215,7 +215,7 @@ def functions(file: File) -> str:
             beyond.append(np.sqrt(form))
     return (
         f"n = {most}: √(y'H⁻¹y) is at {span([100 * share for share in shares], 2)}% of the bound; "
-        f"{len(beyond)} function without a bound comes to {listed(beyond, 2)}"
+        f"without a bound it comes to {listed(beyond, 2)}"
     )
 
 
@@ -338,7 +338,7 @@ def table1(file: File) -> str:
     others = [pair[0] for pair in values.values()]
     return (
         f"n = {samples_of(member):.0f}, L = {fact(member, 'depth'):.0f}: widths of {span(others, 1)} asked for, "
-        f"{own[0]:.1e} by Zou & Gu with {own[1]:.0f} iterations; m = {width_of(member):.0f} took "
+        f"{shown(own[0], 2)} by Zou & Gu with {own[1]:.0f} iterations; m = {width_of(member):.0f} took "
         f"{'more than all' if reached is None else f'{reached:.0f}'} steps to a loss of {target:g}"
     )
 

@@ -135,6 +135,12 @@ class FiguresTest(DrawingsTest):
         """A run that no paper has gets a page: what ran, and its last numbers."""
         file = self.draw(PLAIN, "overview")
         self.assertEqual([drawing.name for drawing in catalogue.choose(file, None)], ["overview"])
+        listed = self.figures("overview.h5", "--list")
+        self.assertEqual((listed.code, listed.errors), (0, ""))
+        self.assertEqual([line.split()[0] for line in listed.output.splitlines()], ["overview"])
+        missing = self.figures("overview.h5", "--only", "four-panels")
+        self.assertEqual((missing.code, missing.output), (1, ""))
+        self.assertIn("nothing yet that figure four-panels could show", missing.errors)
         facts = dict(summary.facts_of(file))
         self.assertEqual(facts["hidden units m"], "20")
         self.assertEqual(facts["loss"], "hinge")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from program import SOURCE, ProgramTest, execute
+from program import SOURCE, Argument, ProgramTest, Result, execute
 
 import style
 import widthwise
@@ -13,15 +13,18 @@ import widthwise
 class DrawingsTest(ProgramTest):
     """Runs a configuration and draws what its file holds."""
 
+    def figures(self, *arguments: Argument) -> Result:
+        """Runs figures.py."""
+        command = [sys.executable, SOURCE / "analysis" / "figures.py", *arguments]
+        return execute(command, self.folder)
+
     def draw(self, config: str, *names: str, also: tuple[str, ...] = ()) -> widthwise.File:
         """The figures, and no others, are drawn in silence: a layout without room would be said.
 
         The file has the name of the first; those of `also` come before all in the order of drawing.
         """
         path = self.train(config, f"{names[0]}.h5", ranks=2)
-        result = execute(
-            [sys.executable, SOURCE / "analysis" / "figures.py", path, "--out", "out"], self.folder
-        )
+        result = self.figures(path, "--out", "out")
         self.assertEqual(result.code, 0, result.text)
         self.assertEqual(result.errors, "")
         drawn_names = (*also, *names)
