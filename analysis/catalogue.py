@@ -212,6 +212,11 @@ DRAWINGS = (
 )
 
 
+def named(name: str) -> Drawing:
+    """The drawing of that name."""
+    return next(drawing for drawing in DRAWINGS if drawing.name == name)
+
+
 def possible(file: File) -> list[Drawing]:
     """All figures that the file holds enough for."""
     return [drawing for drawing in DRAWINGS if drawing.possible(file)]
@@ -219,11 +224,14 @@ def possible(file: File) -> list[Drawing]:
 
 def choose(file: File, only: Optional[str]) -> list[Drawing]:
     """The figures to draw: the one asked for, else those of the paper, else the plain one."""
-    found = possible(file)
     if only is not None:
-        return [drawing for drawing in found if drawing.name == only]
-    models = {member.parameters.get("model") for member in file.trainings}
+        return [drawing for drawing in (named(only),) if drawing.possible(file)]
+    models = {member.parameters.get("model") for member in file.members}
     papers = [
-        drawing for drawing in found if drawing.model in models and drawing.by_default(file)
+        drawing
+        for drawing in DRAWINGS
+        if drawing.model in models and drawing.by_default(file) and drawing.possible(file)
     ]
-    return papers or [drawing for drawing in found if drawing.model is None]
+    if papers:
+        return papers
+    return [drawing for drawing in DRAWINGS if drawing.model is None and drawing.possible(file)]

@@ -54,7 +54,9 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence
 def figures(file: File) -> str:
     """All figures that the file's papers have of it, and the overview, as images inside the page."""
     chosen = catalogue.choose(file, None)
-    chosen += [one for one in catalogue.choose(file, "overview") if one not in chosen]
+    page = catalogue.named("overview")
+    if page not in chosen and page.possible(file):
+        chosen.append(page)
     found = []
     for drawing in chosen:
         figure = drawing.draw(file)
