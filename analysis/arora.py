@@ -11,7 +11,6 @@ from typing import Callable, Optional, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
 
 import style
 from averages import has_scalar, trajectory_band
@@ -80,30 +79,6 @@ def described(label: str) -> str:
     return ", ".join(parts)
 
 
-def legend_below(axes: Axes, columns: int = 2) -> None:
-    """A legend that hides no curve."""
-    axes.legend(
-        loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=columns, handlelength=1.6,
-        columnspacing=1.2,
-    )
-
-
-def logarithmic_values(axes: Axes) -> None:
-    """A logarithmic axis of values with numbers to read also where it spans no power of ten."""
-    axes.set_yscale("log")
-    low, high = axes.get_ylim()
-    if high < 50 * low:
-        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 3.0, 5.0)))
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.yaxis.set_minor_formatter(NullFormatter())
-
-
-def room_below(figure: Figure, lines: int, rows: int = 1) -> None:
-    """Makes a figure higher by legends of so many lines below each of its rows."""
-    width, height = figure.get_size_inches()
-    figure.set_size_inches(width, height + 0.17 * lines * rows)
-
-
 def colour_of(label: str, place: int, count: int) -> str:
     """Colour of a group of runs: labels of one kind have the same in all panels."""
     kinds = [name for name, _ in LABEL_SETS]
@@ -157,11 +132,18 @@ def _draw_residuals(axes: Axes, groups: Groups) -> None:
             members[0].trajectory["step"], course(members[0], "residual_limit"), color=colour,
             linestyle="--",
         )
-    axes.plot([], [], color="black", linestyle="--", label="equation (8)")
+        if has_course(members[0], "residual_initial"):
+            axes.plot(
+                members[0].trajectory["step"], course(members[0], "residual_initial"), color=colour,
+                linestyle=":",
+            )
+    axes.plot([], [], color="black", linestyle="--", label="equation (8), infinite width")
+    if any(has_course(member, "residual_initial") for group in groups.values() for member in group):
+        axes.plot([], [], color="black", linestyle=":", label="linear at W(0)")
     axes.set_xlabel("step t")
     axes.set_ylabel(r"$\Vert y-u(t)\Vert_2$")
     axes.margins(x=0.01)
-    logarithmic_values(axes)
+    style.logarithmic_values(axes)
 
 
 def _draw_projections(axes: Axes, member: Training) -> None:
@@ -192,18 +174,13 @@ def convergence(file: File) -> Figure:
     """Figure 1: residuals along training with equation (8); eigenvalues and projections."""
     groups, member = _converging(file), _projected(file)
     figure, axes = style.panels(bool(groups) + (member is not None))
-    lines = 0
     if groups:
         _draw_residuals(axes[0], groups)
         axes[0].set_title(f"{style.letter(0)} Convergence")
-        lines = len(groups) // 2 + 1
     if member is not None:
         _draw_projections(axes[-1], member)
         axes[-1].set_title(f"{style.letter(len(axes) - 1)} Eigenvalues and projections")
-        lines = max(lines, 2)
-    for panel in axes:
-        legend_below(panel)
-    room_below(figure, lines)
+    style.legends_below(figure, axes)
     _say_sizes(figure, next(iter(groups.values())) if groups else [member] if member else [])
     return figure
 
@@ -292,8 +269,8 @@ def complexity(file: File) -> Figure:
     right.set_ylabel("complexity")
     for panel in (left, right):
         panel.set_xlabel("share of labels drawn at random")
-        legend_below(panel)
-    room_below(figure, 2)
+        style.legend_below(panel)
+    style.room_below(figure, 2)
     _say_sizes(figure, members)
     return figure
 
@@ -391,8 +368,8 @@ def functions(file: File) -> Figure:
         panel.set_ylabel(r"$\sqrt{y^\top (H^\infty)^{-1}y}$")
         panel.set_title(f"{style.letter(place)} {titles[_terms(members[0]) > 1]}")
         columns = 1 if len(curves) < 4 else 2
-        legend_below(panel, columns)
+        style.legend_below(panel, columns)
         lines = max(lines, (len(curves) + 1 + columns - 1) // columns)
-    room_below(figure, lines)
+    style.room_below(figure, lines)
     figure.suptitle(r"$z=\beta^\top x$")
     return figure

@@ -19,11 +19,8 @@ from arora import (
     described,
     has_course,
     last_value,
-    legend_below,
-    logarithmic_values,
     mean_by,
     number,
-    room_below,
 )
 from averages import has_scalar, trajectory_band
 from li_liang import fact
@@ -103,16 +100,24 @@ def _draw_distances(axes: Axes, members: Sequence[Training]) -> None:
         look = style.curve(place, len(widths)) | {"linestyle": "-"}
         later = band.abscissa > 0
         axes.plot(band.abscissa[later], band.mean[later], label=f"m = {width:.0f}", **look)
+        if has_course(group[0], "distance_initial"):
+            steps = group[0].trajectory["step"]
+            linear = course(group[0], "distance_initial")
+            axes.plot(
+                steps[steps > 0], linear[steps > 0], color=look["color"], linestyle=":", linewidth=1.2
+            )
+    if any(has_course(member, "distance_initial") for member in members):
+        axes.plot([], [], color="grey", linestyle=":", label="linear at W(0), (11)")
     first = members[0]
     steps = first.trajectory["step"]
     axes.plot(
         steps[steps > 0], course(first, "distance_limit")[steps > 0], color="black",
-        linestyle="--", label="infinite width",
+        linestyle="--", label="infinite width, §5.2",
     )
     bound = float(first.theory["distance_bound"])
     if np.isfinite(bound):
         axes.axhline(
-            bound, color="black", linestyle=":", linewidth=1.0,
+            bound, color="black", linestyle="-.", linewidth=1.0,
             label=r"$\sqrt{y^\top (H^\infty)^{-1}y}$",
         )
     axes.set_xscale("log")
@@ -151,7 +156,7 @@ def _draw_against_width(
         every = np.unique(np.concatenate([widths for _, widths, _ in curves]))
         guide(axes, every, max(values[0] for _, _, values in curves))
         widths_axis(axes, every)
-    logarithmic_values(axes)
+    style.logarithmic_values(axes)
 
 
 def movement(file: File) -> Figure:
@@ -172,9 +177,7 @@ def movement(file: File) -> Figure:
         _draw_against_width(axes[-1], groups, last_value("row_movement"))
         axes[-1].set_title(f"{style.letter(place + 1)} Farthest unit at the end")
         axes[-1].set_ylabel(r"largest $\Vert w_r-w_r(0)\Vert_2$")
-    for panel in axes:
-        legend_below(panel)
-    room_below(figure, 3, rows=(len(axes) + 1) // 2)
+    style.legends_below(figure, axes)
     return figure
 
 
@@ -227,6 +230,6 @@ def width(file: File) -> Figure:
             panel.axhline(0.01, color="black", linestyle="--", linewidth=1.0, label="1%")
         panel.set_title(f"{style.letter(place)} {title}")
         panel.set_ylabel(unit)
-        legend_below(panel)
-    room_below(figure, 2, rows=(len(axes) + 1) // 2)
+        style.legend_below(panel)
+    style.room_below(figure, 2, rows=(len(axes) + 1) // 2)
     return figure

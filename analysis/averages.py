@@ -110,3 +110,36 @@ def first_reached(member: Training, name: str, target: float) -> Optional[Reache
     if len(rows) == 0:
         return None
     return Reached(int(member.trajectory["step"][rows[0]]), int(rows[0]))
+
+
+@dataclass(frozen=True)
+class PowerLaw:
+    """The line that log values fall on against log places, by least squares.
+
+    exponent  its slope
+    error     standard error of the slope, 0 where two points are all there is
+    factor    value at place 1
+    """
+
+    exponent: float
+    error: float
+    factor: float
+
+    def at(self, places: np.ndarray) -> np.ndarray:
+        """Values on the line."""
+        return self.factor * places**self.exponent
+
+    def text(self, symbol: str) -> str:
+        """The power as a formula, with its standard error where it has one."""
+        error = rf"\pm{self.error:.2f}" if self.error > 0 else ""
+        return rf"${symbol}^{{{self.exponent:.2f}{error}}}$"
+
+
+def power_law(places: Sequence[float], values: Sequence[float]) -> PowerLaw:
+    """The power law of positive values at two different places or more."""
+    across, up = np.log(np.asarray(places, float)), np.log(np.asarray(values, float))
+    exponent, start = np.polyfit(across, up, 1)
+    left = up - start - exponent * across
+    variance = float((left**2).sum()) / max(len(across) - 2, 1)
+    error = np.sqrt(variance / float(((across - across.mean()) ** 2).sum()))
+    return PowerLaw(float(exponent), float(error) if len(across) > 2 else 0.0, float(np.exp(start)))

@@ -14,16 +14,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 import style
-from arora import legend_below, logarithmic_values, mean_by, room_below
+from arora import mean_by
 from averages import Band, has_scalar, held_band
 from li_liang import caption, draw_band, fact, over_runs
 from widthwise import File, Training, group_members, settings_of
 
 RATE = "training.rate"
-
-# Letters that fit side by side below one of two panels, and those that the line of an entry takes.
-PANEL_LETTERS, HANDLE_LETTERS = 46, 7
-
 
 def _of_paper(file: File) -> list[Training]:
     return [member for member in file.trainings if member.setting("loss") == "hinge"]
@@ -49,17 +45,6 @@ def _epochs(band: Band, members: Sequence[Training]) -> Band:
     """The same band against passes over the train set."""
     batch, samples = fact(members[0], "batch") or 1.0, fact(members[0], "train_samples") or 1.0
     return Band(band.abscissa * batch / samples, band.mean, band.deviation, band.count)
-
-
-def _legends_below(figure: Figure, panels: Sequence[Axes]) -> None:
-    """A legend below each panel, in as many columns as its texts leave room for."""
-    lines = 1
-    for panel in panels:
-        texts = panel.get_legend_handles_labels()[1]
-        columns = min(3, max(1, PANEL_LETTERS // (max(map(len, texts)) + HANDLE_LETTERS)))
-        lines = max(lines, -(-len(texts) // columns))
-        legend_below(panel, columns)
-    room_below(figure, lines + 1, (len(panels) + 1) // 2)
 
 
 # Errors on a set of samples: recorded as such, or as the accuracy.
@@ -150,7 +135,7 @@ def separable(file: File) -> Figure:
     if ratios:
         _draw_ratios(axes[number], groups)
         axes[number].set_title(f"{style.letter(number)} Second layer")
-    _legends_below(figure, axes)
+    style.legends_below(figure, axes)
     figure.suptitle(over_runs(bands))
     return figure
 
@@ -217,7 +202,7 @@ def rates(file: File) -> Figure:
         left.plot(where, squares, color="black", linestyle=":", label=r"$\Vert w^*\Vert^2$")
     left.set_title("(a) Updates until training is at rest")
     left.set_ylabel("non-zero updates")
-    logarithmic_values(left)
+    style.logarithmic_values(left)
     _draw_measured(right, members, _test_error)
     right.set_title("(b) Test error")
     right.set_ylabel("error in %")
@@ -225,15 +210,15 @@ def rates(file: File) -> Figure:
     for panel in (left, right):
         panel.set_xscale("log")
         panel.set_xlabel(r"rate $\eta$")
-        legend_below(panel)
-    room_below(figure, 2)
+        style.legend_below(panel)
+    style.room_below(figure, 2)
     return figure
 
 
 # Theorem 9.
 
 
-def _starts(file: File) -> dict[tuple[int, int], list[Training]]:
+def starts(file: File) -> dict[tuple[int, int], list[Training]]:
     """Runs on orthonormal samples with ReLU by dimension and units of a half."""
     found: dict[tuple[int, int], list[Training]] = {}
     for member in _of_paper(file):
@@ -245,13 +230,13 @@ def _starts(file: File) -> dict[tuple[int, int], list[Training]]:
 
 def can_draw_successes(file: File) -> bool:
     """Whether there are many starts for several numbers of units."""
-    found = _starts(file)
+    found = starts(file)
     return len(found) > 1 and max(len(members) for members in found.values()) > 9
 
 
 def successes(file: File) -> Figure:
     """Share of starts that end in a global minimum, with its exact probability and thresholds."""
-    found = _starts(file)
+    found = starts(file)
     figure, (axes,) = style.panels(1)
     figure.set_size_inches(style.TEXT_WIDTH * 0.75, 3.4)
     dimensions = sorted({dimension for dimension, _ in found})

@@ -8,9 +8,10 @@ from typing import Callable, Optional, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 import style
-from averages import Band, final_band, first_reached, trajectory_band
+from averages import Band, PowerLaw, final_band, first_reached, power_law, trajectory_band
 from widthwise import File, Training, group_members, settings_of
 
 Groups = dict[str, list[Training]]
@@ -40,7 +41,9 @@ def caption(label: str, members: Sequence[Training]) -> str:
     """What the legend says of a group of runs: m = 500, or labels = random."""
     settings = settings_of(label)
     if settings:
-        return ", ".join(f"{SYMBOLS.get(key, key)} = {value}" for key, value in settings.items())
+        return ", ".join(
+            f"{SYMBOLS.get(key, key)} = {style.shortest(value)}" for key, value in settings.items()
+        )
     width = fact(members[0], "width")
     return "all runs" if width is None else f"m = {width:.0f}"
 
@@ -123,9 +126,18 @@ def _draw_spectra(
     if len(groups) > 1:
         axes.plot([], [], color="black", linestyle="-", label=r"update $W_T-W_0$")
         axes.plot([], [], color="black", linestyle="--", label=r"weights $W_T$")
-    axes.legend(loc="best")
+    else:
+        axes.legend(loc="best")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.set_xlabel("number of the singular value")
     axes.set_ylabel("singular value")
+
+
+def ends_at_target(file: File) -> bool:
+    """Whether runs end where they reach an accuracy: then figures 4 and 5 say all of them."""
+    return can_draw_target(file) and all(
+        "test_accuracy" in (member.setting("training.stop") or "") for member in file.members
+    )
 
 
 def can_draw_four_panels(file: File) -> bool:
@@ -168,8 +180,7 @@ def four_panels(file: File) -> Figure:
         figure.suptitle(f"{caption(label, members)}: {over_runs(shown)}")
         return figure
     figure.suptitle(over_runs(shown).capitalize())
-    if curves:
-        axes[0].legend(loc="best")
+    style.legend_at_foot(figure, axes)
     return figure
 
 
@@ -182,12 +193,12 @@ class Target:
     distance: float
 
 
-def _accuracy_looked_for(member: Training) -> float:
+def accuracy_looked_for(member: Training) -> float:
     """measure.accuracy_target of a run."""
     return float(member.setting("measure.accuracy_target") or 1.0)
 
 
-def _targets(members: Sequence[Training]) -> list[Target]:
+def targets(members: Sequence[Training]) -> list[Target]:
     """The runs that came to the accuracy looked for."""
     found = []
     for member in members:
@@ -203,7 +214,7 @@ def _targets(members: Sequence[Training]) -> list[Target]:
 
 def can_draw_target(file: File) -> bool:
     """Whether several runs came to the accuracy looked for, all with labels of one kind."""
-    return len(_targets(file.trainings)) > 1 and len(_label_kinds(file)) < 2
+    return len(targets(file.trainings)) > 1 and len(_label_kinds(file)) < 2
 
 
 def _draw_targets(axes: Axes, widths: np.ndarray, values: np.ndarray) -> None:
@@ -233,34 +244,66 @@ def _draw_targets(axes: Axes, widths: np.ndarray, values: np.ndarray) -> None:
     axes.minorticks_off()
 
 
+# The lines of figure 5 by the source of the data: distance times sqrt(m), and what the legend says.
+PAPERS_DISTANCE = {
+    "mixture": (2 / 3, r"$2/(3\sqrt{m})$"),
+    "idx": (8.0, r"MNIST at 95%: $8/\sqrt{m}$"),
+}
+
+
+def flatness(targets: Sequence[Target]) -> Optional[PowerLaw]:
+    """Figure 4 in a number: the power of m that the steps go like, from at least two widths."""
+    if len({item.width for item in targets}) < 2 or min(item.steps for item in targets) <= 0:
+        return None
+    return power_law([item.width for item in targets], [item.steps for item in targets])
+
+
+def closeness(targets: Sequence[Target]) -> Optional[PowerLaw]:
+    """Figure 5 in a number: the power of m that the distance goes like."""
+    if len({item.width for item in targets}) < 2 or min(item.distance for item in targets) <= 0:
+        return None
+    return power_law([item.width for item in targets], [item.distance for item in targets])
+
+
+def _draw_fit(axes: Axes, law: Optional[PowerLaw], widths: np.ndarray) -> None:
+    if law is not None:
+        line = np.geomspace(widths.min(), widths.max(), 50)
+        axes.plot(
+            line, law.at(line), color="black", linestyle=":", label=f"least squares: {law.text('m')}"
+        )
+
+
 def target(file: File) -> Figure:
     """Figures 4 and 5: steps to the accuracy and distance there, against the width."""
-    targets = _targets(file.trainings)
-    widths = np.array([item.width for item in targets])
-    distances = np.array([item.distance for item in targets])
+    found = targets(file.trainings)
+    widths = np.array([item.width for item in found])
+    distances = np.array([item.distance for item in found])
     figure, (left, right) = style.panels(2)
-    _draw_targets(left, widths, np.array([item.steps for item in targets]))
+    _draw_targets(left, widths, np.array([item.steps for item in found]))
     _draw_targets(right, widths, distances)
-    accuracies = {_accuracy_looked_for(member) for member in file.trainings}
+    accuracies = {accuracy_looked_for(member) for member in file.trainings}
     aim = f"{100 * accuracies.pop():g}% test accuracy" if len(accuracies) == 1 else "the accuracy"
     left.set_title(f"(a) Steps to {aim}")
     left.set_ylabel("steps")
-    left.set_ylim(bottom=0.0)
-    left.legend(loc="lower center")
+    left.set_ylim(0.0, 1.06 * left.dataLim.ymax)
     right.set_title("(b) Distance there")
     right.set_ylabel(RELATIVE_DISTANCE)
+    _draw_fit(left, flatness(found), widths)
+    _draw_fit(right, closeness(found), widths)
+    scaled = f"{len(found)} runs; distance times √m: {(distances * np.sqrt(widths)).mean():.2f}"
+    (source, *others) = {member.parameters.get("source") for member in file.trainings}
+    if source in PAPERS_DISTANCE and not others:
+        factor, text = PAPERS_DISTANCE[source]
+        line = np.geomspace(*right.get_xlim(), 50)
+        look = {"color": style.COLOURS[1], "linestyle": "--"}
+        right.plot(line, factor / np.sqrt(line), label=f"{text}, the paper's figure 5", **look)
+        scaled += f" (the paper: {factor:.2g})"
     if len(np.unique(widths)) > 1:
-        right.set_yscale("log")
+        style.logarithmic_values(right)
     else:
         right.set_ylim(bottom=0.0)
-    scaled = f"{len(targets)} runs; distance times √m: {(distances * np.sqrt(widths)).mean():.2f}"
-    if {member.parameters.get("source") for member in file.trainings} == {"mixture"}:
-        line = np.geomspace(*right.get_xlim(), 50)
-        right.plot(line, 2 / (3 * np.sqrt(line)), color=style.COLOURS[1], label=r"$2/(3\sqrt{m})$")
-        handles, labels = right.get_legend_handles_labels()
-        right.legend(handles[1:2], labels[1:2], loc="best")
-        scaled += " (the paper: 0.67)"
     figure.suptitle(scaled)
+    style.legends_below(figure, (left, right), columns=1)
     return figure
 
 
@@ -294,7 +337,7 @@ def random_labels(file: File) -> Figure:
     there, where every kind of labels came to it.
     """
     kinds = _label_kinds(file)
-    aim = _accuracy_looked_for(file.trainings[0])
+    aim = accuracy_looked_for(file.trainings[0])
     reached = {
         kind: [
             (at.step, float(member.trajectory["distance"][at.row]))
@@ -321,7 +364,7 @@ def random_labels(file: File) -> Figure:
         panel.set_xlabel("step")
         panel.set_ylabel(unit)
         panel.set_ylim(bottom=0.0)
-    axes[0].legend(loc="best")
+    style.legend_at_foot(figure, axes[:1])
     if compared:
         _draw_reached(axes[2], reached, 0, f"(c) Steps to {100 * aim:g}% train accuracy", "steps")
         _draw_reached(

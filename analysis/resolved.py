@@ -5,8 +5,13 @@ Only what the program itself writes is understood; for any other YAML use a YAML
 
 from __future__ import annotations
 
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Mapping
 
-def settings(text: str) -> dict[str, str]:
+
+@lru_cache(maxsize=1024)  # thousands of replicas have one text
+def settings(text: str) -> Mapping[str, str]:
     """Values as text, without quotes, by dotted key: {"network.width": "1000", ...}."""
     found: dict[str, str] = {}
     path: list[tuple[int, str]] = []  # (indentation, key) of the mappings that are open
@@ -20,7 +25,7 @@ def settings(text: str) -> dict[str, str]:
         path.append((indentation, key))
         if value.strip():
             found[".".join(name for _, name in path)] = unquoted(value.strip())
-    return found
+    return MappingProxyType(found)
 
 
 def unquoted(value: str) -> str:

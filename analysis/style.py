@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+import io
+import re
+from pathlib import Path
+from typing import Any, BinaryIO, Optional, Sequence, Union
 
 import matplotlib
+from PIL import Image  # Matplotlib has it with it
 
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt  # noqa: E402  (the backend is chosen before)
 from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
+from matplotlib.ticker import LogLocator, NullFormatter  # noqa: E402
 
 # Figures are drawn at the size they are printed at, so that font sizes are those on paper.
 TEXT_WIDTH = 6.9  # inches
 PANEL_HEIGHT = 2.6
+
+# Letters that fit side by side across a figure and below one of two panels, and those that the line
+# of an entry takes.
+FOOT_LETTERS, PANEL_LETTERS, HANDLE_LETTERS = 96, 46, 7
 
 # Okabe and Ito's colours, without the yellow, which is faint on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
@@ -80,6 +89,91 @@ def panels(count: int) -> tuple[Figure, list[Axes]]:
     return figure, axes
 
 
+def shortest(value: str) -> str:
+    """A value of the configuration as people write it: 5 instead of 5.0, and texts as they are."""
+    try:
+        return f"{float(value):g}" if len(value) < 16 else value
+    except ValueError:
+        return value
+
+
+def logarithmic_values(axes: Axes) -> None:
+    """A logarithmic axis of values with numbers to read also where it spans no power of ten."""
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    if high < 500 * low:
+        several = (1.0, 2.0, 3.0, 5.0) if high < 20 * low else (1.0, 3.0)
+        axes.yaxis.set_major_locator(LogLocator(subs=several))
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def letters(text: str) -> int:
+    """Letters that a text shows, formulas included."""
+    return len(re.sub(r"\\[a-z]+", "x", text).translate({ord(sign): None for sign in "${}^_"}))
+
+
+def legend_below(axes: Axes, columns: int = 2) -> None:
+    """A legend that hides no curve."""
+    axes.legend(
+        loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=columns, handlelength=1.6,
+        columnspacing=1.2,
+    )
+
+
+def room_below(figure: Figure, lines: int, rows: int = 1) -> None:
+    """Makes a figure higher by legends of so many lines below each of its rows."""
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width, height + 0.17 * lines * rows)
+
+
+def legends_below(figure: Figure, axes: Sequence[Axes], columns: Optional[int] = None) -> None:
+    """A legend below each panel, in `columns` or as many as its texts leave room for."""
+    lines = 1
+    for panel in axes:
+        texts = panel.get_legend_handles_labels()[1]
+        fitting = min(3, max(1, PANEL_LETTERS // (max(map(letters, texts)) + HANDLE_LETTERS)))
+        lines = max(lines, -(-len(texts) // (columns or fitting)))
+        legend_below(panel, columns or fitting)
+    room_below(figure, lines + 1, (len(axes) + 1) // 2)
+
+
+def legend_at_foot(figure: Figure, axes: Sequence[Axes], columns: Optional[int] = None) -> None:
+    """One legend for all panels, at the foot of the figure, which grows by as much.
+
+    Equal texts are said once. Of panels that have no text nothing is said.
+    """
+    entries: dict[str, Any] = {}
+    for panel in axes:
+        for handle, text in zip(*panel.get_legend_handles_labels()):
+            entries.setdefault(text, handle)
+    if not entries:
+        return
+    longest = max(map(letters, entries))
+    columns = columns or max(1, min(len(entries), 4, FOOT_LETTERS // (longest + HANDLE_LETTERS)))
+    room = 0.18 * -(-len(entries) // columns) + 0.12
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width, height + room)
+    share = room / (height + room)
+    figure.get_layout_engine().set(rect=(0.0, share, 1.0, 1.0 - share))
+    figure.legend(
+        list(entries.values()), list(entries), loc="lower center", ncols=columns,
+        bbox_to_anchor=(0.5, 0.0), handlelength=2.2, columnspacing=1.4,
+    )
+
+
 def letter(number: int) -> str:
     """(a), (b), ... before the title of a panel."""
     return f"({chr(ord('a') + number)})" if number < 26 else ""
+
+
+def save_small(figure: Figure, target: Union[Path, BinaryIO], dpi: int = 100) -> None:
+    """A PNG of 256 colours for pages: a quarter of the bytes of the one in print.
+
+    They are chosen to cover all that occur: by how often they do, thin curves would lose theirs.
+    """
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi)
+    buffer.seek(0)
+    with Image.open(buffer) as image:
+        image.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE).save(target, format="PNG", optimize=True)

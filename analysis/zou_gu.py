@@ -13,9 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import style
-from arora import Groups, last_value, logarithmic_values, mean_by
+from arora import Groups, last_value, mean_by
 from arora_widths import WIDTH, split, width_of, widths_axis
-from averages import Band, has_scalar, held_band, trajectory_band
+from averages import Band, has_scalar, held_band, power_law, trajectory_band
 from li_liang import draw_band, fact
 from widthwise import File, Training, group_members, settings_of
 from zou_gu_runs import (
@@ -77,7 +77,7 @@ def rate(file: File) -> Figure:
     axes[0].set_ylabel(r"$L(W_t)$")
     if ratios:
         gradient_panel(axes[1])
-        logarithmic_values(axes[1])
+        style.logarithmic_values(axes[1])
     for panel in axes:
         panel.set_xlabel("step t")
     finish(figure, axes)
@@ -105,8 +105,7 @@ def can_draw_length(file: File) -> bool:
 
 def slope_over_widths(members: Sequence[Training], value: Value) -> float:
     """Slope of log value against log m, by least squares over the means of all widths."""
-    widths, values = mean_by(members, width_of, value)
-    return float(np.polyfit(np.log(widths), np.log(values), 1)[0])
+    return power_law(*mean_by(members, width_of, value)).exponent
 
 
 def _bound_on_length(member: Training) -> Optional[float]:
@@ -119,7 +118,7 @@ def _draw_slopes(axes: Axes, groups: Groups, value: Value) -> None:
     handles, texts = axes.get_legend_handles_labels()
     for handle, text, members in zip(handles, texts, groups.values()):
         handle.set_label(f"{text}: $m^{{{slope_over_widths(members, value):.2f}}}$")
-    logarithmic_values(axes)
+    style.logarithmic_values(axes)
 
 
 def length(file: File) -> Figure:
@@ -201,7 +200,7 @@ def depth(file: File) -> Figure:
     axes[0].set_xscale("log")
     axes[0].set_xticks(depths, labels=[f"{one:.0f}" for one in depths])
     axes[0].minorticks_off()
-    logarithmic_values(axes[0])
+    style.logarithmic_values(axes[0])
     if ratios:
         curves(axes[1], groups, place, least("gradient_ratio"))
         axes[1].set_ylim(bottom=0.0)

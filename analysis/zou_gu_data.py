@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import style
-from arora import logarithmic_values, mean_by
+from arora import mean_by
 from arora_widths import WIDTH, split, width_of, widths_axis
 from averages import has_scalar
 from li_liang import fact
@@ -95,7 +95,7 @@ def separation(file: File) -> Figure:
     places = sorted({place(member) or 0.0 for member in members})
     for panel in axes:
         panel.set_xscale("log")
-        logarithmic_values(panel)
+        style.logarithmic_values(panel)
         panel.set_xticks(places, labels=[f"{one:g}" for one in places])
         panel.tick_params(axis="x", which="minor", bottom=False, labelbottom=False)
         panel.set_xlabel(r"smallest distance $\phi$ between samples")
@@ -164,7 +164,7 @@ def arcs(file: File) -> Figure:
     axes[1].set_title("Rate over that of the kernel at t = 0")
     axes[1].set_ylabel(r"measured / ($2\eta\lambda_{\min}/n$)")
     widths_axis(axes[1], np.array(sorted({width_of(run) or 0.0 for run in members})))
-    logarithmic_values(axes[1])
+    style.logarithmic_values(axes[1])
     finish(figure, axes)
     return figure
 
@@ -200,7 +200,7 @@ def regions(file: File) -> Figure:
         )
     left.set_title("Units of the last layer in regions")
     left.set_ylabel("share of units")
-    logarithmic_values(left)
+    style.logarithmic_values(left)
 
     def gain(member: Training) -> Optional[float]:
         single, union = result("region_single")(member), result("region_union")(member)
@@ -218,4 +218,88 @@ def regions(file: File) -> Figure:
         panel.set_xlabel("samples n")
         panel.set_xticks(places, labels=[f"{place:.0f}" for place in places])
     finish(figure, (left, right))
+    return figure
+
+
+# Table 1.
+
+# Paper, name of its predictions, and the formulas of the table.
+TABLE1 = (
+    ("Du et al. [11]", "du", r"$n^6/\lambda_0^4$", r"$n^2\log(1/\epsilon)/\lambda_0^2$"),
+    ("Wu et al. [19]", "wu", r"$n^6/\lambda_0^4$", r"$n\log(1/\epsilon)/\lambda_0$"),
+    ("Oymak & Soltanolkotabi [17]", "oymak", r"$n\Vert X\Vert_2^6/\lambda_0^4$",
+     r"$\Vert X\Vert_2^2\log(1/\epsilon)/\lambda_0$"),
+    ("Du et al. [9], not ReLU", "du_deep", r"$2^L n^4/\lambda_{\min}(K^{(L)})^4$",
+     r"$2^L n^2\log(1/\epsilon)/\lambda_{\min}(K^{(L)})^2$"),
+    ("Allen-Zhu et al. [2]", "allen_zhu", r"$kn^{24}L^{12}/\phi^8$",
+     r"$n^6L^2\log(1/\epsilon)/\phi^2$"),
+    ("Zou & Gu", "zou_gu", r"$kn^8L^{12}/\phi^4$", r"$n^2L^2\log(1/\epsilon)/\phi$"),
+)
+
+
+def _predicted(member: Training, name: str) -> Optional[float]:
+    if name not in member.theory or member.theory[name].ndim != 0:
+        return None
+    value = float(member.theory[name])
+    return value if np.isfinite(value) and value > 0 else None
+
+
+def table1_values(member: Training) -> dict[str, tuple[float, float]]:
+    """Width and iterations by paper, of those whose both numbers are known."""
+    found = {}
+    for paper, name, _, _ in TABLE1:
+        units, steps = _predicted(member, f"{name}_width"), _predicted(member, f"{name}_iterations")
+        if units is not None and steps is not None:
+            found[paper] = (units, steps)
+    return found
+
+
+def can_draw_table1(file: File) -> bool:
+    """Whether the numbers of most papers are known for the first run."""
+    members = of_paper(file)
+    return bool(members) and len(table1_values(members[0])) > 2
+
+
+def iterations_to(member: Training, target: float) -> Optional[float]:
+    """The first recorded step at which the train loss was at most `target`."""
+    if not has_scalar(member, "loss"):
+        return None
+    rows = np.flatnonzero(member.trajectory["loss"] <= target)
+    return float(member.trajectory["step"][rows[0]]) if len(rows) else None
+
+
+def table1(file: File) -> Figure:
+    """The numbers of table 1 for the data at hand with all constants 1, beside what the run took."""
+    member = of_paper(file)[0]
+    values = table1_values(member)
+    rows = [row for row in TABLE1 if row[0] in values]
+    heights = np.arange(len(rows))[::-1]
+    target = float(member.setting("theory.target_loss") or np.nan)
+    reached = iterations_to(member, target)
+    figure, axes = style.panels(2)
+    figure.set_size_inches(style.TEXT_WIDTH, 3.6)
+    own = (width_of(member), reached)
+    texts = ("m of this run", f"steps of this run to a loss of {target:g}")
+    for column, panel in enumerate(axes):
+        look = style.marker(column, 2)
+        places = [values[row[0]][column] for row in rows]
+        panel.plot(places, heights, markersize=6, zorder=4, label="constants 1", **look)
+        panel.set_xscale("log")
+        panel.set_ylim(-0.6, len(rows) - 0.2)
+        for row, height, place in zip(rows, heights, places):
+            panel.annotate(
+                row[2 + column], (place, height), xytext=(0, 7), textcoords="offset points",
+                ha="center", fontsize=8,
+                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 0.5},
+            )
+        value = own[column]
+        if value:
+            panel.axvline(value, color="black", linestyle="--", linewidth=1.0, label=texts[column])
+        panel.margins(x=0.35)
+        panel.set_yticks(heights, labels=[row[0] for row in rows] if column == 0 else [])
+    axes[0].set_title("Width asked for")
+    axes[0].set_xlabel("hidden units m")
+    axes[1].set_title(rf"Iterations to a loss of $\epsilon$ = {target:g}")
+    axes[1].set_xlabel("iterations")
+    finish(figure, axes)
     return figure

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Callable, Optional, Sequence
 
@@ -11,10 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import style
-from arora import Groups, legend_below, mean_by, room_below
+from arora import Groups, mean_by
 from arora_widths import WIDTH
 from averages import has_scalar
-from brutzkus import HANDLE_LETTERS, PANEL_LETTERS
 from li_liang import fact
 from widthwise import File, Training, group_members, settings_of
 
@@ -177,21 +175,11 @@ def curves(
                 axes.plot(places, means, **(look | {"linestyle": "--", "linewidth": 1.0}))
 
 
-def _letters(text: str) -> int:
-    """Letters that a text shows, formulas included."""
-    return len(re.sub(r"\\[a-z]+", "x", text).translate({ord(sign): None for sign in "${}^_"}))
-
-
 def finish(figure: Figure, axes: Sequence[Axes]) -> None:
     """Letters before titles, and legends below the panels, in as many columns as fit."""
-    lines = 1
     for number, panel in enumerate(axes):
         panel.set_title(f"{style.letter(number)} {panel.get_title()}")
-        texts = panel.get_legend_handles_labels()[1]
-        columns = min(3, max(1, PANEL_LETTERS // (max(map(_letters, texts)) + HANDLE_LETTERS)))
-        lines = max(lines, -(-len(texts) // columns))
-        legend_below(panel, columns)
-    room_below(figure, lines + 1, (len(axes) + 1) // 2)
+    style.legends_below(figure, axes)
 
 
 def say(axes: Axes, text: str, line: str = "--") -> None:

@@ -76,6 +76,14 @@ sweep: {training.batch: [1, 4, 12], seeds.batches: [1, 2]}
 """
 
 
+SINGLE = data() + """
+network: {width: 256, depth: 2}
+training: {rate: 8.0, steps: 400, stop: {loss: 0.01}}
+measure: {every: 10, quantities: [loss]}
+theory: {target_loss: 0.02}
+"""
+
+
 class FiguresTest(DrawingsTest):
     """Each figure of analysis/zou_gu.py and zou_gu_data.py."""
 
@@ -133,6 +141,23 @@ class FiguresTest(DrawingsTest):
             expected = line.fit < 0.99 or line.rate < 0.5 * zou_gu_runs.kernel_rate(member)
             self.assertEqual(zou_gu_data.is_too_narrow(member), expected)
         self.check_texts(zou_gu_data.arcs(file))
+
+    def test_table1(self) -> None:
+        """Widths and iterations of six papers for one run, and what it took itself."""
+        file = self.draw(SINGLE, "table1")
+        (member,) = file.members
+        values = zou_gu_data.table1_values(member)
+        self.assertEqual(len(values), 6)
+        phi, n = float(member.theory["separation"]), 12
+        self.assertAlmostEqual(values["Zou & Gu"][0] / (n**8 * 2**12 / phi**4), 1.0, places=9)
+        steps, loss = member.trajectory["step"], member.trajectory["loss"]
+        reached = zou_gu_data.iterations_to(member, 0.02)
+        self.assertEqual(reached, steps[loss <= 0.02][0])
+        self.assertIsNone(zou_gu_data.iterations_to(member, 1e-30))
+        figure = zou_gu_data.table1(file)
+        (line,) = [one for one in figure.axes[1].get_lines() if "this run" in one.get_label()]
+        self.assertEqual(list(line.get_xdata()), [reached, reached])
+        self.check_texts(figure)
 
     def test_sgd(self) -> None:
         """Batches."""

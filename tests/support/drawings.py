@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from program import SOURCE, ProgramTest, execute
+from program import SOURCE, Argument, ProgramTest, Result, execute
 
 import style
 import widthwise
@@ -13,15 +13,22 @@ import widthwise
 class DrawingsTest(ProgramTest):
     """Runs a configuration and draws what its file holds."""
 
-    def draw(self, config: str, *names: str) -> widthwise.File:
-        """The figures, and no others, are drawn in silence: a layout without room would be said."""
+    def figures(self, *arguments: Argument) -> Result:
+        """Runs figures.py."""
+        command = [sys.executable, SOURCE / "analysis" / "figures.py", *arguments]
+        return execute(command, self.folder)
+
+    def draw(self, config: str, *names: str, also: tuple[str, ...] = ()) -> widthwise.File:
+        """The figures, and no others, are drawn in silence: a layout without room would be said.
+
+        The file has the name of the first; those of `also` come before all in the order of drawing.
+        """
         path = self.train(config, f"{names[0]}.h5", ranks=2)
-        result = execute(
-            [sys.executable, SOURCE / "analysis" / "figures.py", path, "--out", "out"], self.folder
-        )
+        result = self.figures(path, "--out", "out")
         self.assertEqual(result.code, 0, result.text)
         self.assertEqual(result.errors, "")
-        expected = [f"out/{names[0]}-{name}.{kind}" for name in names for kind in ("png", "pdf")]
+        drawn_names = (*also, *names)
+        expected = [f"out/{names[0]}-{name}.{kind}" for name in drawn_names for kind in ("png", "pdf")]
         self.assertEqual(result.output.split(), expected)
         for drawn in expected:
             self.assertGreater((self.folder / drawn).stat().st_size, 8000, drawn)
@@ -30,13 +37,16 @@ class DrawingsTest(ProgramTest):
         return file
 
     def check_texts(self, figure: style.Figure) -> None:
-        """Legends lie within the figure, and none lies on another or on a panel."""
+        """Legends lie within the figure, and none lies on another or on a panel; no panel is empty."""
         figure.canvas.draw()
         page = figure.bbox
-        boxes = []
+        boxes = [legend.get_window_extent() for legend in figure.legends]
         for axes in figure.axes:
             self.assertGreater(axes.bbox.width, 0.25 * page.width)
-            boxes.append(axes.get_legend().get_window_extent())
+            if axes.axison:
+                self.assertTrue(axes.has_data(), axes.get_title())
+            if axes.get_legend() is not None:
+                boxes.append(axes.get_legend().get_window_extent())
             boxes.append(axes.bbox)
         for number, box in enumerate(boxes):
             self.assertGreaterEqual(box.x0, page.x0 - 1)
