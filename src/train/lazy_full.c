@@ -53,6 +53,8 @@ bool ww_lazy_full_is_less(const ww_lazy_full *full)
     static const double CLEARLY = 0.6; // to go back is work too
     if (full->pairs->problem->config->training.method != WW_METHOD_GD)
         return false; // a step of a small batch is a small part of a full one
+    if (full->pairs->is_weighed)
+        return false; // by tables of sums one output weight of each unit is taken into account
     const double most = most_changes(full);
     return full->changes > (full->pairs->is_full ? CLEARLY * most : most);
 }
@@ -80,8 +82,8 @@ static void list_room(const ww_problem *problem, ww_allocation list[ROOM_ARRAYS]
     const ww_allocation arrays[] = {
         {offsetof(ww_lazy_full_room, activations), pairs, sizeof(double), what},
         {offsetof(ww_lazy_full_room, coefficients), pairs, sizeof(double), what},
-        {offsetof(ww_lazy_full_room, partial), ww_kernel_output_room(problem->pairs, (int64_t)n, 1),
-         sizeof(double), what},
+        {offsetof(ww_lazy_full_room, partial),
+         ww_kernel_output_room(problem->pairs, (int64_t)n, problem->outputs), sizeof(double), what},
         {offsetof(ww_lazy_full_room, active), pairs, 1, what},
         {offsetof(ww_lazy_full_room, tables), WW_PATTERN_ROOM_BYTES, 1, what},
     };
@@ -301,12 +303,12 @@ static void add_outputs(const task *now, int worker, ww_rows tile)
     const ww_problem *problem = full->pairs->problem;
     ww_lazy_full_room *room = &full->rooms[worker];
     ww_output_sum *sum = worker == 0 ? now->sum : &room->sum;
-    const int64_t n = full->pairs->samples;
+    const int64_t n = full->pairs->samples, k = problem->outputs;
     ww_activate(problem->negative_slope, room->activations, (size_t)(tile.units * n), room->active);
-    ww_kernel_outputs(problem->pairs, room->activations, full->pairs->scales + tile.first,
-                      tile.units, n, 1, room->partial);
+    ww_kernel_outputs(problem->pairs, room->activations, full->pairs->scales + tile.first * k,
+                      tile.units, n, k, room->partial);
     for (int64_t start = 0; start < n; start += WW_SAMPLE_BLOCK)
-        ww_output_sum_add(sum, start, ww_block_size(n, start), room->partial + start);
+        ww_output_sum_add(sum, start, ww_block_size(n, start), room->partial + start * k);
 }
 
 static void copy_rows(const ww_lazy_full *full, const double *rows, int64_t units,
