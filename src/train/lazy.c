@@ -38,7 +38,7 @@ static int64_t packed_patterns(const ww_problem *problem)
 // Whether P is kept: of full steps, unless it follows from the weights.
 static bool keeps_places(const ww_problem *problem)
 {
-    return !ww_lazy_is_weighed(problem) && !ww_lazy_full_keeps_weights(problem);
+    return !ww_lazy_full_keeps_weights(problem);
 }
 
 // Offsets, patterns, and P where it is kept.

@@ -17,6 +17,8 @@ static const double PRODUCT = 0.0385, SUM = 0.0185, LOOK = 2.0;
 // have changed in its place, bringing its unit up to date, and its share of windows, which are the
 // shorter the more patterns change. Measured at 200 to 1000 samples.
 static const double CHANGE = 2000.0, CHANGE_OF_SAMPLE = 6.5;
+// And where output weights are weighed for a sample and two outputs, an estimate.
+static const double CHANGE_OF_PLANE = 0.5;
 static double price = 1.0;
 
 void ww_lazy_set_price(double times)
@@ -24,10 +26,17 @@ void ww_lazy_set_price(double times)
     price = times;
 }
 
+// A row of a sample added to another one: there are no tables where output weights are weighed.
+static double sum_of(const ww_problem *problem)
+{
+    return ww_lazy_is_weighed(problem) ? PRODUCT : SUM;
+}
+
 bool ww_lazy_full_keeps_weights(const ww_problem *problem)
 {
     const double d = (double)problem->dimension, n = (double)problem->data->train.count;
-    return d <= n && d * (PRODUCT + SUM) < n * SUM;
+    const double sum = sum_of(problem);
+    return d <= n && d * (PRODUCT + sum) < n * sum;
 }
 
 // Changes of a step from which on a full one is less work.
@@ -35,8 +44,11 @@ static double most_changes(const ww_lazy_full *full)
 {
     const ww_problem *problem = full->pairs->problem;
     const double d = (double)problem->dimension, n = (double)full->pairs->samples;
-    const double pair = (full->by_weights ? d * (PRODUCT + SUM) : n * SUM) + LOOK;
-    const double change = price * (CHANGE + CHANGE_OF_SAMPLE * n);
+    const double planes =
+        full->pairs->is_weighed ? 0.5 * (double)(problem->outputs * (problem->outputs + 1)) : 0.0;
+    const double sum = sum_of(problem);
+    const double pair = (full->by_weights ? d * (PRODUCT + sum) : n * sum) + LOOK;
+    const double change = price * (CHANGE + (CHANGE_OF_SAMPLE + CHANGE_OF_PLANE * planes) * n);
     return change > 0.0 ? (double)problem->tiling.width * n * pair / change : INFINITY;
 }
 
@@ -53,8 +65,6 @@ bool ww_lazy_full_is_less(const ww_lazy_full *full)
     static const double CLEARLY = 0.6; // to go back is work too
     if (full->pairs->problem->config->training.method != WW_METHOD_GD)
         return false; // a step of a small batch is a small part of a full one
-    if (full->pairs->is_weighed)
-        return false; // by tables of sums one output weight of each unit is taken into account
     const double most = most_changes(full);
     return full->changes > (full->pairs->is_full ? CLEARLY * most : most);
 }
@@ -171,6 +181,7 @@ typedef struct task {
     ww_lazy_full *full;
     ww_output_sum *sum;
     int64_t first;
+    const double *factors; // f, where output weights are weighed
 } task;
 
 static double *values_of(const ww_lazy_full *full, ww_rows tile)
@@ -253,6 +264,25 @@ static void add_patterns(void *context, int worker, int64_t local_tile)
                           values_of(full, tile), full->rooms[worker].tables);
 }
 
+// Where output weights are weighed, by coefficients s' a_r f_j of a block of samples.
+static void add_weighed(void *context, int worker, int64_t local_tile)
+{
+    const task *now = context;
+    const ww_lazy_full *full = now->full;
+    const ww_lazy_pairs *pairs = full->pairs;
+    const double slope = pairs->problem->negative_slope;
+    const ww_rows tile = ww_tile_rows(pairs->problem, local_tile);
+    const int64_t count = ww_block_size(pairs->samples, now->first);
+    double *coefficients = full->rooms[worker].coefficients;
+    for (int64_t unit = 0; unit < tile.units; unit++)
+        for (int64_t i = 0; i < count; i++) {
+            const int64_t j = now->first + i, number = tile.first + unit;
+            coefficients[unit * count + i] = (ww_lazy_is_active(pairs, number, j) ? 1.0 : slope) *
+                                             ww_lazy_total(pairs, now->factors, number, j);
+        }
+    ww_panel_move(&full->rows, 1.0, coefficients, tile.units, values_of(full, tile));
+}
+
 // What all samples do to all units of a leaky activation.
 static void add_base(void *context, int worker, int64_t local_tile)
 {
@@ -269,10 +299,16 @@ void ww_lazy_full_move(ww_lazy_full *full, const double *factors)
     const ww_lazy_pairs *pairs = full->pairs;
     const double slope = pairs->problem->negative_slope;
     const int64_t n = pairs->samples, columns = full->columns;
-    task now = {.full = full};
+    task now = {.full = full, .factors = factors};
     if (full->has_moved)
         return;
     full->has_moved = true;
+    for (; pairs->is_weighed && now.first < n; now.first += WW_SAMPLE_BLOCK) {
+        ww_panel_inputs_set(&full->rows, row_of(full, now.first), ww_block_size(n, now.first));
+        for_all_tiles(&now, add_weighed);
+    }
+    if (pairs->is_weighed)
+        return;
     for (; now.first < n; now.first += WW_SAMPLE_BLOCK) {
         const int64_t count = ww_block_size(n, now.first);
         for (int64_t i = 0; i < count; i++) {

@@ -439,22 +439,23 @@ ww_status ww_lazy_gather_offsets(ww_lazy_pairs *pairs, ww_error *error)
     return ww_put_initial_preactivations(pairs->problem, put_start, pairs, error);
 }
 
-// The changes of a word of patterns.
-static int64_t change_word(uint64_t *patterns, uint64_t now, const double *totals, double *offsets)
+// The changes of a word of patterns of a unit.
+static int64_t change_word(ww_lazy_pairs *pairs, int64_t unit, int64_t word, uint64_t now)
 {
+    uint64_t *patterns = pairs->patterns + unit * pairs->words + word;
+    double *offsets = pairs->start + unit * pairs->stride;
     const uint64_t changed = now ^ *patterns;
     *patterns = now;
     for (uint64_t bits = changed; bits != 0; bits &= bits - 1) {
         const int bit = __builtin_ctzll(bits);
-        offsets[bit] += (now >> bit & 1) != 0 ? -totals[bit] : totals[bit];
+        const double total = ww_lazy_total(pairs, pairs->totals, unit, word * WORD + bit);
+        offsets[word * WORD + bit] += (now >> bit & 1) != 0 ? -total : total;
     }
     return __builtin_popcountll(changed);
 }
 
 int64_t ww_lazy_see(ww_lazy_pairs *pairs, int64_t unit, const uint8_t *active)
 {
-    uint64_t *patterns = pairs->patterns + unit * pairs->words;
-    double *offsets = pairs->start + unit * pairs->stride;
     int64_t changes = 0;
     for (int64_t word = 0; word < pairs->words; word++) {
         const int64_t first = word * WORD;
@@ -462,7 +463,7 @@ int64_t ww_lazy_see(ww_lazy_pairs *pairs, int64_t unit, const uint8_t *active)
         const int64_t left = pairs->samples - first;
         ww_pack_patterns(active + first, 1, left < WORD ? left : WORD, (uint8_t *)&now,
                          (int64_t)sizeof now);
-        changes += change_word(&patterns[word], now, pairs->totals + first, offsets + first);
+        changes += change_word(pairs, unit, word, now);
     }
     return changes;
 }

@@ -308,6 +308,7 @@ static void test_several_outputs(void **state)
                                .with_zero = i % 5 == 0,
                                .with_twins = i % 4 == 0};
         follow_by(&asked, BY_WINDOWS);
+        follow_by(&asked, i % 2 == 0 ? BY_FULL_STEPS : IN_TURNS);
     }
 }
 
