@@ -62,11 +62,15 @@ void ww_lazy_full_count(ww_lazy_full *full, int64_t changes)
 
 bool ww_lazy_full_is_less(const ww_lazy_full *full)
 {
-    static const double CLEARLY = 0.6; // to go back is work too
+    // To go back is work too: p(0) is drawn again, and N counted; where output weights are weighed
+    // that takes as long as some hundred full steps.
+    static const double CLEARLY = 0.6, FAR_LESS = 0.25, FAR_MORE = 2.0;
+    const bool is_weighed = full->pairs->is_weighed;
     if (full->pairs->problem->config->training.method != WW_METHOD_GD)
         return false; // a step of a small batch is a small part of a full one
-    const double most = most_changes(full);
-    return full->changes > (full->pairs->is_full ? CLEARLY * most : most);
+    const double most = (is_weighed ? FAR_MORE : 1.0) * most_changes(full);
+    const double least = (is_weighed ? FAR_LESS : CLEARLY) * most_changes(full);
+    return full->changes > (full->pairs->is_full ? least : most);
 }
 
 enum { ARRAYS = 1, ROOM_ARRAYS = 5, WORD = 64 };

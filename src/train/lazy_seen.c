@@ -5,6 +5,7 @@
 
 #include "widthwise/memory.h"
 
+#include <math.h>
 #include <string.h>
 
 void ww_lazy_see_batch(ww_lazy *self)
@@ -32,17 +33,21 @@ void ww_lazy_seen_patterns(void *state, uint8_t *bits, int64_t stride)
     }
 }
 
-// Full steps add to P or W, as `samples` and `dense` do.
+// Full steps add to P or W, as `samples` and `dense` do. Where output weights are weighed the
+// quantum of N comes to what steps round outputs by: m 2^-62 of a step at most, beside (2 n + d +
+// 32) 2^-53.
 ww_rounding ww_lazy_rounding(const void *state, int64_t steps)
 {
     const ww_lazy *self = state;
     const ww_problem *problem = self->problem;
+    const bool is_weighed = self->pairs.is_weighed;
     const double n = (double)self->samples, d = (double)problem->dimension;
-    const double added = (double)self->full.steps;
-    return (ww_rounding){.pairs =
-                             4.0 * added * (2.0 * n + d + 12.0) + 2.0 * n + 3.0 * d + 32.0 +
-                             (self->pairs.is_weighed ? 2.0 * (double)self->pairs.outputs : 0.0),
-                         .carried = (double)steps};
+    const double added = (double)self->full.steps, width = (double)problem->tiling.width;
+    const double quantum = is_weighed ? ldexp(width, -9) / (2.0 * n + d + 32.0) : 0.0;
+    const double outputs = is_weighed ? 2.0 * (double)self->pairs.outputs : 0.0; // sums over them
+    return (ww_rounding){.pairs = 4.0 * added * (2.0 * n + d + 12.0 + outputs) + 2.0 * n + 3.0 * d +
+                                  32.0 + outputs,
+                         .carried = (double)steps * (1.0 + quantum)};
 }
 
 ww_status ww_lazy_look(void *state, int64_t step_number, const int64_t *indices, int64_t *seen,
