@@ -176,15 +176,18 @@ static ww_status check_depth(const ww_config *config, ww_error *error)
 }
 
 // Outputs move linearly in steps that change no pattern, if output weights stay as they are; and by
-// counts of units, if these have one magnitude.
+// counts of units, if these have one magnitude, else by sums of weights, for full batches.
 static ww_status check_lazy(const ww_config *config, ww_error *error)
 {
     const double slope = config->network.activation.kind == WW_ACTIVATION_LEAKY_RELU
                              ? config->network.activation.slope
                              : 0.0;
+    const bool is_gaussian = config->network.output.kind == WW_OUTPUT_GAUSSIAN;
     const char *what = config->network.train_output ? "network.train_output: true"
-                       : config->network.output.kind == WW_OUTPUT_GAUSSIAN
-                           ? "network.output.kind: gaussian"
+                       : is_gaussian && config->training.method == WW_METHOD_SGD
+                           ? "network.output.kind: gaussian with training.method: sgd"
+                       : is_gaussian && config->loss == WW_LOSS_HINGE
+                           ? "network.output.kind: gaussian with loss: hinge"
                        : config->network.start != WW_START_DRAWN  ? "network.start other than drawn"
                        : config->precision != WW_PRECISION_DOUBLE ? "precision: single"
                        : !(slope >= 0.0 && slope <= 1.0)          ? "a slope outside of [0, 1]"

@@ -320,9 +320,9 @@ static const ww_key keys[] = {
     KEY(training.engine, CHOICE,
         "How a step is computed; dense: one by one; window: the products of many coming steps "
         "at once; samples: by what the weights come to on the train samples, in their stead, for "
-        "few samples; lazy: by the changes of activation patterns, for one output and output "
-        "weights "
-        "of one magnitude that stay: the wider the network, the faster beside the others; layers: "
+        "few samples; lazy: by the changes of activation patterns, for output weights that stay: "
+        "the wider the network, the faster beside the others; of one output and weights of one "
+        "magnitude most of all; layers: "
         "any "
         "number of hidden layers; auto: layers with several of them or model zou-gu, else dense, "
         "window, samples or lazy, which is likely to be the fastest, by a model of their costs; "

@@ -4,6 +4,7 @@
 // that a run has the same bits everywhere.
 
 #include "train/engine.h"
+#include "train/lazy_weighed.h"
 #include "train/pattern_sums.h"
 
 #include "widthwise/train.h"
@@ -26,14 +27,15 @@ static bool suits_window(const ww_problem *problem)
            problem->dimension >= LEAST_DIMENSION && problem->tiling.width >= least;
 }
 
-// Where `lazy` can be, of full batches: of small ones it depends on the learning rate as well. As
+// Where `lazy` can be and was measured, of full batches: of small ones it depends on the learning
+// rate as well, of several outputs on their number and on how many patterns change. As
 // long as its memory is not that of a much wider network (16 bytes for a pair of unit and sample,
 // against 8 for a weight), and samples are not divided over ranks.
 static bool suits_lazy(const ww_problem *problem)
 {
     enum { MOST_TIMES = 6 };
     const int64_t n = problem->data->train.count;
-    return problem->outputs == 1 && problem->config->training.method == WW_METHOD_GD &&
+    return !ww_lazy_is_weighed(problem) && problem->config->training.method == WW_METHOD_GD &&
            n <= MOST_TIMES * problem->dimension && n <= WW_SECTION_SAMPLES &&
            ww_config_takes_engine(problem->config, WW_ENGINE_LAZY);
 }

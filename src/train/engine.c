@@ -1,5 +1,6 @@
 #include "train/engine.h"
 
+#include "train/lazy_weighed.h"
 #include "train/rest.h"
 #include "train/track.h"
 #include "widthwise/memory.h"
@@ -92,10 +93,17 @@ ww_status ww_engine_check(const ww_problem *problem, ww_error *error)
 {
     if (choose(problem) != &ww_engine_lazy || problem->outputs == 1)
         return WW_OK;
-    return ww_fail(error, WW_USAGE,
-                   "training.engine is lazy, which is for one output, but the data have %lld; "
-                   "choose two classes, or training.engine: dense",
-                   (long long)problem->outputs);
+    if (problem->config->training.method != WW_METHOD_GD)
+        return ww_fail(error, WW_USAGE,
+                       "training.engine is lazy, which by batches is for one output, but the data "
+                       "have %lld; choose training.method: gd, or training.engine: dense",
+                       (long long)problem->outputs);
+    if (problem->outputs > WW_LAZY_MOST_OUTPUTS)
+        return ww_fail(error, WW_USAGE,
+                       "training.engine is lazy, which is for up to %d outputs, but the data have "
+                       "%lld; choose training.engine: dense",
+                       WW_LAZY_MOST_OUTPUTS, (long long)problem->outputs);
+    return WW_OK;
 }
 
 bool ww_engine_is_special(const ww_problem *problem)

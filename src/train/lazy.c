@@ -13,6 +13,7 @@
 #include "parallel/workers.h"
 #include "train/engine.h"
 #include "widthwise/memory.h"
+#include "widthwise/norm.h"
 
 #include <math.h>
 #include <stddef.h>
@@ -24,9 +25,9 @@ enum { ARRAYS = 16, PACKED = 48, WORD = 64 };
 // Words of a step: of moves, or of all outputs, and where they are asked for of active units.
 static int64_t most_words(const ww_problem *problem)
 {
-    const int64_t n = problem->data->train.count;
+    const int64_t n = problem->data->train.count, moves = 2 * n * problem->outputs;
     const int64_t outputs = (int64_t)ww_output_sum_words(problem, n);
-    return (outputs > 2 * n ? outputs : 2 * n) + n + WW_LAZY_WORDS;
+    return (outputs > moves ? outputs : moves) + n + WW_LAZY_WORDS;
 }
 
 static int64_t packed_patterns(const ww_problem *problem)
@@ -34,11 +35,17 @@ static int64_t packed_patterns(const ww_problem *problem)
     return (problem->data->train.count + PACKED - 1) / PACKED;
 }
 
-// Offsets, patterns, and P, unless it follows from the weights.
+// Whether P is kept: of full steps, unless it follows from the weights.
+static bool keeps_places(const ww_problem *problem)
+{
+    return !ww_lazy_full_keeps_weights(problem);
+}
+
+// Offsets, patterns, and P where it is kept.
 static int64_t kept_columns(const ww_problem *problem)
 {
     const int64_t n = problem->data->train.count;
-    return n + packed_patterns(problem) + (ww_lazy_full_keeps_weights(problem) ? 0 : n);
+    return n + packed_patterns(problem) + (keeps_places(problem) ? n : 0);
 }
 
 static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
@@ -46,24 +53,25 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     static const char what[] = "a step";
     const size_t n = (size_t)problem->data->train.count;
     const size_t stride = (n + WORD - 1) / WORD * WORD;
-    const size_t batch = (size_t)problem->batch;
+    const size_t batch = (size_t)problem->batch, outputs = (size_t)problem->outputs;
+    const size_t rows = (size_t)ww_lazy_share_most_rows(problem);
     const size_t tile =
         (size_t)(ww_workers_of(problem->parallel) * problem->tiling.tile_units); // of each thread
     const int64_t kept = kept_columns(problem);
     const size_t columns = (size_t)(kept > problem->dimension ? kept : problem->dimension);
     const ww_allocation arrays[] = {
-        {offsetof(ww_lazy, outputs), n, sizeof(double), what},
-        {offsetof(ww_lazy, factors), stride, sizeof(double), what},
-        {offsetof(ww_lazy, before), n, sizeof(double), what},
-        {offsetof(ww_lazy, moves), (size_t)ww_lazy_share_most_rows(problem), sizeof(double), what},
+        {offsetof(ww_lazy, outputs), n * outputs, sizeof(double), what},
+        {offsetof(ww_lazy, factors), stride * outputs, sizeof(double), what},
+        {offsetof(ww_lazy, before), stride * outputs, sizeof(double), what},
+        {offsetof(ww_lazy, moves), rows * outputs, sizeof(double), what},
         {offsetof(ww_lazy, sums), (size_t)most_words(problem), sizeof(int64_t), what},
         {offsetof(ww_lazy, active), n, sizeof(int64_t), what},
         {offsetof(ww_lazy, columns), n, sizeof(int64_t), what},
         {offsetof(ww_lazy, indices), batch, sizeof(int64_t), what},
         {offsetof(ww_lazy, labels), batch, sizeof(int64_t), what},
-        {offsetof(ww_lazy, targets), batch, sizeof(double), what},
-        {offsetof(ww_lazy, seen), batch, sizeof(double), what},
-        {offsetof(ww_lazy, gradients), batch, sizeof(double), what},
+        {offsetof(ww_lazy, targets), batch * outputs, sizeof(double), what},
+        {offsetof(ww_lazy, seen), batch * outputs, sizeof(double), what},
+        {offsetof(ww_lazy, gradients), batch * outputs, sizeof(double), what},
         {offsetof(ww_lazy, extras), batch * (size_t)ww_tally_extras(problem), sizeof(double), what},
         {offsetof(ww_lazy, ends), n + 1, sizeof(int64_t), what},
         {offsetof(ww_lazy, coefficients), tile * n, sizeof(double), what},
@@ -133,9 +141,9 @@ static double spread_of(const ww_problem *problem)
                : ww_config_hidden_radius(problem->config) / sqrt((double)problem->dimension);
 }
 
-// Sizes by which windows and sums are laid out: the longest row of K; what p(0) come to, and their
-// share in an interval around 0, over its length.
-static void find_sizes(ww_lazy *self)
+// Sizes by which windows and sums are laid out: the longest row of K; what p(0) come to, and, over
+// `length`, their share in an interval around 0, over its length.
+static void find_sizes(ww_lazy *self, double length)
 {
     const int64_t n = self->samples, stride = self->pairs.stride;
     const double spread = spread_of(self->problem);
@@ -147,8 +155,23 @@ static void find_sizes(ww_lazy *self)
         square += own;
     }
     const double size = spread * sqrt(square / (double)n);
-    self->course.past.density = size > 0.0 ? 0.4 / size : 1.0;
+    self->course.past.density = size > 0.0 ? 0.4 * length / size : 1.0;
     self->start_size = spread * (sqrt((double)self->problem->dimension) + 10.0) * longest;
+}
+
+// About the length of a_r, the same on all ranks.
+static ww_status find_length(const ww_problem *problem, double *length, ww_error *error)
+{
+    enum { UNITS = 32 };
+    const int64_t units = problem->tiling.width < UNITS ? problem->tiling.width : UNITS;
+    double *scales = ww_allocate((size_t)(units * problem->outputs), sizeof *scales,
+                                 "the output weights", error);
+    if (scales == NULL)
+        return WW_FAILED;
+    ww_initial_output_weights(&problem->initial, 0, units, scales);
+    *length = ww_norm(scales, units * problem->outputs) / sqrt((double)units);
+    free(scales);
+    return WW_OK;
 }
 
 static ww_status make(ww_lazy *self, ww_error *error)
@@ -161,14 +184,15 @@ static ww_status make(ww_lazy *self, ww_error *error)
     WW_TRY(ww_batches_create(problem, &self->batches, error));
     WW_TRY(ww_lazy_pairs_create(problem, &self->pairs, error));
     WW_TRY(ww_lazy_counts_create(&self->pairs, &self->counts, error));
-    double scale = 0.0;
-    ww_initial_output_weights(&problem->initial, 0, 1, &scale);
-    WW_TRY(ww_lazy_course_create(&self->pairs, &self->counts.share, fabs(scale), &self->course,
-                                 error));
+    const bool is_weighed = self->pairs.is_weighed;
+    double length = 0.0;
+    WW_TRY(find_length(problem, &length, error));
+    WW_TRY(ww_lazy_course_create(&self->pairs, &self->counts.share, is_weighed ? 1.0 : length,
+                                 &self->course, error));
     WW_TRY(ww_lazy_scan_create(&self->pairs, &self->course, &self->scan, error));
     WW_TRY(ww_lazy_full_create(&self->pairs, self->scan.memory, &self->full, error));
-    find_sizes(self);
-    self->words = (2 + (self->needs_active ? 1 : 0)) * n + WW_LAZY_WORDS;
+    find_sizes(self, is_weighed ? length : 1.0);
+    self->words = (2 * problem->outputs + (self->needs_active ? 1 : 0)) * n + WW_LAZY_WORDS;
     WW_TRY(ww_panel_inputs_create(false, WW_FOR_SUMS, n, problem->dimension, &self->inputs, error));
     ww_panel_inputs_set(&self->inputs, problem->data->train.inputs, n);
     return WW_OK;
@@ -184,20 +208,14 @@ static ww_status create(const ww_problem *problem, ww_tally *tally, ww_track *tr
     self->problem = problem;
     self->tally = tally;
     self->samples = problem->data->train.count;
-    self->needs_active = problem->negative_slope != 0.0 || tally != NULL;
+    self->needs_active =
+        !ww_lazy_is_weighed(problem) && (problem->negative_slope != 0.0 || tally != NULL);
     if (make(self, error) != WW_OK) {
         destroy(self);
         return WW_FAILED;
     }
     *state = self;
     return WW_OK;
-}
-
-// Outputs on the batch that is looked at.
-static void see_batch(ww_lazy *self)
-{
-    for (int64_t i = 0; i < self->problem->batch; i++)
-        self->seen[i] = self->outputs[self->indices[i]];
 }
 
 // Numbers of the tally for a sample: all |a_r| are the same.
@@ -243,7 +261,7 @@ static ww_status step(void *state, int64_t number, int64_t request, int64_t *req
 {
     ww_lazy *self = state;
     const ww_problem *problem = self->problem;
-    const int64_t n = self->samples;
+    const size_t span = (size_t)(self->pairs.outputs * self->pairs.stride);
     ww_samples batch = {.count = problem->batch,
                         .labels = self->labels,
                         .targets = problem->data->has_targets ? self->targets : NULL};
@@ -252,17 +270,16 @@ static ww_status step(void *state, int64_t number, int64_t request, int64_t *req
     else
         WW_TRY(ww_lazy_find_first_outputs(self, request, requests, error));
     ww_batches_gather(self->batches, problem, number, self->indices, &batch);
-    see_batch(self);
+    ww_lazy_see_batch(self);
     *batch_loss = ww_batch_loss(problem, self->seen, &batch, self->gradients);
     if (!isfinite(*batch_loss))
         return ww_fail(error, WW_DIVERGED,
                        "the loss of the batch is not finite; a smaller training.rate may help");
     if (self->tally != NULL)
         count_step(self, number);
-    memcpy(self->before, self->pairs.totals, (size_t)n * sizeof *self->before);
-    memset(self->factors, 0, (size_t)n * sizeof *self->factors);
-    for (int64_t i = 0; i < problem->batch; i++) // a sample may be drawn twice
-        self->factors[self->indices[i]] -= problem->learning_rate * self->gradients[i];
+    memcpy(self->before, self->pairs.totals, span * sizeof *self->before);
+    memset(self->factors, 0, span * sizeof *self->factors);
+    ww_lazy_add_factors(&self->pairs, self->indices, self->gradients, self->factors);
     ww_lazy_find_columns(self);
     ww_lazy_pairs_add(&self->pairs, self->factors);
     self->has_outputs = true;
@@ -277,18 +294,17 @@ static void settle(void *state)
         ww_lazy_full_move(&self->full, self->factors);
 }
 
-static ww_rows rows_of(const ww_lazy *self, int64_t tile)
+ww_rows ww_lazy_rows_of(const ww_lazy *self, int64_t tile)
 {
     const int64_t local_tile = tile - self->problem->tiling.first_tile;
     WW_ASSERT(local_tile >= 0 && local_tile < self->problem->tiling.local_tiles);
     return ww_tile_rows(self->problem, local_tile);
 }
 
-// By sums of updates totals [n].
-static const double *make_tile(const ww_lazy *self, const double *totals, int worker, int64_t tile)
+const double *ww_lazy_make_tile(const ww_lazy *self, const double *totals, int worker, int64_t tile)
 {
     const ww_problem *problem = self->problem;
-    const ww_rows rows = rows_of(self, tile);
+    const ww_rows rows = ww_lazy_rows_of(self, tile);
     const int64_t units = problem->tiling.tile_units;
     double *values = self->tile + worker * units * problem->dimension;
     double *coefficients = self->coefficients + worker * units * self->samples;
@@ -303,15 +319,15 @@ static const double *tile_of(void *state, int worker, int64_t tile)
 {
     const ww_lazy *self = state;
     if (self->pairs.is_full && self->full.by_weights)
-        return self->full.values + rows_of(self, tile).first * self->problem->dimension;
-    return make_tile(self, self->pairs.totals, worker, tile);
+        return self->full.values + ww_lazy_rows_of(self, tile).first * self->problem->dimension;
+    return ww_lazy_make_tile(self, self->pairs.totals, worker, tile);
 }
 
 // The weights follow from what is kept, unless full steps keep them.
 static void put_tile(void *state, int64_t tile, const double *values)
 {
     ww_lazy *self = state;
-    const ww_rows rows = rows_of(self, tile);
+    const ww_rows rows = ww_lazy_rows_of(self, tile);
     const int64_t d = self->problem->dimension;
     if (self->full.by_weights)
         memcpy(self->full.values + rows.first * d, values,
@@ -333,14 +349,14 @@ static double *output_storage(void *state)
 // Where P of a unit is while steps are full ones; NULL: it is not kept.
 static double *places_of(const ww_lazy *self, int64_t unit)
 {
-    return self->full.by_weights ? NULL : self->full.values + unit * self->full.columns;
+    return keeps_places(self->problem) ? self->full.values + unit * self->full.columns : NULL;
 }
 
 // Offsets of a tile, its patterns, PACKED bits a number, and P.
 static const double *kept_tile(void *state, int64_t step_number, int64_t tile)
 {
     ww_lazy *self = state;
-    const ww_rows rows = rows_of(self, tile);
+    const ww_rows rows = ww_lazy_rows_of(self, tile);
     const int64_t n = self->samples, columns = kept_columns(self->problem);
     (void)step_number;
     settle(self);
@@ -358,7 +374,7 @@ static const double *kept_tile(void *state, int64_t step_number, int64_t tile)
 static void put_kept_tile(void *state, int64_t tile, const double *values)
 {
     ww_lazy *self = state;
-    const ww_rows rows = rows_of(self, tile);
+    const ww_rows rows = ww_lazy_rows_of(self, tile);
     const int64_t n = self->samples, columns = kept_columns(self->problem);
     for (int64_t unit = 0; unit < rows.units; unit++) {
         double *places = places_of(self, rows.first + unit);
@@ -371,16 +387,31 @@ static void put_kept_tile(void *state, int64_t tile, const double *values)
 
 static size_t words(const ww_problem *problem)
 {
-    return 3 * (size_t)problem->data->train.count + 3;
+    return 3 * (size_t)(problem->data->train.count * problem->outputs) + 3;
+}
+
+// Numbers [k, stride] without what is beyond n, and back.
+static void narrow(const ww_lazy *self, const double *wide, double *values)
+{
+    const size_t bytes = (size_t)self->samples * sizeof *values;
+    for (int64_t k = 0; k < self->pairs.outputs; k++)
+        memcpy(values + k * self->samples, wide + k * self->pairs.stride, bytes);
+}
+
+static void widen(const ww_lazy *self, const double *values, double *wide)
+{
+    const size_t bytes = (size_t)self->samples * sizeof *values;
+    for (int64_t k = 0; k < self->pairs.outputs; k++)
+        memcpy(wide + k * self->pairs.stride, values + k * self->samples, bytes);
 }
 
 static void save_words(void *state, double *values)
 {
     const ww_lazy *self = state;
-    const size_t n = (size_t)self->samples;
+    const size_t n = (size_t)(self->samples * self->pairs.outputs);
     memcpy(values, self->outputs, n * sizeof *values);
-    memcpy(values + n, self->factors, n * sizeof *values);
-    memcpy(values + 2 * n, self->pairs.totals, n * sizeof *values);
+    narrow(self, self->factors, values + n);
+    narrow(self, self->pairs.totals, values + 2 * n);
     values[3 * n] = self->pairs.is_full ? 1.0 : 0.0;
     values[3 * n + 1] = self->full.changes;
     values[3 * n + 2] = (double)self->full.steps;
@@ -389,10 +420,10 @@ static void save_words(void *state, double *values)
 static void load_words(void *state, const double *values)
 {
     ww_lazy *self = state;
-    const size_t n = (size_t)self->samples;
+    const size_t n = (size_t)(self->samples * self->pairs.outputs);
     memcpy(self->outputs, values, n * sizeof *values);
-    memcpy(self->factors, values + n, n * sizeof *values);
-    memcpy(self->pairs.totals, values + 2 * n, n * sizeof *values);
+    widen(self, values + n, self->factors);
+    widen(self, values + 2 * n, self->pairs.totals);
     self->was_full = values[3 * n] != 0.0;
     self->full.changes = values[3 * n + 1];
     self->full.steps = (int64_t)values[3 * n + 2];
@@ -406,74 +437,12 @@ static void restored(void *state, int64_t step_number, bool has_kept)
     self->has_outputs = step_number > 0;
     self->has_window = self->has_counts = self->has_active = false;
     ww_lazy_find_columns(self);
-    for (int64_t j = 0; j < self->samples; j++)
+    for (int64_t j = 0; j < self->pairs.outputs * self->pairs.stride; j++)
         self->before[j] = self->pairs.totals[j] - self->factors[j];
     self->full.has_moved = true; // those that were put
     ww_error ignored = {0};
     if (!self->was_full && ww_lazy_full_leave(&self->full, &ignored) != WW_OK)
         self->pairs.is_short = true; // told by the next step
-}
-
-// For an audit (audit.h): outputs and patterns are those that the last step found, with the weights
-// that it was made with, before its own update.
-static const double *outputs(void *state)
-{
-    const ww_lazy *self = state;
-    return self->seen;
-}
-
-static void patterns(void *state, uint8_t *bits, int64_t stride)
-{
-    const ww_lazy *self = state;
-    const int64_t batch = self->problem->batch;
-    for (int64_t unit = 0; unit < self->problem->tiling.local_units; unit++) {
-        uint8_t *row = bits + unit * stride;
-        memset(row, 0, (size_t)stride);
-        for (int64_t i = 0; i < batch; i++)
-            row[i / 8] |=
-                (uint8_t)(ww_lazy_is_active(&self->pairs, unit, self->indices[i]) << i % 8);
-    }
-}
-
-// Full steps add to P or W, as `samples` and `dense` do.
-static ww_rounding rounding(const void *state, int64_t steps)
-{
-    const ww_lazy *self = state;
-    const ww_problem *problem = self->problem;
-    const double n = (double)self->samples, d = (double)problem->dimension;
-    const double added = (double)self->full.steps;
-    return (ww_rounding){.pairs = 4.0 * added * (2.0 * n + d + 12.0) + 2.0 * n + 3.0 * d + 32.0,
-                         .carried = (double)steps};
-}
-
-static ww_status look(void *state, int64_t step_number, const int64_t *indices, int64_t *seen,
-                      ww_error *error)
-{
-    ww_lazy *self = state;
-    *seen = self->has_outputs ? step_number - 1 : step_number;
-    if (!self->has_outputs)
-        WW_TRY(ww_lazy_find_first_outputs(self, 0, NULL, error));
-    memcpy(self->indices, indices, (size_t)self->problem->batch * sizeof *indices);
-    see_batch(self);
-    return WW_OK;
-}
-
-// R of the weights that were looked at.
-static const double *seen_totals(const ww_lazy *self)
-{
-    return self->has_outputs ? self->before : self->pairs.totals;
-}
-
-static const double *seen_tile(void *state, int worker, int64_t tile)
-{
-    const ww_lazy *self = state;
-    return make_tile(self, seen_totals(self), worker, tile);
-}
-
-static void find_reach(void *state, int64_t tile, const double *lengths, double *reach)
-{
-    const ww_lazy *self = state;
-    ww_lazy_reach(&self->pairs, seen_totals(self), rows_of(self, tile), lengths, reach);
 }
 
 const ww_engine_methods ww_engine_lazy = {
@@ -495,10 +464,10 @@ const ww_engine_methods ww_engine_lazy = {
     .save_words = save_words,
     .load_words = load_words,
     .restored = restored,
-    .outputs = outputs,
-    .patterns = patterns,
-    .rounding = rounding,
-    .look = look,
-    .seen_tile = seen_tile,
-    .reach = find_reach,
+    .outputs = ww_lazy_seen_outputs,
+    .patterns = ww_lazy_seen_patterns,
+    .rounding = ww_lazy_rounding,
+    .look = ww_lazy_look,
+    .seen_tile = ww_lazy_seen_tile,
+    .reach = ww_lazy_find_reach,
 };

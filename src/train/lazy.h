@@ -2,6 +2,7 @@
 #ifndef WIDTHWISE_TRAIN_LAZY_H
 #define WIDTHWISE_TRAIN_LAZY_H
 
+#include "train/engine.h"
 #include "train/lazy_full.h"
 #include "train/lazy_scan.h"
 #include "train/output_sum.h"
@@ -41,10 +42,10 @@ typedef struct ww_lazy {
     bool has_counts;
     bool needs_active, has_active; ///< `active` is to be known, and is
     bool was_full;                 ///< steps were full ones in what has been put
-    double *outputs;               ///< u [n]
-    double *factors;               ///< f [stride], of the pending update
-    double *before;                ///< R before it [n]
-    double *moves;                 ///< of the outputs whose rows of N this rank has
+    double *outputs;               ///< u [n, k]
+    double *factors;               ///< f [k, stride], of the pending update
+    double *before;                ///< R before it [k, stride]
+    double *moves;                 ///< of the outputs whose rows of N this rank has [rows, k]
     int64_t *sums;                 ///< [words], or those of all outputs
     int64_t *active;               ///< units that are active on each sample, of all ranks [n]
     int64_t *columns;              ///< samples whose f is not 0 [column count]
@@ -62,6 +63,24 @@ typedef struct ww_lazy {
     double window_looks, window_folds; ///< of all ranks, in this window
     ww_panel_inputs inputs;            ///< X
 } ww_lazy;
+
+/// Outputs on the batch that is looked at.
+void ww_lazy_see_batch(ww_lazy *self);
+
+/// Units of a tile, from the first of this rank on.
+ww_rows ww_lazy_rows_of(const ww_lazy *self, int64_t tile);
+/// The weights of a tile by sums of updates totals [k, stride], in the memory of a worker.
+const double *ww_lazy_make_tile(const ww_lazy *self, const double *totals, int worker,
+                                int64_t tile);
+
+/// What an audit asks for: as the methods in engine.h.
+const double *ww_lazy_seen_outputs(void *state);
+void ww_lazy_seen_patterns(void *state, uint8_t *bits, int64_t stride);
+ww_rounding ww_lazy_rounding(const void *state, int64_t steps);
+ww_status ww_lazy_look(void *state, int64_t step_number, const int64_t *indices, int64_t *seen,
+                       ww_error *error);
+const double *ww_lazy_seen_tile(void *state, int worker, int64_t tile);
+void ww_lazy_find_reach(void *state, int64_t tile, const double *lengths, double *reach);
 
 /// `columns`, of the pending update.
 void ww_lazy_find_columns(ww_lazy *self);

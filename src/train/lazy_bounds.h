@@ -6,7 +6,7 @@
 #include "train/lazy_course.h"
 
 /// Nanoseconds: to look at a pair, to bring rows up to a pattern. Pure.
-double ww_lazy_looking(int64_t samples);
+double ww_lazy_looking(const ww_lazy_pairs *pairs);
 double ww_lazy_folding(int64_t samples);
 
 /// Norms of f~ in a window of that length, and what a pattern that changes may do to other pairs of

@@ -9,44 +9,22 @@
 // Rows come by blocks of BLOCK; numbers of a row are looked at by LANES.
 enum { ARRAYS = 8, WORD = 64, BLOCK = 16, LANES = 8, BYTES = 8, MOST_OF_BYTE = 255 };
 
-static int64_t blocks_of(int64_t samples)
-{
-    return (samples + BLOCK - 1) / BLOCK;
-}
-
-// First row of a rank.
-static int64_t first_row(const ww_problem *problem, int rank)
-{
-    const int64_t samples = problem->data->train.count;
-    const int64_t row = blocks_of(samples) * rank / problem->parallel->size * BLOCK;
-    return row < samples ? row : samples;
-}
-
-int64_t ww_lazy_share_most_rows(const ww_problem *problem)
-{
-    int64_t most = 0;
-    for (int rank = 0; rank < problem->parallel->size; rank++) {
-        const int64_t rows = first_row(problem, rank + 1) - first_row(problem, rank);
-        most = rows > most ? rows : most;
-    }
-    return most;
-}
-
 static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
 {
     static const char what[] = "the counts of active units";
     const size_t samples = (size_t)problem->data->train.count;
     const size_t stride = (samples + WORD - 1) / WORD * WORD;
     const size_t ranks = (size_t)problem->parallel->size;
+    const size_t counted = ww_lazy_is_weighed(problem) ? 0 : stride;
     const ww_allocation arrays[] = {
         {offsetof(ww_lazy_counts, share.counts), ranks, sizeof(int), what},
         {offsetof(ww_lazy_counts, share.places), ranks, sizeof(int), what},
-        {offsetof(ww_lazy_counts, counts), (size_t)ww_lazy_share_most_rows(problem) * stride,
+        {offsetof(ww_lazy_counts, counts), (size_t)ww_lazy_share_most_rows(problem) * counted,
          sizeof(int32_t), what},
         {offsetof(ww_lazy_counts, pending.active[0]), stride / BYTES, sizeof(uint64_t), what},
         {offsetof(ww_lazy_counts, pending.active[1]), stride / BYTES, sizeof(uint64_t), what},
         {offsetof(ww_lazy_counts, outgoing_counts), ranks, sizeof(int), what},
-        {offsetof(ww_lazy_counts, deltas), BLOCK * stride, sizeof(int32_t), what},
+        {offsetof(ww_lazy_counts, deltas), BLOCK * counted, sizeof(int32_t), what},
         {offsetof(ww_lazy_counts, ends), samples + 1, sizeof(int64_t), what},
     };
     _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
@@ -57,13 +35,14 @@ int64_t ww_lazy_counts_bytes(const ww_problem *problem)
 {
     ww_allocation list[ARRAYS];
     list_arrays(problem, list);
-    return ww_allocation_bytes(list, ARRAYS);
+    return ww_allocation_bytes(list, ARRAYS) + ww_lazy_weighed_bytes(problem);
 }
 
 ww_status ww_lazy_counts_create(const ww_lazy_pairs *pairs, ww_lazy_counts *counts, ww_error *error)
 {
     const ww_problem *problem = pairs->problem;
-    *counts = (ww_lazy_counts){.pairs = pairs};
+    *counts =
+        (ww_lazy_counts){.pairs = pairs, .head = 1 + (pairs->is_weighed ? pairs->outputs : 0)};
     if (problem->tiling.width > INT32_MAX)
         return ww_fail(error, WW_USAGE,
                        "training.engine: lazy cannot count %lld units; take dense, or fewer than "
@@ -73,16 +52,18 @@ ww_status ww_lazy_counts_create(const ww_lazy_pairs *pairs, ww_lazy_counts *coun
     list_arrays(problem, list);
     WW_TRY(ww_allocate_all(counts, list, ARRAYS, error));
     for (int rank = 0; rank < problem->parallel->size; rank++) {
-        counts->share.places[rank] = (int)first_row(problem, rank);
-        counts->share.counts[rank] = (int)(first_row(problem, rank + 1) - first_row(problem, rank));
+        const int64_t first = ww_lazy_share_first_row(problem, rank);
+        counts->share.places[rank] = (int)first;
+        counts->share.counts[rank] = (int)(ww_lazy_share_first_row(problem, rank + 1) - first);
     }
     counts->share.first = counts->share.places[problem->parallel->rank];
     counts->share.rows = counts->share.counts[problem->parallel->rank];
-    return WW_OK;
+    return ww_lazy_weighed_create(pairs, &counts->share, &counts->weighed, error);
 }
 
 void ww_lazy_counts_free(ww_lazy_counts *counts)
 {
+    ww_lazy_weighed_free(&counts->weighed);
     free(counts->share.counts);
     free(counts->share.places);
     free(counts->counts);
@@ -160,6 +141,8 @@ ww_status ww_lazy_counts_make(ww_lazy_counts *counts, ww_error *error)
     const ww_problem *problem = pairs->problem;
     const int64_t words = (problem->tiling.local_units + WORD - 1) / WORD;
     const size_t n = (size_t)pairs->samples, size = (size_t)problem->parallel->size;
+    if (pairs->is_weighed)
+        return ww_lazy_weighed_make(&counts->weighed, error);
     uint64_t *turned = ww_allocate(n * (size_t)words, sizeof *turned, what, error);
     int64_t *rows = ww_allocate(n * size, sizeof *rows, what, error);
     int *sizes = ww_allocate(size, sizeof *sizes, what, error);
@@ -224,12 +207,16 @@ ww_status ww_lazy_counts_change(ww_lazy_counts *counts, int64_t unit, int64_t sa
                                 ww_error *error)
 {
     const ww_lazy_pairs *pairs = counts->pairs;
+    const int64_t head = counts->head;
     WW_TRY(make_room(&counts->changes, &counts->change_room,
-                     counts->change_count + 1 + pairs->words, error));
+                     counts->change_count + head + pairs->words, error));
     int64_t *words = counts->changes + counts->change_count;
     words[0] = 2 * sample + (ww_lazy_is_active(pairs, unit, sample) ? 1 : 0);
-    memcpy(words + 1, ww_lazy_patterns(pairs, unit), (size_t)pairs->words * sizeof *words);
-    counts->change_count += 1 + pairs->words;
+    if (pairs->is_weighed)
+        memcpy(words + 1, pairs->scales + unit * pairs->outputs,
+               (size_t)pairs->outputs * sizeof *words);
+    memcpy(words + head, ww_lazy_patterns(pairs, unit), (size_t)pairs->words * sizeof *words);
+    counts->change_count += head + pairs->words;
     return WW_OK;
 }
 
@@ -253,12 +240,12 @@ static bool has_row(const ww_lazy_share *share, int rank, int64_t sample)
 static ww_status send_changes(ww_lazy_counts *counts, ww_error *error)
 {
     const ww_lazy_share *share = &counts->share;
-    const int64_t whole = 1 + counts->pairs->words;
+    const int64_t head = counts->head, whole = head + counts->pairs->words;
     const ww_parallel *parallel = counts->pairs->problem->parallel;
     int64_t count = 0;
     for (int rank = 0; rank < parallel->size; rank++)
-        count +=
-            counts->change_count / whole * (1 + words_of(share->places[rank], share->counts[rank]));
+        count += counts->change_count / whole *
+                 (head + words_of(share->places[rank], share->counts[rank]));
     count += counts->change_count;
     WW_TRY(ww_agree(parallel, make_room(&counts->outgoing, &counts->outgoing_room, count, error),
                     error));
@@ -270,9 +257,10 @@ static ww_status send_changes(ww_lazy_counts *counts, ww_error *error)
         for (int64_t i = 0; i < counts->change_count; i += whole) {
             const int64_t *change = counts->changes + i;
             const bool is_whole = has_row(share, rank, change[0] / 2);
-            const int64_t size = is_whole ? whole - 1 : part;
-            *words++ = change[0];
-            memcpy(words, change + 1 + (is_whole ? 0 : first), (size_t)size * sizeof *words);
+            const int64_t size = is_whole ? whole - head : part;
+            memcpy(words, change, (size_t)head * sizeof *words);
+            words += head;
+            memcpy(words, change + head + (is_whole ? 0 : first), (size_t)size * sizeof *words);
             words += size;
         }
         counts->outgoing_counts[rank] = (int)(words - begin);
@@ -292,7 +280,7 @@ static ww_status sort_changes(ww_lazy_counts *counts, const int64_t *words, int6
     int64_t *ends = counts->ends, all = 0;
     memset(ends, 0, (size_t)(n + 1) * sizeof *ends);
     for (int64_t i = 0; i < count;
-         i += 1 + (has_row(share, rank, words[i] / 2) ? whole : part), all++)
+         i += counts->head + (has_row(share, rank, words[i] / 2) ? whole : part), all++)
         ends[words[i] / 2 + 1]++;
     if (all > counts->seen_room) {
         free(counts->seen);
@@ -308,9 +296,11 @@ static ww_status sort_changes(ww_lazy_counts *counts, const int64_t *words, int6
         ends[i + 1] += ends[i];
     for (int64_t i = 0; i < count;) {
         const int64_t sample = words[i] / 2;
-        counts->seen[ends[sample]++] = (ww_lazy_change_seen){
-            .sign = (int)(words[i] % 2), .patterns = (const uint64_t *)(words + i + 1)};
-        i += 1 + (has_row(share, rank, sample) ? whole : part);
+        counts->seen[ends[sample]++] =
+            (ww_lazy_change_seen){.sign = (int)(words[i] % 2),
+                                  .patterns = (const uint64_t *)(words + i + counts->head),
+                                  .scales = words + i + 1};
+        i += counts->head + (has_row(share, rank, sample) ? whole : part);
     }
     return WW_OK;
 }
@@ -394,6 +384,30 @@ static void take_block(ww_lazy_counts *counts, int64_t first)
     add_columns_of(counts, first, is_own ? share->first : share->first % WORD);
 }
 
+// The same where output weights are weighed.
+static ww_status take_weighed(ww_lazy_counts *counts, ww_error *error)
+{
+    const int64_t skip = counts->share.first / WORD * WORD;
+    for (int64_t i = 0; i < counts->pairs->samples; i++) {
+        const int64_t begin = i > 0 ? counts->ends[i - 1] : 0, count = counts->ends[i] - begin;
+        if (count > 0)
+            WW_TRY(ww_lazy_weighed_take(&counts->weighed, i, skip, counts->seen + begin, count,
+                                        error));
+    }
+    return WW_OK;
+}
+
+static void take_counts(ww_lazy_counts *counts)
+{
+    for (int64_t first = 0; first < counts->pairs->samples && counts->share.rows > 0;
+         first += BLOCK) {
+        const int64_t last =
+            first + BLOCK < counts->pairs->samples ? first + BLOCK : counts->pairs->samples;
+        if (counts->ends[last - 1] > (first > 0 ? counts->ends[first - 1] : 0))
+            take_block(counts, first);
+    }
+}
+
 ww_status ww_lazy_counts_settle(ww_lazy_counts *counts, ww_error *error)
 {
     const ww_parallel *parallel = counts->pairs->problem->parallel;
@@ -405,14 +419,12 @@ ww_status ww_lazy_counts_settle(ww_lazy_counts *counts, ww_error *error)
         count = counts->incoming.count;
     }
     WW_TRY(ww_agree(parallel, sort_changes(counts, words, count, error), error));
-    for (int64_t first = 0; first < counts->pairs->samples && counts->share.rows > 0;
-         first += BLOCK) {
-        const int64_t last =
-            first + BLOCK < counts->pairs->samples ? first + BLOCK : counts->pairs->samples;
-        if (counts->ends[last - 1] > (first > 0 ? counts->ends[first - 1] : 0))
-            take_block(counts, first);
-    }
     counts->change_count = 0;
+    if (counts->pairs->is_weighed) {
+        WW_TRY(ww_agree(parallel, take_weighed(counts, error), error));
+        return ww_lazy_weighed_settle(&counts->weighed, error);
+    }
+    take_counts(counts);
     return WW_OK;
 }
 

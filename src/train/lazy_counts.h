@@ -7,13 +7,7 @@
 #ifndef WIDTHWISE_TRAIN_LAZY_COUNTS_H
 #define WIDTHWISE_TRAIN_LAZY_COUNTS_H
 
-#include "train/lazy_pairs.h"
-
-/// Rows of n x n arrays that this rank has, and all ranks.
-typedef struct ww_lazy_share {
-    int64_t first, rows;
-    int *counts, *places; ///< [ranks]
-} ww_lazy_share;
+#include "train/lazy_weighed.h"
 
 /// Changes of one sample, by their sign: units active on each sample [words of 8 bytes], a byte a
 /// sample; and how many changes.
@@ -22,21 +16,17 @@ typedef struct ww_lazy_pending {
     int32_t count[2];
 } ww_lazy_pending;
 
-/// A change of a pattern, as it goes over ranks.
-typedef struct ww_lazy_change_seen {
-    int sign; ///< 1: it has become active
-    /// Of its unit then: whole where the row of the sample is of this rank, else the words that the
-    /// rows of this rank lie in.
-    const uint64_t *patterns;
-} ww_lazy_change_seen;
-
 typedef struct ww_lazy_counts {
     const ww_lazy_pairs *pairs;
     ww_lazy_share share;
-    int32_t *counts; ///< N [rows, stride]
+    int32_t *counts;         ///< N [rows, stride], unless output weights are weighed ...
+    ww_lazy_weighed weighed; ///< ... and if they are
+    int64_t head;            ///< words of a change before its patterns
     ww_lazy_pending pending;
-    int32_t *deltas;      ///< of a block of samples [block, stride]
-    int64_t *changes;     ///< those of this rank in this step: 2 i + sign, and the unit's pattern
+    int32_t *deltas; ///< of a block of samples [block, stride]
+    /// Those of this rank in this step: 2 i + sign; a_r where output weights are weighed; the
+    /// unit's pattern.
+    int64_t *changes;
     int64_t change_count; ///< words of these
     int64_t change_room;
     int64_t *outgoing; ///< the same as they go to each rank [outgoing room]
@@ -50,14 +40,11 @@ typedef struct ww_lazy_counts {
 
 /// f of a step.
 typedef struct ww_lazy_step {
-    const double *factors;  ///< [stride], 0 beyond n
-    const int64_t *columns; ///< samples whose f is not 0 [column count], rising
+    const double *factors;  ///< [k, stride], 0 beyond n
+    const int64_t *columns; ///< samples whose f is not 0 [column count], rising; of one output
     int64_t column_count;
     double scale; ///< of the product
 } ww_lazy_step;
-
-/// Rows that a rank has at most. Pure.
-int64_t ww_lazy_share_most_rows(const ww_problem *problem);
 
 /// Not collective. Free with ww_lazy_counts_free, also after a failure.
 ww_status ww_lazy_counts_create(const ww_lazy_pairs *pairs, ww_lazy_counts *counts,
@@ -80,7 +67,7 @@ ww_status ww_lazy_counts_settle(ww_lazy_counts *counts, ww_error *error);
 void ww_lazy_count_active(ww_lazy_counts *counts, int64_t *active);
 
 /// scale * sum_j K_ij N_ij f_j of this rank's rows, into values [rows], each below scale m ||K_i||
-/// ||f||.
+/// ||f||. Of output weights that are not weighed.
 void ww_lazy_counts_product(const ww_lazy_counts *counts, const ww_lazy_step *step, double *values);
 
 #endif

@@ -8,7 +8,7 @@
 #include <string.h>
 
 // Floats of a row are looked at by so many.
-enum { GROUP = 8, WORD = 64, ARRAYS = 21 };
+enum { GROUP = 8, WORD = 64, ARRAYS = 22 };
 
 static int64_t path_stride(const ww_problem *problem)
 {
@@ -21,6 +21,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     const size_t n = (size_t)problem->data->train.count;
     const size_t stride = (n + WORD - 1) / WORD * WORD;
     const size_t steps = (size_t)ww_lazy_forecast_most(problem) + 1;
+    const size_t span = (size_t)problem->outputs * stride;
     const size_t rows = (size_t)ww_lazy_share_most_rows(problem);
     const bool has_paths = problem->config->training.method == WW_METHOD_GD;
     const size_t paths = has_paths ? n * (size_t)path_stride(problem) : 0;
@@ -30,9 +31,10 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
         {offsetof(ww_lazy_course, products), rows * stride, sizeof(float), what},
         {offsetof(ww_lazy_course, magnitudes), rows * stride, sizeof(float), what},
         {offsetof(ww_lazy_course, limit_rows), n * WW_LAZY_LIMITS, sizeof(float), what},
-        {offsetof(ww_lazy_course, base), stride, sizeof(double), what},
-        {offsetof(ww_lazy_course, chord), stride, sizeof(double), what},
-        {offsetof(ww_lazy_course, rest), steps * stride, sizeof(double), what},
+        {offsetof(ww_lazy_course, base), span, sizeof(double), what},
+        {offsetof(ww_lazy_course, chord), span, sizeof(double), what},
+        {offsetof(ww_lazy_course, chord_lengths), stride, sizeof(double), what},
+        {offsetof(ww_lazy_course, rest), steps * span, sizeof(double), what},
         {offsetof(ww_lazy_course, along), (size_t)path_stride(problem), sizeof(float), what},
         {offsetof(ww_lazy_course, spent), steps, sizeof(double), what},
         {offsetof(ww_lazy_course, paths[WW_LAZY_FALLS]), paths, sizeof(float), what},
@@ -66,6 +68,7 @@ ww_status ww_lazy_course_create(const ww_lazy_pairs *pairs, const ww_lazy_share 
         (ww_lazy_course){.pairs = pairs,
                          .share = share,
                          .scale = scale,
+                         .span = pairs->outputs * stride,
                          .is_full_batch = pairs->problem->config->training.method == WW_METHOD_GD,
                          .path_stride = path_stride(pairs->problem),
                          .deviation = 0.02,
@@ -103,6 +106,7 @@ void ww_lazy_course_free(ww_lazy_course *course)
     free(course->limit_rows);
     free(course->base);
     free(course->chord);
+    free(course->chord_lengths);
     free(course->rest);
     free(course->along);
     free(course->spent);
@@ -121,15 +125,15 @@ void ww_lazy_course_free(ww_lazy_course *course)
 
 bool ww_lazy_course_holds(ww_lazy_course *course, const double *totals, const double *factors)
 {
-    const int64_t n = course->pairs->samples, stride = course->pairs->stride;
+    const int64_t span = course->span;
     const int64_t at = course->at;
     if (course->length == 0 || at >= course->length)
         return false;
-    const double *expected = course->forecast.factors + at * stride;
-    const double *places = course->forecast.totals + at * stride;
+    const double *expected = course->forecast.factors + at * span;
+    const double *places = course->forecast.totals + at * span;
     double deviation = 0.0;
     double amplitude = 0.0;
-    for (int64_t j = 0; j < n; j++) {
+    for (int64_t j = 0; j < span; j++) {
         const double astray = factors[j] - expected[j];
         const double away = totals[j] - places[j] + astray;
         deviation += astray * astray;
@@ -172,8 +176,8 @@ void ww_lazy_course_restart(ww_lazy_course *course, const double *totals)
 {
     const int64_t n = course->pairs->samples;
     learn(course);
-    memcpy(course->base, totals, (size_t)n * sizeof *totals);
-    memset(course->chord, 0, (size_t)n * sizeof *course->chord);
+    memcpy(course->base, totals, (size_t)course->span * sizeof *totals);
+    memset(course->chord, 0, (size_t)course->span * sizeof *course->chord);
     memset(course->along, 0, (size_t)course->path_stride * sizeof *course->along);
     for (int64_t i = 0; i < n; i++)
         course->rounding[i] = 0.0;
@@ -194,20 +198,22 @@ bool ww_lazy_course_is_worn(const ww_lazy_course *course)
 // The chord to step `length`, where on it R~ is, and what it leaves.
 static void find_chord(ww_lazy_course *course, int64_t length)
 {
-    const int64_t n = course->pairs->samples, stride = course->pairs->stride;
+    const int64_t n = course->pairs->samples, span = course->span;
     double square = 0.0;
-    for (int64_t j = 0; j < n; j++) {
-        course->chord[j] = course->forecast.totals[length * stride + j] - course->base[j];
+    for (int64_t j = 0; j < span; j++) {
+        course->chord[j] = course->forecast.totals[length * span + j] - course->base[j];
         square += course->chord[j] * course->chord[j];
     }
+    for (int64_t j = 0; j < n; j++)
+        course->chord_lengths[j] = ww_lazy_length(course->pairs, course->chord, j);
     for (int64_t k = 0; k <= length; k++) {
-        const double *place = course->forecast.totals + k * stride;
-        double *rest = course->rest + k * stride;
+        const double *place = course->forecast.totals + k * span;
+        double *rest = course->rest + k * span;
         double product = 0.0;
-        for (int64_t j = 0; j < n; j++)
+        for (int64_t j = 0; j < span; j++)
             product += (place[j] - course->base[j]) * course->chord[j];
         course->along[k] = square > 0.0 ? (float)(product / square) : 0.0F;
-        for (int64_t j = 0; j < n; j++)
+        for (int64_t j = 0; j < span; j++)
             rest[j] = place[j] - course->base[j] - (double)course->along[k] * course->chord[j];
     }
     for (int64_t k = length + 1; k < course->path_stride; k++)
@@ -236,7 +242,7 @@ static ww_status find_cost(ww_lazy_course *course, int64_t length, double *cost,
     const double looks = course->past.looks > 0.0 ? course->past.looks : 1.0;
     const double folds = course->past.folds * ww_lazy_folding(course->pairs->samples);
     *cost = building / (double)length + folds / (course->patterns + 0.5) +
-            looks * m * course->past.density * limits * ww_lazy_looking(course->pairs->samples);
+            looks * m * course->past.density * limits * ww_lazy_looking(course->pairs);
     return WW_OK;
 }
 
@@ -276,14 +282,13 @@ static int64_t first_length(const ww_problem *problem)
     return (problem->data->train.count + problem->batch - 1) / problem->batch;
 }
 
-ww_status ww_lazy_course_begin(ww_lazy_course *course, const ww_lazy_counts *counts,
+ww_status ww_lazy_course_begin(ww_lazy_course *course, ww_lazy_counts *counts,
                                const ww_lazy_now *now, int64_t most, ww_error *error)
 {
-    const int64_t n = course->pairs->samples;
     const bool is_first = course->past.length == 0;
     learn(course);
     course->moved = (double)course->along[course->at];
-    for (int64_t j = 0; j < n; j++)
+    for (int64_t j = 0; j < course->span; j++)
         course->base[j] += course->moved * course->chord[j];
     if (is_first)
         course->past.length = first_length(course->pairs->problem);

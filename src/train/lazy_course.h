@@ -18,6 +18,10 @@
 /// share_j ||f~(l)|| in a step each: their sum may be `loose` before the unit's rows are brought up
 /// to date.
 ///
+/// Where output weights are weighed (lazy_pairs.h) all that is of p is divided by ||a_r||_2, and
+/// numbers R_j, f_j, x_j of one output become vectors over outputs: a_r / ||a_r|| is of length 1,
+/// so their lengths bound what they do, from both sides.
+///
 /// Of small batches x goes to and fro, and what bounds it from step to step is far more than what
 /// it does: pairs that have been looked at are led along by the steps of the forecast themselves.
 #ifndef WIDTHWISE_TRAIN_LAZY_COURSE_H
@@ -43,7 +47,8 @@ typedef struct ww_lazy_past {
 typedef struct ww_lazy_course {
     const ww_lazy_pairs *pairs;
     ww_lazy_forecast forecast; ///< f~ and R~
-    double scale;              ///< |a|
+    double scale;              ///< |a|, 1 where output weights are weighed
+    int64_t span;              ///< numbers of R: k stride
     bool is_full_batch;
     double *norms;  ///< [n], ||K_i||_2
     double *others; ///< [n], largest |K_ij| with j != i
@@ -52,9 +57,10 @@ typedef struct ww_lazy_course {
     float *products;               ///< K, rows of this rank [rows, stride]
     float *magnitudes;             ///< |K| [rows, stride], rounded up
     float *limit_rows;             ///< [n, WW_LAZY_LIMITS], as they go over ranks
-    double *base;                  ///< B [stride]
-    double *chord;                 ///< b [stride]
-    double *rest;                  ///< x [most + 1, stride]
+    double *base;                  ///< B [k, stride]
+    double *chord;                 ///< b [k, stride]
+    double *chord_lengths;         ///< |b_j| [stride]
+    double *rest;                  ///< x [most + 1, k, stride]
     float *along;                  ///< mu [most + 1, and some]
     float least_along, most_along; ///< of mu_1 .. mu_length
     double *spent;                 ///< [most + 1], sum of ||f~|| before each step
@@ -79,20 +85,20 @@ typedef struct ww_lazy_course {
     ww_lazy_past past;
 } ww_lazy_course;
 
-/// `scale`: |a|. Not collective. Free with ww_lazy_course_free, also after a failure.
+/// `scale`: |a|, or 1. Not collective. Free with ww_lazy_course_free, also after a failure.
 ww_status ww_lazy_course_create(const ww_lazy_pairs *pairs, const ww_lazy_share *share,
                                 double scale, ww_lazy_course *course, ww_error *error);
 void ww_lazy_course_free(ww_lazy_course *course);
 /// Bytes that it takes. Pure.
 int64_t ww_lazy_course_bytes(const ww_problem *problem);
 
-/// Whether the window has a step more: it is not over, and f [n] of the step at hand, with R before
-/// it `totals` [n], is within what it allows for.
+/// Whether the window has a step more: it is not over, and f [k, stride] of the step at hand, with
+/// R before it `totals` [k, stride], is within what it allows for.
 bool ww_lazy_course_holds(ww_lazy_course *course, const double *totals, const double *factors);
 
 /// Begins a window with the step `now`, of at most `most` steps. `moved`: the base moves by as much
 /// of the chord; P has to follow. Collective.
-ww_status ww_lazy_course_begin(ww_lazy_course *course, const ww_lazy_counts *counts,
+ww_status ww_lazy_course_begin(ww_lazy_course *course, ww_lazy_counts *counts,
                                const ww_lazy_now *now, int64_t most, ww_error *error);
 
 /// Begins anew with the base at `totals`: P is made anew, exact but for its last digits.

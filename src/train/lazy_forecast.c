@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ARRAYS = 14, WORD = 64, LANES = 4 };
+enum { ARRAYS = 15, WORD = 64, LANES = 4 };
 
 static const double UNIT = 5.9604644775390625e-8; // 2^-24
 
@@ -41,20 +41,23 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     const size_t batch = (size_t)problem->batch;
     const size_t rows = (size_t)ww_lazy_share_most_rows(problem);
     const size_t members = steps * (size_t)places_of(problem);
+    const size_t outputs = (size_t)problem->outputs, span = outputs * stride;
+    const bool is_weighed = ww_lazy_is_weighed(problem);
     const ww_allocation arrays[] = {
-        {offsetof(ww_lazy_forecast, kernel), rows * stride, sizeof(float), what},
-        {offsetof(ww_lazy_forecast, factors), steps * stride, sizeof(double), what},
-        {offsetof(ww_lazy_forecast, totals), steps * stride, sizeof(double), what},
+        {offsetof(ww_lazy_forecast, kernel), is_weighed ? 0 : rows * stride, sizeof(float), what},
+        {offsetof(ww_lazy_forecast, factors), steps * span, sizeof(double), what},
+        {offsetof(ww_lazy_forecast, totals), steps * span, sizeof(double), what},
         {offsetof(ww_lazy_forecast, members), members, sizeof(int32_t), what},
         {offsetof(ww_lazy_forecast, steps), members, sizeof(float), what},
-        {offsetof(ww_lazy_forecast, outputs), n, sizeof(double), what},
+        {offsetof(ww_lazy_forecast, outputs), n * outputs, sizeof(double), what},
+        {offsetof(ww_lazy_forecast, wide), is_weighed ? n * outputs : 0, sizeof(double), what},
         {offsetof(ww_lazy_forecast, narrow), stride, sizeof(float), what},
         {offsetof(ww_lazy_forecast, moves), stride, sizeof(float), what},
         {offsetof(ww_lazy_forecast, indices), batch, sizeof(int64_t), what},
         {offsetof(ww_lazy_forecast, labels), batch, sizeof(int64_t), what},
-        {offsetof(ww_lazy_forecast, targets), batch, sizeof(double), what},
-        {offsetof(ww_lazy_forecast, chosen), batch, sizeof(double), what},
-        {offsetof(ww_lazy_forecast, gradients), batch, sizeof(double), what},
+        {offsetof(ww_lazy_forecast, targets), batch * outputs, sizeof(double), what},
+        {offsetof(ww_lazy_forecast, chosen), batch * outputs, sizeof(double), what},
+        {offsetof(ww_lazy_forecast, gradients), batch * outputs, sizeof(double), what},
         {offsetof(ww_lazy_forecast, patterns), stride / 32, sizeof(uint32_t), what},
     };
     _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
@@ -75,6 +78,7 @@ ww_status ww_lazy_forecast_create(const ww_lazy_pairs *pairs, const ww_lazy_shar
                                    .share = share,
                                    .most = ww_lazy_forecast_most(pairs->problem),
                                    .scale = scale,
+                                   .span = pairs->outputs * pairs->stride,
                                    .places = places_of(pairs->problem)};
     // A sum of places / LANES terms and of LANES such, of three factors each that are rounded.
     forecast->rounding = UNIT * (0.25 * (double)forecast->places + 8.0);
@@ -93,6 +97,7 @@ void ww_lazy_forecast_free(ww_lazy_forecast *forecast)
     free(forecast->members);
     free(forecast->steps);
     free(forecast->outputs);
+    free(forecast->wide);
     free(forecast->narrow);
     free(forecast->moves);
     free(forecast->indices);
@@ -108,6 +113,8 @@ static void make_kernel(ww_lazy_forecast *forecast, const ww_lazy_counts *counts
                         const int64_t *active)
 {
     const ww_lazy_pairs *pairs = forecast->pairs;
+    if (pairs->is_weighed)
+        return;
     const ww_problem *problem = pairs->problem;
     const int64_t n = pairs->samples, stride = pairs->stride;
     const double slope = problem->negative_slope, jump = 1.0 - slope;
@@ -139,10 +146,28 @@ static float member_product(const ww_lazy_forecast *forecast, const float *kerne
     return sum;
 }
 
+// The same where output weights are weighed: by N itself.
+static ww_status move_all_outputs(ww_lazy_forecast *forecast, ww_lazy_counts *counts, int64_t l,
+                                  ww_error *error)
+{
+    const ww_lazy_share *share = forecast->share;
+    const int64_t k = forecast->pairs->outputs, count = forecast->pairs->samples * k;
+    ww_lazy_weighed_product(&counts->weighed, forecast->factors + l * forecast->span,
+                            forecast->wide + share->first * k);
+    WW_TRY(ww_gather_rows(forecast->pairs->problem->parallel, forecast->wide,
+                          (size_t)k * sizeof *forecast->wide, share->counts, share->places, error));
+    for (int64_t i = 0; i < count; i++)
+        forecast->outputs[i] += forecast->wide[i];
+    return WW_OK;
+}
+
 // u~ moves by f~ of step `l`.
-static ww_status move_outputs(ww_lazy_forecast *forecast, int64_t l, ww_error *error)
+static ww_status move_outputs(ww_lazy_forecast *forecast, ww_lazy_counts *counts, int64_t l,
+                              ww_error *error)
 {
     const int64_t n = forecast->pairs->samples, stride = forecast->pairs->stride;
+    if (forecast->pairs->is_weighed)
+        return move_all_outputs(forecast, counts, l, error);
     const ww_lazy_share *share = forecast->share;
     const double *factors = forecast->factors + l * stride;
     float *moves = forecast->moves + share->first;
@@ -164,17 +189,15 @@ static ww_status move_outputs(ww_lazy_forecast *forecast, int64_t l, ww_error *e
 static void find_factors(ww_lazy_forecast *forecast, int64_t step, double *factors)
 {
     const ww_problem *problem = forecast->pairs->problem;
-    const int64_t count = problem->batch;
+    const int64_t count = problem->batch, k = forecast->pairs->outputs;
     ww_samples batch = {.count = count,
                         .labels = forecast->labels,
                         .targets = problem->data->has_targets ? forecast->targets : NULL};
     ww_batches_gather(forecast->batches, problem, step, forecast->indices, &batch);
-    for (int64_t i = 0; i < count; i++)
-        forecast->chosen[i] = forecast->outputs[forecast->indices[i]];
+    ww_lazy_choose(forecast->outputs, forecast->indices, count, k, forecast->chosen);
     ww_batch_gradients(problem, forecast->chosen, &batch, 0, count, count, forecast->gradients);
-    memset(factors, 0, (size_t)forecast->pairs->samples * sizeof *factors);
-    for (int64_t i = 0; i < count; i++)
-        factors[forecast->indices[i]] -= problem->learning_rate * forecast->gradients[i];
+    memset(factors, 0, (size_t)forecast->span * sizeof *factors);
+    ww_lazy_add_factors(forecast->pairs, forecast->indices, forecast->gradients, factors);
 }
 
 // Members of step `l`: samples whose f~ is not 0, and to fill up the first one with steps of 0.
@@ -200,36 +223,37 @@ static void list_members(ww_lazy_forecast *forecast, int64_t l)
 static bool is_in_range(const ww_lazy_forecast *forecast)
 {
     const double limit = forecast->pairs->problem->output_format.limit;
-    for (int64_t i = 0; i < forecast->pairs->samples; i++)
+    for (int64_t i = 0; i < forecast->pairs->samples * forecast->pairs->outputs; i++)
         if (!(fabs(forecast->outputs[i]) < limit))
             return false;
     return true;
 }
 
-ww_status ww_lazy_forecast_make(ww_lazy_forecast *forecast, const ww_lazy_counts *counts,
+ww_status ww_lazy_forecast_make(ww_lazy_forecast *forecast, ww_lazy_counts *counts,
                                 const ww_lazy_now *now, int64_t *steps, ww_error *error)
 {
-    const int64_t n = forecast->pairs->samples, stride = forecast->pairs->stride;
+    const int64_t count = forecast->pairs->samples * forecast->pairs->outputs;
+    const int64_t span = forecast->span;
     WW_ASSERT(*steps >= 1 && *steps <= forecast->most);
     make_kernel(forecast, counts, now->active);
-    memcpy(forecast->outputs, now->outputs, (size_t)n * sizeof *now->outputs);
-    memcpy(forecast->totals, now->totals, (size_t)n * sizeof *now->totals);
-    memcpy(forecast->factors, now->factors, (size_t)n * sizeof *now->factors);
+    memcpy(forecast->outputs, now->outputs, (size_t)count * sizeof *now->outputs);
+    memcpy(forecast->totals, now->totals, (size_t)span * sizeof *now->totals);
+    memcpy(forecast->factors, now->factors, (size_t)span * sizeof *now->factors);
     for (int64_t l = 0; l < *steps; l++) {
-        const double *factors = forecast->factors + l * stride;
-        const double *totals = forecast->totals + l * stride;
-        double *next = forecast->totals + (l + 1) * stride;
+        const double *factors = forecast->factors + l * span;
+        const double *totals = forecast->totals + l * span;
+        double *next = forecast->totals + (l + 1) * span;
         list_members(forecast, l);
-        for (int64_t j = 0; j < n; j++)
+        for (int64_t j = 0; j < span; j++)
             next[j] = totals[j] + factors[j];
         if (l + 1 == *steps)
             break; // nobody asks for its f~
-        WW_TRY(move_outputs(forecast, l, error));
+        WW_TRY(move_outputs(forecast, counts, l, error));
         if (!is_in_range(forecast)) {
             *steps = l + 1;
             break;
         }
-        find_factors(forecast, now->step + l + 1, forecast->factors + (l + 1) * stride);
+        find_factors(forecast, now->step + l + 1, forecast->factors + (l + 1) * span);
     }
     return WW_OK;
 }

@@ -11,15 +11,19 @@ typedef struct ww_lazy_forecast {
     int64_t most;        ///< steps, at most
     ww_batches *batches; ///< of its own: it looks ahead
     double scale;        ///< |a|
+    int64_t span;        ///< numbers of f: k stride
     const ww_lazy_share *share;
-    float *kernel;         ///< rows of this rank [rows, stride]: a step moves outputs by kernel f
-    double *factors;       ///< f~ [most + 1, stride]
-    double *totals;        ///< R~ [most + 1, stride], before each
+    /// Rows of this rank [rows, stride]: a step moves outputs by kernel f; none where output
+    /// weights are weighed.
+    float *kernel;
+    double *factors;       ///< f~ [most + 1, k, stride]
+    double *totals;        ///< R~ [most + 1, k, stride], before each
     int64_t places;        ///< for members of a small batch
     double rounding;       ///< of what steps add to p, in parts of it
     int32_t *members;      ///< their samples [most + 1, places]
     float *steps;          ///< |a| f~ of each [most + 1, places]
-    double *outputs;       ///< u~ [n]
+    double *outputs;       ///< u~ [n, k]
+    double *wide;          ///< what it moves by [n, k], where output weights are weighed
     float *narrow, *moves; ///< [stride]
     int64_t *indices;      ///< of a batch [B], as all of these
     int64_t *labels;
@@ -30,9 +34,9 @@ typedef struct ww_lazy_forecast {
 /// Where a step is, and what it leaves to be made.
 typedef struct ww_lazy_now {
     int64_t step;          ///< that made the update
-    const double *outputs; ///< u that it is of [n]
-    const double *totals;  ///< R before it [n]
-    const double *factors; ///< f of it [n]
+    const double *outputs; ///< u that it is of [n, k]
+    const double *totals;  ///< R before it [k, stride]
+    const double *factors; ///< f of it [k, stride]
     const int64_t *active; ///< units active on each sample [n]; used where there is a slope
 } ww_lazy_now;
 
@@ -60,7 +64,7 @@ int64_t ww_lazy_forecast_bytes(const ww_problem *problem);
 
 /// f~ and R~ of `*steps` steps from that one on, and R~ after them: fewer where outputs grow out of
 /// the range of outputs before, but one at least. Collective.
-ww_status ww_lazy_forecast_make(ww_lazy_forecast *forecast, const ww_lazy_counts *counts,
+ww_status ww_lazy_forecast_make(ww_lazy_forecast *forecast, ww_lazy_counts *counts,
                                 const ww_lazy_now *now, int64_t *steps, ww_error *error);
 
 /// For small batches: the first step of the forecast after `at`, and not after `length`, at which p

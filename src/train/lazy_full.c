@@ -17,6 +17,8 @@ static const double PRODUCT = 0.0385, SUM = 0.0185, LOOK = 2.0;
 // have changed in its place, bringing its unit up to date, and its share of windows, which are the
 // shorter the more patterns change. Measured at 200 to 1000 samples.
 static const double CHANGE = 2000.0, CHANGE_OF_SAMPLE = 6.5;
+// And where output weights are weighed for a sample and two outputs, an estimate.
+static const double CHANGE_OF_PLANE = 0.5;
 static double price = 1.0;
 
 void ww_lazy_set_price(double times)
@@ -24,10 +26,17 @@ void ww_lazy_set_price(double times)
     price = times;
 }
 
+// A row of a sample added to another one: there are no tables where output weights are weighed.
+static double sum_of(const ww_problem *problem)
+{
+    return ww_lazy_is_weighed(problem) ? PRODUCT : SUM;
+}
+
 bool ww_lazy_full_keeps_weights(const ww_problem *problem)
 {
     const double d = (double)problem->dimension, n = (double)problem->data->train.count;
-    return d <= n && d * (PRODUCT + SUM) < n * SUM;
+    const double sum = sum_of(problem);
+    return d <= n && d * (PRODUCT + sum) < n * sum;
 }
 
 // Changes of a step from which on a full one is less work.
@@ -35,8 +44,11 @@ static double most_changes(const ww_lazy_full *full)
 {
     const ww_problem *problem = full->pairs->problem;
     const double d = (double)problem->dimension, n = (double)full->pairs->samples;
-    const double pair = (full->by_weights ? d * (PRODUCT + SUM) : n * SUM) + LOOK;
-    const double change = price * (CHANGE + CHANGE_OF_SAMPLE * n);
+    const double planes =
+        full->pairs->is_weighed ? 0.5 * (double)(problem->outputs * (problem->outputs + 1)) : 0.0;
+    const double sum = sum_of(problem);
+    const double pair = (full->by_weights ? d * (PRODUCT + sum) : n * sum) + LOOK;
+    const double change = price * (CHANGE + (CHANGE_OF_SAMPLE + CHANGE_OF_PLANE * planes) * n);
     return change > 0.0 ? (double)problem->tiling.width * n * pair / change : INFINITY;
 }
 
@@ -50,11 +62,15 @@ void ww_lazy_full_count(ww_lazy_full *full, int64_t changes)
 
 bool ww_lazy_full_is_less(const ww_lazy_full *full)
 {
-    static const double CLEARLY = 0.6; // to go back is work too
+    // To go back is work too: p(0) is drawn again, and N counted; where output weights are weighed
+    // that takes as long as some hundred full steps.
+    static const double CLEARLY = 0.6, FAR_LESS = 0.25, FAR_MORE = 2.0;
+    const bool is_weighed = full->pairs->is_weighed;
     if (full->pairs->problem->config->training.method != WW_METHOD_GD)
         return false; // a step of a small batch is a small part of a full one
-    const double most = most_changes(full);
-    return full->changes > (full->pairs->is_full ? CLEARLY * most : most);
+    const double most = (is_weighed ? FAR_MORE : 1.0) * most_changes(full);
+    const double least = (is_weighed ? FAR_LESS : CLEARLY) * most_changes(full);
+    return full->changes > (full->pairs->is_full ? least : most);
 }
 
 enum { ARRAYS = 1, ROOM_ARRAYS = 5, WORD = 64 };
@@ -80,8 +96,8 @@ static void list_room(const ww_problem *problem, ww_allocation list[ROOM_ARRAYS]
     const ww_allocation arrays[] = {
         {offsetof(ww_lazy_full_room, activations), pairs, sizeof(double), what},
         {offsetof(ww_lazy_full_room, coefficients), pairs, sizeof(double), what},
-        {offsetof(ww_lazy_full_room, partial), ww_kernel_output_room(problem->pairs, (int64_t)n, 1),
-         sizeof(double), what},
+        {offsetof(ww_lazy_full_room, partial),
+         ww_kernel_output_room(problem->pairs, (int64_t)n, problem->outputs), sizeof(double), what},
         {offsetof(ww_lazy_full_room, active), pairs, 1, what},
         {offsetof(ww_lazy_full_room, tables), WW_PATTERN_ROOM_BYTES, 1, what},
     };
@@ -169,6 +185,7 @@ typedef struct task {
     ww_lazy_full *full;
     ww_output_sum *sum;
     int64_t first;
+    const double *factors; // f, where output weights are weighed
 } task;
 
 static double *values_of(const ww_lazy_full *full, ww_rows tile)
@@ -251,6 +268,25 @@ static void add_patterns(void *context, int worker, int64_t local_tile)
                           values_of(full, tile), full->rooms[worker].tables);
 }
 
+// Where output weights are weighed, by coefficients s' a_r f_j of a block of samples.
+static void add_weighed(void *context, int worker, int64_t local_tile)
+{
+    const task *now = context;
+    const ww_lazy_full *full = now->full;
+    const ww_lazy_pairs *pairs = full->pairs;
+    const double slope = pairs->problem->negative_slope;
+    const ww_rows tile = ww_tile_rows(pairs->problem, local_tile);
+    const int64_t count = ww_block_size(pairs->samples, now->first);
+    double *coefficients = full->rooms[worker].coefficients;
+    for (int64_t unit = 0; unit < tile.units; unit++)
+        for (int64_t i = 0; i < count; i++) {
+            const int64_t j = now->first + i, number = tile.first + unit;
+            coefficients[unit * count + i] = (ww_lazy_is_active(pairs, number, j) ? 1.0 : slope) *
+                                             ww_lazy_total(pairs, now->factors, number, j);
+        }
+    ww_panel_move(&full->rows, 1.0, coefficients, tile.units, values_of(full, tile));
+}
+
 // What all samples do to all units of a leaky activation.
 static void add_base(void *context, int worker, int64_t local_tile)
 {
@@ -267,10 +303,16 @@ void ww_lazy_full_move(ww_lazy_full *full, const double *factors)
     const ww_lazy_pairs *pairs = full->pairs;
     const double slope = pairs->problem->negative_slope;
     const int64_t n = pairs->samples, columns = full->columns;
-    task now = {.full = full};
+    task now = {.full = full, .factors = factors};
     if (full->has_moved)
         return;
     full->has_moved = true;
+    for (; pairs->is_weighed && now.first < n; now.first += WW_SAMPLE_BLOCK) {
+        ww_panel_inputs_set(&full->rows, row_of(full, now.first), ww_block_size(n, now.first));
+        for_all_tiles(&now, add_weighed);
+    }
+    if (pairs->is_weighed)
+        return;
     for (; now.first < n; now.first += WW_SAMPLE_BLOCK) {
         const int64_t count = ww_block_size(n, now.first);
         for (int64_t i = 0; i < count; i++) {
@@ -301,12 +343,12 @@ static void add_outputs(const task *now, int worker, ww_rows tile)
     const ww_problem *problem = full->pairs->problem;
     ww_lazy_full_room *room = &full->rooms[worker];
     ww_output_sum *sum = worker == 0 ? now->sum : &room->sum;
-    const int64_t n = full->pairs->samples;
+    const int64_t n = full->pairs->samples, k = problem->outputs;
     ww_activate(problem->negative_slope, room->activations, (size_t)(tile.units * n), room->active);
-    ww_kernel_outputs(problem->pairs, room->activations, full->pairs->scales + tile.first,
-                      tile.units, n, 1, room->partial);
+    ww_kernel_outputs(problem->pairs, room->activations, full->pairs->scales + tile.first * k,
+                      tile.units, n, k, room->partial);
     for (int64_t start = 0; start < n; start += WW_SAMPLE_BLOCK)
-        ww_output_sum_add(sum, start, ww_block_size(n, start), room->partial + start);
+        ww_output_sum_add(sum, start, ww_block_size(n, start), room->partial + start * k);
 }
 
 static void copy_rows(const ww_lazy_full *full, const double *rows, int64_t units,

@@ -60,7 +60,7 @@ void ww_lazy_full_enter(ww_lazy_full *full);
 /// They are over: p(0) is drawn again. WW_FAILED: memory is short. Not collective.
 ww_status ww_lazy_full_leave(ww_lazy_full *full, ww_error *error);
 
-/// P or W move by the pending update, f [n], unless they have.
+/// P or W move by the pending update, f [k, stride], unless they have.
 void ww_lazy_full_move(ww_lazy_full *full, const double *factors);
 
 /// Adds the outputs at the start to `sum`.

@@ -2,15 +2,22 @@
 
 #include "train/activations.h"
 #include "train/keeper.h"
+#include "train/lanes.h"
 #include "train/moves.h"
 #include "widthwise/memory.h"
+#include "widthwise/norm.h"
 
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ARRAYS = 7, WEIGHT_ARRAYS = 3, WORD = 64 };
+enum { ARRAYS = 9, WEIGHT_ARRAYS = 3, WORD = 64 };
+
+bool ww_lazy_is_weighed(const ww_problem *problem)
+{
+    return problem->outputs > 1 || problem->config->network.output.kind == WW_OUTPUT_GAUSSIAN;
+}
 
 static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
 {
@@ -18,17 +25,21 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     const size_t words = (samples + WORD - 1) / WORD;
     const size_t stride = words * WORD;
     const size_t units = (size_t)problem->tiling.local_units;
+    const size_t outputs = (size_t)problem->outputs;
     const ww_allocation arrays[] = {
         {offsetof(ww_lazy_pairs, start), units * stride, sizeof(double),
          "the pre-activations of all samples (training.engine: dense takes less)"},
         {offsetof(ww_lazy_pairs, patterns), units * words, sizeof(uint64_t),
          "the patterns of all samples"},
         {offsetof(ww_lazy_pairs, units), units, sizeof(ww_lazy_unit), "the offsets of all units"},
-        {offsetof(ww_lazy_pairs, scales), units, sizeof(double), "the output weights"},
+        {offsetof(ww_lazy_pairs, scales), units * outputs, sizeof(double), "the output weights"},
+        {offsetof(ww_lazy_pairs, lengths), units, sizeof(double), "the output weights"},
         {offsetof(ww_lazy_pairs, products), samples * stride, sizeof(double),
          "the products of all samples"},
-        {offsetof(ww_lazy_pairs, totals), stride, sizeof(double), "the sums of updates"},
-        {offsetof(ww_lazy_pairs, weighed), stride, sizeof(double), "the products of a sample"},
+        {offsetof(ww_lazy_pairs, totals), outputs * stride, sizeof(double), "the sums of updates"},
+        {offsetof(ww_lazy_pairs, weighed), outputs * stride, sizeof(double),
+         "the products of a sample"},
+        {offsetof(ww_lazy_pairs, wholes), outputs, sizeof(double), "the products of a sample"},
     };
     _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
@@ -82,18 +93,33 @@ static void make_products(ww_lazy_pairs *self)
             self->products[j * stride + i] = self->products[i * stride + j];
 }
 
+// Windows are about p over the length of a_r. A unit that never moves has none.
+static void find_lengths(ww_lazy_pairs *self)
+{
+    const int64_t k = self->outputs;
+    for (int64_t unit = 0; unit < self->problem->tiling.local_units; unit++) {
+        const double length = ww_norm(self->scales + unit * k, k);
+        self->lengths[unit] = self->is_weighed && length > 0.0 ? length : 1.0;
+    }
+}
+
 ww_status ww_lazy_pairs_create(const ww_problem *problem, ww_lazy_pairs *pairs, ww_error *error)
 {
     const int64_t n = problem->data->train.count;
     const int64_t words = (n + WORD - 1) / WORD;
-    *pairs =
-        (ww_lazy_pairs){.problem = problem, .samples = n, .stride = words * WORD, .words = words};
+    *pairs = (ww_lazy_pairs){.problem = problem,
+                             .samples = n,
+                             .outputs = problem->outputs,
+                             .is_weighed = ww_lazy_is_weighed(problem),
+                             .stride = words * WORD,
+                             .words = words};
     ww_allocation list[ARRAYS];
     list_arrays(problem, list);
     WW_TRY(ww_allocate_all(pairs, list, ARRAYS, error));
     make_products(pairs);
     ww_initial_output_weights(&problem->initial, problem->tiling.first_unit,
                               problem->tiling.local_units, pairs->scales);
+    find_lengths(pairs);
     return ww_put_initial_preactivations(problem, put_start_and_patterns, pairs, error);
 }
 
@@ -106,41 +132,59 @@ void ww_lazy_pairs_free(ww_lazy_pairs *pairs)
     free(pairs->patterns);
     free(pairs->units);
     free(pairs->scales);
+    free(pairs->lengths);
     free(pairs->products);
     free(pairs->totals);
     free(pairs->weighed);
+    free(pairs->wholes);
 }
 
 void ww_lazy_pairs_add(ww_lazy_pairs *pairs, const double *factors)
 {
-    for (int64_t j = 0; j < pairs->samples; j++)
+    for (int64_t j = 0; j < pairs->outputs * pairs->stride; j++) // numbers beyond n are 0
         pairs->totals[j] += factors[j];
+}
+
+void ww_lazy_choose(const double *outputs, const int64_t *indices, int64_t count, int64_t k,
+                    double *chosen)
+{
+    for (int64_t i = 0; i < count; i++)
+        for (int64_t a = 0; a < k; a++)
+            chosen[i * k + a] = outputs[indices[i] * k + a];
+}
+
+void ww_lazy_add_factors(const ww_lazy_pairs *pairs, const int64_t *indices,
+                         const double *gradients, double *factors)
+{
+    const ww_problem *problem = pairs->problem;
+    const int64_t k = pairs->outputs;
+    for (int64_t i = 0; i < problem->batch; i++)
+        for (int64_t a = 0; a < k; a++)
+            factors[a * pairs->stride + indices[i]] -=
+                problem->learning_rate * gradients[i * k + a];
+}
+
+// Of one output.
+static void weigh(ww_lazy_pairs *pairs, int64_t sample, int64_t output)
+{
+    enum { SUMS = 4 }; // by their place
+    const double *row = pairs->products + sample * pairs->stride;
+    const double *totals = pairs->totals + output * pairs->stride;
+    double *weighed = pairs->weighed + output * pairs->stride;
+    double sums[SUMS] = {0.0};
+    for (int64_t j = 0; j < pairs->stride; j++)
+        weighed[j] = row[j] * totals[j];
+    for (int64_t j = 0; pairs->problem->negative_slope != 0.0 && j < pairs->stride; j += SUMS)
+        for (int64_t i = 0; i < SUMS; i++)
+            sums[i] += weighed[j + i];
+    pairs->wholes[output] = (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
 void ww_lazy_look_at(ww_lazy_pairs *pairs, int64_t sample)
 {
-    enum { SUMS = 4 }; // by their place
-    const double *row = pairs->products + sample * pairs->stride;
-    double sums[SUMS] = {0.0};
-    for (int64_t j = 0; j < pairs->stride; j++)
-        pairs->weighed[j] = row[j] * pairs->totals[j];
-    for (int64_t j = 0; pairs->problem->negative_slope != 0.0 && j < pairs->stride; j += SUMS)
-        for (int64_t i = 0; i < SUMS; i++)
-            sums[i] += pairs->weighed[j + i];
-    pairs->whole = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+    for (int64_t k = 0; k < pairs->outputs; k++)
+        weigh(pairs, sample, k);
 }
-
-typedef double vector __attribute__((vector_size(32)));
-typedef int64_t lanes __attribute__((vector_size(32)));
-
-// Lanes that a nibble of a pattern keeps.
-#define KEEP(bits)                                                                                 \
-    {                                                                                              \
-        -((bits)&1), -((bits) >> 1 & 1), -((bits) >> 2 & 1), -((bits) >> 3 & 1)                    \
-    }
-static const lanes keeps[16] = {KEEP(0),  KEEP(1),  KEEP(2),  KEEP(3), KEEP(4),  KEEP(5),
-                                KEEP(6),  KEEP(7),  KEEP(8),  KEEP(9), KEEP(10), KEEP(11),
-                                KEEP(12), KEEP(13), KEEP(14), KEEP(15)};
 
 // The sum of the values whose bits are set, in sixteen sums by their place.
 __attribute__((target_clones("avx2", "default"))) static double
@@ -196,10 +240,21 @@ double ww_lazy_preactivation(const ww_lazy_pairs *pairs, int64_t unit, int64_t s
     const ww_lazy_unit *of = &pairs->units[unit];
     const double slope = pairs->problem->negative_slope;
     const double *row = pairs->products + sample * pairs->stride;
-    const double sum = masked_sum(pairs->weighed, ww_lazy_patterns(pairs, unit), pairs->words);
+    const uint64_t *patterns = ww_lazy_patterns(pairs, unit);
+    const double start = pairs->start[unit * pairs->stride + sample];
     const double offsets = offset_sum(of, row);
-    return pairs->start[unit * pairs->stride + sample] +
-           pairs->scales[unit] * (slope * pairs->whole + (1.0 - slope) * (sum + offsets));
+    if (!pairs->is_weighed) {
+        const double sum = masked_sum(pairs->weighed, patterns, pairs->words);
+        return start +
+               pairs->scales[unit] * (slope * pairs->wholes[0] + (1.0 - slope) * (sum + offsets));
+    }
+    double moved = (1.0 - slope) * offsets;
+    for (int64_t k = 0; k < pairs->outputs; k++) {
+        const double sum = masked_sum(pairs->weighed + k * pairs->stride, patterns, pairs->words);
+        moved += pairs->scales[unit * pairs->outputs + k] *
+                 (slope * pairs->wholes[k] + (1.0 - slope) * sum);
+    }
+    return start + moved;
 }
 
 // Where the offset of a sample is, or is to be.
@@ -283,7 +338,8 @@ ww_status ww_lazy_change(ww_lazy_pairs *pairs, int64_t unit, int64_t sample, boo
         of->marks[place] = WW_LAZY_IS_NEW | (was_active ? WW_LAZY_WAS_ACTIVE : 0);
         of->early[place] = of->values[place];
     }
-    of->values[place] += was_active ? pairs->totals[sample] : -pairs->totals[sample];
+    const double total = ww_lazy_total(pairs, pairs->totals, unit, sample);
+    of->values[place] += was_active ? total : -total;
     if (of->values[place] == 0.0)
         of->values[place] = -0.0; // it has its place among the others (offset_sum)
     pairs->patterns[unit * pairs->words + sample / WORD] ^= (uint64_t)1 << sample % WORD;
@@ -372,22 +428,23 @@ ww_status ww_lazy_gather_offsets(ww_lazy_pairs *pairs, ww_error *error)
     return ww_put_initial_preactivations(pairs->problem, put_start, pairs, error);
 }
 
-// The changes of a word of patterns.
-static int64_t change_word(uint64_t *patterns, uint64_t now, const double *totals, double *offsets)
+// The changes of a word of patterns of a unit.
+static int64_t change_word(ww_lazy_pairs *pairs, int64_t unit, int64_t word, uint64_t now)
 {
+    uint64_t *patterns = pairs->patterns + unit * pairs->words + word;
+    double *offsets = pairs->start + unit * pairs->stride;
     const uint64_t changed = now ^ *patterns;
     *patterns = now;
     for (uint64_t bits = changed; bits != 0; bits &= bits - 1) {
         const int bit = __builtin_ctzll(bits);
-        offsets[bit] += (now >> bit & 1) != 0 ? -totals[bit] : totals[bit];
+        const double total = ww_lazy_total(pairs, pairs->totals, unit, word * WORD + bit);
+        offsets[word * WORD + bit] += (now >> bit & 1) != 0 ? -total : total;
     }
     return __builtin_popcountll(changed);
 }
 
 int64_t ww_lazy_see(ww_lazy_pairs *pairs, int64_t unit, const uint8_t *active)
 {
-    uint64_t *patterns = pairs->patterns + unit * pairs->words;
-    double *offsets = pairs->start + unit * pairs->stride;
     int64_t changes = 0;
     for (int64_t word = 0; word < pairs->words; word++) {
         const int64_t first = word * WORD;
@@ -395,63 +452,7 @@ int64_t ww_lazy_see(ww_lazy_pairs *pairs, int64_t unit, const uint8_t *active)
         const int64_t left = pairs->samples - first;
         ww_pack_patterns(active + first, 1, left < WORD ? left : WORD, (uint8_t *)&now,
                          (int64_t)sizeof now);
-        changes += change_word(&patterns[word], now, pairs->totals + first, offsets + first);
+        changes += change_word(pairs, unit, word, now);
     }
     return changes;
-}
-
-// Values where a pattern is active, and the slope times them elsewhere.
-__attribute__((target_clones("avx2", "default"))) static void
-bend(const double *values, double slope, const uint64_t *patterns, int64_t count, double *bent)
-{
-    enum { LANES = 4 };
-    int64_t j = 0;
-    for (; j + LANES <= count; j += LANES) {
-        vector value;
-        memcpy(&value, values + j, sizeof value);
-        const lanes is_active = keeps[patterns[j / WORD] >> j % WORD & 15];
-        const lanes chosen = ((lanes)value & is_active) | ((lanes)(slope * value) & ~is_active);
-        memcpy(bent + j, &chosen, sizeof chosen);
-    }
-    for (; j < count; j++)
-        bent[j] = (patterns[j / WORD] >> j % WORD & 1) != 0 ? values[j] : slope * values[j];
-}
-
-void ww_lazy_coefficients(const ww_lazy_pairs *pairs, const double *totals, ww_rows tile,
-                          double *coefficients)
-{
-    const double slope = pairs->problem->negative_slope;
-    const int64_t n = pairs->samples;
-    for (int64_t unit = 0; unit < tile.units; unit++) {
-        const int64_t number = tile.first + unit;
-        const ww_lazy_unit *of = &pairs->units[number];
-        const double *offsets = pairs->start + number * pairs->stride;
-        double *row = coefficients + unit * n;
-        bend(totals, slope, ww_lazy_patterns(pairs, number), n, row);
-        for (int64_t j = 0; pairs->is_full && j < n; j++)
-            row[j] += (1.0 - slope) * offsets[j];
-        for (int32_t k = 0; k < of->count; k++)
-            row[of->samples[k]] += (1.0 - slope) * of->values[k];
-        for (int64_t j = 0; j < n; j++)
-            row[j] *= pairs->scales[number];
-    }
-}
-
-void ww_lazy_reach(const ww_lazy_pairs *pairs, const double *totals, ww_rows tile,
-                   const double *lengths, double *reach)
-{
-    const double slope = pairs->problem->negative_slope;
-    for (int64_t unit = 0; unit < tile.units; unit++) {
-        const int64_t number = tile.first + unit;
-        const ww_lazy_unit *of = &pairs->units[number];
-        double sum = 0.0;
-        for (int64_t j = 0; j < pairs->samples; j++)
-            sum +=
-                (ww_lazy_is_active(pairs, number, j) ? 1.0 : slope) * fabs(totals[j]) * lengths[j];
-        for (int64_t j = 0; pairs->is_full && j < pairs->samples; j++)
-            sum += (1.0 - slope) * fabs(pairs->start[number * pairs->stride + j]) * lengths[j];
-        for (int32_t k = 0; k < of->count; k++)
-            sum += (1.0 - slope) * fabs(of->values[k]) * lengths[of->samples[k]];
-        reach[unit] = fabs(pairs->scales[number]) * sum;
-    }
 }

@@ -1,7 +1,7 @@
 /// What the engine `lazy` knows exactly: patterns of all pairs of a unit and a train sample, the
 /// sums of updates, and with them any pre-activation at any step.
 ///
-/// For one output and output weights a_r = +-c that stay. With f =
+/// For output weights a_r that stay. With one output and a_r = +-c: with f =
 /// -eta times the derivative of the loss by the outputs, R the sum of f over all steps so far, K =
 /// X X^T and s' the derivative of the activation (1 where p >= 0, else the slope), a step moves
 /// unit r by a_r sum_j s'_rj f_j x_j. So
@@ -9,12 +9,20 @@
 ///     p_ri = p_ri(0) + a_r (slope q_i + (1 - slope) sum_j K_ij (s_rj R_j + o_rj)),  q = K R,
 ///
 /// with patterns s, and offsets o that are written to only where a pattern changes: they take up
-/// what s_rj R_j jumps by. Terms are added in an order that depends on the pair alone: the same
+/// what s_rj R_j jumps by. With several outputs, or output weights of several magnitudes
+/// (`is_weighed`), each unit has its own sum g_rj = sum_k a_rk R_kj in place of a_r R_j, and its
+/// offsets have a_r in them:
+///
+///     p_ri = p_ri(0) + slope sum_k a_rk q_ki + (1 - slope) sum_j K_ij (s_rj g_rj + o_rj).
+///
+/// Terms are added in an order that depends on the pair alone: the same
 /// bits on any number of ranks, after any restart, and whichever other pairs are looked at.
 #ifndef WIDTHWISE_TRAIN_LAZY_PAIRS_H
 #define WIDTHWISE_TRAIN_LAZY_PAIRS_H
 
 #include "train/rows.h"
+
+#include <math.h>
 
 /// Whether the pattern of an offset has changed since the pair was as its row of lazy_scan.h says,
 /// and from what.
@@ -37,17 +45,20 @@ enum { WW_LAZY_OFFSET_BYTES = 2 * sizeof(double) + sizeof(int32_t) + sizeof(uint
 typedef struct ww_lazy_pairs {
     const ww_problem *problem;
     int64_t samples;     ///< n
+    int64_t outputs;     ///< k
+    bool is_weighed;     ///< output weights are not all +-c of one output
     int64_t stride;      ///< n rounded up to whole words of patterns; numbers beyond n are 0
     int64_t words;       ///< of the patterns of a unit
     bool is_full;        ///< steps are full ones (lazy_full.h): offsets of all pairs are in `start`
     double *start;       ///< p(0) [local units, stride]
     uint64_t *patterns;  ///< [local units, words], a bit a sample
     ww_lazy_unit *units; ///< [local units]
-    double *scales;      ///< a [local units]
+    double *scales;      ///< a [local units, k]
+    double *lengths;     ///< ||a_r||_2 [local units], or 1 each unless they are weighed
     double *products;    ///< K [n, stride]
-    double *totals;      ///< R [stride]
-    double *weighed;     ///< K_ij R_j [stride], of the sample i that is looked at
-    double whole;        ///< and q_i, or 0 where the slope is
+    double *totals;      ///< R [k, stride]
+    double *weighed;     ///< K_ij R_j [k, stride], of the sample i that is looked at
+    double *wholes;      ///< and q_i [k], or 0 where the slope is
     bool is_short;       ///< there was no memory for what was put (ww_lazy_put_unit)
 } ww_lazy_pairs;
 
@@ -57,6 +68,28 @@ void ww_lazy_pairs_free(ww_lazy_pairs *pairs);
 /// Bytes that it takes, but for offsets; and of these what takes the place of weights. Pure.
 int64_t ww_lazy_pairs_bytes(const ww_problem *problem);
 int64_t ww_lazy_pairs_weight_bytes(const ww_problem *problem);
+
+/// Whether output weights are not all +-c of one output. Pure.
+bool ww_lazy_is_weighed(const ww_problem *problem);
+
+/// What of totals [k, stride] is of a unit, on sample j: totals_j, of which a_r is not a part; or
+/// where output weights are weighed sum_k a_rk totals_kj.
+static inline double ww_lazy_total(const ww_lazy_pairs *pairs, const double *totals, int64_t unit,
+                                   int64_t j)
+{
+    if (!pairs->is_weighed)
+        return totals[j];
+    double sum = 0.0;
+    for (int64_t k = 0; k < pairs->outputs; k++)
+        sum += pairs->scales[unit * pairs->outputs + k] * totals[k * pairs->stride + j];
+    return sum;
+}
+
+/// And what these and offsets are to be multiplied by then: a_r, or 1.
+static inline double ww_lazy_factor(const ww_lazy_pairs *pairs, int64_t unit)
+{
+    return pairs->is_weighed ? 1.0 : pairs->scales[unit];
+}
 
 static inline const uint64_t *ww_lazy_patterns(const ww_lazy_pairs *pairs, int64_t unit)
 {
@@ -68,8 +101,27 @@ static inline bool ww_lazy_is_active(const ww_lazy_pairs *pairs, int64_t unit, i
     return (ww_lazy_patterns(pairs, unit)[sample >> 6] >> (sample & 63) & 1) != 0;
 }
 
-/// R += f, f [n].
+/// R += f, f [k, stride].
 void ww_lazy_pairs_add(ww_lazy_pairs *pairs, const double *factors);
+
+/// The length of what values [k, stride] have for sample j, over all outputs: |values_j| of one.
+static inline double ww_lazy_length(const ww_lazy_pairs *pairs, const double *values, int64_t j)
+{
+    if (pairs->outputs == 1)
+        return fabs(values[j]);
+    double square = 0.0;
+    for (int64_t k = 0; k < pairs->outputs; k++)
+        square += values[k * pairs->stride + j] * values[k * pairs->stride + j];
+    return sqrt(square) * (1.0 + 1e-12);
+}
+
+/// outputs [n, k] of samples indices [count], into chosen [count, k].
+void ww_lazy_choose(const double *outputs, const int64_t *indices, int64_t count, int64_t k,
+                    double *chosen);
+/// factors [k, stride] += -eta gradients, gradients [B, k] of samples indices [B]: one may be there
+/// twice.
+void ww_lazy_add_factors(const ww_lazy_pairs *pairs, const int64_t *indices,
+                         const double *gradients, double *factors);
 
 /// Soon a pre-activation of this unit is asked for, or rather sooner: what it lies in is fetched.
 void ww_lazy_expect(const ww_lazy_pairs *pairs, int64_t unit, int64_t sample);
@@ -101,8 +153,8 @@ ww_status ww_lazy_gather_offsets(ww_lazy_pairs *pairs, ww_error *error);
 /// While steps are full ones: patterns of a unit become these, active [n]; how many have changed.
 int64_t ww_lazy_see(ww_lazy_pairs *pairs, int64_t unit, const uint8_t *active);
 
-/// Coefficients of a tile, so that W = W(0) + C X: [units, n], into `coefficients`; totals [n] are
-/// R as it is, or as it was when patterns were looked at last.
+/// Coefficients of a tile, so that W = W(0) + C X: [units, n], into `coefficients`; totals [k,
+/// stride] are R as it is, or as it was when patterns were looked at last.
 void ww_lazy_coefficients(const ww_lazy_pairs *pairs, const double *totals, ww_rows tile,
                           double *coefficients);
 

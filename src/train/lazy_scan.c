@@ -3,13 +3,14 @@
 #include "train/kernels.h"
 #include "widthwise/memory.h"
 
+#include <cblas.h>
 #include <float.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ARRAYS = 8, WORD = 64, GROUP = 8 };
+enum { ARRAYS = 9, WORD = 64, GROUP = 8 };
 
 static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
 {
@@ -28,6 +29,8 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
         {offsetof(ww_lazy_scan, room), (size_t)ww_block_size((int64_t)n, 0) * stride,
          sizeof(double), what},
         {offsetof(ww_lazy_scan, coefficients), tile * n, sizeof(double), what},
+        {offsetof(ww_lazy_scan, narrow), tile * (size_t)ww_block_size((int64_t)n, 0), sizeof(float),
+         what},
         {offsetof(ww_lazy_scan, tile), tile * stride, sizeof(double), what},
         {offsetof(ww_lazy_scan, tables), WW_PATTERN_ROOM_BYTES, 1, what},
     };
@@ -57,7 +60,7 @@ ww_status ww_lazy_scan_create(ww_lazy_pairs *pairs, const ww_lazy_course *course
     WW_TRY(ww_allocate_all(scan, list, ARRAYS, error));
     scan->places = scan->memory;
     scan->courses = scan->places + problem->tiling.local_units * pairs->stride;
-    for (int64_t unit = 0; unit < problem->tiling.local_units; unit++)
+    for (int64_t unit = 0; !pairs->is_weighed && unit < problem->tiling.local_units; unit++)
         scan->scales[unit] = (float)pairs->scales[unit];
     WW_TRY(ww_panel_inputs_create(true, WW_FOR_SUMS, block, pairs->stride, &scan->inputs, error));
     return ww_panel_inputs_create(false, WW_FOR_SUMS, block, pairs->stride, &scan->fine, error);
@@ -75,6 +78,7 @@ void ww_lazy_scan_free(ww_lazy_scan *scan)
     free(scan->buckets);
     free(scan->room);
     free(scan->coefficients);
+    free(scan->narrow);
     free(scan->tile);
     free(scan->tables);
 }
@@ -106,13 +110,14 @@ static void find_coefficients(const ww_lazy_scan *scan, ww_rows tile)
         ww_lazy_unit *of = &pairs->units[number];
         double *row = scan->coefficients + unit * n;
         for (int64_t j = 0; j < n; j++)
-            row[j] = (ww_lazy_is_active(pairs, number, j) ? 1.0 : slope) * scan->course->base[j];
+            row[j] = (ww_lazy_is_active(pairs, number, j) ? 1.0 : slope) *
+                     ww_lazy_total(pairs, scan->course->base, number, j);
         for (int32_t k = 0; k < of->count; k++) {
             row[of->samples[k]] += (1.0 - slope) * of->values[k];
             of->marks[k] = 0;
         }
         for (int64_t j = 0; j < n; j++)
-            row[j] *= pairs->scales[number];
+            row[j] *= ww_lazy_factor(pairs, number);
         scan->rows[number].bent = 0.0F;
     }
 }
@@ -135,9 +140,13 @@ void ww_lazy_scan_restart(ww_lazy_scan *scan, double *largest)
             ww_panel_move_by(&scan->fine, 1.0, scan->coefficients + first, n, tile.units,
                              scan->tile);
         }
-        for (int64_t i = 0; i < tile.units * stride; i++) {
-            places[i] = (float)scan->tile[i];
-            *largest = fmax(*largest, fabs(scan->tile[i]));
+        for (int64_t unit = 0; unit < tile.units; unit++) {
+            const double length = pairs->lengths[tile.first + unit];
+            for (int64_t i = unit * stride; i < (unit + 1) * stride; i++) {
+                const double value = scan->tile[i] / length;
+                places[i] = (float)value;
+                *largest = fmax(*largest, fabs(value));
+            }
         }
     }
 }
@@ -149,7 +158,8 @@ static void fold(ww_lazy_scan *scan, int64_t unit, bool with_courses)
     const ww_lazy_course *course = scan->course;
     const ww_lazy_unit *of = &pairs->units[unit];
     const int64_t stride = pairs->stride;
-    const double scale = pairs->scales[unit] * (1.0 - pairs->problem->negative_slope);
+    const double scale =
+        ww_lazy_factor(pairs, unit) / pairs->lengths[unit] * (1.0 - pairs->problem->negative_slope);
     float *places = scan->places + unit * stride, *courses = scan->courses + unit * stride;
     for (int32_t k = 0; k < of->count; k++) {
         if ((of->marks[k] & WW_LAZY_IS_NEW) == 0)
@@ -157,14 +167,51 @@ static void fold(ww_lazy_scan *scan, int64_t unit, bool with_courses)
         const int64_t j = of->samples[k];
         const bool was_active = (of->marks[k] & WW_LAZY_WAS_ACTIVE) != 0;
         const double turn = (double)ww_lazy_is_active(pairs, unit, j) - (double)was_active;
-        const double moved = turn * course->base[j] + of->values[k] - of->early[k];
+        const double moved =
+            turn * ww_lazy_total(pairs, course->base, unit, j) + of->values[k] - of->early[k];
         const double *row = pairs->products + j * stride;
         add_row(places, row, scale * moved, stride);
         if (with_courses && turn != 0.0)
-            add_row(courses, row, scale * turn * course->chord[j], stride);
+            add_row(courses, row, scale * turn * ww_lazy_total(pairs, course->chord, unit, j),
+                    stride);
         of->marks[k] = 0;
     }
     scan->rows[unit].bent = 0.0F;
+}
+
+// What a block of samples adds to D of a tile, where output weights are weighed: by coefficients
+// s' a_r b_j / ||a_r||, whose inputs are the rows of K.
+static void add_courses(ww_lazy_scan *scan, ww_rows tile, int64_t first, int64_t count)
+{
+    const ww_lazy_pairs *pairs = scan->pairs;
+    const double slope = pairs->problem->negative_slope;
+    const int64_t k = pairs->outputs;
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)tile.units, (int)count, (int)k, 1.0,
+                pairs->scales + tile.first * k, (int)k, scan->course->chord + first,
+                (int)pairs->stride, 0.0, scan->coefficients, (int)count);
+    for (int64_t unit = 0; unit < tile.units; unit++) {
+        const uint64_t *patterns = ww_lazy_patterns(pairs, tile.first + unit);
+        const double scale = 1.0 / pairs->lengths[tile.first + unit];
+        for (int64_t i = unit * count, j = first; j < first + count; i++, j++) {
+            const bool is_active = (patterns[j / WORD] >> j % WORD & 1) != 0;
+            scan->narrow[i] = (float)((is_active ? scale : slope * scale) * scan->coefficients[i]);
+        }
+    }
+    ww_panel_move(&scan->inputs, 1.0, scan->narrow, tile.units,
+                  scan->courses + tile.first * pairs->stride);
+}
+
+static void make_weighed_courses(ww_lazy_scan *scan)
+{
+    const ww_lazy_pairs *pairs = scan->pairs;
+    const ww_problem *problem = pairs->problem;
+    const int64_t n = pairs->samples;
+    for (int64_t first = 0; first < n; first += WW_SAMPLE_BLOCK) {
+        const int64_t count = ww_block_size(n, first);
+        ww_panel_inputs_set(&scan->inputs, pairs->products + first * pairs->stride, count);
+        for (int64_t local = 0; local < problem->tiling.local_tiles; local++)
+            add_courses(scan, ww_tile_rows(problem, local), first, count);
+    }
 }
 
 // D of all pairs.
@@ -178,6 +225,10 @@ static void make_courses(ww_lazy_scan *scan)
     for (int64_t unit = 0; unit < problem->tiling.local_units; unit++) {
         float *courses = scan->courses + unit * stride;
         memset(courses, 0, (size_t)stride * sizeof *courses);
+    }
+    if (pairs->is_weighed) {
+        make_weighed_courses(scan);
+        return;
     }
     for (int64_t first = 0; first < n; first += WW_SAMPLE_BLOCK) {
         const int64_t count = ww_block_size(n, first);
@@ -253,8 +304,10 @@ first_at_risk(const ww_lazy_course *course, int64_t at, float margin, float rate
     return 0;
 }
 
-static int way_of(double scale, bool active)
+// Where output weights are weighed both ways are the same.
+static int way_of(const ww_lazy_pairs *pairs, int64_t unit, bool active)
 {
+    const double scale = pairs->scales[unit * pairs->outputs];
     return (scale > 0.0) == active ? WW_LAZY_FALLS : WW_LAZY_RISES;
 }
 
@@ -316,8 +369,8 @@ static ww_status scan_row(ww_lazy_scan *scan, int64_t unit, int64_t at, ww_error
     const int64_t stride = pairs->stride;
     const uint64_t *patterns = ww_lazy_patterns(pairs, unit);
     const float *places = scan->places + unit * stride, *courses = scan->courses + unit * stride;
-    const float *active_limits = course->limits[way_of(pairs->scales[unit], true)];
-    const float *other_limits = course->limits[way_of(pairs->scales[unit], false)];
+    const float *active_limits = course->limits[way_of(pairs, unit, true)];
+    const float *other_limits = course->limits[way_of(pairs, unit, false)];
     for (int64_t word = 0; word < pairs->words; word++) {
         masks near[WORD / LANES];
         const int64_t first = word * WORD;
@@ -362,7 +415,7 @@ static int64_t step_by_path(const ww_lazy_scan *scan, int64_t at, const ww_lazy_
 {
     const ww_lazy_course *course = scan->course;
     const bool active = value >= 0.0;
-    const float *path = course->paths[way_of(scan->pairs->scales[entry->unit], active)] +
+    const float *path = course->paths[way_of(scan->pairs, entry->unit, active)] +
                         entry->sample * course->path_stride;
     const float rate = active ? entry->course : -entry->course;
     // Rounding of what is computed here, and of D.
@@ -398,11 +451,13 @@ ww_status ww_lazy_scan_return(ww_lazy_scan *scan, int64_t at, ww_lazy_entry entr
         return WW_OK;
     if (changed) { // its own part in its course
         const double jump = 1.0 - pairs->problem->negative_slope;
-        entry.course += (float)((value >= 0.0 ? jump : -jump) * pairs->scales[entry.unit] *
+        const double scale = ww_lazy_factor(pairs, entry.unit) / pairs->lengths[entry.unit];
+        entry.course += (float)((value >= 0.0 ? jump : -jump) * scale *
                                 pairs->products[entry.sample * pairs->stride + entry.sample] *
-                                course->chord[entry.sample]);
+                                ww_lazy_total(pairs, course->chord, entry.unit, entry.sample));
     }
-    const int64_t step = course->is_full_batch ? step_by_path(scan, at, &entry, value)
+    const double place = value / pairs->lengths[entry.unit];
+    const int64_t step = course->is_full_batch ? step_by_path(scan, at, &entry, place)
                                                : step_by_steps(scan, at, &entry, value);
     return step > 0 ? push(&scan->buckets[step], &entry, error) : WW_OK;
 }

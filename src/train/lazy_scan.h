@@ -18,7 +18,7 @@ typedef struct ww_lazy_bucket {
     int64_t count, room;
 } ww_lazy_bucket;
 
-/// P and D of a unit.
+/// P and D of a unit, over ||a_r|| where output weights are weighed (lazy_course.h).
 typedef struct ww_lazy_row {
     uint32_t version; ///< begins anew with every scan of it inside of a window
     float bent;       ///< shares of the patterns that have changed since the rows were as they are
@@ -31,12 +31,13 @@ typedef struct ww_lazy_scan {
     float *places;           ///< P [local units, stride]
     float *courses;          ///< D [local units, stride]
     ww_lazy_row *rows;       ///< [local units]
-    float *scales;           ///< a [local units]
+    float *scales;           ///< a [local units], where output weights are not weighed
     ww_lazy_bucket *buckets; ///< [steps of a window + 1]
     ww_panel_inputs inputs;  ///< rows of K times the chord, a block of samples
     ww_panel_inputs fine;    ///< rows of K, in double
     double *room;            ///< [block, stride]
     double *coefficients;    ///< [tile units, n]
+    float *narrow;           ///< the same of a block of samples, [tile units, block]
     double *tile;            ///< [tile units, stride]
     void *tables;
 } ww_lazy_scan;

@@ -215,29 +215,32 @@ static ww_status look_at_pairs(ww_lazy *self, int64_t *looks, ww_error *error)
 }
 
 // How what moves the outputs in this step is written as integers. By (K o N) f they move by scale^2
-// m ||K_i|| ||f|| at most. What changes its pattern has gone past 0 by no more than the step is
-// long, |p| <= |a| ||K_i|| ||f||, and by rounding, far less than 2^-20 of all that p is made of. So
-// quanta are far below the rounding of outputs, however many units there are.
+// m ||K_i|| ||f|| at most, with the length of a_r, of the longest, as scale. What changes its
+// pattern has gone past 0 by no more than the step is long, |p| <= |a| ||K_i|| ||f||, and by
+// rounding, far less than 2^-20 of all that p is made of. So quanta are far below the rounding of
+// outputs, however many units there are.
 static ww_sum_format find_format(const ww_lazy *self)
 {
     enum { LEAST_EXPONENT = -900 }; // quanta are normal numbers
-    const int64_t n = self->samples, width = self->problem->tiling.width;
-    const double scale = self->course.scale, longest = scale * self->longest_row;
-    const double step = longest * ww_norm(self->factors, n);
-    const double all = self->start_size + longest * ww_norm(self->pairs.totals, n);
+    const int64_t span = self->course.span, width = self->problem->tiling.width;
+    const double scale = self->pairs.is_weighed ? self->counts.weighed.largest : self->course.scale;
+    const double longest = scale * self->longest_row;
+    const double step = longest * ww_norm(self->factors, span);
+    const double all = self->start_size + longest * ww_norm(self->pairs.totals, span);
     const double most = scale * ((double)width * step + step + ldexp(all, -20));
     int exponent = 0;
     (void)frexp(2.0 * most, &exponent);
     return ww_sum_format_make(width + 1, exponent < LEAST_EXPONENT ? LEAST_EXPONENT : exponent);
 }
 
-// A term of the move of output i.
-static void add_term(ww_lazy *self, int64_t i, double term, int64_t *rejected)
+// A term of the move of an output of sample i.
+static void add_term(ww_lazy *self, int64_t i, int64_t output, double term, int64_t *rejected)
 {
+    const int64_t k = self->pairs.outputs, place = i * k + output;
     int64_t parts[2] = {0};
     *rejected += ww_sum_add(&self->format, &term, 1, parts);
-    self->sums[i] += parts[0];
-    self->sums[self->samples + i] += parts[1];
+    self->sums[place] += parts[0];
+    self->sums[self->samples * k + place] += parts[1];
 }
 
 // Makes the changes: patterns, counts, and words of what they do to the outputs.
@@ -245,6 +248,7 @@ static ww_status make_changes(ww_lazy *self, int64_t *active, int64_t *rejected,
                               ww_error *error)
 {
     const double jump = 1.0 - self->problem->negative_slope;
+    const int64_t outputs = self->pairs.outputs;
     for (int64_t i = 0; i < self->change_count; i++) {
         const ww_lazy_change_made *now = &self->changes[i];
         if (i + FAR < self->change_count)
@@ -252,8 +256,9 @@ static ww_status make_changes(ww_lazy *self, int64_t *active, int64_t *rejected,
                            self->changes[i + FAR].sample);
         if (i + NEAR < self->change_count)
             ww_lazy_expect_now(&self->pairs, self->changes[i + NEAR].unit);
-        const double term = self->pairs.scales[now->unit] * jump * fabs(now->value);
-        add_term(self, now->sample, term, rejected);
+        const double *scales = self->pairs.scales + now->unit * outputs;
+        for (int64_t k = 0; k < outputs; k++)
+            add_term(self, now->sample, k, scales[k] * jump * fabs(now->value), rejected);
         bool is_first = false;
         WW_TRY(ww_lazy_change(&self->pairs, now->unit, now->sample, &is_first, error));
         WW_TRY(ww_lazy_counts_change(&self->counts, now->unit, now->sample, error));
@@ -283,15 +288,12 @@ static double move_of_slope(const ww_lazy *self, int64_t i)
            slope * jump * ((double)self->active[i] * plain + weighed);
 }
 
-// What this rank's rows of N and its units do to the outputs in this step, as words; where they are
-// to be known, also by how many units more are active on each sample.
-static ww_status find_words(ww_lazy *self, ww_error *error)
+// What this rank's rows of N do to the outputs, as words.
+static void move_by_counts(ww_lazy *self, int64_t *rejected)
 {
     const double slope = self->problem->negative_slope, jump = 1.0 - slope;
     const double square = self->course.scale * self->course.scale;
     const ww_lazy_share *share = &self->counts.share;
-    int64_t *active = self->needs_active ? self->sums + 2 * self->samples : NULL;
-    int64_t *rest = self->sums + self->words - WW_LAZY_WORDS;
     const ww_lazy_step step = {.factors = self->factors,
                                .columns = self->columns,
                                .column_count = self->column_count,
@@ -300,8 +302,30 @@ static ww_status find_words(ww_lazy *self, ww_error *error)
     for (int64_t row = 0; row < share->rows; row++) {
         const int64_t i = share->first + row;
         const double besides = slope != 0.0 ? square * move_of_slope(self, i) : 0.0;
-        add_term(self, i, self->moves[row] + besides, &rest[WW_LAZY_REJECTED]);
+        add_term(self, i, 0, self->moves[row] + besides, rejected);
     }
+}
+
+// The same where output weights are weighed.
+static void move_by_weighed(ww_lazy *self, int64_t *rejected)
+{
+    const ww_lazy_share *share = &self->counts.share;
+    const int64_t k = self->pairs.outputs;
+    ww_lazy_weighed_product(&self->counts.weighed, self->factors, self->moves);
+    for (int64_t i = 0; i < share->rows * k; i++)
+        add_term(self, share->first + i / k, i % k, self->moves[i], rejected);
+}
+
+// What this rank's rows of N and its units do to the outputs in this step, as words; where they are
+// to be known, also by how many units more are active on each sample.
+static ww_status find_words(ww_lazy *self, ww_error *error)
+{
+    int64_t *active = self->needs_active ? self->sums + 2 * self->samples : NULL;
+    int64_t *rest = self->sums + self->words - WW_LAZY_WORDS;
+    if (self->pairs.is_weighed)
+        move_by_weighed(self, &rest[WW_LAZY_REJECTED]);
+    else
+        move_by_counts(self, &rest[WW_LAZY_REJECTED]);
     WW_TRY(look_at_pairs(self, &rest[WW_LAZY_LOOKS], error));
     return make_changes(self, active, &rest[WW_LAZY_REJECTED], &rest[WW_LAZY_FOLDS], error);
 }
@@ -312,10 +336,10 @@ static bool take_words(ww_lazy *self)
 {
     const double limit = self->problem->output_format.limit;
     bool are_in_range = true;
-    const int64_t n = self->samples;
-    const int64_t *active = self->sums + 2 * n;
-    for (int64_t i = 0; i < n; i++) {
-        const int64_t parts[2] = {self->sums[i], self->sums[n + i]};
+    const int64_t n = self->samples, count = n * self->pairs.outputs;
+    const int64_t *active = self->sums + 2 * n; // of one output
+    for (int64_t i = 0; i < count; i++) {
+        const int64_t parts[2] = {self->sums[i], self->sums[count + i]};
         double move = 0.0;
         ww_sum_values(&self->format, parts, 1, &move);
         self->outputs[i] += move;

@@ -46,8 +46,34 @@ UNIT_ROUNDOFF = 2.0**-24
 
 
 class LazyTest(ProgramTest):
-    """What `lazy` trains: networks of one output whose output weights stay. The hinge loss is in
+    """What `lazy` trains: networks whose output weights stay. The hinge loss is in
     test_replay_brutzkus.py."""
+
+    def replay(self, config: str, *more: str, ranks: Optional[int] = None) -> None:
+        """Runs a configuration by `lazy` and checks it against the reference."""
+        path = self.train(
+            config, "run.h5",
+            *("--set", "training.engine=lazy", "--force"), *more,
+            *("--set", "measure.final=[]"),
+            ranks=ranks,
+        )
+        with widthwise.open(path) as file:
+            member = file.members[0]
+            self.assertEqual(member.setting("training.engine"), "lazy")
+            result = Replayed(self, member)
+            result.check_trajectory()
+            result.check_weights()
+            moved = np.abs(result.last - result.experiment.hidden_weights).max()
+            self.assertGreater(moved, 1e-4)
+
+    def test_several_outputs(self) -> None:
+        """Full batches, by cross entropy and the squared loss; output weights of any length."""
+        gaussian = ("--set", "network.output.kind=gaussian")
+        full = ("training: {batch: 16, ", "training: {method: gd, ")
+        self.replay(small().replace(*full), ranks=3)
+        self.replay(small(components=2).replace(*full), *LEAKY, "--set", "data.train=300")
+        self.replay(mixture(classes=3, training=", rate: 0.002", quantities=ARRAYS), ranks=2)
+        self.replay(mixture(quantities=ARRAYS), *gaussian, *LEAKY, ranks=2)
 
     def test_squared_loss(self) -> None:
         """Pairs of units, leaky ones, many samples, on several numbers of ranks and windows."""
@@ -59,20 +85,7 @@ class LazyTest(ProgramTest):
             ("", (*BATCHES, *LEAKY, "--set", "training.sampling=replacement"), 1),
         ):
             with self.subTest(network=network, more=more):
-                path = self.train(
-                    mixture(network=network, quantities=ARRAYS), "run.h5",
-                    *("--set", "training.engine=lazy", "--force"), *more,
-                    *("--set", "measure.final=[]"),
-                    ranks=ranks,
-                )
-                with widthwise.open(path) as file:
-                    member = file.members[0]
-                    self.assertEqual(member.setting("training.engine"), "lazy")
-                    result = Replayed(self, member)
-                    result.check_trajectory()
-                    result.check_weights()
-                    moved = np.abs(result.last - result.experiment.hidden_weights).max()
-                    self.assertGreater(moved, 1e-4)
+                self.replay(mixture(network=network, quantities=ARRAYS), *more, ranks=ranks)
 
 
 class SamplesTest(ProgramTest):

@@ -96,6 +96,19 @@ static void test_lazy(void **state)
                                  "network.width=700", "data={source: mixture, train: 60}",
                                  "measure.quantities=[loss, distance, updates]"};
     compare_of(2, hinge, 5);
+    const char *const outputs[] = {"training={engine: lazy, method: gd, rate: 0.5}",
+                                   "model=li-liang",
+                                   "network.width=700",
+                                   "data.train=60",
+                                   "measure.quantities=[all]",
+                                   "measure.final=[all]"};
+    compare_of(3, outputs, 6);
+    const char *const gaussian[] = {
+        "training={engine: lazy, rate: 0.02}", "model=arora",
+        "network={width: 700, output: {kind: gaussian}, activation: {kind: leaky-relu, slope: "
+        "0.2}}",
+        "data.train=60", "measure.quantities=[loss, distance]"};
+    compare_of(3, gaussian, 5);
 }
 
 enum { ENGINES = 3 };

@@ -109,6 +109,9 @@ static const char *const runs[][6] = {
     {"model=li-liang", "training.engine=window", "training={batch: 5, rate: 1}"},
     {"model=li-liang", "training.engine=window", "training={batch: 64, rate: 1}",
      "precision=single"},
+    {"model=li-liang", lazy, "training={method: gd, rate: 2}"},
+    {"model=arora", lazy, "training.rate=0.05", "network.hidden.std=0.3",
+     "network.output.kind=gaussian", "network.activation={kind: leaky-relu, slope: 0.3}"},
 };
 
 static size_t count_of(const char *const *settings)

@@ -229,6 +229,16 @@ static void test_restarts_of_lazy(void **state)
                                  "training.rate=0.01"};
     restart_and_compare(batches, 6, 2, &small_batches);
     restart_and_compare(hinge, sizeof hinge / sizeof hinge[0], 2, &small_batches);
+    const char *const outputs[] = {"training.engine=lazy", "model=li-liang", "network.width=150",
+                                   "training.rate=0.5", "training.method=gd"};
+    const char *const bent[] = {"training.engine=lazy",
+                                "model=arora",
+                                "network.width=150",
+                                "training.rate=0.02",
+                                "network.output.kind=gaussian",
+                                "network.activation={kind: leaky-relu, slope: 0.2}"};
+    restart_and_compare(outputs, 5, 4, &full_batches);
+    restart_and_compare(bent, 6, 2, &full_batches);
 }
 
 // ---- antisymmetric pairs ------------------------------------------------------------------------

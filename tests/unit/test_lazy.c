@@ -15,6 +15,8 @@ typedef struct setting {
     const char *rate, *std, *activation;
     const char *method; ///< of training, besides; NULL: full batches
     const char *loss;   ///< NULL: squared
+    const char *output; ///< of the network; NULL: one output weight of +-1 for each unit
+    int64_t classes;    ///< 0: two, and one output
     bool random, with_zero, with_twins;
 } setting;
 
@@ -26,15 +28,17 @@ static void make(const setting *asked, const char *engine, small_problem *small)
     (void)snprintf(training, sizeof training, "training={engine: %s, rate: %s, steps: %lld%s}",
                    engine, asked->rate, (long long)asked->steps,
                    asked->method != NULL ? asked->method : "");
-    const char *settings[7] = {"model=arora", width, network, training};
+    const char *settings[8] = {"model=arora", width, network, training};
     size_t count = 4;
     if (asked->activation != NULL)
         settings[count++] = asked->activation;
     if (asked->loss != NULL)
         settings[count++] = asked->loss;
+    if (asked->output != NULL)
+        settings[count++] = asked->output;
     ww_error error = {0};
     if (!small_problem_make(small, MPI_COMM_SELF, settings, count, asked->train, 2,
-                            asked->dimension, 2, &error))
+                            asked->dimension, asked->classes > 0 ? asked->classes : 2, &error))
         fail_msg("%s", error.message);
     ww_samples *train = &small->data.train;
     const size_t row = (size_t)asked->dimension;
@@ -281,12 +285,39 @@ static void test_hinge_loss(void **state)
     }
 }
 
-static void refuse(const char *setting_, int64_t classes, const char *said)
+/// Several outputs, and output weights that are not +-1: of any length, and some of 0.
+static void test_several_outputs(void **state)
 {
-    const char *const settings[] = {"model=arora", "training.engine=lazy", setting_};
+    (void)state;
+    const char *const losses[] = {"loss=cross-entropy", "loss=squared"};
+    const char *const outputs[] = {"network.output={kind: gaussian}",
+                                   "network.output={kind: signs}"};
+    const char *const activations[] = {NULL, "network.activation={kind: leaky-relu, slope: 0.2}"};
+    const int64_t classes[] = {3, 10, 2};
+    for (int i = 0; i < 12; i++) {
+        const setting asked = {.train = 40 + 7 * (int64_t)i,
+                               .dimension = i % 3 == 1 ? 60 : 12,
+                               .width = 130 + 20 * (int64_t)i,
+                               .steps = 60,
+                               .rate = i % 2 == 0 ? "0.05" : "0.01",
+                               .std = i / 6 == 0 ? "1" : "0.1",
+                               .loss = losses[i % 2],
+                               .output = outputs[i / 2 % 2],
+                               .activation = activations[i / 4 % 2],
+                               .classes = classes[i % 3],
+                               .with_zero = i % 5 == 0,
+                               .with_twins = i % 4 == 0};
+        follow_by(&asked, BY_WINDOWS);
+        follow_by(&asked, i % 2 == 0 ? BY_FULL_STEPS : IN_TURNS);
+    }
+}
+
+static void refuse(const char *one, const char *other, int64_t classes, const char *said)
+{
+    const char *const settings[] = {"model=arora", "training.engine=lazy", one, other};
     small_problem small;
     ww_error error = {0};
-    assert_false(small_problem_make(&small, MPI_COMM_SELF, settings, 3, 20, 2, 5, classes, &error));
+    assert_false(small_problem_make(&small, MPI_COMM_SELF, settings, 4, 20, 2, 5, classes, &error));
     if (strstr(error.message, said) == NULL)
         fail_msg("\"%s\" is not in: %s", said, error.message);
     small_problem_free(&small);
@@ -295,10 +326,16 @@ static void refuse(const char *setting_, int64_t classes, const char *said)
 static void test_refusals(void **state)
 {
     (void)state;
-    refuse("seed=1", 3, "which is for one output, but the data have 3");
-    refuse("network.train_output=true", 2, "is not for network.train_output: true");
-    refuse("precision=single", 2, "is not for precision: single");
-    refuse("network.output.kind=gaussian", 2, "is not for network.output.kind: gaussian");
+    static const char gaussian[] = "network.output.kind=gaussian", none[] = "seed=1",
+                      other[] = "name=other";
+    refuse("training.method=sgd", none, 3,
+           "which by batches is for one output, but the data have 3");
+    refuse(none, other, 65, "which is for up to 64 outputs, but the data have 65");
+    refuse("network.train_output=true", none, 2, "is not for network.train_output: true");
+    refuse("precision=single", none, 2, "is not for precision: single");
+    refuse(gaussian, "training.method=sgd", 2,
+           "is not for network.output.kind: gaussian with training.method: sgd");
+    refuse(gaussian, "loss=hinge", 2, "is not for network.output.kind: gaussian with loss: hinge");
 }
 
 int main(int argc, char **argv)
@@ -307,7 +344,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_grid),           cmocka_unit_test(test_leaky_units),
         cmocka_unit_test(test_twins_and_ties), cmocka_unit_test(test_unstable_steps),
         cmocka_unit_test(test_several_blocks), cmocka_unit_test(test_batches),
-        cmocka_unit_test(test_hinge_loss),     cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_hinge_loss),     cmocka_unit_test(test_several_outputs),
+        cmocka_unit_test(test_refusals),
     };
     MPI_Init(&argc, &argv);
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);
