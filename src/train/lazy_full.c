@@ -64,7 +64,7 @@ bool ww_lazy_full_is_less(const ww_lazy_full *full)
 {
     // To go back is work too: p(0) is drawn again, and N counted; where output weights are weighed
     // that takes as long as some hundred full steps.
-    static const double CLEARLY = 0.6, FAR_LESS = 0.25, FAR_MORE = 2.0;
+    static const double CLEARLY = 0.6, FAR_LESS = 0.3, FAR_MORE = 1.3;
     const bool is_weighed = full->pairs->is_weighed;
     if (full->pairs->problem->config->training.method != WW_METHOD_GD)
         return false; // a step of a small batch is a small part of a full one

@@ -43,16 +43,22 @@ class Source:
     name: str
     dimension: int
     settings: tuple[str, ...]
+    test: int = 2  # samples
+    outputs: int = 1
+    training: tuple[str, ...] = ()  # settings of training besides
 
 
-FASHION = Source("Fashion-MNIST 0/1", 784, (
+FILES = (
     "data.source=idx",
     f"data.idx.train_images={IMAGES}/train-images-idx3-ubyte.gz",
     f"data.idx.train_labels={IMAGES}/train-labels-idx1-ubyte.gz",
     f"data.idx.test_images={IMAGES}/t10k-images-idx3-ubyte.gz",
     f"data.idx.test_labels={IMAGES}/t10k-labels-idx1-ubyte.gz",
-    "data.idx.classes=[0, 1]", "data.idx.balanced=true",
-))
+    "data.idx.balanced=true",
+)
+FASHION = Source("Fashion-MNIST 0/1", 784, (*FILES, "data.idx.classes=[0, 1]"))
+ALL_CLASSES = Source("Fashion-MNIST, cross entropy of 10 outputs", 784, FILES, 10, 10,
+                     ("loss=cross-entropy",))
 # Gaussian directions, and labels that are +1 or -1 with equal chance.
 GAUSSIAN = Source("Gaussian", 100, (
     "data.source=sphere", "data.sphere.dimension=100", "data.sphere.targets=signs",
@@ -99,19 +105,19 @@ class Course:
 
     def data_settings(self) -> tuple[str, ...]:
         """Of the program, without network and training."""
-        return ("model=arora", *self.source.settings, f"data.train={self.samples}", "data.test=2",
-                "measure.quantities=[loss]", "measure.final=[]")
+        return ("model=arora", *self.source.settings, f"data.train={self.samples}",
+                f"data.test={self.source.test}", "measure.quantities=[loss]", "measure.final=[]")
 
     def settings(self, engine: str, rate: float) -> tuple[str, ...]:
         """Of the program."""
         method = ("training.method=sgd", f"training.batch={self.batch}") if self.batch > 0 else ()
-        return (*self.data_settings(), *method, f"network.width={self.width}",
+        return (*self.data_settings(), *method, *self.source.training, f"network.width={self.width}",
                 f"network.hidden.std={self.kappa!r}", f"training.rate={rate!r}",
                 f"training.steps={self.steps}", f"training.engine={engine}")
 
     def problem(self) -> Problem:
         """As PyTorch makes it: a step to begin with, and these."""
-        return Problem(self.width, self.source.dimension, self.samples, 1, self.batch,
+        return Problem(self.width, self.source.dimension, self.samples, self.source.outputs, self.batch,
                        max(2, self.steady_steps // 2))
 
 
@@ -133,13 +139,17 @@ COURSES: dict[str, tuple[Course, ...]] = {
         for part, widths in ((0.25, (10**4, 10**5, 3 * 10**5)), (0.025, (10**4, 10**5)))
         for width in widths
     ),
+    # Several outputs: far more to be counted.
+    "lazy-outputs": tuple(
+        Course(ALL_CLASSES, 1000, width, 1.0, 1.0, 1000) for width in (10**4, 10**5)
+    ),
     "lazy-widths": tuple(
         replace(course, width=width)
         for course in HEADLINES for width in (10**4, 3 * 10**4, 10**5, 3 * 10**5, 10**6)
     ),
 }
 BESIDE_TORCH = ("lazy", "lazy-widths")
-LONG = ("lazy-widths",)  # run only where they are asked for
+LONG = ("lazy-widths", "lazy-outputs")  # run only where they are asked for
 
 
 def small(course: Course) -> Course:
