@@ -10,8 +10,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Rows come by blocks of BLOCK.
-enum { ARRAYS = 4, WORD = 64, BLOCK = 16, LANES = 4, DIGITS = 62, EXACT = 53 };
+// Rows are divided over ranks by blocks of BLOCK, and made by ROWS at once.
+enum {
+    ARRAYS = 4,
+    MAKING = 7,
+    WORD = 64,
+    BLOCK = 16,
+    ROWS = 32,
+    LANES = 4,
+    DIGITS = 62,
+    EXACT = 53
+};
 
 int64_t ww_lazy_share_first_row(const ww_problem *problem, int rank)
 {
@@ -56,13 +65,6 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     };
     _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
-}
-
-int64_t ww_lazy_weighed_bytes(const ww_problem *problem)
-{
-    ww_allocation list[ARRAYS];
-    list_arrays(problem, list);
-    return ww_allocation_bytes(list, ARRAYS);
 }
 
 ww_status ww_lazy_weighed_create(const ww_lazy_pairs *pairs, const ww_lazy_share *share,
@@ -121,9 +123,8 @@ static ww_status find_quantum(ww_lazy_weighed *weighed, ww_error *error)
 enum { UPPER, LOWER, PARTS };
 
 typedef struct making {
-    int64_t rows;        // of all ranks, at once
-    int64_t *samples;    // that they are of [rows]
-    int *counts;         // words for each rank [ranks]
+    int64_t first, rows; // at once
+    int *counts;         // words of them for each rank [ranks]
     double *sums[PARTS]; // [rows, planes, n]
     int64_t *words;      // the same together
     double *factors;     // [rows, planes, tile units]
@@ -134,7 +135,6 @@ typedef struct making {
 
 static void free_making(making *now)
 {
-    free(now->samples);
     free(now->counts);
     free(now->sums[UPPER]);
     free(now->sums[LOWER]);
@@ -144,40 +144,56 @@ static void free_making(making *now)
     free(now->products);
 }
 
-static ww_status begin_making(const ww_lazy_weighed *weighed, making *now, ww_error *error)
+static void list_making(const ww_problem *problem, ww_allocation list[MAKING])
 {
     static const char what[] = "sums of output weights";
-    const ww_problem *problem = weighed->pairs->problem;
-    const size_t ranks = (size_t)problem->parallel->size, rows = ranks * BLOCK;
-    const size_t n = (size_t)weighed->pairs->samples, planes = (size_t)weighed->planes;
+    const size_t n = (size_t)problem->data->train.count, planes = (size_t)planes_of(problem);
     const size_t units = (size_t)problem->tiling.tile_units;
-    const ww_allocation list[] = {
-        {offsetof(making, samples), rows, sizeof(int64_t), what},
-        {offsetof(making, counts), ranks, sizeof(int), what},
-        {offsetof(making, sums[UPPER]), rows * planes * n, sizeof(double), what},
-        {offsetof(making, sums[LOWER]), rows * planes * n, sizeof(double), what},
-        {offsetof(making, words), rows * planes * n, sizeof(int64_t), what},
-        {offsetof(making, factors), rows * planes * units, sizeof(double), what},
+    const ww_allocation arrays[] = {
+        {offsetof(making, counts), (size_t)problem->parallel->size, sizeof(int), what},
+        {offsetof(making, sums[UPPER]), ROWS * planes * n, sizeof(double), what},
+        {offsetof(making, sums[LOWER]), ROWS * planes * n, sizeof(double), what},
+        {offsetof(making, words), ROWS * planes * n, sizeof(int64_t), what},
+        {offsetof(making, factors), ROWS * planes * units, sizeof(double), what},
         {offsetof(making, active), units * n, sizeof(double), what},
         {offsetof(making, products), units * planes, sizeof(int64_t), what},
     };
+    _Static_assert(sizeof arrays / sizeof *arrays == MAKING, "none is left out");
+    memcpy(list, arrays, sizeof arrays);
+}
+
+int64_t ww_lazy_weighed_bytes(const ww_problem *problem)
+{
+    ww_allocation list[ARRAYS], room[MAKING];
+    list_arrays(problem, list);
+    list_making(problem, room);
+    return ww_allocation_bytes(list, ARRAYS) +
+           (ww_lazy_is_weighed(problem) ? ww_allocation_bytes(room, MAKING) : 0);
+}
+
+static ww_status begin_making(const ww_lazy_weighed *weighed, making *now, ww_error *error)
+{
+    const ww_problem *problem = weighed->pairs->problem;
+    ww_allocation list[MAKING];
+    list_making(problem, list);
     int bits = 0;
     (void)frexp((double)problem->tiling.width, &bits); // width < 2^bits
     now->digits = EXACT - bits;
-    return ww_allocate_all(now, list, sizeof list / sizeof *list, error);
+    return ww_allocate_all(now, list, MAKING, error);
 }
 
-// Which rows are next: of each rank those from its row `first` on.
+// Which rows are next, and what of them is of each rank.
 static void choose_rows(const ww_lazy_weighed *weighed, int64_t first, making *now)
 {
     const ww_lazy_share *share = weighed->share;
-    now->rows = 0;
+    const int64_t n = weighed->pairs->samples;
+    now->first = first;
+    now->rows = n - first < ROWS ? n - first : ROWS;
     for (int rank = 0; rank < weighed->pairs->problem->parallel->size; rank++) {
-        const int64_t left = share->counts[rank] - first;
-        const int64_t rows = left < 0 ? 0 : left < BLOCK ? left : BLOCK;
-        now->counts[rank] = (int)(rows * weighed->planes * weighed->pairs->samples);
-        for (int64_t row = 0; row < rows; row++)
-            now->samples[now->rows++] = share->places[rank] + first + row;
+        const int64_t begin = share->places[rank] > first ? share->places[rank] : first;
+        const int64_t last = share->places[rank] + share->counts[rank];
+        const int64_t end = last < first + now->rows ? last : first + now->rows;
+        now->counts[rank] = end > begin ? (int)((end - begin) * weighed->planes * n) : 0;
     }
 }
 
@@ -194,7 +210,7 @@ static void add_part(const ww_lazy_weighed *weighed, int64_t units, int part, ma
                     part == LOWER ? product & lower
                                   : (product - (product & lower)) / ((int64_t)1 << now->digits);
                 now->factors[(row * planes + plane) * units + unit] =
-                    now->active[unit * n + now->samples[row]] * (double)digits;
+                    now->active[unit * n + now->first + row] * (double)digits;
             }
     cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)(now->rows * planes), (int)n,
                 (int)units, 1.0, now->factors, (int)units, now->active, (int)n, 1.0,
@@ -217,11 +233,13 @@ static void add_tile(const ww_lazy_weighed *weighed, ww_rows tile, making *now)
 }
 
 // Sums over ranks, which go where the rows are.
-static ww_status end_rows(ww_lazy_weighed *weighed, int64_t first, making *now, ww_error *error)
+static ww_status end_rows(ww_lazy_weighed *weighed, making *now, ww_error *error)
 {
     const ww_problem *problem = weighed->pairs->problem;
+    const ww_lazy_share *share = weighed->share;
     const int64_t n = weighed->pairs->samples, planes = weighed->planes;
     const int64_t mine = now->counts[problem->parallel->rank] / (planes * n);
+    const int64_t begin = now->first > share->first ? now->first - share->first : 0;
     const int64_t upper = (int64_t)1 << now->digits;
     for (int64_t i = 0; i < now->rows * planes * n; i++)
         now->words[i] = (int64_t)now->sums[UPPER][i] * upper + (int64_t)now->sums[LOWER][i];
@@ -229,7 +247,7 @@ static ww_status end_rows(ww_lazy_weighed *weighed, int64_t first, making *now, 
     for (int64_t row = 0; row < mine; row++)
         for (int64_t plane = 0; plane < planes; plane++)
             for (int64_t j = 0; j < n; j++)
-                weighed->sums[((first + row) * n + j) * planes + plane] =
+                weighed->sums[((begin + row) * n + j) * planes + plane] =
                     now->words[(row * planes + plane) * n + j];
     return WW_OK;
 }
@@ -251,8 +269,7 @@ static ww_status sum_all(ww_lazy_weighed *weighed, int64_t *products, ww_error *
 static ww_status make_rows(ww_lazy_weighed *weighed, making *now, ww_error *error)
 {
     const ww_problem *problem = weighed->pairs->problem;
-    const int64_t most = ww_lazy_share_most_rows(problem);
-    for (int64_t first = 0; first < most; first += BLOCK) {
+    for (int64_t first = 0; first < weighed->pairs->samples; first += ROWS) {
         choose_rows(weighed, first, now);
         for (int part = 0; part < PARTS; part++)
             memset(now->sums[part], 0,
@@ -260,7 +277,7 @@ static ww_status make_rows(ww_lazy_weighed *weighed, making *now, ww_error *erro
                        sizeof(double));
         for (int64_t local = 0; local < problem->tiling.local_tiles; local++)
             add_tile(weighed, ww_tile_rows(problem, local), now);
-        WW_TRY(end_rows(weighed, first, now, error));
+        WW_TRY(end_rows(weighed, now, error));
     }
     WW_TRY(sum_all(weighed, now->products, error));
     return ww_lazy_weighed_settle(weighed, error);
