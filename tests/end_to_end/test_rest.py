@@ -43,8 +43,8 @@ class RestTest(ProgramTest):
     def weights(self, path: Path) -> tuple[np.ndarray, np.ndarray]:
         """Of the newest checkpoint."""
         with widthwise.open(path) as file:
-            group = file.members[0].checkpoint().group
-            return group["hidden_weights"][()], group["output_weights"][()]
+            kept = file.members[0].checkpoint()
+            return kept.hidden_weights, kept.output_weights
 
     def test_ends_with_the_last_change(self) -> None:
         """Every margin is reached, and to go on would change nothing."""
