@@ -28,7 +28,7 @@ GD = ("model=arora", "data.source=mixture", "data.mixture.dimension=12", "traini
 DEEP = ("model=zou-gu", "data.source=mixture", "data.mixture.dimension=12")
 HINGE = ("model=brutzkus", "training.batch=1", "data.separable.dimension=12")
 ROW = re.compile(r"  (double|single) +(\w+)((?: \(\w+\))*) +([\d.]+ [kMGT]?B)  (.*)")
-FULL_BATCHES = ["dense", "samples", "lazy", "layers"]  # of one output
+FULL_BATCHES = ["dense", "samples", "lazy", "layers"]
 ALL = ["dense", "window", "samples", "layers"]
 
 
@@ -96,6 +96,7 @@ class TuneTest(ProgramTest):
             ((*SGD[1:], "training.batch=60"), ALL),
             ((*SGD[1:], "training.batch=600", "data.train=700"), ["dense", "samples", "layers"]),
             (GD, FULL_BATCHES),
+            ((*GD, "data.mixture.classes=3", "network.output.kind=gaussian"), FULL_BATCHES),
             ((*DEEP, "network.depth=2"), ["layers"]),
             ((*DEEP, "training.method=sgd"), ALL),
             (HINGE, ["dense", "window", "samples", "lazy", "layers"]),  # of one output
@@ -112,7 +113,7 @@ class TuneTest(ProgramTest):
     def test_engines_that_measure_other_things(self) -> None:
         """They are not held against each other."""
         rows = rows_of(self.tune(*DEEP, "measure.quantities=[all]"))
-        self.assertEqual([row.engine for row in rows], ["dense", "samples", "layers", "layers"])
+        self.assertEqual([row.engine for row in rows], [*FULL_BATCHES, "layers"])
         for row in rows:
             is_other = row.engine != "layers"
             self.assertEqual("all has other quantities with it" in row.rest, is_other, row)
