@@ -69,7 +69,7 @@ ww_status ww_lazy_weighed_take(ww_lazy_weighed *weighed, int64_t sample, int64_t
 ww_status ww_lazy_weighed_settle(ww_lazy_weighed *weighed, ww_error *error);
 
 /// What f, factors [k, stride], does to the outputs of this rank's rows, into values [rows, k],
-/// each of them below m max_r ||a_r||^2 ||K_i|| ||f||. Sums go over samples by their number. Not
+/// each of them below m max_r ||a_r||^2 ||K_i|| ||f||. Sums go over samples by their place. Not
 /// collective.
 void ww_lazy_weighed_product(ww_lazy_weighed *weighed, const double *factors, double *values);
 
