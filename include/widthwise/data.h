@@ -156,9 +156,6 @@ int64_t ww_dataset_bytes(const ww_dataset *shape, int64_t sharers);
 /// subset, and what looks for a hyperplane. Pure.
 int64_t ww_dataset_loading_bytes(const ww_dataset *shape);
 
-/// Bytes of this rank's resident memory that another rank of the node has already counted.
-int64_t ww_dataset_guest_bytes(const ww_dataset *dataset);
-
 /// Names of the sources with a sentence each. For `list sources`.
 void ww_data_print_sources(FILE *stream);
 

@@ -32,7 +32,8 @@ typedef struct ww_nodes {
     ww_parallel firsts; ///< on the first rank of each node: those; elsewhere all other ranks
 } ww_nodes;
 
-/// Finds out who is on which node. Collective. Destroy it also after a failure.
+/// Finds out who is on which node; nothing to find out for one rank. Collective. Destroy it also
+/// after a failure.
 ww_status ww_nodes_create(const ww_parallel *parallel, ww_nodes *nodes, ww_error *error);
 /// Collective over `node` and `firsts`.
 void ww_nodes_destroy(ww_nodes *nodes);
@@ -91,5 +92,9 @@ void ww_shared_free(ww_shared *block);
 
 /// Bytes of this rank's resident memory that another rank of the node has already counted.
 int64_t ww_shared_guest_bytes(const ww_shared *block);
+
+/// The same of all blocks that this process has had at one time: most since the last call, or the
+/// start.
+int64_t ww_shared_most_guest_bytes(void);
 
 #endif

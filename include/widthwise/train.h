@@ -60,6 +60,8 @@ typedef struct ww_problem {
     int64_t whole_batch;       ///< B of all groups; elsewhere the same as `batch`
     int64_t first_sample;      ///< of gd the first train sample of the group; elsewhere 0
     const ww_parallel *column; ///< the ranks with the same units; NULL: this one alone
+    /// K of all train samples, where the engine takes it; else NULL.
+    const struct ww_sample_products *products;
 } ww_problem;
 
 /// Checks that BLAS multiplies rightly on this processor (some builds of OpenBLAS do not on
@@ -177,6 +179,7 @@ void ww_engine_free(ww_engine *engine);
 typedef struct ww_engine_cost {
     int64_t weights;   ///< bytes of hidden and output weights
     int64_t work;      ///< bytes of all else that it allocates
+    int64_t shared;    ///< bytes that a node has once, for all its ranks
     double step_flops; ///< additions and multiplications of a step, those of matrix products
 } ww_engine_cost;
 

@@ -128,6 +128,8 @@ ww_status ww_member_cost_of(const ww_app_member *member, const ww_member_place *
         .data = (inputs + sharers - 1) / sharers + ww_dataset_private_bytes(shape),
         .inputs = inputs,
         .sharers = sharers,
+        .products = engine.shared,
+        .product_sharers = config->replicas > 1 ? 1 : place->sharers,
         .weights = engine.weights + ww_app_start_bytes(&problem),
         .start = ww_app_start_bytes(&problem) + ww_app_start_work_bytes(&problem),
         .loading = rank == 0 ? ww_dataset_loading_bytes(shape) : 0,
@@ -141,7 +143,7 @@ ww_status ww_member_cost_of(const ww_app_member *member, const ww_member_place *
         .checkpoints_by_step = 1 + (every > 0 ? (steps - 1) / every : 0),
     };
     if (place->only_gram) {
-        cost->weights = cost->step = cost->record = cost->results = 0;
+        cost->weights = cost->step = cost->record = cost->results = cost->products = 0;
         cost->step_flops = cost->record_flops = cost->final_flops = 0.0;
         cost->records = cost->checkpoints_by_step = 0;
     } else {
@@ -164,10 +166,15 @@ int64_t ww_crew_sharers(int64_t crew, int64_t ranks, int64_t ranks_a_node)
     return on_node / crews;
 }
 
+int64_t ww_member_products_part(const ww_member_cost *cost)
+{
+    return (cost->products + cost->product_sharers - 1) / cost->product_sharers;
+}
+
 int64_t ww_member_peak(const ww_member_cost *cost)
 {
     const int64_t most = larger(larger(cost->record, cost->results), cost->store.memory);
-    const int64_t training = cost->weights + cost->step + most;
+    const int64_t training = cost->weights + ww_member_products_part(cost) + cost->step + most;
     return cost->data + larger(training, larger(larger(cost->labels, cost->loading), cost->start));
 }
 

@@ -24,12 +24,14 @@ typedef struct ww_member_place {
 typedef struct ww_member_cost {
     ww_tiling tiling;
     ww_sample_grid grid;
-    int64_t parts;   ///< that its steps can be divided in: further ranks idle
-    int64_t data;    ///< data set, of its inputs the part of a rank
-    int64_t inputs;  ///< those that stand once on a node
-    int64_t sharers; ///< ranks of a node that have them in common
-    int64_t weights; ///< hidden and output weights, and those at t = 0 that are held
-    int64_t start;   ///< most while those are built, before the engine is there
+    int64_t parts;           ///< that its steps can be divided in: further ranks idle
+    int64_t data;            ///< data set, of its inputs the part of a rank
+    int64_t inputs;          ///< those that stand once on a node
+    int64_t sharers;         ///< ranks of a node that have them in common
+    int64_t products;        ///< what the engine has once on a node besides
+    int64_t product_sharers; ///< and for how many of its ranks
+    int64_t weights;         ///< hidden and output weights, and those at t = 0 that are held
+    int64_t start;           ///< most while those are built, before the engine is there
     int64_t loading; ///< most beside the data set while it is loaded, before anything else is there
     int64_t step;    ///< all else of the engine, the batches, and what is kept of t = 0
     int64_t record;  ///< most while a record is made
@@ -52,6 +54,9 @@ ww_status ww_member_cost_of(const ww_app_member *member, const ww_member_place *
 /// How many ranks of a node share the inputs of a crew of `crew` of `ranks` ranks, `ranks_a_node`
 /// of them on each node: where crews lie across nodes, the least that may be. Pure.
 int64_t ww_crew_sharers(int64_t crew, int64_t ranks, int64_t ranks_a_node);
+
+/// A rank's part of `products`. Pure.
+int64_t ww_member_products_part(const ww_member_cost *cost);
 
 /// Most bytes at one time, without program and libraries: training with the largest of record,
 /// results and writing, or before that loading of the data set, worst-case

@@ -3,6 +3,7 @@
 #include "app/course.h"
 #include "app/profile.h"
 #include "widthwise/memory.h"
+#include "widthwise/shared.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -353,10 +354,11 @@ void ww_data_cache_free(ww_data_cache *cache)
 
 int64_t ww_data_cache_peak(ww_data_cache *cache)
 {
-    // A peak that is new since the last data set came about with this one.
-    const int64_t resident = ww_peak_memory();
+    // A peak that is new since the last data set came about with this one, and with what else was
+    // shared since then.
+    const int64_t resident = ww_peak_memory(), guests = ww_shared_most_guest_bytes();
     if (resident > cache->resident) {
-        cache->own = resident - (cache->config != NULL ? ww_dataset_guest_bytes(&cache->data) : 0);
+        cache->own = resident - guests;
         cache->resident = resident;
     }
     return cache->own;

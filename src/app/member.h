@@ -75,8 +75,8 @@ ww_status ww_data_cache_get_part(ww_data_cache *cache, const ww_problem *problem
 /// Not collective.
 void ww_data_cache_free(ww_data_cache *cache);
 
-/// Most memory that this rank has had resident, in bytes, without inputs that another rank of the
-/// node counts. Not collective.
+/// Most memory that this rank has had resident, in bytes, without what another rank of the node
+/// counts. Not collective.
 int64_t ww_data_cache_peak(ww_data_cache *cache);
 
 /// Runs a member, from its newest checkpoint or from the start, until its end or until `ending`

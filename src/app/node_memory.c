@@ -7,6 +7,15 @@
 
 enum { MOST_RANKS = 4096 }; // looked at one by one
 
+// Bytes of a rank that works, without what it has in common with others.
+static double own_bytes(const ww_member_cost *cost, int64_t own_data, int64_t overhead)
+{
+    ww_member_cost own = *cost;
+    own.data = own_data + (cost->sharers > 1 ? 0 : cost->inputs);
+    own.products = cost->product_sharers > 1 ? 0 : cost->products;
+    return (double)(ww_member_peak(&own) + overhead);
+}
+
 static int64_t least(int64_t a, int64_t b)
 {
     return a < b ? a : b;
@@ -24,13 +33,15 @@ ww_status ww_node_memory(const ww_crews_job *job, size_t member, int crew, int64
     ww_member_cost cost;
     WW_TRY(ww_member_cost_of(&job->members->list[member], &place, &cost, error));
     const int64_t nodes = (count + job->ranks_a_node - 1) / job->ranks_a_node;
-    *bytes = (double)(cost.sharers > 1 ? nodes : count) * (double)cost.inputs +
-             (double)(count - working) * (double)(overhead + own_data) +
-             (double)alike * (double)(ww_member_peak(&cost) - cost.data + own_data + overhead);
+    const double common = (double)(cost.sharers > 1 ? cost.inputs : 0) +
+                          (double)(cost.product_sharers > 1 ? cost.products : 0);
+    const int64_t idle = overhead + own_data + (cost.sharers > 1 ? 0 : cost.inputs);
+    *bytes = (double)nodes * common + (double)(count - working) * (double)idle +
+             (double)alike * own_bytes(&cost, own_data, overhead);
     for (int64_t rank = alike; rank < working; rank++) {
         place.rank = ww_int(rank);
         WW_TRY(ww_member_cost_of(&job->members->list[member], &place, &cost, error));
-        *bytes += (double)(ww_member_peak(&cost) - cost.data + own_data + overhead);
+        *bytes += own_bytes(&cost, own_data, overhead);
     }
     return WW_OK;
 }

@@ -102,7 +102,9 @@ static void print_purposes(const ww_planning *self)
     const char *data = cost->sharers > 1 ? "data set, a rank's part of the node's" : "data set";
     if (self->job.divides_data)
         data = "data set, divided over nodes";
-    const int64_t beside = ww_member_peak(cost) - cost->weights - cost->data - cost->step;
+    const int64_t products = ww_member_products_part(cost);
+    const int64_t beside =
+        ww_member_peak(cost) - cost->weights - cost->data - products - cost->step;
     if (ww_member_peak(cost) == cost->data + cost->loading) {
         print_bytes(data, (double)cost->data);
         print_bytes("room to choose and separate, at first", (double)cost->loading);
@@ -120,6 +122,10 @@ static void print_purposes(const ww_planning *self)
     }
     print_bytes("weights", (double)cost->weights);
     print_bytes(data, (double)cost->data);
+    if (products > 0)
+        print_bytes(cost->product_sharers > 1 ? "products of samples, a rank's part"
+                                              : "products of samples",
+                    (double)products);
     print_bytes("room for steps", (double)cost->step);
     const char *what = beside == cost->results && cost->results > cost->record
                            ? "room for results at the end"

@@ -56,21 +56,20 @@ static ww_status need_of(const ww_tune *self, const ww_tune_way *way, int64_t wi
         columns += (double)ww_layer_columns(&problem, layer);
     const double weights = (double)problem.tiling.local_units * columns;
     const double n = (double)shape->train.count;
-    const double threads = (double)ww_workers_of(&parallel);
     const double factor = ww_problem_is_single(&problem) ? 2.0 : 1.0;
     const double rate = factor * self->step_rate;
     const double together = (double)ww_tune_steps_together(problem.batch);
     const bool is_of_samples = ww_engine_makes_tiles(&problem);
     // Its products of all samples, and theirs with the weights, which are made anew for records.
     const double products = is_of_samples ? 2.0 * n * weights / rate : 0.0;
-    const double square =
-        is_of_samples ? n * n * (double)problem.dimension / (self->step_rate / threads) : 0.0;
+    const double square = is_of_samples ? n * n * (double)problem.dimension / self->step_rate : 0.0;
     const double step = fmax(engine.step_flops / rate, 2.0 * (double)engine.weights / BYTE_RATE);
-    *found = (need){.bytes = engine.weights + engine.work + ww_batches_bytes(&problem) +
-                             measure.origin_bytes + measure.record_bytes,
-                    .making = 2.0 * weights * DRAWING + products + square,
-                    .steps = together * step,
-                    .record = measure.record_flops / (factor * self->record_rate) + products};
+    *found =
+        (need){.bytes = engine.weights + engine.work + engine.shared + ww_batches_bytes(&problem) +
+                        measure.origin_bytes + measure.record_bytes,
+               .making = 2.0 * weights * DRAWING + products + square,
+               .steps = together * step,
+               .record = measure.record_flops / (factor * self->record_rate) + products};
     return WW_OK;
 }
 

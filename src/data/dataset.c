@@ -435,10 +435,9 @@ ww_status ww_dataset_other_targets(const ww_config *config, const ww_dataset *da
 static ww_status load_on_nodes(const ww_config *config, const ww_parallel *parallel,
                                const ww_sample_parts *wanted, ww_dataset *dataset, ww_error *error)
 {
-    ww_nodes nodes = {.node = {.communicator = MPI_COMM_NULL, .size = 1},
-                      .firsts = {.communicator = MPI_COMM_NULL}};
+    ww_nodes nodes;
     *dataset = (ww_dataset){0};
-    ww_status status = parallel->size > 1 ? ww_nodes_create(parallel, &nodes, error) : WW_OK;
+    ww_status status = ww_nodes_create(parallel, &nodes, error);
     if (status == WW_OK)
         status = load(config, parallel, &nodes, wanted, dataset, error);
     ww_nodes_destroy(&nodes);

@@ -42,9 +42,3 @@ int64_t ww_dataset_loading_bytes(const ww_dataset *shape)
         ww_dataset_bytes(&candidates, 1) + ww_ascent_bytes(shape->candidates, shape->dimension);
     return choice > bytes ? choice : bytes;
 }
-
-int64_t ww_dataset_guest_bytes(const ww_dataset *dataset)
-{
-    return ww_shared_guest_bytes(&dataset->train.shared) +
-           ww_shared_guest_bytes(&dataset->test.shared);
-}

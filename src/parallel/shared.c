@@ -16,11 +16,25 @@
 
 enum { PATH_SIZE = 64 };
 
+// Bytes that this process has as a guest: now, and most since somebody asked. Resident memory is of
+// the process as well, whoever of it holds the blocks.
+static struct {
+    int64_t now, most;
+} guests;
+
+static void count_guest(int64_t bytes)
+{
+    guests.now += bytes;
+    guests.most = guests.now > guests.most ? guests.now : guests.most;
+}
+
 ww_status ww_nodes_create(const ww_parallel *parallel, ww_nodes *nodes, ww_error *error)
 {
     ww_parallel *node = &nodes->node;
     *nodes = (ww_nodes){{.communicator = MPI_COMM_NULL, .size = 1, .profile = parallel->profile},
-                        {.communicator = MPI_COMM_NULL}};
+                        {.communicator = MPI_COMM_NULL, .size = 1}};
+    if (parallel->size == 1)
+        return WW_OK;
     const double began = ww_call_begin(parallel->profile);
     WW_TRY(ww_mpi_status(
         ww_call_end(parallel->profile, WW_CALL_GROUP, 0, began,
@@ -203,8 +217,10 @@ static bool take(const offer *offered, bool fills, ww_shared *block)
     taken.is_guest = taken.is_mapped = same && map(file, fills ? PROT_READ | PROT_WRITE : PROT_READ,
                                                    fills ? 0 : MAP_POPULATE, &taken);
     (void)close(file);
-    if (taken.is_mapped)
+    if (taken.is_mapped) {
         *block = taken;
+        count_guest(ww_shared_guest_bytes(block));
+    }
     return taken.is_mapped;
 }
 
@@ -325,6 +341,7 @@ void ww_shared_settle(const ww_shared *block)
 
 void ww_shared_free(ww_shared *block)
 {
+    count_guest(-ww_shared_guest_bytes(block));
     if (block->is_open)
         (void)close(block->file);
     if (block->is_mapped)
@@ -337,4 +354,11 @@ void ww_shared_free(ww_shared *block)
 int64_t ww_shared_guest_bytes(const ww_shared *block)
 {
     return block->is_guest ? (int64_t)block->held.bytes : 0;
+}
+
+int64_t ww_shared_most_guest_bytes(void)
+{
+    const int64_t most = guests.most;
+    guests.most = guests.now;
+    return most;
 }

@@ -2,6 +2,7 @@
 
 #include "train/lazy_weighed.h"
 #include "train/rest.h"
+#include "train/sample_products.h"
 #include "train/track.h"
 #include "widthwise/memory.h"
 
@@ -14,6 +15,7 @@ struct ww_engine {
     ww_problem own;            // of the row and the group of samples (ww_sample_grid)
     ww_parallel row, column;   // where there are several groups
     const ww_engine_methods *methods;
+    ww_sample_products products; // where the engine takes them
     void *state;
     ww_tally *tally;        // NULL: every step changes all weights
     ww_rest_finder *finder; // with a tally, where the engine cannot tell itself
@@ -75,6 +77,8 @@ ww_engine_cost ww_engine_cost_of(const ww_problem *whole)
     const ww_problem own = ww_problem_of_group(whole, &row, NULL);
     const ww_problem *problem = &own;
     ww_engine_cost cost = methods->cost(problem);
+    if (methods->takes_products)
+        cost.shared += ww_sample_products_bytes(problem);
     if (has_tally(problem))
         cost.work += ww_tally_bytes(problem);
     if (has_tally(problem) && methods->rests == NULL)
@@ -153,6 +157,16 @@ static ww_status make_grid(ww_engine *engine, ww_error *error)
     return WW_OK;
 }
 
+// By all ranks, whatever their group: nodes have ranks of several. Collective.
+static ww_status make_products(ww_engine *engine, ww_error *error)
+{
+    if (!engine->methods->takes_products)
+        return WW_OK;
+    WW_TRY(ww_sample_products_create(engine->problem, &engine->products, error));
+    engine->own.products = &engine->products;
+    return WW_OK;
+}
+
 ww_status ww_engine_create(const ww_problem *problem, ww_engine **engine, ww_error *error)
 {
     *engine = NULL;
@@ -167,6 +181,8 @@ ww_status ww_engine_create(const ww_problem *problem, ww_engine **engine, ww_err
     made->row.communicator = made->column.communicator = MPI_COMM_NULL;
     WW_ASSERT(ww_problem_has_inputs(problem));
     ww_status status = make_grid(made, error);
+    if (status == WW_OK)
+        status = make_products(made, error);
     if (status == WW_OK)
         status = create(made, error);
     status = ww_agree(problem->parallel, status, error);
@@ -186,6 +202,7 @@ void ww_engine_free(ww_engine *engine)
     ww_rest_finder_free(engine->finder);
     ww_tally_free(engine->tally);
     ww_track_free(engine->track);
+    ww_sample_products_free(&engine->products);
     ww_parallel_destroy(&engine->column);
     ww_parallel_destroy(&engine->row);
     free(engine);

@@ -10,6 +10,7 @@
 /// What an engine does. `state` is its own. The meaning of each is that of ww_engine_* in train.h.
 typedef struct ww_engine_methods {
     const char *name;
+    bool takes_products; ///< there is K of all train samples in the problem (sample_products.h)
     ww_engine_cost (*cost)(const ww_problem *problem);
     /// `tally` and `track` are borrowed; NULL without.
     ww_status (*create)(const ww_problem *problem, ww_tally *tally, ww_track *track, void **state,

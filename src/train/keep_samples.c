@@ -17,6 +17,7 @@
 #include "train/kernels.h"
 #include "train/moves.h"
 #include "train/pattern_sums.h"
+#include "train/sample_products.h"
 #include "widthwise/memory.h"
 
 #include <stddef.h>
@@ -33,7 +34,7 @@ typedef struct keep {
     ww_panel_inputs base; // what all samples of a block come to together, of leaky units
     double *base_room;    // [n]
     uint8_t *tile_active, *tile_patterns; // [tile units, n], and packed
-    double *products;                     // K [n, n]
+    const ww_sample_products *products;   // K, of the problem
     ww_moves moves;                       // of small batches, whose samples are train samples
     bool is_full;                         // the columns go into P with the pending update
     ww_panel_inputs rows;   // K of columns that go into P, or of a block of a large batch
@@ -47,7 +48,7 @@ typedef struct keep {
     void *tile;             // [threads, tile units, d], W of a tile
 } keep;
 
-enum { ARRAYS = 12, WEIGHT_ARRAYS = 2 };
+enum { ARRAYS = 11, WEIGHT_ARRAYS = 2 };
 
 // As many updates as make P move seldom enough: more take more corrections.
 enum { COLUMNS = 64 };
@@ -87,8 +88,6 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
          "the pre-activations of all samples (training.engine: dense takes less)"},
         {offsetof(keep, coefficients), sums ? 0 : pairs, size,
          "the coefficients of all samples (training.engine: dense takes less)"},
-        {offsetof(keep, products), samples * samples, sizeof(double),
-         "the products of all samples"},
         {offsetof(keep, base_room), sums ? samples : 0, sizeof(double),
          "the products of all samples"},
         {offsetof(keep, tile_active), sums ? tile_pairs : 0, 1, "the patterns of a tile"},
@@ -137,7 +136,6 @@ static void destroy(void *state)
     ww_panel_inputs_free(&self->inputs);
     free(self->preactivations);
     free(self->coefficients);
-    free(self->products);
     free(self->room);
     free(self->base_room);
     free(self->tile_active);
@@ -176,6 +174,7 @@ static ww_status create(const ww_problem *problem, void **state, ww_error *error
     self->problem = problem;
     self->methods = ww_activations_of(ww_problem_is_single(problem));
     self->samples = problem->data->train.count;
+    self->products = problem->products;
     ww_allocation list[ARRAYS];
     list_arrays(problem, list);
     WW_TRY(ww_allocate_all(self, list, ARRAYS, error));
@@ -188,19 +187,22 @@ static ww_status create(const ww_problem *problem, void **state, ww_error *error
                                   self->samples, &self->rows, error));
     WW_TRY(ww_panel_inputs_create(ww_problem_is_single(problem), WW_FOR_SUMS, self->samples,
                                   problem->dimension, &self->inputs, error));
-    const double *train = problem->data->train.inputs;
-    ww_panel_inputs_set(&self->inputs, train, self->samples);
-    ww_inner_products(train, self->samples, problem->dimension, self->products);
+    ww_panel_inputs_set(&self->inputs, problem->data->train.inputs, self->samples);
     return ww_put_initial_preactivations(problem, put_initial_tile, self, error);
+}
+
+// A row of K.
+static const double *products_of(const keep *self, int64_t sample)
+{
+    return self->products->values + sample * self->products->stride;
 }
 
 // Rows of K of some samples, to be added to P.
 static void take_rows(keep *self, const int64_t *samples, int64_t count)
 {
-    const size_t n = (size_t)self->samples;
+    const int64_t n = self->samples;
     for (int64_t i = 0; i < count; i++)
-        memcpy(self->room + (size_t)i * n, self->products + (size_t)samples[i] * n,
-               n * sizeof *self->room);
+        memcpy(self->room + i * n, products_of(self, samples[i]), (size_t)n * sizeof *self->room);
     ww_panel_inputs_set(&self->rows, self->room, count);
 }
 
@@ -213,7 +215,7 @@ static void take_scaled_rows(keep *self, int64_t start, int64_t count)
     memset(self->base_room, 0, (size_t)n * sizeof *self->base_room);
     for (int64_t i = 0; i < count; i++) {
         const double factor = self->sums.factors[start + i];
-        const double *row = self->products + (start + i) * n;
+        const double *row = products_of(self, start + i);
         for (int64_t j = 0; j < n; j++) {
             self->room[i * n + j] = (1.0 - slope) * factor * row[j];
             self->base_room[j] += slope * factor * row[j];
@@ -233,7 +235,8 @@ static void take_batch(void *state, int64_t step, const int64_t *indices)
     if (self->is_full) // P moves in the next pass
         ww_coming_forget(&self->coming);
     ww_coming_take(&self->coming, step, indices);
-    ww_moves_take(&self->moves, indices, self->is_full ? NULL : self->products, self->samples);
+    ww_moves_take(&self->moves, indices, self->is_full ? NULL : self->products->values,
+                  self->products->stride);
 }
 
 static void take_block(void *state, ww_pass pass, int64_t start, int64_t count)

@@ -447,6 +447,7 @@ static void restored(void *state, int64_t step_number, bool has_kept)
 
 const ww_engine_methods ww_engine_lazy = {
     .name = "lazy",
+    .takes_products = true,
     .cost = cost,
     .create = create,
     .destroy = destroy,

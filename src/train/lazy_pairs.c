@@ -1,5 +1,7 @@
 #include "train/lazy_pairs.h"
 
+#include "train/sample_products.h"
+
 #include "train/activations.h"
 #include "train/keeper.h"
 #include "train/lanes.h"
@@ -12,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ARRAYS = 9, WEIGHT_ARRAYS = 3, WORD = 64 };
+enum { ARRAYS = 8, WEIGHT_ARRAYS = 3, WORD = 64 };
 
 bool ww_lazy_is_weighed(const ww_problem *problem)
 {
@@ -34,8 +36,6 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
         {offsetof(ww_lazy_pairs, units), units, sizeof(ww_lazy_unit), "the offsets of all units"},
         {offsetof(ww_lazy_pairs, scales), units * outputs, sizeof(double), "the output weights"},
         {offsetof(ww_lazy_pairs, lengths), units, sizeof(double), "the output weights"},
-        {offsetof(ww_lazy_pairs, products), samples * stride, sizeof(double),
-         "the products of all samples"},
         {offsetof(ww_lazy_pairs, totals), outputs * stride, sizeof(double), "the sums of updates"},
         {offsetof(ww_lazy_pairs, weighed), outputs * stride, sizeof(double),
          "the products of a sample"},
@@ -79,20 +79,6 @@ static void put_start_and_patterns(void *state, ww_rows tile, const void *preact
                 (uint64_t)(self->start[unit * self->stride + j] >= 0.0) << j % WORD;
 }
 
-static void make_products(ww_lazy_pairs *self)
-{
-    const int64_t n = self->samples, stride = self->stride;
-    ww_inner_products(self->problem->data->train.inputs, n, self->problem->dimension,
-                      self->products);
-    for (int64_t i = n; i-- > 0;) { // rows apart, from the last on
-        memmove(self->products + i * stride, self->products + i * n, (size_t)n * sizeof(double));
-        memset(self->products + i * stride + n, 0, (size_t)(stride - n) * sizeof(double));
-    }
-    for (int64_t i = 0; i < n; i++) // the same both ways, to the last bit
-        for (int64_t j = 0; j < i; j++)
-            self->products[j * stride + i] = self->products[i * stride + j];
-}
-
 // Windows are about p over the length of a_r. A unit that never moves has none.
 static void find_lengths(ww_lazy_pairs *self)
 {
@@ -112,11 +98,12 @@ ww_status ww_lazy_pairs_create(const ww_problem *problem, ww_lazy_pairs *pairs, 
                              .outputs = problem->outputs,
                              .is_weighed = ww_lazy_is_weighed(problem),
                              .stride = words * WORD,
-                             .words = words};
+                             .words = words,
+                             .products = problem->products->values};
+    WW_ASSERT(problem->products->stride == pairs->stride);
     ww_allocation list[ARRAYS];
     list_arrays(problem, list);
     WW_TRY(ww_allocate_all(pairs, list, ARRAYS, error));
-    make_products(pairs);
     ww_initial_output_weights(&problem->initial, problem->tiling.first_unit,
                               problem->tiling.local_units, pairs->scales);
     find_lengths(pairs);
@@ -133,7 +120,6 @@ void ww_lazy_pairs_free(ww_lazy_pairs *pairs)
     free(pairs->units);
     free(pairs->scales);
     free(pairs->lengths);
-    free(pairs->products);
     free(pairs->totals);
     free(pairs->weighed);
     free(pairs->wholes);

@@ -55,11 +55,11 @@ typedef struct ww_lazy_pairs {
     ww_lazy_unit *units; ///< [local units]
     double *scales;      ///< a [local units, k]
     double *lengths;     ///< ||a_r||_2 [local units], or 1 each unless they are weighed
-    double *products;    ///< K [n, stride]
-    double *totals;      ///< R [k, stride]
-    double *weighed;     ///< K_ij R_j [k, stride], of the sample i that is looked at
-    double *wholes;      ///< and q_i [k], or 0 where the slope is
-    bool is_short;       ///< there was no memory for what was put (ww_lazy_put_unit)
+    const double *products; ///< K [n, stride], of the problem
+    double *totals;         ///< R [k, stride]
+    double *weighed;        ///< K_ij R_j [k, stride], of the sample i that is looked at
+    double *wholes;         ///< and q_i [k], or 0 where the slope is
+    bool is_short;          ///< there was no memory for what was put (ww_lazy_put_unit)
 } ww_lazy_pairs;
 
 /// At the start. Free with ww_lazy_pairs_free, also after a failure. Not collective.

@@ -2,7 +2,7 @@
 
 #include "train/shallow.h"
 
-#define ENGINE(name_, keeper_, look_, seen_tile_, reach_)                                          \
+#define ENGINE(name_, keeper_, takes_products_, look_, seen_tile_, reach_)                         \
     static ww_engine_cost cost_of_##name_(const ww_problem *problem)                               \
     {                                                                                              \
         return ww_shallow_cost(problem, &(keeper_));                                               \
@@ -23,6 +23,7 @@
     }                                                                                              \
     const ww_engine_methods ww_engine_##name_ = {                                                  \
         .name = #name_,                                                                            \
+        .takes_products = (takes_products_),                                                       \
         .cost = cost_of_##name_,                                                                   \
         .create = create_##name_,                                                                  \
         .destroy = ww_shallow_destroy,                                                             \
@@ -49,6 +50,6 @@
         .reach = (reach_),                                                                         \
     };
 
-ENGINE(dense, ww_keeper_weights, NULL, NULL, NULL)
-ENGINE(window, ww_keeper_window, NULL, NULL, NULL)
-ENGINE(samples, ww_keeper_samples, ww_shallow_look, ww_shallow_tile, ww_shallow_reach)
+ENGINE(dense, ww_keeper_weights, false, NULL, NULL, NULL)
+ENGINE(window, ww_keeper_window, false, NULL, NULL, NULL)
+ENGINE(samples, ww_keeper_samples, true, ww_shallow_look, ww_shallow_tile, ww_shallow_reach)

@@ -45,6 +45,14 @@ ENGINE_KINDS = {
         (3, 1),
     ),
     "window": (("training.engine=window", "precision=single", "network.width=30000"), (1, 3)),
+    # Mostly products of samples, which a node has once.
+    "lazy, many samples": (
+        (
+            *("model=arora", "training.engine=lazy", "training.method=sgd", "training.rate=1.0e-6"),
+            *("data.train=2500", "data.mixture.classes=2", "network.width=512"),
+        ),
+        (1, 3),
+    ),
 }
 # A batch of as many samples as a block has, so that rooms are large.
 THREAD_KINDS = {

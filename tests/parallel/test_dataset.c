@@ -61,7 +61,7 @@ static void check_same(const char *yaml, int most)
     ww_dataset shared = load_good(yaml), own = {0};
     if (is_bound)
         assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
-    assert_true(most != NONE || ww_dataset_guest_bytes(&shared) == 0);
+    assert_true(most != NONE || guest_bytes(&shared) == 0);
     ww_experiment experiment = {0};
     assert_int_equal(ww_experiment_parse(yaml, "test.yaml", "/", NULL, 0, &experiment, &error),
                      WW_OK);
@@ -199,7 +199,7 @@ static void test_held_once_a_node(void **state)
         assert_int_equal(inputs, 500 * 1000 * 8);
         assert_int_equal(data[i].train.shared.is_mapped, shares);
         assert_int_equal(data[i].test.shared.is_mapped, shares);
-        assert_int_equal(ww_dataset_guest_bytes(&data[i]), nodes.node.rank > 0 ? inputs : 0);
+        assert_int_equal(guest_bytes(&data[i]), nodes.node.rank > 0 ? inputs : 0);
         assert_int_equal(ww_dataset_bytes(&data[i], 1), inputs + 500 * 16);
         assert_int_equal(ww_dataset_bytes(&data[i], 3), (inputs + 2) / 3 + 500 * 16);
         ww_nodes_destroy(&nodes);

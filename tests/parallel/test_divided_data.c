@@ -131,7 +131,7 @@ static void check(const undivided *reference, wish kind, bool shares)
     if ((ranks_a_node == 1 || !shares) && world->size > 1)
         assert_true(divided.train.held.count <= wanted.train.count + 2048 + 1);
     if (!shares)
-        assert_int_equal(ww_dataset_guest_bytes(&divided), 0);
+        assert_int_equal(guest_bytes(&divided), 0);
     ww_dataset_free(&divided);
 }
 

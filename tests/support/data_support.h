@@ -40,6 +40,12 @@ static inline void check_shape(const ww_config *config, const ww_parallel *paral
     assert_int_equal(shape.test.count, loaded->test.count);
 }
 
+/// Bytes of it that are another rank's of the node.
+static inline int64_t guest_bytes(const ww_dataset *data)
+{
+    return ww_shared_guest_bytes(&data->train.shared) + ww_shared_guest_bytes(&data->test.shared);
+}
+
 /// Parses `yaml` and loads its data set on all ranks. A configuration that does not parse fails the
 /// test: only what the data are to blame for is looked at here.
 static inline ww_status load_dataset(const char *yaml, ww_dataset *dataset, ww_error *error)
