@@ -6,10 +6,12 @@ StoredArray stays in the file and is read by parts, for what may be larger than 
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterator, Mapping, Optional
+from typing import Any, Callable, Iterator, Mapping, Optional, Union
 
 import h5py
 import numpy as np
+
+Value = Union[int, float, str]
 
 BLOCK_BYTES = 64 * 2**20  # about so much is read at once where nobody says how many rows
 
@@ -175,6 +177,19 @@ class StoredArray:
 
     def __repr__(self) -> str:
         return f"<{self.name} {list(self.shape)} {self.dtype}, in the file>"
+
+
+def single_values(group: h5py.Group) -> dict[str, Value]:
+    """The single numbers and names of a group, by name. By h5py's low-level calls, which take a third
+    of the time: a sweep has thousands of such groups."""
+    found: dict[str, Value] = {}
+    for name in group.id:
+        dataset = h5py.h5d.open(group.id, name)
+        if dataset.shape == ():
+            value = np.empty((), dataset.dtype)
+            dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, value)
+            found[name.decode()] = plain(value[()])
+    return found
 
 
 class Table(Mapping[str, Any]):

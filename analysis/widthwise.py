@@ -34,7 +34,16 @@ import resolved
 from choice import group_members, is_seed, select, settings_of
 from commit_page import CommitPage, State
 from kept_weights import Checkpoint, Overtaken, Snapshots, layer_name
-from stored import FormatError, Quantity, ReplicaTable, StoredArray, Table, plain
+from stored import (
+    FormatError,
+    Quantity,
+    ReplicaTable,
+    StoredArray,
+    Table,
+    Value,
+    plain,
+    single_values,
+)
 
 if TYPE_CHECKING:
     import pandas
@@ -47,7 +56,6 @@ SCHEMA_VERSION = 1
 PAGE_SECONDS = 0.2
 STRUCTURE_SECONDS = 5.0
 
-Value = Union[int, float, str]
 Found = TypeVar("Found")
 
 __all__ = [
@@ -172,7 +180,7 @@ class Member:
         self.label = str(plain(group["label"][()]))
         self.config = str(plain(group["config"][()]))
         self.facts = Table(group["parameters"])
-        self.parameters: dict[str, Value] = {fact: plain(self.facts[fact]) for fact in self.facts}
+        self.parameters = single_values(group["parameters"])
         self.state = found.state
         self.rows = found.rows
         self.replicas = int(self.parameters.get("replicas", 1))

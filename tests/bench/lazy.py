@@ -84,7 +84,7 @@ class Course:
         is left out. Small batches are made some at once."""
         if self.batch > 0:
             return min(self.steps, 65)
-        return min(self.steps, max(3, min(20, 400000 // self.width)))
+        return min(self.steps, max(3, min(20, 4 * 10**8 // (self.width * self.samples))))
 
     @property
     def steady(self) -> tuple[str, ...]:
@@ -143,13 +143,15 @@ COURSES: dict[str, tuple[Course, ...]] = {
     "lazy-outputs": tuple(
         Course(ALL_CLASSES, 1000, width, 1.0, 1.0, 1000) for width in (10**4, 10**5)
     ),
+    # Many samples: all that is of samples alone is divided over ranks, or stands once on a node.
+    "lazy-samples": (Course(FASHION, 10**4, 10**4, 1.0, 1.0, 200),),
     "lazy-widths": tuple(
         replace(course, width=width)
         for course in HEADLINES for width in (10**4, 3 * 10**4, 10**5, 3 * 10**5, 10**6)
     ),
 }
 BESIDE_TORCH = ("lazy", "lazy-widths")
-LONG = ("lazy-widths", "lazy-outputs")  # run only where they are asked for
+LONG = ("lazy-widths", "lazy-outputs", "lazy-samples")  # run only where they are asked for
 
 
 def small(course: Course) -> Course:
