@@ -10,43 +10,16 @@
 // Beside P stand the coefficients C [m, n] that all updates so far sum up to, as they are or as
 // pattern sums, so that the weights are W(0) + C X when someone asks for them.
 
-#include "train/keeper.h"
+#include "train/keep_samples.h"
 
 #include "parallel/workers.h"
-#include "train/coming.h"
+#include "train/keeper.h"
 #include "train/kernels.h"
-#include "train/moves.h"
-#include "train/pattern_sums.h"
-#include "train/sample_products.h"
 #include "widthwise/memory.h"
 
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-
-typedef struct keep {
-    const ww_problem *problem;
-    const ww_activation_methods *methods;
-    int64_t samples;      // n
-    void *preactivations; // P [local units, n]
-    void *coefficients;   // C, by tile [n, units]; or
-    ww_pattern_sums sums; // what it is made of
-    ww_panel_inputs base; // what all samples of a block come to together, of leaky units
-    double *base_room;    // [n]
-    uint8_t *tile_active, *tile_patterns; // [tile units, n], and packed
-    const ww_sample_products *products;   // K, of the problem
-    ww_moves moves;                       // of small batches, whose samples are train samples
-    bool is_full;                         // the columns go into P with the pending update
-    ww_panel_inputs rows;   // K of columns that go into P, or of a block of a large batch
-    ww_panel_inputs inputs; // X, for the weights
-    ww_coming coming;       // P of the batches to come
-    int64_t *batch;         // [B], samples of a large batch
-    int64_t *pending;       // [B], those of its pending update
-    double *room;           // [rows at once, n], rows of K
-    double *drawn;          // [threads, tile units, d], W(0) of a tile
-    void *turned;           // [threads, tile units, n], C of a tile
-    void *tile;             // [threads, tile units, d], W of a tile
-} keep;
 
 enum { ARRAYS = 11, WEIGHT_ARRAYS = 2 };
 
@@ -84,21 +57,24 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     const bool sums = ww_has_pattern_sums(problem);
     const size_t tile_pairs = (size_t)problem->tiling.tile_units * samples;
     const ww_allocation arrays[] = {
-        {offsetof(keep, preactivations), pairs, size,
+        {offsetof(ww_keep_samples, preactivations), pairs, size,
          "the pre-activations of all samples (training.engine: dense takes less)"},
-        {offsetof(keep, coefficients), sums ? 0 : pairs, size,
+        {offsetof(ww_keep_samples, coefficients), sums ? 0 : pairs, size,
          "the coefficients of all samples (training.engine: dense takes less)"},
-        {offsetof(keep, base_room), sums ? samples : 0, sizeof(double),
+        {offsetof(ww_keep_samples, base_room), sums ? samples : 0, sizeof(double),
          "the products of all samples"},
-        {offsetof(keep, tile_active), sums ? tile_pairs : 0, 1, "the patterns of a tile"},
-        {offsetof(keep, tile_patterns), sums ? tile_pairs : 0, 1, "the patterns of a tile"},
-        {offsetof(keep, turned), threads * tile_pairs, size, "the coefficients of a tile"},
-        {offsetof(keep, batch), batch, sizeof(int64_t), "the samples of a batch"},
-        {offsetof(keep, pending), batch, sizeof(int64_t), "the samples of a batch"},
-        {offsetof(keep, room), (size_t)rows_of(problem) * samples, sizeof(double),
+        {offsetof(ww_keep_samples, tile_active), sums ? tile_pairs : 0, 1,
+         "the patterns of a tile"},
+        {offsetof(ww_keep_samples, tile_patterns), sums ? tile_pairs : 0, 1,
+         "the patterns of a tile"},
+        {offsetof(ww_keep_samples, turned), threads * tile_pairs, size,
+         "the coefficients of a tile"},
+        {offsetof(ww_keep_samples, batch), batch, sizeof(int64_t), "the samples of a batch"},
+        {offsetof(ww_keep_samples, pending), batch, sizeof(int64_t), "the samples of a batch"},
+        {offsetof(ww_keep_samples, room), (size_t)rows_of(problem) * samples, sizeof(double),
          "the products of some samples"},
-        {offsetof(keep, drawn), tile, sizeof(double), "a tile of weights"},
-        {offsetof(keep, tile), tile, size, "a tile of weights"},
+        {offsetof(ww_keep_samples, drawn), tile, sizeof(double), "a tile of weights"},
+        {offsetof(ww_keep_samples, tile), tile, size, "a tile of weights"},
     };
     _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
@@ -127,7 +103,7 @@ static void add_cost(const ww_problem *problem, ww_engine_cost *cost)
 
 static void destroy(void *state)
 {
-    keep *self = state;
+    ww_keep_samples *self = state;
     ww_moves_free(&self->moves);
     ww_coming_free(&self->coming);
     ww_pattern_sums_free(&self->sums);
@@ -148,26 +124,16 @@ static void destroy(void *state)
     free(self);
 }
 
-static void *preactivations_of(const keep *self, ww_rows rows)
-{
-    return ww_place(self->methods, self->preactivations, rows.first * self->samples);
-}
-
-static void *coefficients_of(const keep *self, ww_rows rows)
-{
-    return ww_place(self->methods, self->coefficients, rows.first * self->samples);
-}
-
 static void put_initial_tile(void *state, ww_rows tile, const void *preactivations)
 {
-    const keep *self = state;
-    memcpy(preactivations_of(self, tile), preactivations,
+    const ww_keep_samples *self = state;
+    memcpy(ww_keep_samples_preactivations(self, tile), preactivations,
            (size_t)(tile.units * self->samples) * self->methods->size);
 }
 
 static ww_status create(const ww_problem *problem, void **state, ww_error *error)
 {
-    keep *self = ww_allocate(1, sizeof *self, "the engine", error);
+    ww_keep_samples *self = ww_allocate(1, sizeof *self, "the engine", error);
     if (self == NULL)
         return WW_FAILED;
     *state = self;
@@ -192,13 +158,13 @@ static ww_status create(const ww_problem *problem, void **state, ww_error *error
 }
 
 // A row of K.
-static const double *products_of(const keep *self, int64_t sample)
+static const double *products_of(const ww_keep_samples *self, int64_t sample)
 {
     return self->products->values + sample * self->products->stride;
 }
 
 // Rows of K of some samples, to be added to P.
-static void take_rows(keep *self, const int64_t *samples, int64_t count)
+static void take_rows(ww_keep_samples *self, const int64_t *samples, int64_t count)
 {
     const int64_t n = self->samples;
     for (int64_t i = 0; i < count; i++)
@@ -208,7 +174,7 @@ static void take_rows(keep *self, const int64_t *samples, int64_t count)
 
 // The same of pattern sums: rows of K times what their samples move by, and what all of them come
 // to.
-static void take_scaled_rows(keep *self, int64_t start, int64_t count)
+static void take_scaled_rows(ww_keep_samples *self, int64_t start, int64_t count)
 {
     const int64_t n = self->samples;
     const double slope = self->problem->negative_slope;
@@ -227,7 +193,7 @@ static void take_scaled_rows(keep *self, int64_t start, int64_t count)
 
 static void take_batch(void *state, int64_t step, const int64_t *indices)
 {
-    keep *self = state;
+    ww_keep_samples *self = state;
     if (is_direct(self->problem)) {
         memcpy(self->batch, indices, (size_t)self->problem->batch * sizeof *indices);
         return;
@@ -241,38 +207,39 @@ static void take_batch(void *state, int64_t step, const int64_t *indices)
 
 static void take_block(void *state, ww_pass pass, int64_t start, int64_t count)
 {
-    keep *self = state;
+    ww_keep_samples *self = state;
     if (pass == WW_PASS_UPDATE && ww_has_pattern_sums(self->problem))
         take_scaled_rows(self, start, count);
     else if (pass == WW_PASS_UPDATE)
         take_rows(self, self->pending + start, count);
 }
 
-static void take_large(const keep *self, ww_pass pass, ww_rows tile, int64_t start, int64_t count,
-                       void *preactivations)
+static void take_large(const ww_keep_samples *self, ww_pass pass, ww_rows tile, int64_t start,
+                       int64_t count, void *preactivations)
 {
     const int64_t *samples = pass == WW_PASS_FORWARD ? self->batch : self->pending;
-    self->methods->take_columns(1.0, preactivations_of(self, tile), self->samples, samples + start,
-                                count, tile.units, preactivations, count);
+    self->methods->take_columns(1.0, ww_keep_samples_preactivations(self, tile), self->samples,
+                                samples + start, count, tile.units, preactivations, count);
 }
 
 static void preactivate(void *state, ww_pass pass, ww_rows tile, int64_t start, int64_t count,
                         void *preactivations)
 {
-    const keep *self = state;
+    const ww_keep_samples *self = state;
     if (is_direct(self->problem)) {
         take_large(self, pass, tile, start, count, preactivations);
         return;
     }
     const ww_moves *moves = &self->moves;
-    ww_coming_get(&self->coming, pass, tile, preactivations_of(self, tile), preactivations);
+    ww_coming_get(&self->coming, pass, tile, ww_keep_samples_preactivations(self, tile),
+                  preactivations);
     ww_moves_correct(moves, pass == WW_PASS_FORWARD ? &moves->batch : &moves->pending, tile,
                      preactivations);
 }
 
 static void remember(void *state, const double *gradients)
 {
-    keep *self = state;
+    ww_keep_samples *self = state;
     const int64_t batch = self->problem->batch;
     if (is_direct(self->problem)) {
         int64_t *indices = self->batch;
@@ -292,24 +259,25 @@ static void remember(void *state, const double *gradients)
 }
 
 // Puts the columns of a tile into P and C.
-static void apply(const keep *self, ww_rows tile)
+static void apply(const ww_keep_samples *self, ww_rows tile)
 {
     const ww_moves *moves = &self->moves;
     const void *columns = ww_moves_of(moves, tile, 0);
     ww_panel_move_by(&self->rows, 1.0, columns, moves->capacity, tile.units,
-                     preactivations_of(self, tile));
+                     ww_keep_samples_preactivations(self, tile));
     self->methods->add_columns(1.0, columns, moves->capacity, moves->count, tile.units,
-                               moves->samples, coefficients_of(self, tile));
+                               moves->samples, ww_keep_samples_coefficients(self, tile));
 }
 
 static void move(void *state, ww_rows tile, int64_t start, int64_t count, const void *coefficients)
 {
-    const keep *self = state;
+    const ww_keep_samples *self = state;
     const double scale = -self->problem->learning_rate;
     if (is_direct(self->problem)) {
-        ww_panel_move(&self->rows, scale, coefficients, tile.units, preactivations_of(self, tile));
+        ww_panel_move(&self->rows, scale, coefficients, tile.units,
+                      ww_keep_samples_preactivations(self, tile));
         self->methods->add_columns(scale, coefficients, count, count, tile.units,
-                                   self->pending + start, coefficients_of(self, tile));
+                                   self->pending + start, ww_keep_samples_coefficients(self, tile));
         return;
     }
     ww_moves_set(&self->moves, tile, coefficients);
@@ -320,18 +288,19 @@ static void move(void *state, ww_rows tile, int64_t start, int64_t count, const 
 static void move_by_patterns(void *state, ww_rows tile, int64_t start, int64_t count,
                              const uint8_t *patterns, int64_t stride, void *room)
 {
-    const keep *self = state;
+    const ww_keep_samples *self = state;
     const void *scales = ww_pattern_sums_scales(&self->sums, tile);
     ww_pattern_sums_note(&self->sums, tile, start, count, patterns, stride);
     ww_panel_add_patterns(&self->rows, scales, patterns, stride, tile.units,
-                          preactivations_of(self, tile), room);
+                          ww_keep_samples_preactivations(self, tile), room);
     if (self->problem->negative_slope != 0.0)
-        ww_panel_move(&self->base, 1.0, scales, tile.units, preactivations_of(self, tile));
+        ww_panel_move(&self->base, 1.0, scales, tile.units,
+                      ww_keep_samples_preactivations(self, tile));
 }
 
 static void moved(void *state)
 {
-    keep *self = state;
+    ww_keep_samples *self = state;
     if (ww_has_pattern_sums(self->problem))
         ww_pattern_sums_moved(&self->sums);
     if (self->is_full)
@@ -341,15 +310,14 @@ static void moved(void *state)
 
 static void apply_to_tile(void *context, int worker, int64_t local_tile)
 {
-    const keep *self = context;
+    const ww_keep_samples *self = context;
     (void)worker;
     apply(self, ww_tile_rows(self->problem, local_tile));
 }
 
-// Puts all columns that there are into P and C. There is no pending update.
-static void apply_all(void *state)
+void ww_keep_samples_apply_all(void *state)
 {
-    keep *self = state;
+    ww_keep_samples *self = state;
     if (self->moves.count == 0)
         return;
     take_rows(self, self->moves.samples, self->moves.count);
@@ -360,7 +328,7 @@ static void apply_all(void *state)
 
 static const void *tile_of(void *state, int worker, ww_rows tile)
 {
-    const keep *self = state;
+    const ww_keep_samples *self = state;
     const ww_problem *problem = self->problem;
     const int64_t weights = problem->tiling.tile_units * problem->dimension;
     double *drawn = self->drawn + worker * weights;
@@ -373,7 +341,8 @@ static const void *tile_of(void *state, int worker, ww_rows tile)
     if (ww_has_pattern_sums(problem))
         ww_pattern_sums_coefficients(&self->sums, tile, turned);
     else
-        self->methods->turn(coefficients_of(self, tile), self->samples, tile.units, turned);
+        self->methods->turn(ww_keep_samples_coefficients(self, tile), self->samples, tile.units,
+                            turned);
     ww_panel_move(&self->inputs, 1.0, turned, tile.units, values);
     return values;
 }
@@ -384,89 +353,6 @@ static void put_tile(void *state, ww_rows tile, const double *values)
     (void)state;
     (void)tile;
     (void)values;
-}
-
-static int64_t kept_columns(const ww_problem *problem)
-{
-    return 2 * problem->data->train.count;
-}
-
-// Patterns of a tile by its P, packed as those of a batch.
-static int64_t find_patterns(const keep *self, ww_rows tile)
-{
-    const int64_t stride = self->sums.pattern_bytes;
-    self->methods->see(preactivations_of(self, tile), tile.units * self->samples,
-                       self->tile_active);
-    ww_pack_patterns(self->tile_active, tile.units, self->samples, self->tile_patterns, stride);
-    return stride;
-}
-
-// P, and C or what it is made of, side by side. Offsets are brought up to the patterns of P, by
-// which they are known again: the next update would do just that.
-static void kept_tile(void *state, int64_t step, ww_rows tile, double *values)
-{
-    keep *self = state;
-    const ww_activation_methods *methods = self->methods;
-    const int64_t n = self->samples;
-    (void)step;
-    apply_all(self);
-    if (ww_has_pattern_sums(self->problem)) {
-        const int64_t stride = find_patterns(self, tile);
-        ww_pattern_sums_note(&self->sums, tile, 0, n, self->tile_patterns, stride);
-        ww_pattern_sums_offsets(&self->sums, tile, self->turned);
-    } else {
-        methods->turn(coefficients_of(self, tile), n, tile.units, self->turned);
-    }
-    for (int64_t unit = 0; unit < tile.units; unit++) {
-        double *both = values + 2 * unit * n;
-        methods->widen(ww_place(methods, preactivations_of(self, tile), unit * n), n, both);
-        methods->widen(ww_place(methods, self->turned, unit * n), n, both + n);
-    }
-}
-
-static void put_kept_tile(void *state, ww_rows tile, const double *values)
-{
-    const keep *self = state;
-    const ww_activation_methods *methods = self->methods;
-    const int64_t n = self->samples;
-    for (int64_t unit = 0; unit < tile.units; unit++) {
-        const double *both = values + 2 * unit * n;
-        methods->narrow(both, n, ww_place(methods, preactivations_of(self, tile), unit * n));
-        methods->narrow(both + n, n, ww_place(methods, self->turned, unit * n));
-    }
-    if (ww_has_pattern_sums(self->problem)) {
-        const int64_t stride = find_patterns(self, tile);
-        ww_pattern_sums_put(&self->sums, tile, self->turned, self->tile_patterns, stride);
-    } else {
-        methods->turn(self->turned, tile.units, n, coefficients_of(self, tile));
-    }
-}
-
-static size_t words(const ww_problem *problem)
-{
-    return ww_has_pattern_sums(problem) ? (size_t)problem->data->train.count : 0;
-}
-
-static void save_words(const void *state, double *values)
-{
-    const keep *self = state;
-    memcpy(values, self->sums.totals, words(self->problem) * sizeof *values);
-}
-
-static void load_words(void *state, const double *values)
-{
-    const keep *self = state;
-    memcpy(self->sums.totals, values, words(self->problem) * sizeof *values);
-}
-
-static void restored(void *state, int64_t step, bool has_kept)
-{
-    keep *self = state;
-    (void)step;
-    (void)has_kept; // what is kept is the weights here
-    self->moves.count = 0;
-    self->is_full = false;
-    ww_coming_forget(&self->coming);
 }
 
 // P and C have had the terms of all steps added, B at a time: derived in lazy.md.
@@ -482,13 +368,13 @@ static ww_rounding rounding(const ww_problem *problem, int64_t steps)
 // Columns that are not in C yet belong to a few steps, and so does a pending update.
 static void find_reach(void *state, ww_rows tile, const double *lengths, double *reach)
 {
-    const keep *self = state;
+    const ww_keep_samples *self = state;
     memset(reach, 0, (size_t)tile.units * sizeof *reach);
     if (ww_has_pattern_sums(self->problem))
         ww_pattern_sums_reach(&self->sums, tile, lengths, reach);
     else
-        ww_add_magnitudes(self->methods, coefficients_of(self, tile), self->samples, tile.units,
-                          lengths, reach);
+        ww_add_magnitudes(self->methods, ww_keep_samples_coefficients(self, tile), self->samples,
+                          tile.units, lengths, reach);
 }
 
 const ww_keeper ww_keeper_samples = {
@@ -504,16 +390,16 @@ const ww_keeper ww_keeper_samples = {
     .takes_patterns = ww_has_pattern_sums,
     .move_by_patterns = move_by_patterns,
     .moved = moved,
-    .apply_all = apply_all,
+    .apply_all = ww_keep_samples_apply_all,
     .tile = tile_of,
     .put_tile = put_tile,
-    .kept_columns = kept_columns,
-    .kept_tile = kept_tile,
-    .put_kept_tile = put_kept_tile,
-    .words = words,
-    .save_words = save_words,
-    .load_words = load_words,
-    .restored = restored,
+    .kept_columns = ww_keep_samples_kept_columns,
+    .kept_tile = ww_keep_samples_kept_tile,
+    .put_kept_tile = ww_keep_samples_put_kept_tile,
+    .words = ww_keep_samples_words,
+    .save_words = ww_keep_samples_save_words,
+    .load_words = ww_keep_samples_load_words,
+    .restored = ww_keep_samples_restored,
     .rounding = rounding,
     .reach = find_reach,
 };
