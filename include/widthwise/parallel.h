@@ -86,16 +86,23 @@ ww_status ww_gather_rows(const ww_parallel *parallel, void *rows, size_t row_byt
 ww_status ww_scatter_sums(const ww_parallel *parallel, int64_t *words, const int *counts,
                           ww_error *error);
 
-/// Words that came from all ranks. Starts as zeroes; free `words`.
+/// Words that came from all ranks, and what it takes to send such.
 typedef struct ww_incoming {
     int64_t *words; ///< [count], one rank's after the other's
     int64_t count, room;
+    int *routes; ///< words to and from each rank, and where they are [4, size]
 } ww_incoming;
 
+/// None yet. Free with ww_incoming_free, also after a failure. Not collective.
+ww_status ww_incoming_create(const ww_parallel *parallel, ww_incoming *incoming, ww_error *error);
+void ww_incoming_free(ww_incoming *incoming);
+
 /// Sends counts[r] words ([size]) to rank r, one rank's after the other's in `words`, and takes in
-/// what all ranks have for this one. WW_FAILED: memory is short. Collective.
-ww_status ww_exchange_words(const ww_parallel *parallel, const int64_t *words, const int *counts,
-                            ww_incoming *incoming, ww_error *error);
+/// what all ranks have for this one. `status`: what has come of this rank's preparing them, and
+/// `error` its sentence; with any but WW_OK words and counts are not looked at, and all ranks fail
+/// alike. WW_FAILED: memory is short. Collective.
+ww_status ww_exchange_words(const ww_parallel *parallel, ww_status status, const int64_t *words,
+                            const int64_t *counts, ww_incoming *incoming, ww_error *error);
 
 /// Sends `count` words to rank 0, and takes them there from rank `rank`: rank 0 takes them in that
 /// order.

@@ -52,39 +52,62 @@ ww_status ww_scatter_sums(const ww_parallel *parallel, int64_t *words, const int
                          "sums over ranks", error);
 }
 
-// Numbers of words for each rank, from each, and where they are.
-typedef struct routes {
-    int *counts; // [4 size], all of these
-    int *places, *counts_in, *places_in;
-} routes;
-
-static ww_status find_routes(const ww_parallel *parallel, const int *counts, routes *to,
-                             ww_error *error)
+ww_status ww_incoming_create(const ww_parallel *parallel, ww_incoming *incoming, ww_error *error)
 {
-    const size_t size = (size_t)parallel->size;
-    to->counts = ww_allocate(4 * size, sizeof *to->counts, "an exchange of words", error);
-    WW_TRY(ww_agree(parallel, to->counts != NULL ? WW_OK : WW_FAILED, error));
-    to->places = to->counts + size;
-    to->counts_in = to->places + size;
-    to->places_in = to->counts_in + size;
-    memcpy(to->counts, counts, size * sizeof *counts);
-    return ww_mpi_status(
-        MPI_Alltoall(to->counts, 1, MPI_INT, to->counts_in, 1, MPI_INT, parallel->communicator),
-        "numbers of words of ranks", error);
+    *incoming = (ww_incoming){.routes = ww_allocate(4 * (size_t)parallel->size, sizeof(int),
+                                                    "an exchange of words", error)};
+    return incoming->routes != NULL ? WW_OK : WW_FAILED;
+}
+
+void ww_incoming_free(ww_incoming *incoming)
+{
+    free(incoming->words);
+    free(incoming->routes);
+}
+
+// Parts of the routes, [size] each.
+enum { COUNTS_OUT, PLACES_OUT, COUNTS_IN, PLACES_IN };
+
+static int *part_of(const ww_parallel *parallel, const ww_incoming *incoming, int part)
+{
+    return incoming->routes + (ptrdiff_t)part * parallel->size;
+}
+
+// Numbers of words for each rank, from each; those that an int cannot hold as the largest that it
+// can.
+static ww_status find_counts(const ww_parallel *parallel, const int64_t *counts,
+                             ww_incoming *incoming, ww_error *error)
+{
+    int *out = part_of(parallel, incoming, COUNTS_OUT);
+    for (int rank = 0; rank < parallel->size; rank++) {
+        const int64_t count = counts != NULL ? counts[rank] : 0;
+        out[rank] = (int)(count < INT_MAX ? count : INT_MAX);
+    }
+    return ww_mpi_status(MPI_Alltoall(out, 1, MPI_INT, part_of(parallel, incoming, COUNTS_IN), 1,
+                                      MPI_INT, parallel->communicator),
+                         "numbers of words of ranks", error);
+}
+
+// Where the words for each rank are, or from each; how many there are.
+static int64_t find_places(const int *counts, int size, int *places)
+{
+    int64_t sum = 0;
+    for (int rank = 0; rank < size; rank++) {
+        places[rank] = (int)(sum < INT_MAX ? sum : INT_MAX);
+        sum += counts[rank];
+    }
+    return sum;
 }
 
 // Room for all that comes, which MPI counts by ints.
-static ww_status make_places(const ww_parallel *parallel, routes *to, ww_incoming *incoming,
-                             ww_error *error)
+static ww_status make_places(const ww_parallel *parallel, ww_incoming *incoming, ww_error *error)
 {
-    int64_t out = 0, in = 0;
-    for (int rank = 0; rank < parallel->size; rank++) {
-        to->places[rank] = (int)(out < INT_MAX ? out : INT_MAX);
-        to->places_in[rank] = (int)(in < INT_MAX ? in : INT_MAX);
-        out += to->counts[rank];
-        in += to->counts_in[rank];
-    }
-    if (out > INT_MAX || in > INT_MAX)
+    const int size = parallel->size;
+    const int64_t out = find_places(part_of(parallel, incoming, COUNTS_OUT), size,
+                                    part_of(parallel, incoming, PLACES_OUT));
+    const int64_t in = find_places(part_of(parallel, incoming, COUNTS_IN), size,
+                                   part_of(parallel, incoming, PLACES_IN));
+    if (out >= INT_MAX || in >= INT_MAX)
         return ww_fail(error, WW_FAILED,
                        "ranks have more than 2^31 words for each other; use more ranks");
     incoming->count = in;
@@ -96,32 +119,27 @@ static ww_status make_places(const ww_parallel *parallel, routes *to, ww_incomin
         ww_allocate((size_t)incoming->room, sizeof *incoming->words, "words of ranks", error);
     if (incoming->words != NULL)
         return WW_OK;
-    *incoming = (ww_incoming){0};
+    incoming->room = incoming->count = 0;
     return WW_FAILED;
 }
 
-static ww_status exchange(const ww_parallel *parallel, const int64_t *words, routes *to,
-                          ww_incoming *incoming, ww_error *error)
+ww_status ww_exchange_words(const ww_parallel *parallel, ww_status status, const int64_t *words,
+                            const int64_t *counts, ww_incoming *incoming, ww_error *error)
 {
-    WW_TRY(ww_agree(parallel, make_places(parallel, to, incoming, error), error));
-    const double began = ww_call_begin(parallel->profile);
-    return ww_mpi_status(ww_call_end(parallel->profile, WW_CALL_EXCHANGE,
-                                     sum_of(to->counts, parallel->size) * sizeof *words, began,
-                                     MPI_Alltoallv(words, to->counts, to->places, MPI_INT64_T,
-                                                   incoming->words, to->counts_in, to->places_in,
-                                                   MPI_INT64_T, parallel->communicator)),
-                         "words over ranks", error);
-}
-
-ww_status ww_exchange_words(const ww_parallel *parallel, const int64_t *words, const int *counts,
-                            ww_incoming *incoming, ww_error *error)
-{
-    routes to = {0};
-    ww_status status = find_routes(parallel, counts, &to, error);
+    WW_TRY(find_counts(parallel, status == WW_OK ? counts : NULL, incoming, error));
     if (status == WW_OK)
-        status = exchange(parallel, words, &to, incoming, error);
-    free(to.counts);
-    return status;
+        status = make_places(parallel, incoming, error);
+    WW_TRY(ww_agree(parallel, status, error));
+    const int *out = part_of(parallel, incoming, COUNTS_OUT);
+    const double began = ww_call_begin(parallel->profile);
+    return ww_mpi_status(
+        ww_call_end(parallel->profile, WW_CALL_EXCHANGE,
+                    sum_of(out, parallel->size) * sizeof *words, began,
+                    MPI_Alltoallv(words, out, part_of(parallel, incoming, PLACES_OUT), MPI_INT64_T,
+                                  incoming->words, part_of(parallel, incoming, COUNTS_IN),
+                                  part_of(parallel, incoming, PLACES_IN), MPI_INT64_T,
+                                  parallel->communicator)),
+        "words over ranks", error);
 }
 
 void ww_send_words(const ww_parallel *parallel, const int64_t *words, int64_t count, int tag)

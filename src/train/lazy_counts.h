@@ -1,8 +1,7 @@
 /// How many units are active on two samples at once, and what a step does to the outputs by it.
 ///
-/// N = S^T S is of all units of all ranks. Rows of it are divided over the ranks by samples, and a
-/// change of a pattern goes to all of them: whole to the rank that has the row of its sample, and
-/// as far as it is of their rows, which have a number in that column, to the others. A sum over a
+/// N = S^T S is of all units of all ranks. Rows of it are divided over the ranks by samples
+/// (lazy_share.h), and a change of a pattern goes to all of them (lazy_changes.h). A sum over a
 /// row is made by one rank, in an order of its own: the same bits however samples are divided.
 #ifndef WIDTHWISE_TRAIN_LAZY_COUNTS_H
 #define WIDTHWISE_TRAIN_LAZY_COUNTS_H
@@ -21,21 +20,9 @@ typedef struct ww_lazy_counts {
     ww_lazy_share share;
     int32_t *counts;         ///< N [rows, stride], unless output weights are weighed ...
     ww_lazy_weighed weighed; ///< ... and if they are
-    int64_t head;            ///< words of a change before its patterns
+    ww_lazy_changes changes; ///< of this step
     ww_lazy_pending pending;
     int32_t *deltas; ///< of a block of samples [block, stride]
-    /// Those of this rank in this step: 2 i + sign; a_r where output weights are weighed; the
-    /// unit's pattern.
-    int64_t *changes;
-    int64_t change_count; ///< words of these
-    int64_t change_room;
-    int64_t *outgoing; ///< the same as they go to each rank [outgoing room]
-    int64_t outgoing_room;
-    int *outgoing_counts; ///< words for each rank [ranks]
-    ww_incoming incoming;
-    ww_lazy_change_seen *seen; ///< all changes of a step, by sample: those of i end at ends[i]
-    int64_t seen_room;
-    int64_t *ends; ///< [n + 1]
 } ww_lazy_counts;
 
 /// f of a step.
@@ -56,12 +43,9 @@ int64_t ww_lazy_counts_bytes(const ww_problem *problem);
 /// Counts anew from the patterns as they are. WW_FAILED: memory is short. Collective.
 ww_status ww_lazy_counts_make(ww_lazy_counts *counts, ww_error *error);
 
-/// The pattern of this pair has changed. WW_FAILED: memory is short. Not collective.
-ww_status ww_lazy_counts_change(ww_lazy_counts *counts, int64_t unit, int64_t sample,
-                                ww_error *error);
-/// After all changes of a step, if there are any on any rank: brings them to where they belong.
-/// Collective.
-ww_status ww_lazy_counts_settle(ww_lazy_counts *counts, ww_error *error);
+/// After all changes of a step (ww_lazy_changes_add), `total` of all ranks, if there are any:
+/// brings them to where they belong. WW_FAILED: memory is short. Collective.
+ww_status ww_lazy_counts_settle(ww_lazy_counts *counts, int64_t total, ww_error *error);
 
 /// Units of this rank that are active on each sample [n].
 void ww_lazy_count_active(ww_lazy_counts *counts, int64_t *active);

@@ -23,7 +23,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     const size_t steps = (size_t)ww_lazy_forecast_most(problem) + 1;
     const size_t span = (size_t)problem->outputs * stride;
     const size_t rows = (size_t)ww_lazy_share_most_rows(problem);
-    const bool has_paths = problem->config->training.method == WW_METHOD_GD;
+    const bool has_paths = ww_lazy_is_full_batch(problem);
     const size_t paths = has_paths ? n * (size_t)path_stride(problem) : 0;
     const ww_allocation arrays[] = {
         {offsetof(ww_lazy_course, norms), n, sizeof(double), what},
@@ -64,15 +64,14 @@ ww_status ww_lazy_course_create(const ww_lazy_pairs *pairs, const ww_lazy_share 
                                 double scale, ww_lazy_course *course, ww_error *error)
 {
     const int64_t n = pairs->samples, stride = pairs->stride;
-    *course =
-        (ww_lazy_course){.pairs = pairs,
-                         .share = share,
-                         .scale = scale,
-                         .span = pairs->outputs * stride,
-                         .is_full_batch = pairs->problem->config->training.method == WW_METHOD_GD,
-                         .path_stride = path_stride(pairs->problem),
-                         .deviation = 0.02,
-                         .amplitude = 0.02};
+    *course = (ww_lazy_course){.pairs = pairs,
+                               .share = share,
+                               .scale = scale,
+                               .span = pairs->outputs * stride,
+                               .is_full_batch = ww_lazy_is_full_batch(pairs->problem),
+                               .path_stride = path_stride(pairs->problem),
+                               .deviation = 0.02,
+                               .amplitude = 0.02};
     ww_allocation list[ARRAYS];
     list_arrays(pairs->problem, list);
     WW_TRY(ww_allocate_all(course, list, ARRAYS, error));

@@ -12,21 +12,16 @@ enum { ARRAYS = 15, WORD = 64, LANES = 4 };
 
 static const double UNIT = 5.9604644775390625e-8; // 2^-24
 
-static bool is_full_batch(const ww_problem *problem)
-{
-    return problem->config->training.method == WW_METHOD_GD;
-}
-
 static int64_t places_of(const ww_problem *problem)
 {
-    return is_full_batch(problem) ? 0 : (problem->batch + LANES - 1) / LANES * LANES;
+    return ww_lazy_is_full_batch(problem) ? 0 : (problem->batch + LANES - 1) / LANES * LANES;
 }
 
 int64_t ww_lazy_forecast_most(const ww_problem *problem)
 {
     // Of small batches far more, for a window to be worth its while; as memory allows.
     enum { FULL = 256, SMALL = 4096, NUMBERS = 1 << 22 };
-    if (is_full_batch(problem))
+    if (ww_lazy_is_full_batch(problem))
         return FULL;
     const int64_t most = NUMBERS / problem->data->train.count;
     return most < FULL ? FULL : most > SMALL ? SMALL : most;

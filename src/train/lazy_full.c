@@ -63,10 +63,10 @@ void ww_lazy_full_count(ww_lazy_full *full, int64_t changes)
 bool ww_lazy_full_is_less(const ww_lazy_full *full)
 {
     // To go back is work too: p(0) is drawn again, and N counted; where output weights are weighed
-    // that takes as long as some hundred full steps.
+    // that takes as long as k (k + 1) / 2 full steps.
     static const double CLEARLY = 0.6, FAR_LESS = 0.3, FAR_MORE = 1.3;
     const bool is_weighed = full->pairs->is_weighed;
-    if (full->pairs->problem->config->training.method != WW_METHOD_GD)
+    if (!ww_lazy_is_full_batch(full->pairs->problem))
         return false; // a step of a small batch is a small part of a full one
     const double most = (is_weighed ? FAR_MORE : 1.0) * most_changes(full);
     const double least = (is_weighed ? FAR_LESS : CLEARLY) * most_changes(full);

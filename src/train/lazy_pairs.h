@@ -72,6 +72,12 @@ int64_t ww_lazy_pairs_weight_bytes(const ww_problem *problem);
 /// Whether output weights are not all +-c of one output. Pure.
 bool ww_lazy_is_weighed(const ww_problem *problem);
 
+/// Whether each step is of all samples, in their order. Pure.
+static inline bool ww_lazy_is_full_batch(const ww_problem *problem)
+{
+    return problem->config->training.method == WW_METHOD_GD;
+}
+
 /// What of totals [k, stride] is of a unit, on sample j: totals_j, of which a_r is not a part; or
 /// where output weights are weighed sum_k a_rk totals_kj.
 static inline double ww_lazy_total(const ww_lazy_pairs *pairs, const double *totals, int64_t unit,

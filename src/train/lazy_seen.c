@@ -26,6 +26,10 @@ void ww_lazy_seen_patterns(void *state, uint8_t *bits, int64_t stride)
     const int64_t batch = self->problem->batch;
     for (int64_t unit = 0; unit < self->problem->tiling.local_units; unit++) {
         uint8_t *row = bits + unit * stride;
+        if (ww_lazy_is_full_batch(self->problem)) { // all samples, in their order
+            memcpy(row, ww_lazy_patterns(&self->pairs, unit), (size_t)stride);
+            continue;
+        }
         memset(row, 0, (size_t)stride);
         for (int64_t i = 0; i < batch; i++)
             row[i / 8] |=

@@ -261,7 +261,7 @@ static ww_status make_changes(ww_lazy *self, int64_t *active, int64_t *rejected,
             add_term(self, now->sample, k, scales[k] * jump * fabs(now->value), rejected);
         bool is_first = false;
         WW_TRY(ww_lazy_change(&self->pairs, now->unit, now->sample, &is_first, error));
-        WW_TRY(ww_lazy_counts_change(&self->counts, now->unit, now->sample, error));
+        WW_TRY(ww_lazy_changes_add(&self->counts.changes, now->unit, now->sample, error));
         if (active != NULL)
             active[now->sample] += now->value >= 0.0 ? 1 : -1;
         ww_lazy_scan_note(&self->scan, now->unit, now->sample, is_first);
@@ -385,5 +385,7 @@ ww_status ww_lazy_move_outputs(ww_lazy *self, int64_t step, int64_t request, int
     ww_lazy_full_count(&self->full, rest[WW_LAZY_CHANGES]);
     if (!take_words(self))
         return ww_output_sum_fail(problem, error);
-    return rest[WW_LAZY_CHANGES] > 0 ? ww_lazy_counts_settle(&self->counts, error) : WW_OK;
+    return rest[WW_LAZY_CHANGES] > 0
+               ? ww_lazy_counts_settle(&self->counts, rest[WW_LAZY_CHANGES], error)
+               : WW_OK;
 }

@@ -10,36 +10,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Rows are divided over ranks by blocks of BLOCK, and made by ROWS at once.
+// Changes of a sample are taken in by so many at once.
 enum {
-    ARRAYS = 4,
-    MAKING = 7,
-    WORD = 64,
-    BLOCK = 16,
-    ROWS = 32,
+    ARRAYS = 5,
+    MAKING = 6,
+    WORD = WW_LAZY_WORD,
+    BLOCK = WW_LAZY_BLOCK,
     LANES = 4,
+    CHANGES = 64,
     DIGITS = 62,
     EXACT = 53
 };
-
-int64_t ww_lazy_share_first_row(const ww_problem *problem, int rank)
-{
-    const int64_t samples = problem->data->train.count;
-    const int64_t blocks = (samples + BLOCK - 1) / BLOCK;
-    const int64_t row = blocks * rank / problem->parallel->size * BLOCK;
-    return row < samples ? row : samples;
-}
-
-int64_t ww_lazy_share_most_rows(const ww_problem *problem)
-{
-    int64_t most = 0;
-    for (int rank = 0; rank < problem->parallel->size; rank++) {
-        const int64_t rows =
-            ww_lazy_share_first_row(problem, rank + 1) - ww_lazy_share_first_row(problem, rank);
-        most = rows > most ? rows : most;
-    }
-    return most;
-}
 
 static int64_t planes_of(const ww_problem *problem)
 {
@@ -62,6 +43,8 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
         {offsetof(ww_lazy_weighed, all), is_weighed ? planes : 0, sizeof(int64_t), what},
         {offsetof(ww_lazy_weighed, turned), samples * (size_t)problem->outputs, sizeof(double),
          what},
+        {offsetof(ww_lazy_weighed, changes), is_weighed ? (CHANGES + 1) * planes : 0,
+         sizeof(int64_t), what},
     };
     _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
@@ -123,22 +106,20 @@ static ww_status find_quantum(ww_lazy_weighed *weighed, ww_error *error)
 enum { UPPER, LOWER, PARTS };
 
 typedef struct making {
-    int64_t first, rows; // at once
-    int *counts;         // words of them for each rank [ranks]
-    double *sums[PARTS]; // [rows, planes, n]
-    int64_t *words;      // the same together
-    double *factors;     // [rows, planes, tile units]
-    double *active;      // [tile units, n]
+    ww_lazy_weighed *weighed;
+    int64_t *room;       // of sums over ranks
+    double *sums[PARTS]; // [n, block, planes]
+    double *factors;     // [tile units, block, planes]
+    double *active;      // [tile units, n], of the columns that there are
     int64_t *products;   // [tile units, planes]
     int digits;          // lower ones
 } making;
 
 static void free_making(making *now)
 {
-    free(now->counts);
+    free(now->room);
     free(now->sums[UPPER]);
     free(now->sums[LOWER]);
-    free(now->words);
     free(now->factors);
     free(now->active);
     free(now->products);
@@ -149,12 +130,12 @@ static void list_making(const ww_problem *problem, ww_allocation list[MAKING])
     static const char what[] = "sums of output weights";
     const size_t n = (size_t)problem->data->train.count, planes = (size_t)planes_of(problem);
     const size_t units = (size_t)problem->tiling.tile_units;
+    const size_t room = (size_t)ww_lazy_share_room(problem, planes_of(problem));
     const ww_allocation arrays[] = {
-        {offsetof(making, counts), (size_t)problem->parallel->size, sizeof(int), what},
-        {offsetof(making, sums[UPPER]), ROWS * planes * n, sizeof(double), what},
-        {offsetof(making, sums[LOWER]), ROWS * planes * n, sizeof(double), what},
-        {offsetof(making, words), ROWS * planes * n, sizeof(int64_t), what},
-        {offsetof(making, factors), ROWS * planes * units, sizeof(double), what},
+        {offsetof(making, room), room, sizeof(int64_t), what},
+        {offsetof(making, sums[UPPER]), n * BLOCK * planes, sizeof(double), what},
+        {offsetof(making, sums[LOWER]), n * BLOCK * planes, sizeof(double), what},
+        {offsetof(making, factors), units * BLOCK * planes, sizeof(double), what},
         {offsetof(making, active), units * n, sizeof(double), what},
         {offsetof(making, products), units * planes, sizeof(int64_t), what},
     };
@@ -171,9 +152,9 @@ int64_t ww_lazy_weighed_bytes(const ww_problem *problem)
            (ww_lazy_is_weighed(problem) ? ww_allocation_bytes(room, MAKING) : 0);
 }
 
-static ww_status begin_making(const ww_lazy_weighed *weighed, making *now, ww_error *error)
+static ww_status begin_making(making *now, ww_error *error)
 {
-    const ww_problem *problem = weighed->pairs->problem;
+    const ww_problem *problem = now->weighed->pairs->problem;
     ww_allocation list[MAKING];
     list_making(problem, list);
     int bits = 0;
@@ -182,74 +163,82 @@ static ww_status begin_making(const ww_lazy_weighed *weighed, making *now, ww_er
     return ww_allocate_all(now, list, MAKING, error);
 }
 
-// Which rows are next, and what of them is of each rank.
-static void choose_rows(const ww_lazy_weighed *weighed, int64_t first, making *now)
+// Patterns of a unit as numbers: of samples first .. n - 1.
+__attribute__((target_clones("avx2", "default"))) static void
+spread_patterns(const uint64_t *patterns, int64_t first, int64_t n, double *active)
 {
-    const ww_lazy_share *share = weighed->share;
-    const int64_t n = weighed->pairs->samples;
-    now->first = first;
-    now->rows = n - first < ROWS ? n - first : ROWS;
-    for (int rank = 0; rank < weighed->pairs->problem->parallel->size; rank++) {
-        const int64_t begin = share->places[rank] > first ? share->places[rank] : first;
-        const int64_t last = share->places[rank] + share->counts[rank];
-        const int64_t end = last < first + now->rows ? last : first + now->rows;
-        now->counts[rank] = end > begin ? (int)((end - begin) * weighed->planes * n) : 0;
+    for (int64_t j = first; j < n;) {
+        const int64_t left = WORD - j % WORD;
+        const int64_t count = left < n - j ? left : n - j;
+        const uint64_t bits = patterns[j / WORD] >> j % WORD;
+        for (int64_t bit = 0; bit < count; bit++)
+            active[j - first + bit] = (bits >> bit & 1) != 0 ? 1.0 : 0.0;
+        j += count;
     }
 }
 
-// What the units of a tile add to these rows, of some digits.
-static void add_part(const ww_lazy_weighed *weighed, int64_t units, int part, making *now)
+// What the units of a tile are multiplied by for each row and plane: some digits of their products
+// where they are active.
+static void find_factors(const making *now, ww_rows tile, int64_t first, int64_t rows, int part)
 {
-    const int64_t n = weighed->pairs->samples, planes = weighed->planes;
-    const int64_t lower = ((int64_t)1 << now->digits) - 1;
-    for (int64_t row = 0; row < now->rows; row++)
-        for (int64_t plane = 0; plane < planes; plane++)
-            for (int64_t unit = 0; unit < units; unit++) {
-                const int64_t product = now->products[unit * planes + plane];
-                const int64_t digits =
-                    part == LOWER ? product & lower
-                                  : (product - (product & lower)) / ((int64_t)1 << now->digits);
-                now->factors[(row * planes + plane) * units + unit] =
-                    now->active[unit * n + now->first + row] * (double)digits;
-            }
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)(now->rows * planes), (int)n,
-                (int)units, 1.0, now->factors, (int)units, now->active, (int)n, 1.0,
-                now->sums[part], (int)n);
+    const ww_lazy_pairs *pairs = now->weighed->pairs;
+    const int64_t planes = now->weighed->planes, lower = ((int64_t)1 << now->digits) - 1;
+    double *factors = now->factors;
+    for (int64_t unit = 0; unit < tile.units; unit++) {
+        double digits[WW_LAZY_MOST_PLANES + LANES];
+        for (int64_t plane = 0; plane < planes; plane++) {
+            const int64_t product = now->products[unit * planes + plane];
+            digits[plane] = (double)(part == LOWER ? product & lower
+                                                   : (product - (product & lower)) /
+                                                         ((int64_t)1 << now->digits));
+        }
+        for (int64_t i = first; i < first + rows; i++, factors += planes)
+            if (ww_lazy_is_active(pairs, tile.first + unit, i))
+                memcpy(factors, digits, (size_t)planes * sizeof *factors);
+            else
+                memset(factors, 0, (size_t)planes * sizeof *factors);
+    }
 }
 
-static void add_tile(const ww_lazy_weighed *weighed, ww_rows tile, making *now)
+// What the units of a tile add to the sums of a block of rows.
+static void add_tile(const making *now, ww_rows tile, int64_t first, int64_t rows)
 {
-    const ww_lazy_pairs *pairs = weighed->pairs;
-    const int64_t n = pairs->samples;
+    const ww_lazy_pairs *pairs = now->weighed->pairs;
+    const int64_t n = pairs->samples, planes = now->weighed->planes;
     for (int64_t unit = 0; unit < tile.units; unit++) {
         const int64_t number = tile.first + unit;
-        find_products(weighed, pairs->scales + number * pairs->outputs,
-                      now->products + unit * weighed->planes);
-        for (int64_t j = 0; j < n; j++)
-            now->active[unit * n + j] = ww_lazy_is_active(pairs, number, j) ? 1.0 : 0.0;
+        find_products(now->weighed, pairs->scales + number * pairs->outputs,
+                      now->products + unit * planes);
+        spread_patterns(ww_lazy_patterns(pairs, number), first, n,
+                        now->active + unit * (n - first));
     }
-    for (int part = 0; part < PARTS; part++)
-        add_part(weighed, tile.units, part, now);
+    for (int part = 0; part < PARTS; part++) {
+        find_factors(now, tile, first, rows, part);
+        cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)(n - first), (int)(rows * planes),
+                    (int)tile.units, 1.0, now->active, (int)(n - first), now->factors,
+                    (int)(rows * planes), 1.0, now->sums[part], (int)(rows * planes));
+    }
 }
 
-// Sums over ranks, which go where the rows are.
-static ww_status end_rows(ww_lazy_weighed *weighed, making *now, ww_error *error)
+static void sum_block(void *context, int64_t first, int64_t rows, int64_t *sums)
 {
-    const ww_problem *problem = weighed->pairs->problem;
-    const ww_lazy_share *share = weighed->share;
-    const int64_t n = weighed->pairs->samples, planes = weighed->planes;
-    const int64_t mine = now->counts[problem->parallel->rank] / (planes * n);
-    const int64_t begin = now->first > share->first ? now->first - share->first : 0;
+    const making *now = context;
+    const ww_problem *problem = now->weighed->pairs->problem;
+    const int64_t count = (now->weighed->pairs->samples - first) * rows * now->weighed->planes;
     const int64_t upper = (int64_t)1 << now->digits;
-    for (int64_t i = 0; i < now->rows * planes * n; i++)
-        now->words[i] = (int64_t)now->sums[UPPER][i] * upper + (int64_t)now->sums[LOWER][i];
-    WW_TRY(ww_scatter_sums(problem->parallel, now->words, now->counts, error));
-    for (int64_t row = 0; row < mine; row++)
-        for (int64_t plane = 0; plane < planes; plane++)
-            for (int64_t j = 0; j < n; j++)
-                weighed->sums[((begin + row) * n + j) * planes + plane] =
-                    now->words[(row * planes + plane) * n + j];
-    return WW_OK;
+    for (int part = 0; part < PARTS; part++)
+        memset(now->sums[part], 0, (size_t)count * sizeof(double));
+    for (int64_t local = 0; local < problem->tiling.local_tiles; local++)
+        add_tile(now, ww_tile_rows(problem, local), first, rows);
+    for (int64_t i = 0; i < count; i++)
+        sums[i] = (int64_t)now->sums[UPPER][i] * upper + (int64_t)now->sums[LOWER][i];
+}
+
+static void put_sums(void *context, int64_t row, int64_t column, const int64_t *entry)
+{
+    const making *now = context;
+    const int64_t n = now->weighed->pairs->samples, planes = now->weighed->planes;
+    memcpy(now->weighed->sums + (row * n + column) * planes, entry, (size_t)planes * sizeof *entry);
 }
 
 // Sums of all units of all ranks, whatever they are active on.
@@ -266,31 +255,27 @@ static ww_status sum_all(ww_lazy_weighed *weighed, int64_t *products, ww_error *
     return ww_sum_words(pairs->problem->parallel, weighed->all, (size_t)planes, error);
 }
 
-static ww_status make_rows(ww_lazy_weighed *weighed, making *now, ww_error *error)
+static ww_status make_rows(making *now, ww_error *error)
 {
-    const ww_problem *problem = weighed->pairs->problem;
-    for (int64_t first = 0; first < weighed->pairs->samples; first += ROWS) {
-        choose_rows(weighed, first, now);
-        for (int part = 0; part < PARTS; part++)
-            memset(now->sums[part], 0,
-                   (size_t)(now->rows * weighed->planes * weighed->pairs->samples) *
-                       sizeof(double));
-        for (int64_t local = 0; local < problem->tiling.local_tiles; local++)
-            add_tile(weighed, ww_tile_rows(problem, local), now);
-        WW_TRY(end_rows(weighed, now, error));
-    }
+    ww_lazy_weighed *weighed = now->weighed;
+    const ww_lazy_symmetric array = {.context = now,
+                                     .planes = weighed->planes,
+                                     .room = now->room,
+                                     .sum = sum_block,
+                                     .put = put_sums};
+    WW_TRY(ww_lazy_share_make(weighed->share, &array, error));
     WW_TRY(sum_all(weighed, now->products, error));
     return ww_lazy_weighed_settle(weighed, error);
 }
 
 ww_status ww_lazy_weighed_make(ww_lazy_weighed *weighed, ww_error *error)
 {
-    making now = {0};
+    making now = {.weighed = weighed};
     WW_TRY(find_quantum(weighed, error));
     ww_status status =
-        ww_agree(weighed->pairs->problem->parallel, begin_making(weighed, &now, error), error);
+        ww_agree(weighed->pairs->problem->parallel, begin_making(&now, error), error);
     if (status == WW_OK)
-        status = make_rows(weighed, &now, error);
+        status = make_rows(&now, error);
     free_making(&now);
     return status;
 }
@@ -321,28 +306,15 @@ static void add_to(int64_t *sums, const int64_t *more, int64_t planes)
         sums[plane] += more[plane];
 }
 
-static ww_status make_change_room(ww_lazy_weighed *weighed, int64_t count, ww_error *error)
-{
-    if (count + 1 <= weighed->change_room) // one more, for a sum
-        return WW_OK;
-    free(weighed->changes);
-    weighed->change_room = 2 * count + 1;
-    weighed->changes = ww_allocate((size_t)(weighed->change_room * weighed->planes),
-                                   sizeof *weighed->changes, "the changes of a step", error);
-    if (weighed->changes == NULL)
-        weighed->change_room = 0;
-    return weighed->changes != NULL ? WW_OK : WW_FAILED;
-}
-
-ww_status ww_lazy_weighed_take(ww_lazy_weighed *weighed, int64_t sample, int64_t skip,
-                               const ww_lazy_change_seen *changes, int64_t count, ww_error *error)
+// Takes in CHANGES of a sample at most.
+static void take_some(ww_lazy_weighed *weighed, int64_t sample, int64_t skip,
+                      const ww_lazy_change_seen *changes, int64_t count)
 {
     const ww_lazy_share *share = weighed->share;
     const int64_t n = weighed->pairs->samples, planes = weighed->planes;
     const int64_t row = sample - share->first;
     const bool is_own = row >= 0 && row < share->rows;
-    WW_TRY(make_change_room(weighed, count, error));
-    int64_t *products = weighed->changes, *sum = weighed->changes + count * planes;
+    int64_t *products = weighed->changes, *sum = weighed->changes + CHANGES * planes;
     for (int64_t i = 0; i < count; i++) {
         double scales[WW_LAZY_MOST_OUTPUTS];
         memcpy(scales, changes[i].scales, (size_t)weighed->pairs->outputs * sizeof *scales);
@@ -363,7 +335,13 @@ ww_status ww_lazy_weighed_take(ww_lazy_weighed *weighed, int64_t sample, int64_t
     }
     for (int64_t i = 0; is_own && i < count; i++) // its own pattern has turned, which is told once
         add_to(weighed->sums + (row * n + sample) * planes, products + i * planes, planes);
-    return WW_OK;
+}
+
+void ww_lazy_weighed_take(ww_lazy_weighed *weighed, int64_t sample, int64_t skip,
+                          const ww_lazy_change_seen *changes, int64_t count)
+{
+    for (int64_t i = 0; i < count; i += CHANGES)
+        take_some(weighed, sample, skip, changes + i, count - i < CHANGES ? count - i : CHANGES);
 }
 
 ww_status ww_lazy_weighed_settle(ww_lazy_weighed *weighed, ww_error *error)

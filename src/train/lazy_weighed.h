@@ -9,22 +9,7 @@
 #ifndef WIDTHWISE_TRAIN_LAZY_WEIGHED_H
 #define WIDTHWISE_TRAIN_LAZY_WEIGHED_H
 
-#include "train/lazy_pairs.h"
-
-/// Rows of n x n arrays that this rank has, and all ranks.
-typedef struct ww_lazy_share {
-    int64_t first, rows;
-    int *counts, *places; ///< [ranks]
-} ww_lazy_share;
-
-/// A change of a pattern, as it goes over ranks.
-typedef struct ww_lazy_change_seen {
-    int sign; ///< 1: it has become active
-    /// Of its unit then: whole where the row of the sample is of this rank, else the words that the
-    /// rows of this rank lie in.
-    const uint64_t *patterns;
-    const void *scales; ///< a_r, doubles [k], where they are weighed
-} ww_lazy_change_seen;
+#include "train/lazy_changes.h"
 
 /// Outputs that there may be, and planes of them.
 enum {
@@ -42,13 +27,8 @@ typedef struct ww_lazy_weighed {
     int64_t *diagonal,
         *all;         ///< where there is a slope: N_jj [n, planes], and sums of all units [planes]
     double *turned;   ///< f [n, k]
-    int64_t *changes; ///< of a sample, weights as they come to N [change room, planes]
-    int64_t change_room;
+    int64_t *changes; ///< some of a sample, weights as they come to N, and a sum of such
 } ww_lazy_weighed;
-
-/// Rows that a rank has at most, and its first one. Pure.
-int64_t ww_lazy_share_most_rows(const ww_problem *problem);
-int64_t ww_lazy_share_first_row(const ww_problem *problem, int rank);
 
 /// Takes nothing unless output weights are weighed. Not collective. Free with ww_lazy_weighed_free,
 /// also after a failure.
@@ -61,10 +41,10 @@ int64_t ww_lazy_weighed_bytes(const ww_problem *problem);
 /// Sums up anew from the patterns as they are. WW_FAILED: memory is short. Collective.
 ww_status ww_lazy_weighed_make(ww_lazy_weighed *weighed, ww_error *error);
 
-/// Takes in all changes of a sample [count], one at least, in a step. `skip`: the sample that
-/// patterns of other ranks' rows begin with. WW_FAILED: memory is short. Not collective.
-ww_status ww_lazy_weighed_take(ww_lazy_weighed *weighed, int64_t sample, int64_t skip,
-                               const ww_lazy_change_seen *changes, int64_t count, ww_error *error);
+/// Takes in all changes of a sample [count] in a step. `skip`: the sample that patterns of other
+/// ranks' rows begin with. Not collective.
+void ww_lazy_weighed_take(ww_lazy_weighed *weighed, int64_t sample, int64_t skip,
+                          const ww_lazy_change_seen *changes, int64_t count);
 /// After all changes of a step. Collective.
 ww_status ww_lazy_weighed_settle(ww_lazy_weighed *weighed, ww_error *error);
 
