@@ -2,6 +2,7 @@
 
 #include "app/app.h"
 #include "app/options.h"
+#include "app/recorded_problem.h"
 #include "widthwise/audit.h"
 #include "widthwise/config.h"
 #include "widthwise/measure.h"
@@ -120,21 +121,16 @@ static void print_progress(const ww_member_summary *summary, const ww_config *co
 static ww_status print_model(const char *path, const ww_member_summary *summary,
                              const ww_config *config, ww_error *error)
 {
-    const ww_parallel alone = {.communicator = MPI_COMM_NULL, .rank = 0, .size = 1};
-    ww_dataset shape = {0};
-    ww_problem problem;
+    ww_recorded_problem recorded;
     char engine[64];
-    WW_TRY(ww_store_read_fact(path, summary->index, "dimension", &shape.dimension, error));
-    WW_TRY(ww_store_read_fact(path, summary->index, "train_samples", &shape.train.count, error));
-    WW_TRY(ww_store_read_fact(path, summary->index, "outputs", &shape.outputs, error));
-    ww_problem_describe(config, &shape, &alone, &problem);
-    ww_engine_describe(&problem, engine, sizeof engine);
+    WW_TRY(ww_recorded_problem_read(path, summary->index, config, &recorded, error));
+    ww_engine_describe(&recorded.problem, engine, sizeof engine);
     printf("\n    model         %s on %s, ", ww_model_name(config->model),
            ww_source_name(config->data.source));
     if (config->network.depth > 1)
         printf("L = %lld, ", (long long)config->network.depth);
     printf("m = %lld, eta = %.6g, %s", (long long)config->network.width,
-           ww_config_learning_rate(config, shape.outputs),
+           ww_config_learning_rate(config, recorded.shape.outputs),
            config->training.method == WW_METHOD_GD ? "full batch" : "batches of ");
     if (config->training.method == WW_METHOD_SGD)
         printf("%lld", (long long)config->training.batch);
