@@ -3,6 +3,7 @@
 #include "app/app.h"
 #include "app/options.h"
 #include "app/recorded_problem.h"
+#include "app/watch.h"
 #include "widthwise/audit.h"
 #include "widthwise/config.h"
 #include "widthwise/measure.h"
@@ -233,10 +234,18 @@ static ww_status show(const char *path, ww_error *error)
 ww_status ww_app_show(const ww_parallel *parallel, int count, char **words, ww_error *error)
 {
     const char *operands[1] = {NULL};
-    ww_status status = ww_options_parse("show", NULL, 0, count, words, operands, 1, error);
+    double seconds = -1.0; // between looks; 0: as usual, less: there is one look only
+    const ww_option options[] = {{"--watch", NULL, WW_OPTION_MAYBE_SECONDS, &seconds}};
+    ww_status status = ww_options_parse("show", options, sizeof options / sizeof options[0], count,
+                                        words, operands, 1, error);
+    if (status == WW_OK && seconds > 0.0 && seconds < WW_WATCH_LEAST_SECONDS)
+        status = ww_fail(error, WW_USAGE, "show: --watch wants at least %g seconds, not %g",
+                         WW_WATCH_LEAST_SECONDS, seconds);
     if (status == WW_OK && operands[0] == NULL)
         status = ww_fail(error, WW_USAGE, "show wants the file to tell of: widthwise show FILE");
     WW_TRY(ww_agree(parallel, status, error));
+    if (seconds >= 0.0)
+        return ww_watch(operands[0], seconds > 0.0 ? seconds : WW_WATCH_SECONDS, parallel, error);
     bool recovered = false; // what is half changed cannot be read
     WW_TRY(ww_store_recover(operands[0], parallel, &recovered, error));
     if (parallel->rank == 0)
