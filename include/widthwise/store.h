@@ -171,10 +171,10 @@ typedef void (*ww_scalar_visitor)(void *context, const char *group, const char *
 ww_status ww_store_visit_scalars(const char *path, int64_t index, ww_scalar_visitor visit,
                                  void *context, ww_error *error);
 
-/// The fact `name` of a run, /runs/run0000/parameters/NAME, which is a whole number. WW_FAILED:
-/// there is none. Not collective.
-ww_status ww_store_read_fact(const char *path, int64_t index, const char *name, int64_t *value,
-                             ww_error *error);
+/// The facts `names` [count] of a run, /runs/run0000/parameters/NAME, which are whole numbers, into
+/// `values` [count]. WW_FAILED: one is not there. Not collective.
+ww_status ww_store_read_facts(const char *path, int64_t index, const char *const *names,
+                              size_t count, int64_t *values, ww_error *error);
 
 /// The lock of the only writer. Starts as zeroes but for what is wanted.
 typedef struct ww_store_lock {

@@ -197,10 +197,19 @@ static const command commands[] = {
      "too\n",
      ww_app_theory},
     {"show", "tell on one screen what a file holds and how far it is",
-     "usage: widthwise show FILE\n"
+     "usage: widthwise show FILE [options]\n"
      "\n"
      "What ran, how far each run is, its key numbers and where it came from. Safe while a job "
-     "writes.\n",
+     "writes.\n"
+     "\n"
+     "  --watch[=SECONDS]    look again every SECONDS (default: 2) until all runs have ended: "
+     "progress, time\n"
+     "                       left, and curves of loss (logarithmic) and accuracy (from 0 to 1). A "
+     "FILE that\n"
+     "                       is not there yet is waited for. On a terminal the picture stays in "
+     "place; into\n"
+     "                       a pipe or a file goes what is new. Ctrl-C ends it (exit code 75), "
+     "the job goes on\n",
      ww_app_show},
     {"verify", "check a file: structure, checksums, which checkpoint is newest",
      "usage: widthwise verify FILE\n"

@@ -2,6 +2,8 @@
 
 #include "app/app.h"
 #include "app/options.h"
+#include "app/recorded_problem.h"
+#include "app/watch.h"
 #include "widthwise/audit.h"
 #include "widthwise/config.h"
 #include "widthwise/measure.h"
@@ -120,21 +122,16 @@ static void print_progress(const ww_member_summary *summary, const ww_config *co
 static ww_status print_model(const char *path, const ww_member_summary *summary,
                              const ww_config *config, ww_error *error)
 {
-    const ww_parallel alone = {.communicator = MPI_COMM_NULL, .rank = 0, .size = 1};
-    ww_dataset shape = {0};
-    ww_problem problem;
+    ww_recorded_problem recorded;
     char engine[64];
-    WW_TRY(ww_store_read_fact(path, summary->index, "dimension", &shape.dimension, error));
-    WW_TRY(ww_store_read_fact(path, summary->index, "train_samples", &shape.train.count, error));
-    WW_TRY(ww_store_read_fact(path, summary->index, "outputs", &shape.outputs, error));
-    ww_problem_describe(config, &shape, &alone, &problem);
-    ww_engine_describe(&problem, engine, sizeof engine);
+    WW_TRY(ww_recorded_problem_read(path, summary->index, config, &recorded, error));
+    ww_engine_describe(&recorded.problem, engine, sizeof engine);
     printf("\n    model         %s on %s, ", ww_model_name(config->model),
            ww_source_name(config->data.source));
     if (config->network.depth > 1)
         printf("L = %lld, ", (long long)config->network.depth);
     printf("m = %lld, eta = %.6g, %s", (long long)config->network.width,
-           ww_config_learning_rate(config, shape.outputs),
+           ww_config_learning_rate(config, recorded.shape.outputs),
            config->training.method == WW_METHOD_GD ? "full batch" : "batches of ");
     if (config->training.method == WW_METHOD_SGD)
         printf("%lld", (long long)config->training.batch);
@@ -237,10 +234,18 @@ static ww_status show(const char *path, ww_error *error)
 ww_status ww_app_show(const ww_parallel *parallel, int count, char **words, ww_error *error)
 {
     const char *operands[1] = {NULL};
-    ww_status status = ww_options_parse("show", NULL, 0, count, words, operands, 1, error);
+    double seconds = -1.0; // between looks; 0: as usual, less: there is one look only
+    const ww_option options[] = {{"--watch", NULL, WW_OPTION_MAYBE_SECONDS, &seconds}};
+    ww_status status = ww_options_parse("show", options, sizeof options / sizeof options[0], count,
+                                        words, operands, 1, error);
+    if (status == WW_OK && seconds > 0.0 && seconds < WW_WATCH_LEAST_SECONDS)
+        status = ww_fail(error, WW_USAGE, "show: --watch wants at least %g seconds, not %g",
+                         WW_WATCH_LEAST_SECONDS, seconds);
     if (status == WW_OK && operands[0] == NULL)
         status = ww_fail(error, WW_USAGE, "show wants the file to tell of: widthwise show FILE");
     WW_TRY(ww_agree(parallel, status, error));
+    if (seconds >= 0.0)
+        return ww_watch(operands[0], seconds > 0.0 ? seconds : WW_WATCH_SECONDS, parallel, error);
     bool recovered = false; // what is half changed cannot be read
     WW_TRY(ww_store_recover(operands[0], parallel, &recovered, error));
     if (parallel->rank == 0)

@@ -104,6 +104,31 @@ int64_t ww_array_row_values(const ww_array *array)
     return values;
 }
 
+/// One HDF5 call for `values` values at what is selected in `file_space`, which it closes. Either
+/// `into` or `from` is NULL. `selected`: what the selection returned.
+static ww_status transfer_selected(const ww_array *array, hid_t file_space, herr_t selected,
+                                   hsize_t values, void *into, const void *from, ww_error *error)
+{
+    const hid_t type = array->integer ? H5T_NATIVE_INT64 : H5T_NATIVE_DOUBLE;
+    const hid_t memory_space = H5Screate_simple(1, &values, NULL);
+    herr_t result = memory_space < 0 ? -1 : selected;
+    errno = 0;
+    if (result >= 0 && into != NULL)
+        result = H5Dread(array->id, type, memory_space, file_space, H5P_DEFAULT, into);
+    else if (result >= 0)
+        result = H5Dwrite(array->id, type, memory_space, file_space, H5P_DEFAULT, from);
+    ww_status status = WW_OK;
+    if (result < 0) {
+        char reason[WW_REASON_SIZE];
+        ww_hdf5_reason(reason, sizeof reason);
+        status = ww_fail(error, WW_FAILED, "%s: cannot %s %s: %s", array->file,
+                         into != NULL ? "read" : "write", array->path, reason);
+    }
+    H5Sclose(memory_space);
+    H5Sclose(file_space);
+    return status;
+}
+
 /// One HDF5 call for the box `start`, `count`. Either `into` or `from` is NULL.
 static ww_status transfer(const ww_array *array, const int64_t *start, const int64_t *count,
                           void *into, const void *from, ww_error *error)
@@ -121,26 +146,13 @@ static ww_status transfer(const ww_array *array, const int64_t *start, const int
     if (values == 0)
         return WW_OK;
     const ww_quiet quiet = ww_quiet_begin();
-    const hid_t type = array->integer ? H5T_NATIVE_INT64 : H5T_NATIVE_DOUBLE;
     const hid_t file_space = H5Dget_space(array->id);
-    const hid_t memory_space = H5Screate_simple(1, &values, NULL);
-    herr_t result = memory_space < 0 ? -1 : 0;
-    if (result >= 0 && array->rank > 0)
-        result = H5Sselect_hyperslab(file_space, H5S_SELECT_SET, box_start, NULL, box_count, NULL);
-    errno = 0;
-    if (result >= 0 && into != NULL)
-        result = H5Dread(array->id, type, memory_space, file_space, H5P_DEFAULT, into);
-    else if (result >= 0)
-        result = H5Dwrite(array->id, type, memory_space, file_space, H5P_DEFAULT, from);
-    ww_status status = WW_OK;
-    if (result < 0) {
-        char reason[WW_REASON_SIZE];
-        ww_hdf5_reason(reason, sizeof reason);
-        status = ww_fail(error, WW_FAILED, "%s: cannot %s %s: %s", array->file,
-                         into != NULL ? "read" : "write", array->path, reason);
-    }
-    H5Sclose(memory_space);
-    H5Sclose(file_space);
+    herr_t selected = 0;
+    if (array->rank > 0)
+        selected =
+            H5Sselect_hyperslab(file_space, H5S_SELECT_SET, box_start, NULL, box_count, NULL);
+    const ww_status status =
+        transfer_selected(array, file_space, selected, values, into, from, error);
     ww_quiet_end(&quiet);
     return status;
 }
@@ -232,6 +244,30 @@ ww_status ww_array_write_columns(const ww_array *array, int64_t plane, int64_t f
                                  const double *values, ww_error *error)
 {
     return transfer_columns(array, plane, first, count, NULL, values, error);
+}
+
+ww_status ww_array_read_points(const ww_array *array, const int64_t *points, size_t count,
+                               void *values, ww_error *error)
+{
+    const size_t rank = (size_t)array->rank;
+    WW_ASSERT(rank > 0);
+    if (count == 0)
+        return WW_OK;
+    hsize_t *places = ww_allocate(count * rank, sizeof *places, "places in a dataset", error);
+    if (places == NULL)
+        return WW_FAILED;
+    for (size_t i = 0; i < count * rank; i++) {
+        WW_ASSERT(points[i] >= 0 && points[i] < array->extent[i % rank]);
+        places[i] = (hsize_t)points[i];
+    }
+    const ww_quiet quiet = ww_quiet_begin();
+    const hid_t file_space = H5Dget_space(array->id);
+    const herr_t selected = H5Sselect_elements(file_space, H5S_SELECT_SET, count, places);
+    const ww_status status =
+        transfer_selected(array, file_space, selected, count, values, NULL, error);
+    ww_quiet_end(&quiet);
+    free(places);
+    return status;
 }
 
 /// One plane of ww_array_copy.

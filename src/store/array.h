@@ -10,6 +10,7 @@
 
 #include <hdf5.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum {
@@ -69,6 +70,10 @@ ww_status ww_array_read_columns(const ww_array *array, int64_t plane, int64_t fi
                                 double *values, ww_error *error);
 ww_status ww_array_write_columns(const ww_array *array, int64_t plane, int64_t first, int64_t count,
                                  const double *values, ww_error *error);
+
+/// Reads single values: `values` [count] at the places `points` [count, rank], in one call.
+ww_status ww_array_read_points(const ww_array *array, const int64_t *points, size_t count,
+                               void *values, ww_error *error);
 
 /// Copies the first `count` rows (planes where `row_axis` is 1) of `from` to `to`, which has the
 /// same type and row values, a few MiB at a time.

@@ -6,6 +6,7 @@
 #include "store/provenance.h"
 #include "widthwise/clock.h"
 #include "widthwise/store.h"
+#include "widthwise/store_look.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,10 +21,16 @@
 
 enum { OWNER_SIZE = 2 * WW_PROVENANCE_TEXT + 64 };
 
+/// The byte that stands for the whole file.
+static struct flock lock_range(void)
+{
+    return (struct flock){
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)1 << 62, .l_len = 1};
+}
+
 ww_lock_state ww_lock_descriptor(int descriptor)
 {
-    struct flock range = {
-        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)1 << 62, .l_len = 1};
+    struct flock range = lock_range();
     if (fcntl(descriptor, F_OFD_SETLK, &range) == 0)
         return WW_LOCK_TAKEN;
     return errno == EAGAIN || errno == EACCES ? WW_LOCK_BUSY : WW_LOCK_IMPOSSIBLE;
@@ -56,6 +63,34 @@ static bool whole_file_is_locked(int descriptor)
         return strcmp(algorithm, "2") == 0;
     struct statfs system;
     return fstatfs(descriptor, &system) == 0 && system.f_type == NFS_SUPER_MAGIC;
+}
+
+ww_writer ww_store_find_writer(const char *path)
+{
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file >= 0 && whole_file_is_locked(file)) {
+        close(file);
+        char *beside = ww_name_beside(path, ".lock", NULL);
+        if (beside == NULL)
+            return WW_WRITER_UNKNOWN;
+        file = open(beside, O_RDONLY | O_CLOEXEC);
+        free(beside);
+        if (file < 0 && errno == ENOENT) // every writer makes it
+            return WW_WRITER_NONE;
+    }
+    if (file < 0)
+        return WW_WRITER_UNKNOWN;
+    struct flock range = lock_range();
+    const bool answered = fcntl(file, F_OFD_GETLK, &range) == 0;
+    close(file);
+    if (!answered)
+        return WW_WRITER_UNKNOWN;
+    return range.l_type == F_UNLCK ? WW_WRITER_NONE : WW_WRITER_THERE;
+}
+
+bool ww_store_is_changing(const char *path)
+{
+    return ww_journal_exists(path);
 }
 
 static ww_status acquire(const char *path, int *descriptor, ww_lock_state *state, ww_error *error)

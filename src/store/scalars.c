@@ -110,25 +110,33 @@ static ww_status visit_all_replicas(const ww_member *member, int64_t done, ww_sc
     return status;
 }
 
-ww_status ww_store_read_fact(const char *path, int64_t index, const char *name, int64_t *value,
-                             ww_error *error)
+static ww_status read_fact(hid_t file, const char *path, int64_t index, const char *name,
+                           int64_t *value, ww_error *error)
+{
+    ww_array array;
+    WW_TRY(ww_array_open(file, path,
+                         ww_format(error, "/runs/run%04" PRId64 "/parameters/%s", index, name), 0,
+                         &array, error));
+    ww_status status = WW_OK;
+    if (array.integer && array.rank == 0)
+        status = ww_array_read(&array, 0, 0, 1, value, error);
+    else
+        status = ww_fail(error, WW_FAILED,
+                         "%s: %s is not a whole number; the file was made by another version or is "
+                         "damaged, see `widthwise verify`",
+                         path, array.path);
+    ww_array_close(&array);
+    return status;
+}
+
+ww_status ww_store_read_facts(const char *path, int64_t index, const char *const *names,
+                              size_t count, int64_t *values, ww_error *error)
 {
     hid_t file = H5I_INVALID_HID;
     WW_TRY(ww_file_open_reading(path, &file, error));
-    ww_array array;
-    ww_status status = ww_array_open(
-        file, path, ww_format(error, "/runs/run%04" PRId64 "/parameters/%s", index, name), 0,
-        &array, error);
-    if (status == WW_OK) {
-        if (array.integer && array.rank == 0)
-            status = ww_array_read(&array, 0, 0, 1, value, error);
-        else
-            status = ww_fail(error, WW_FAILED,
-                             "%s: %s is not a whole number; the file was made by another version "
-                             "or is damaged, see `widthwise verify`",
-                             path, array.path);
-        ww_array_close(&array);
-    }
+    ww_status status = WW_OK;
+    for (size_t i = 0; i < count && status == WW_OK; i++)
+        status = read_fact(file, path, index, names[i], &values[i], error);
     ww_file_close(&file);
     return status;
 }

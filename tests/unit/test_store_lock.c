@@ -2,6 +2,7 @@
 
 #include "store_support.h"
 #include "widthwise/clock.h"
+#include "widthwise/store_look.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -21,7 +22,7 @@ int fcntl(int descriptor, int command, ...)
     va_start(arguments, command);
     void *argument = va_arg(arguments, void *);
     va_end(arguments);
-    if (no_locks && command == F_OFD_SETLK) {
+    if (no_locks && (command == F_OFD_SETLK || command == F_OFD_GETLK)) {
         errno = ENOLCK;
         return -1;
     }
@@ -111,11 +112,46 @@ static void says_where_there_are_no_locks(void **state)
     no_locks = false;
 }
 
+// The lock itself, or the one beside the file where MPI-IO locks the whole of it, as on NFS.
+static void check_writers(const store_fixture *fixture)
+{
+    begin(fixture);
+    assert_int_equal(ww_store_find_writer(fixture->path), WW_WRITER_THERE);
+    ww_store_unlock(&first);
+    assert_int_equal(ww_store_find_writer(fixture->path), WW_WRITER_NONE);
+    // Whoever asks keeps nobody out, and needs no more than to read.
+    assert_int_equal(chmod(fixture->path, 0400), 0);
+    assert_int_equal(ww_store_find_writer(fixture->path), WW_WRITER_NONE);
+    assert_int_equal(chmod(fixture->path, 0600), 0);
+    CHECK_OK(ww_store_lock_take(fixture->path, &fixture->world, &first, error));
+    ww_store_unlock(&first);
+}
+
+static void finds_writers(void **state)
+{
+    const store_fixture *fixture = *state;
+    char beside[STORE_PATH + 8];
+    snprintf(beside, sizeof beside, "%s.lock", fixture->path);
+    assert_int_equal(ww_store_find_writer(fixture->path), WW_WRITER_UNKNOWN); // no such file
+    check_writers(fixture);
+    assert_int_not_equal(access(beside, F_OK), 0);
+    assert_int_equal(setenv("OMPI_MCA_fs_ufs_lock_algorithm", "2", 1), 0);
+    assert_int_equal(ww_store_find_writer(fixture->path), WW_WRITER_NONE); // none has made one
+    assert_int_not_equal(access(beside, F_OK), 0);
+    check_writers(fixture);
+    assert_int_equal(access(beside, F_OK), 0);
+    assert_int_equal(unsetenv("OMPI_MCA_fs_ufs_lock_algorithm"), 0);
+    no_locks = true;
+    assert_int_equal(ww_store_find_writer(fixture->path), WW_WRITER_UNKNOWN);
+    no_locks = false;
+}
+
 int main(int argc, char **argv)
 {
     MPI_Init(&argc, &argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(waits_for_another_job, store_setup, store_teardown),
+        cmocka_unit_test_setup_teardown(finds_writers, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(gives_up_in_the_end, store_setup, store_teardown),
         cmocka_unit_test_setup_teardown(says_where_there_are_no_locks, store_setup,
                                         store_teardown)};
