@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ARRAYS = 15, WORD = 64, LANES = 4 };
+enum { ARRAYS = 14, WORD = 64, LANES = 4 };
 
 static const double UNIT = 5.9604644775390625e-8; // 2^-24
 
@@ -53,7 +53,6 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
         {offsetof(ww_lazy_forecast, targets), batch * outputs, sizeof(double), what},
         {offsetof(ww_lazy_forecast, chosen), batch * outputs, sizeof(double), what},
         {offsetof(ww_lazy_forecast, gradients), batch * outputs, sizeof(double), what},
-        {offsetof(ww_lazy_forecast, patterns), stride / 32, sizeof(uint32_t), what},
     };
     _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
@@ -100,7 +99,6 @@ void ww_lazy_forecast_free(ww_lazy_forecast *forecast)
     free(forecast->targets);
     free(forecast->chosen);
     free(forecast->gradients);
-    free(forecast->patterns);
 }
 
 // What a step does to outputs, by N: rows of this rank.
@@ -276,7 +274,7 @@ int64_t ww_lazy_forecast_crossing(const ww_lazy_forecast *forecast, int64_t at, 
     const float turn = pair->active == pair->is_negative ? -1.0F : 1.0F; // towards its own side
     const int64_t places = forecast->places;
     double margin = pair->margin;
-    uint32_t *patterns = forecast->patterns;
+    uint32_t *patterns = pair->room;
     for (int64_t word = 0; word < pairs->words; word++) {
         patterns[2 * word] = (uint32_t)pair->patterns[word];
         patterns[2 * word + 1] = (uint32_t)(pair->patterns[word] >> 32);
