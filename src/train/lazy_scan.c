@@ -104,26 +104,24 @@ void ww_lazy_scan_free(ww_lazy_scan *scan)
     free(scan->rooms);
 }
 
-// What threads share work on: units first_unit .. first_unit + units - 1, by pieces of a tile's
-// size, and a block of samples.
+// What threads share work on: units first_unit .. first_unit + units - 1, by as many as a
+// tile has, and a block of samples.
 typedef struct task {
     ww_lazy_scan *scan;
     int64_t first_unit, units;
     int64_t first, count;
 } task;
 
-static ww_rows piece_of(const task *now, int64_t piece)
+static ww_rows units_of(const task *now, int64_t first, int64_t end)
 {
-    const int64_t most = now->scan->pairs->problem->tiling.tile_units, begin = piece * most;
-    return (ww_rows){.first = now->first_unit + begin,
-                     .units = now->units - begin < most ? now->units - begin : most};
+    return (ww_rows){.first = now->first_unit + first, .units = end - first};
 }
 
-static void for_all_pieces(task *now, void (*work)(void *context, int worker, int64_t piece))
+static void for_all_units(task *now,
+                          void (*work)(void *context, int worker, int64_t first, int64_t end))
 {
     const ww_problem *problem = now->scan->pairs->problem;
-    const int64_t most = problem->tiling.tile_units;
-    ww_for_each(problem->parallel, (now->units + most - 1) / most, work, now);
+    ww_for_each_piece(problem->parallel, now->units, problem->tiling.tile_units, work, now);
 }
 
 // row += number * other.
@@ -159,13 +157,13 @@ static double *fine_places(const task *now, int64_t unit)
 
 // The coefficients of a block of samples by which p differs from p(0) at the base:
 // a (s' B + (1 - slope) o).
-static void find_coefficients(const task *now, ww_rows piece, double *coefficients)
+static void find_coefficients(const task *now, ww_rows tile, double *coefficients)
 {
     const ww_lazy_pairs *pairs = now->scan->pairs;
     const double slope = pairs->problem->negative_slope;
     const int64_t first = now->first, end = now->first + now->count;
-    for (int64_t unit = 0; unit < piece.units; unit++) {
-        const int64_t number = piece.first + unit;
+    for (int64_t unit = 0; unit < tile.units; unit++) {
+        const int64_t number = tile.first + unit;
         const ww_lazy_unit *of = &pairs->units[number];
         double *row = coefficients + unit * now->count;
         for (int64_t j = first; j < end; j++)
@@ -179,29 +177,29 @@ static void find_coefficients(const task *now, ww_rows piece, double *coefficien
     }
 }
 
-static void add_coefficients(void *context, int worker, int64_t number)
+static void add_coefficients(void *context, int worker, int64_t first, int64_t end)
 {
     const task *now = context;
     const ww_lazy_pairs *pairs = now->scan->pairs;
-    const ww_rows piece = piece_of(now, number);
-    double *places = fine_places(now, piece.first);
+    const ww_rows tile = units_of(now, first, end);
+    double *places = fine_places(now, tile.first);
     double *coefficients = now->scan->rooms[worker].coefficients;
     if (now->first == 0)
-        memcpy(places, pairs->start + piece.first * pairs->stride,
-               (size_t)(piece.units * pairs->stride) * sizeof *places);
-    find_coefficients(now, piece, coefficients);
-    ww_panel_move(&now->scan->fine, 1.0, coefficients, piece.units, places);
+        memcpy(places, pairs->start + tile.first * pairs->stride,
+               (size_t)(tile.units * pairs->stride) * sizeof *places);
+    find_coefficients(now, tile, coefficients);
+    ww_panel_move(&now->scan->fine, 1.0, coefficients, tile.units, places);
 }
 
 // P as it stays, with the patterns of now.
-static void end_places(void *context, int worker, int64_t number)
+static void end_places(void *context, int worker, int64_t first, int64_t end)
 {
     const task *now = context;
-    const ww_rows piece = piece_of(now, number);
+    const ww_rows tile = units_of(now, first, end);
     ww_lazy_scan *scan = now->scan;
     const int64_t stride = scan->pairs->stride;
     double *largest = &scan->rooms[worker].largest;
-    for (int64_t unit = piece.first; unit < piece.first + piece.units; unit++) {
+    for (int64_t unit = tile.first; unit < tile.first + tile.units; unit++) {
         const double length = scan->pairs->lengths[unit];
         const double *fine = fine_places(now, unit);
         float *places = scan->places + unit * stride;
@@ -235,9 +233,9 @@ void ww_lazy_scan_restart(ww_lazy_scan *scan, double *largest)
             now.count = ww_block_size(n, now.first);
             ww_panel_inputs_set(&scan->fine, pairs->products + now.first * pairs->stride,
                                 now.count);
-            for_all_pieces(&now, add_coefficients);
+            for_all_units(&now, add_coefficients);
         }
-        for_all_pieces(&now, end_places);
+        for_all_units(&now, end_places);
     }
     for (int i = 0; i < threads; i++)
         *largest = fmax(*largest, scan->rooms[i].largest);
@@ -274,14 +272,14 @@ static void fold(ww_lazy_scan *scan, int64_t unit, bool with_courses)
 // ---- a window -----------------------------------------------------------------------------------
 
 // P moves to the base, and D is to be made.
-static void begin_piece(void *context, int worker, int64_t number)
+static void begin_units(void *context, int worker, int64_t first, int64_t end)
 {
     const task *now = context;
-    const ww_rows piece = piece_of(now, number);
+    const ww_rows tile = units_of(now, first, end);
     ww_lazy_scan *scan = now->scan;
     const int64_t stride = scan->pairs->stride;
     (void)worker;
-    for (int64_t unit = piece.first; unit < piece.first + piece.units; unit++) {
+    for (int64_t unit = tile.first; unit < tile.first + tile.units; unit++) {
         float *courses = scan->courses + unit * stride;
         if (scan->course->moved != 0.0)
             add_multiple(scan->places + unit * stride, courses, (float)scan->course->moved, stride);
@@ -293,52 +291,51 @@ static void begin_piece(void *context, int worker, int64_t number)
 
 // What a block of samples adds to D where output weights are weighed: by coefficients
 // s' a_r b_j / ||a_r||, whose inputs are the rows of K.
-static void add_weighed(void *context, int worker, int64_t number)
+static void add_weighed(void *context, int worker, int64_t first, int64_t end)
 {
     const task *now = context;
-    const ww_rows piece = piece_of(now, number);
+    const ww_rows tile = units_of(now, first, end);
     const ww_lazy_scan *scan = now->scan;
     const ww_lazy_scan_room *room = &scan->rooms[worker];
     const ww_lazy_pairs *pairs = scan->pairs;
     const double slope = pairs->problem->negative_slope;
-    const int64_t k = pairs->outputs, first = now->first, count = now->count;
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)piece.units, (int)count, (int)k,
-                1.0, pairs->scales + piece.first * k, (int)k, scan->course->chord + first,
+    const int64_t k = pairs->outputs, count = now->count;
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)tile.units, (int)count, (int)k, 1.0,
+                pairs->scales + tile.first * k, (int)k, scan->course->chord + now->first,
                 (int)pairs->stride, 0.0, room->coefficients, (int)count);
-    for (int64_t unit = 0; unit < piece.units; unit++) {
-        const uint64_t *patterns = ww_lazy_patterns(pairs, piece.first + unit);
-        const double scale = 1.0 / pairs->lengths[piece.first + unit];
-        for (int64_t i = unit * count, j = first; j < first + count; i++, j++) {
+    for (int64_t unit = 0; unit < tile.units; unit++) {
+        const uint64_t *patterns = ww_lazy_patterns(pairs, tile.first + unit);
+        const double scale = 1.0 / pairs->lengths[tile.first + unit];
+        for (int64_t i = unit * count, j = now->first; i < (unit + 1) * count; i++, j++) {
             const bool is_active = (patterns[j / WORD] >> j % WORD & 1) != 0;
             room->narrow[i] = (float)((is_active ? scale : slope * scale) * room->coefficients[i]);
         }
     }
-    ww_panel_move(&scan->inputs, 1.0, room->narrow, piece.units,
-                  scan->courses + piece.first * pairs->stride);
+    ww_panel_move(&scan->inputs, 1.0, room->narrow, tile.units,
+                  scan->courses + tile.first * pairs->stride);
 }
 
-static void add_patterns(void *context, int worker, int64_t number)
+static void add_patterns(void *context, int worker, int64_t first, int64_t end)
 {
     const task *now = context;
-    const ww_rows piece = piece_of(now, number);
+    const ww_rows tile = units_of(now, first, end);
     const ww_lazy_scan *scan = now->scan;
     const ww_lazy_pairs *pairs = scan->pairs;
-    const uint8_t *patterns =
-        (const uint8_t *)ww_lazy_patterns(pairs, piece.first) + now->first / 8;
-    ww_panel_add_patterns(&scan->inputs, scan->scales + piece.first, patterns,
-                          pairs->words * (int64_t)sizeof(uint64_t), piece.units,
-                          scan->courses + piece.first * pairs->stride, scan->rooms[worker].tables);
+    const uint8_t *patterns = (const uint8_t *)ww_lazy_patterns(pairs, tile.first) + now->first / 8;
+    ww_panel_add_patterns(&scan->inputs, scan->scales + tile.first, patterns,
+                          pairs->words * (int64_t)sizeof(uint64_t), tile.units,
+                          scan->courses + tile.first * pairs->stride, scan->rooms[worker].tables);
 }
 
 // What all samples do to all units of a leaky activation.
-static void add_base(void *context, int worker, int64_t number)
+static void add_base(void *context, int worker, int64_t first, int64_t end)
 {
     const task *now = context;
-    const ww_rows piece = piece_of(now, number);
+    const ww_rows tile = units_of(now, first, end);
     const ww_lazy_scan *scan = now->scan;
     (void)worker;
-    ww_panel_move(&scan->inputs, 1.0, scan->scales + piece.first, piece.units,
-                  scan->courses + piece.first * scan->pairs->stride);
+    ww_panel_move(&scan->inputs, 1.0, scan->scales + tile.first, tile.units,
+                  scan->courses + tile.first * scan->pairs->stride);
 }
 
 // Rows of K times (1 - slope) b, of a block of samples.
@@ -382,19 +379,19 @@ static void make_courses(task *now)
                                 now->count);
         else
             take_rows(now);
-        for_all_pieces(now, pairs->is_weighed ? add_weighed : add_patterns);
+        for_all_units(now, pairs->is_weighed ? add_weighed : add_patterns);
     }
     if (pairs->is_weighed || pairs->problem->negative_slope == 0.0)
         return;
     take_base(scan);
-    for_all_pieces(now, add_base);
+    for_all_units(now, add_base);
 }
 
-static void scan_piece(void *context, int worker, int64_t number)
+static void scan_units(void *context, int worker, int64_t first, int64_t end)
 {
     const task *now = context;
-    const ww_rows piece = piece_of(now, number);
-    for (int64_t unit = piece.first; unit < piece.first + piece.units; unit++)
+    const ww_rows tile = units_of(now, first, end);
+    for (int64_t unit = tile.first; unit < tile.first + tile.units; unit++)
         ww_lazy_scan_row(now->scan, worker, unit, 0);
 }
 
@@ -405,9 +402,9 @@ void ww_lazy_scan_begin(ww_lazy_scan *scan)
     for (int i = 0; i < ww_workers_of(problem->parallel); i++)
         for (int k = 0; k <= scan->course->forecast.most; k++)
             scan->rooms[i].buckets[k].count = 0;
-    for_all_pieces(&now, begin_piece);
+    for_all_units(&now, begin_units);
     make_courses(&now);
-    for_all_pieces(&now, scan_piece);
+    for_all_units(&now, scan_units);
 }
 
 void ww_lazy_scan_note(ww_lazy_scan *scan, int64_t unit, int64_t sample, bool is_first)

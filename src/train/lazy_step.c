@@ -204,18 +204,16 @@ static ww_status gather_pairs(ww_lazy *self, int64_t *count, ww_error *error)
 }
 
 // Looks at PAIRS pairs, or what is left; changes come to where these begin.
-static void look_at_some(void *context, int worker, int64_t number)
+static void look_at_some(void *context, int worker, int64_t first, int64_t end)
 {
     ww_lazy *self = context;
-    const int64_t all = self->look_count, first = number * PAIRS;
-    const int64_t end = first + PAIRS < all ? first + PAIRS : all;
     ww_lazy_change_made *changes = self->changes + first;
     int64_t count = 0, sample = -1;
     for (int64_t i = first; i < end; i++) {
         const ww_lazy_entry *entry = &self->work[i];
-        if (i + FAR < all)
+        if (i + FAR < self->look_count)
             ww_lazy_expect(&self->pairs, self->work[i + FAR].unit, self->work[i + FAR].sample);
-        if (i + NEAR < all)
+        if (i + NEAR < self->look_count)
             ww_lazy_expect_now(&self->pairs, self->work[i + NEAR].unit);
         if (entry->sample != sample) {
             sample = entry->sample;
@@ -228,7 +226,7 @@ static void look_at_some(void *context, int worker, int64_t number)
                 (ww_lazy_change_made){.sample = entry->sample, .unit = entry->unit, .value = value};
         ww_lazy_scan_return(&self->scan, worker, self->course.at, *entry, value, changed);
     }
-    self->found[number] = count;
+    self->found[first / PAIRS] = count;
 }
 
 // Looks at the pairs whose pattern may have changed, all of them with patterns as they were.
@@ -236,12 +234,12 @@ static ww_status look_at_pairs(ww_lazy *self, int64_t *looks, ww_error *error)
 {
     self->change_count = 0;
     WW_TRY(gather_pairs(self, &self->look_count, error));
-    const int64_t items = (self->look_count + PAIRS - 1) / PAIRS;
-    ww_for_each(self->problem->parallel, items, look_at_some, self);
-    for (int64_t i = 0; i < items; i++) { // by sample, as the pairs are
-        memmove(self->changes + self->change_count, self->changes + i * PAIRS,
-                (size_t)self->found[i] * sizeof *self->changes);
-        self->change_count += self->found[i];
+    ww_for_each_piece(self->problem->parallel, self->look_count, PAIRS, look_at_some, self);
+    for (int64_t first = 0; first < self->look_count; first += PAIRS) { // by sample, as pairs are
+        const int64_t found = self->found[first / PAIRS];
+        memmove(self->changes + self->change_count, self->changes + first,
+                (size_t)found * sizeof *self->changes);
+        self->change_count += found;
     }
     *looks = self->look_count;
     return WW_OK;
@@ -303,11 +301,9 @@ static ww_status make_changes(ww_lazy *self, int64_t *active, int64_t *rejected,
     return WW_OK;
 }
 
-static void fold_some(void *context, int worker, int64_t number)
+static void fold_some(void *context, int worker, int64_t first, int64_t end)
 {
     ww_lazy *self = context;
-    const int64_t first = number * UNITS;
-    const int64_t end = first + UNITS < self->bent_count ? first + UNITS : self->bent_count;
     for (int64_t i = first; i < end; i++)
         ww_lazy_scan_fold(&self->scan, worker, self->course.at, self->changes[i].unit);
 }
@@ -319,7 +315,7 @@ static void fold_units(ww_lazy *self)
     for (int64_t i = 0; i < self->change_count && self->course.at < self->course.length; i++)
         if (ww_lazy_scan_is_bent(&self->scan, self->changes[i].unit))
             self->changes[self->bent_count++] = self->changes[i]; // they have been made
-    ww_for_each(self->problem->parallel, (self->bent_count + UNITS - 1) / UNITS, fold_some, self);
+    ww_for_each_piece(self->problem->parallel, self->bent_count, UNITS, fold_some, self);
 }
 
 // What a step does to output i besides, where inactive units have a slope.
