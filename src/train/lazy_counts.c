@@ -1,5 +1,6 @@
 #include "train/lazy_counts.h"
 
+#include "parallel/workers.h"
 #include "widthwise/memory.h"
 
 #include <stddef.h>
@@ -390,16 +391,35 @@ static double sum_columns(const double *products, const int32_t *counts, const w
     return sum_lanes(sums);
 }
 
-void ww_lazy_counts_product(const ww_lazy_counts *counts, const ww_lazy_step *step, double *values)
+// What threads share work on.
+typedef struct product {
+    const ww_lazy_counts *counts;
+    const ww_lazy_step *step;
+    double *values;
+} product;
+
+static void multiply_some(void *context, int worker, int64_t first, int64_t end)
 {
     enum { FEW = 8 };
-    const ww_lazy_pairs *pairs = counts->pairs;
-    const int64_t stride = pairs->stride;
-    const bool are_few = FEW * step->column_count < pairs->samples;
-    for (int64_t row = 0; row < counts->share.rows; row++) {
-        const double *products = pairs->products + (counts->share.first + row) * stride;
+    const product *now = context;
+    const ww_lazy_counts *counts = now->counts;
+    const ww_lazy_step *step = now->step;
+    const int64_t stride = counts->pairs->stride;
+    const bool are_few = FEW * step->column_count < counts->pairs->samples;
+    (void)worker;
+    for (int64_t row = first; row < end; row++) {
+        const double *products = counts->pairs->products + (counts->share.first + row) * stride;
         const int32_t *entries = counts->counts + row * stride;
-        values[row] = step->scale * (are_few ? sum_columns(products, entries, step)
-                                             : sum_row(products, entries, step->factors, stride));
+        now->values[row] =
+            step->scale * (are_few ? sum_columns(products, entries, step)
+                                   : sum_row(products, entries, step->factors, stride));
     }
+}
+
+void ww_lazy_counts_product(const ww_lazy_counts *counts, const ww_lazy_step *step, double *values)
+{
+    enum { ROWS = 64 };
+    product now = {.counts = counts, .step = step, .values = values};
+    ww_for_each_piece(counts->pairs->problem->parallel, counts->share.rows, ROWS, multiply_some,
+                      &now);
 }

@@ -1,5 +1,6 @@
 #include "train/lazy_weighed.h"
 
+#include "parallel/workers.h"
 #include "train/activations.h"
 #include "widthwise/memory.h"
 #include "widthwise/norm.h"
@@ -441,19 +442,36 @@ static void sum_row(const ww_lazy_weighed *weighed, int64_t row, double *values)
     }
 }
 
+// What threads share work on.
+typedef struct product {
+    const ww_lazy_weighed *weighed;
+    double *values;
+} product;
+
+static void multiply_some(void *context, int worker, int64_t first, int64_t end)
+{
+    const product *now = context;
+    const int64_t k = now->weighed->pairs->outputs;
+    double sums[WW_LAZY_MOST_OUTPUTS * LANES];
+    (void)worker;
+    for (int64_t row = first; row < end; row++) {
+        sum_row(now->weighed, row, sums);
+        for (int64_t a = 0; a < k; a++) {
+            const double *of = sums + a * LANES;
+            now->values[row * k + a] = now->weighed->quantum * ((of[0] + of[2]) + (of[1] + of[3]));
+        }
+    }
+}
+
 void ww_lazy_weighed_product(ww_lazy_weighed *weighed, const double *factors, double *values)
 {
+    enum { TOGETHER = 16 };
     const ww_lazy_pairs *pairs = weighed->pairs;
     const int64_t n = pairs->samples, k = pairs->outputs;
-    double sums[WW_LAZY_MOST_OUTPUTS * LANES];
+    product now = {.weighed = weighed, .values = values};
     for (int64_t j = 0; j < n; j++)
         for (int64_t a = 0; a < k; a++)
             weighed->turned[j * k + a] = factors[a * pairs->stride + j];
-    for (int64_t row = 0; row < weighed->share->rows; row++) {
-        sum_row(weighed, row, sums);
-        for (int64_t a = 0; a < k; a++) {
-            const double *of = sums + a * LANES;
-            values[row * k + a] = weighed->quantum * ((of[0] + of[2]) + (of[1] + of[3]));
-        }
-    }
+    ww_for_each_piece(pairs->problem->parallel, weighed->share->rows, TOGETHER, multiply_some,
+                      &now);
 }
