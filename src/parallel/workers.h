@@ -17,4 +17,10 @@ int ww_workers_of(const ww_parallel *parallel);
 void ww_for_each(const ww_parallel *parallel, int64_t count,
                  void (*work)(void *context, int worker, int64_t item), void *context);
 
+/// The same of pieces of `piece` items, the last of what is left: work(context, worker, first, end)
+/// does items first .. end - 1.
+void ww_for_each_piece(const ww_parallel *parallel, int64_t count, int64_t piece,
+                       void (*work)(void *context, int worker, int64_t first, int64_t end),
+                       void *context);
+
 #endif

@@ -1,5 +1,6 @@
 #include "train/keeper.h"
 
+#include "parallel/workers.h"
 #include "train/activations.h"
 #include "train/panel_inputs.h"
 #include "widthwise/memory.h"
@@ -7,61 +8,92 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-ww_status ww_put_initial_tiles(const ww_problem *problem,
-                               void (*put)(void *state, ww_rows tile, const double *values),
-                               void *state, ww_error *error)
-{
-    const ww_tiling *tiling = &problem->tiling;
-    double *room = ww_allocate((size_t)(tiling->tile_units * problem->dimension), sizeof *room,
-                               "a tile of weights", error);
-    if (room == NULL)
-        return WW_FAILED;
-    for (int64_t i = 0; i < tiling->local_tiles; i++) {
-        const ww_rows tile = ww_tile_rows(problem, i);
-        ww_initial_hidden_weights(&problem->initial, tiling->first_unit + tile.first, tile.units,
-                                  room);
-        put(state, tile, room);
-    }
-    free(room);
-    return WW_OK;
-}
-
-// What makes pre-activations of the weights that are put.
+// What draws the weights of tiles, and pre-activations of them; each thread has its part of the
+// memory.
 typedef struct beginning {
     const ww_problem *problem;
+    const ww_activation_methods *methods;
     ww_panel_inputs inputs; // X
-    void *weights;          // [tile units, d]
-    void *preactivations;   // [tile units, n]
-    void (*put)(void *state, ww_rows tile, const void *preactivations);
+    double *drawn;          // [threads, tile units, d]
+    void *weights;          // the same in the precision of training
+    void *preactivations;   // [threads, tile units, n]
+    void (*put_weights)(void *state, ww_rows tile, const double *values);
+    void (*put_preactivations)(void *state, ww_rows tile, const void *preactivations);
     void *state;
 } beginning;
 
-static void put_preactivations(void *state, ww_rows tile, const double *values)
+static double *draw(const beginning *begins, int worker, ww_rows tile)
 {
-    const beginning *begins = state;
     const ww_problem *problem = begins->problem;
-    ww_activations_of(ww_problem_is_single(problem))
-        ->narrow(values, tile.units * problem->dimension, begins->weights);
-    ww_panel_preactivations(&begins->inputs, begins->weights, tile.units, begins->preactivations);
-    begins->put(begins->state, tile, begins->preactivations);
+    double *drawn = begins->drawn + worker * problem->tiling.tile_units * problem->dimension;
+    ww_initial_hidden_weights(&problem->initial, problem->tiling.first_unit + tile.first,
+                              tile.units, drawn);
+    return drawn;
+}
+
+static void put_weights(void *context, int worker, int64_t local_tile)
+{
+    const beginning *begins = context;
+    const ww_rows tile = ww_tile_rows(begins->problem, local_tile);
+    begins->put_weights(begins->state, tile, draw(begins, worker, tile));
+}
+
+static void put_preactivations(void *context, int worker, int64_t local_tile)
+{
+    const beginning *begins = context;
+    const ww_problem *problem = begins->problem;
+    const ww_rows tile = ww_tile_rows(problem, local_tile);
+    const int64_t first = worker * problem->tiling.tile_units;
+    void *weights = ww_place(begins->methods, begins->weights, first * problem->dimension);
+    void *preactivations =
+        ww_place(begins->methods, begins->preactivations, first * problem->data->train.count);
+    begins->methods->narrow(draw(begins, worker, tile), tile.units * problem->dimension, weights);
+    ww_panel_preactivations(&begins->inputs, weights, tile.units, preactivations);
+    begins->put_preactivations(begins->state, tile, preactivations);
 }
 
 static ww_status put_all(beginning *begins, ww_error *error)
 {
-    static const char what[] = "a tile of pre-activations";
+    static const char what[] = "a tile of weights and pre-activations";
     const ww_problem *problem = begins->problem;
-    const bool single = ww_problem_is_single(problem);
-    const int64_t n = problem->data->train.count, units = problem->tiling.tile_units;
-    const size_t size = ww_activations_of(single)->size;
+    const bool is_plain = begins->put_weights != NULL;
+    const int64_t n = problem->data->train.count, d = problem->dimension;
+    const int64_t units = ww_workers_of(problem->parallel) * problem->tiling.tile_units;
+    const size_t size = begins->methods->size;
     const ww_allocation list[] = {
-        {offsetof(beginning, weights), (size_t)(units * problem->dimension), size, what},
-        {offsetof(beginning, preactivations), (size_t)(units * n), size, what},
+        {offsetof(beginning, drawn), (size_t)(units * d), sizeof(double), what},
+        {offsetof(beginning, weights), is_plain ? 0 : (size_t)(units * d), size, what},
+        {offsetof(beginning, preactivations), is_plain ? 0 : (size_t)(units * n), size, what},
     };
     WW_TRY(ww_allocate_all(begins, list, sizeof list / sizeof list[0], error));
-    WW_TRY(ww_panel_inputs_create(single, WW_FOR_PRODUCTS, n, problem->dimension, &begins->inputs,
-                                  error));
-    ww_panel_inputs_set(&begins->inputs, problem->data->train.inputs, n);
-    return ww_put_initial_tiles(problem, put_preactivations, begins, error);
+    if (!is_plain) {
+        WW_TRY(ww_panel_inputs_create(ww_problem_is_single(problem), WW_FOR_PRODUCTS, n, d,
+                                      &begins->inputs, error));
+        ww_panel_inputs_set(&begins->inputs, problem->data->train.inputs, n);
+    }
+    ww_for_each(problem->parallel, problem->tiling.local_tiles,
+                is_plain ? put_weights : put_preactivations, begins);
+    return WW_OK;
+}
+
+static ww_status begin(const ww_problem *problem, beginning *begins, ww_error *error)
+{
+    begins->problem = problem;
+    begins->methods = ww_activations_of(ww_problem_is_single(problem));
+    const ww_status status = put_all(begins, error);
+    ww_panel_inputs_free(&begins->inputs);
+    free(begins->drawn);
+    free(begins->weights);
+    free(begins->preactivations);
+    return status;
+}
+
+ww_status ww_put_initial_tiles(const ww_problem *problem,
+                               void (*put)(void *state, ww_rows tile, const double *values),
+                               void *state, ww_error *error)
+{
+    beginning begins = {.put_weights = put, .state = state};
+    return begin(problem, &begins, error);
 }
 
 ww_status ww_put_initial_preactivations(const ww_problem *problem,
@@ -69,12 +101,8 @@ ww_status ww_put_initial_preactivations(const ww_problem *problem,
                                                     const void *preactivations),
                                         void *state, ww_error *error)
 {
-    beginning begins = {.problem = problem, .put = put, .state = state};
-    const ww_status status = put_all(&begins, error);
-    ww_panel_inputs_free(&begins.inputs);
-    free(begins.weights);
-    free(begins.preactivations);
-    return status;
+    beginning begins = {.put_preactivations = put, .state = state};
+    return begin(problem, &begins, error);
 }
 
 int64_t ww_piece_units(const ww_problem *problem, size_t size)

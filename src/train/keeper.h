@@ -84,7 +84,8 @@ typedef struct ww_keeper {
     void (*reach)(void *state, ww_rows tile, const double *lengths, double *reach);
 } ww_keeper;
 
-/// Puts the initial weights of all tiles of this rank, values [units, d]. WW_FAILED: no memory.
+/// Puts the initial weights of all tiles of this rank, values [units, d]; threads put different
+/// tiles at once. WW_FAILED: no memory.
 ww_status ww_put_initial_tiles(const ww_problem *problem,
                                void (*put)(void *state, ww_rows tile, const double *values),
                                void *state, ww_error *error);

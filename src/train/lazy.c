@@ -125,8 +125,9 @@ static void destroy(void *state)
     free(self->gradients);
     free(self->extras);
     free(self->work);
-    free(self->ends);
     free(self->changes);
+    free(self->found);
+    free(self->ends);
     free(self->coefficients);
     free(self->tile);
     free(self);

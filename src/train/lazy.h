@@ -53,13 +53,14 @@ typedef struct ww_lazy {
     int64_t *indices, *labels; ///< of the batch that was seen last [B], as all of these
     double *targets, *seen, *gradients;
     double *extras;      ///< of the tally [B, extras]
-    ww_lazy_entry *work; ///< [room], the pairs of a step, by sample
-    int64_t room;
-    int64_t *ends;                ///< [n + 1]
-    ww_lazy_change_made *changes; ///< [change_room]
-    int64_t change_count, change_room;
-    double *coefficients;              ///< [threads, tile units, n]
-    double *tile;                      ///< [threads, tile units, d or what is kept]
+    ww_lazy_entry *work; ///< the pairs of a step, by sample [look count]; there is room for `room`
+    ww_lazy_change_made *changes; ///< and those of them that have changed, likewise [change count]
+    int64_t *found;               ///< how many of each few pairs have
+    int64_t room, look_count, change_count;
+    int64_t bent_count;   ///< changes whose unit is to be brought up to date, at the beginning
+    int64_t *ends;        ///< [n + 1]
+    double *coefficients; ///< [threads, tile units, n]
+    double *tile;         ///< [threads, tile units, d or what is kept]
     double window_looks, window_folds; ///< of all ranks, in this window
     ww_panel_inputs inputs;            ///< X
 } ww_lazy;

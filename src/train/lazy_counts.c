@@ -1,5 +1,6 @@
 #include "train/lazy_counts.h"
 
+#include "parallel/workers.h"
 #include "widthwise/memory.h"
 
 #include <stddef.h>
@@ -8,14 +9,24 @@
 
 // Numbers of a row are looked at by LANES.
 enum {
-    ARRAYS = 4,
+    ARRAYS = 3,
     MAKING = 2,
     WORD = WW_LAZY_WORD,
     BLOCK = WW_LAZY_BLOCK,
     LANES = 8,
     BYTES = 8,
-    MOST_OF_BYTE = 255
+    MOST_OF_BYTE = 255,
+    WAYS = 2
 };
+
+// Samples whose changes are summed up before they come to columns of N: some blocks for each
+// thread, which all come to them together, and one where there is one thread.
+static int64_t samples_at_once(const ww_problem *problem)
+{
+    enum { BLOCKS = 4 };
+    const int64_t threads = ww_workers_of(problem->parallel);
+    return (threads > 1 ? BLOCKS * threads : 1) * BLOCK;
+}
 
 static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
 {
@@ -23,12 +34,13 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     const size_t samples = (size_t)problem->data->train.count;
     const size_t stride = (samples + WORD - 1) / WORD * WORD;
     const size_t counted = ww_lazy_is_weighed(problem) ? 0 : stride;
+    const size_t threads = (size_t)ww_workers_of(problem->parallel);
     const ww_allocation arrays[] = {
         {offsetof(ww_lazy_counts, counts), (size_t)ww_lazy_share_most_rows(problem) * counted,
          sizeof(int32_t), what},
-        {offsetof(ww_lazy_counts, pending.active[0]), stride / BYTES, sizeof(uint64_t), what},
-        {offsetof(ww_lazy_counts, pending.active[1]), stride / BYTES, sizeof(uint64_t), what},
-        {offsetof(ww_lazy_counts, deltas), BLOCK * counted, sizeof(int32_t), what},
+        {offsetof(ww_lazy_counts, active), threads * WAYS * stride / BYTES, sizeof(uint64_t), what},
+        {offsetof(ww_lazy_counts, deltas), (size_t)samples_at_once(problem) * counted,
+         sizeof(int32_t), what},
     };
     _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
@@ -93,8 +105,7 @@ void ww_lazy_counts_free(ww_lazy_counts *counts)
     ww_lazy_changes_free(&counts->changes);
     ww_lazy_share_free(&counts->share);
     free(counts->counts);
-    free(counts->pending.active[0]);
-    free(counts->pending.active[1]);
+    free(counts->active);
     free(counts->deltas);
 }
 
@@ -116,18 +127,21 @@ static void turn_square(uint64_t square[WORD])
     }
 }
 
-// Patterns by sample.
-static void turn_patterns(const ww_lazy_pairs *pairs, making *now)
+// Patterns by sample, of some words of units.
+static void turn_patterns(void *context, int worker, int64_t first, int64_t end)
 {
+    const making *now = context;
+    const ww_lazy_pairs *pairs = now->counts->pairs;
     const int64_t units = pairs->problem->tiling.local_units, n = pairs->samples;
-    for (int64_t first = 0; first < units; first += WORD)
+    (void)worker;
+    for (int64_t unit = first * WORD; unit < end * WORD; unit += WORD)
         for (int64_t word = 0; word < pairs->words; word++) {
             uint64_t square[WORD] = {0};
-            for (int64_t i = 0; i < WORD && first + i < units; i++)
-                square[i] = ww_lazy_patterns(pairs, first + i)[word];
+            for (int64_t i = 0; i < WORD && unit + i < units; i++)
+                square[i] = ww_lazy_patterns(pairs, unit + i)[word];
             turn_square(square);
             for (int64_t j = 0; j < WORD && word * WORD + j < n; j++)
-                now->turned[(word * WORD + j) * now->words + first / WORD] = square[j];
+                now->turned[(word * WORD + j) * now->words + unit / WORD] = square[j];
         }
 }
 
@@ -146,18 +160,37 @@ add_common_bits(const uint64_t *rows, int64_t row_count, const uint64_t *columns
         }
 }
 
-static void count_block(void *context, int64_t first, int64_t rows, int64_t *sums)
+// A block of rows, of which threads count columns.
+typedef struct counting {
+    const making *now;
+    int64_t first, rows;
+    int64_t *sums;
+} counting;
+
+static void count_columns(void *context, int worker, int64_t first, int64_t end)
 {
     enum { PART = 128 }; // words, of which those of all rows stay in the nearest cache
-    const making *now = context;
-    const int64_t columns = now->counts->pairs->samples - first;
-    const uint64_t *turned = now->turned + first * now->words;
-    memset(sums, 0, (size_t)(columns * rows) * sizeof *sums);
-    for (int64_t word = 0; word < now->words; word += PART) {
-        const int64_t left = now->words - word;
-        add_common_bits(turned + word, rows, turned + word, columns, now->words,
+    const counting *block = context;
+    const int64_t words = block->now->words, rows = block->rows;
+    const uint64_t *turned = block->now->turned + block->first * words;
+    int64_t *sums = block->sums + first * rows;
+    (void)worker;
+    memset(sums, 0, (size_t)((end - first) * rows) * sizeof *sums);
+    for (int64_t word = 0; word < words; word += PART) {
+        const int64_t left = words - word;
+        add_common_bits(turned + word, rows, turned + first * words + word, end - first, words,
                         left < PART ? left : PART, sums);
     }
+}
+
+static void count_block(void *context, int64_t first, int64_t rows, int64_t *sums)
+{
+    enum { COLUMNS = 64 };
+    const making *now = context;
+    const ww_lazy_pairs *pairs = now->counts->pairs;
+    counting block = {.now = now, .first = first, .rows = rows, .sums = sums};
+    ww_for_each_piece(pairs->problem->parallel, pairs->samples - first, COLUMNS, count_columns,
+                      &block);
 }
 
 static void put_count(void *context, int64_t row, int64_t column, const int64_t *entry)
@@ -169,6 +202,7 @@ static void put_count(void *context, int64_t row, int64_t column, const int64_t 
 
 ww_status ww_lazy_counts_make(ww_lazy_counts *counts, ww_error *error)
 {
+    enum { LINE = 8 }; // words of a line of a cache
     const ww_problem *problem = counts->pairs->problem;
     if (counts->pairs->is_weighed)
         return ww_lazy_weighed_make(&counts->weighed, error);
@@ -178,7 +212,7 @@ ww_status ww_lazy_counts_make(ww_lazy_counts *counts, ww_error *error)
     ww_status status =
         ww_agree(problem->parallel, ww_allocate_all(&now, list, MAKING, error), error);
     if (status == WW_OK) {
-        turn_patterns(counts->pairs, &now);
+        ww_for_each_piece(problem->parallel, now.words, LINE, turn_patterns, &now);
         const ww_lazy_symmetric array = {
             .context = &now, .planes = 1, .room = now.room, .sum = count_block, .put = put_count};
         status = ww_lazy_share_make(&counts->share, &array, error);
@@ -217,6 +251,13 @@ static void add_bits(uint64_t *bytes, const uint64_t *patterns, int64_t words)
 
 // ---- changes ------------------------------------------------------------------------------------
 
+// Changes of one sample, by their sign: units active on each sample [words of 8 bytes], a byte a
+// sample; and how many changes.
+typedef struct pending {
+    uint64_t *active[WAYS];
+    int32_t count[WAYS];
+} pending;
+
 // row += added - taken.
 __attribute__((target_clones("avx2", "default"))) static void
 add_bytes(int32_t *row, const uint8_t *added, const uint8_t *taken, int64_t count)
@@ -226,85 +267,130 @@ add_bytes(int32_t *row, const uint8_t *added, const uint8_t *taken, int64_t coun
 }
 
 // What is pending comes to a row of deltas [count], a multiple of WORD.
-static void end_pending(ww_lazy_pending *pending, int32_t *deltas, int64_t count)
+static void end_pending(pending *now, int32_t *deltas, int64_t count)
 {
-    add_bytes(deltas, (const uint8_t *)pending->active[1], (const uint8_t *)pending->active[0],
-              count);
-    for (int sign = 0; sign < 2; sign++) {
-        memset(pending->active[sign], 0, (size_t)count);
-        pending->count[sign] = 0;
+    add_bytes(deltas, (const uint8_t *)now->active[1], (const uint8_t *)now->active[0], count);
+    for (int sign = 0; sign < WAYS; sign++) {
+        memset(now->active[sign], 0, (size_t)count);
+        now->count[sign] = 0;
     }
 }
 
 // Sums up the changes of a sample: what they add to the numbers of units active on it and on each
 // sample of `words` words, into deltas; how many more are active on it itself.
-static int64_t sum_changes(ww_lazy_counts *counts, const ww_lazy_change_seen *changes,
-                           int64_t count, int64_t words, int32_t *deltas)
+static int64_t sum_changes(pending *now, const ww_lazy_change_seen *changes, int64_t count,
+                           int64_t words, int32_t *deltas)
 {
-    ww_lazy_pending *pending = &counts->pending;
     int64_t more = 0;
     memset(deltas, 0, (size_t)(words * WORD) * sizeof *deltas);
     for (int64_t i = 0; i < count; i++) {
         const int sign = changes[i].sign;
-        if (pending->count[sign] == MOST_OF_BYTE)
-            end_pending(pending, deltas, words * WORD);
-        pending->count[sign]++;
-        add_bits(pending->active[sign], changes[i].patterns, words);
+        if (now->count[sign] == MOST_OF_BYTE)
+            end_pending(now, deltas, words * WORD);
+        now->count[sign]++;
+        add_bits(now->active[sign], changes[i].patterns, words);
         more += sign != 0 ? 1 : -1;
     }
-    end_pending(pending, deltas, words * WORD);
+    end_pending(now, deltas, words * WORD);
     return more;
 }
 
-// Columns first .. first + BLOCK - 1 of all rows: deltas [BLOCK, stride], of which those of the
-// rows begin at place `skip`.
-static void add_columns_of(const ww_lazy_counts *counts, int64_t first, int64_t skip)
+// What threads share work on: samples from `first` on, whole blocks of them.
+typedef struct taking {
+    ww_lazy_counts *counts;
+    int64_t first;
+} taking;
+
+static bool has_row_of(const ww_lazy_counts *counts, int64_t sample)
+{
+    return sample >= counts->share.first && sample < counts->share.first + counts->share.rows;
+}
+
+static bool has_changes(const ww_lazy_counts *counts, int64_t first, int64_t count)
+{
+    const int64_t n = counts->pairs->samples, end = first + count < n ? first + count : n;
+    const int64_t *ends = counts->changes.ends;
+    return ends[end - 1] > (first > 0 ? ends[first - 1] : 0);
+}
+
+// Changes of a sample come to its deltas, and to its row if that is of this rank.
+static void take_sample(ww_lazy_counts *counts, int worker, int64_t i, int32_t *deltas)
+{
+    const ww_lazy_share *share = &counts->share;
+    const int64_t stride = counts->pairs->stride, bytes = stride / BYTES;
+    const bool is_own = has_row_of(counts, i / BLOCK * BLOCK);
+    const int64_t words =
+        is_own ? counts->pairs->words : ww_lazy_words_of(share->first, share->rows);
+    uint64_t *active = counts->active + bytes * WAYS * worker;
+    pending now = {.active = {active, active + bytes}};
+    int64_t count = 0;
+    const ww_lazy_change_seen *changes =
+        i < counts->pairs->samples ? ww_lazy_changes_of(&counts->changes, i, &count) : NULL;
+    if (count == 0) {
+        memset(deltas, 0, (size_t)(words * WORD) * sizeof *deltas);
+        return;
+    }
+    const int64_t more = sum_changes(&now, changes, count, words, deltas);
+    if (!is_own)
+        return;
+    int32_t *row = counts->counts + (i - share->first) * stride;
+    deltas[i] = 0; // its own pattern has turned, which is told once
+    row[i] += (int32_t)more;
+    for (int64_t j = 0; j < stride; j++)
+        row[j] += deltas[j];
+}
+
+static void take_samples(void *context, int worker, int64_t first, int64_t end)
+{
+    const taking *now = context;
+    for (int64_t i = first; i < end; i++)
+        if (has_changes(now->counts, (now->first + i) / BLOCK * BLOCK, BLOCK))
+            take_sample(now->counts, worker, now->first + i,
+                        now->counts->deltas + i * now->counts->pairs->stride);
+}
+
+// Columns of a block come to some rows: deltas [BLOCK, stride], of which those of the rows of this
+// rank begin at place `skip`.
+static void add_columns(const ww_lazy_counts *counts, int64_t column, const int32_t *deltas,
+                        int64_t skip, int64_t first, int64_t end)
 {
     const int64_t stride = counts->pairs->stride;
-    for (int64_t row = 0; row < counts->share.rows; row++) {
-        int32_t *entries = counts->counts + row * stride + first;
+    for (int64_t row = first; row < end; row++) {
+        int32_t *entries = counts->counts + row * stride + column;
         for (int64_t b = 0; b < BLOCK; b++)
-            entries[b] += counts->deltas[b * stride + skip + row];
+            entries[b] += deltas[b * stride + skip + row];
     }
 }
 
-// Changes of the samples of a block come to its columns, and to its rows if these are of this rank.
-static void take_block(ww_lazy_counts *counts, int64_t first)
+static void take_columns(void *context, int worker, int64_t first, int64_t end)
 {
-    const ww_lazy_share *share = &counts->share;
-    const int64_t n = counts->pairs->samples, stride = counts->pairs->stride;
-    const bool is_own = first >= share->first && first < share->first + share->rows;
-    const int64_t words =
-        is_own ? counts->pairs->words : ww_lazy_words_of(share->first, share->rows);
-    for (int64_t i = first; i < first + BLOCK; i++) {
-        int64_t count = 0;
-        const ww_lazy_change_seen *changes =
-            i < n ? ww_lazy_changes_of(&counts->changes, i, &count) : NULL;
-        int32_t *deltas = counts->deltas + (i - first) * stride;
-        if (count == 0) {
-            memset(deltas, 0, (size_t)(words * WORD) * sizeof *deltas);
-            continue;
-        }
-        const int64_t more = sum_changes(counts, changes, count, words, deltas);
-        if (!is_own)
-            continue;
-        int32_t *row = counts->counts + (i - share->first) * stride;
-        deltas[i] = 0; // its own pattern has turned, which is told once
-        row[i] += (int32_t)more;
-        for (int64_t j = 0; j < stride; j++)
-            row[j] += deltas[j];
+    const taking *now = context;
+    const ww_lazy_counts *counts = now->counts;
+    const int64_t n = counts->pairs->samples, count = samples_at_once(counts->pairs->problem);
+    (void)worker;
+    for (int64_t i = 0; i < count && now->first + i < n; i += BLOCK) {
+        const int64_t column = now->first + i;
+        const int64_t skip =
+            has_row_of(counts, column) ? counts->share.first : counts->share.first % WORD;
+        if (has_changes(counts, column, BLOCK))
+            add_columns(counts, column, counts->deltas + i * counts->pairs->stride, skip, first,
+                        end);
     }
-    add_columns_of(counts, first, is_own ? share->first : share->first % WORD);
 }
 
 static void take_counts(ww_lazy_counts *counts)
 {
-    const int64_t n = counts->pairs->samples;
-    const int64_t *ends = counts->changes.ends;
-    for (int64_t first = 0; first < n && counts->share.rows > 0; first += BLOCK) {
-        const int64_t end = first + BLOCK < n ? first + BLOCK : n;
-        if (ends[end - 1] > (first > 0 ? ends[first - 1] : 0))
-            take_block(counts, first);
+    enum { SAMPLES = 4, ROWS = 64 };
+    const ww_problem *problem = counts->pairs->problem;
+    const int64_t n = counts->pairs->samples, most = samples_at_once(problem);
+    taking now = {.counts = counts};
+    for (; now.first < n && counts->share.rows > 0; now.first += most) {
+        const int64_t left = (n - now.first + BLOCK - 1) / BLOCK * BLOCK;
+        if (!has_changes(counts, now.first, most))
+            continue;
+        ww_for_each_piece(problem->parallel, left < most ? left : most, SAMPLES, take_samples,
+                          &now);
+        ww_for_each_piece(problem->parallel, counts->share.rows, ROWS, take_columns, &now);
     }
 }
 
@@ -335,7 +421,7 @@ void ww_lazy_count_active(ww_lazy_counts *counts, int64_t *active)
 {
     const ww_lazy_pairs *pairs = counts->pairs;
     const int64_t units = pairs->problem->tiling.local_units;
-    uint64_t *sums = counts->pending.active[0];
+    uint64_t *sums = counts->active;
     memset(active, 0, (size_t)pairs->samples * sizeof *active);
     for (int64_t first = 0; first < units; first += MOST_OF_BYTE) {
         const int64_t left = units - first;
@@ -390,16 +476,35 @@ static double sum_columns(const double *products, const int32_t *counts, const w
     return sum_lanes(sums);
 }
 
-void ww_lazy_counts_product(const ww_lazy_counts *counts, const ww_lazy_step *step, double *values)
+// What threads share work on.
+typedef struct product {
+    const ww_lazy_counts *counts;
+    const ww_lazy_step *step;
+    double *values;
+} product;
+
+static void multiply_some(void *context, int worker, int64_t first, int64_t end)
 {
     enum { FEW = 8 };
-    const ww_lazy_pairs *pairs = counts->pairs;
-    const int64_t stride = pairs->stride;
-    const bool are_few = FEW * step->column_count < pairs->samples;
-    for (int64_t row = 0; row < counts->share.rows; row++) {
-        const double *products = pairs->products + (counts->share.first + row) * stride;
+    const product *now = context;
+    const ww_lazy_counts *counts = now->counts;
+    const ww_lazy_step *step = now->step;
+    const int64_t stride = counts->pairs->stride;
+    const bool are_few = FEW * step->column_count < counts->pairs->samples;
+    (void)worker;
+    for (int64_t row = first; row < end; row++) {
+        const double *products = counts->pairs->products + (counts->share.first + row) * stride;
         const int32_t *entries = counts->counts + row * stride;
-        values[row] = step->scale * (are_few ? sum_columns(products, entries, step)
-                                             : sum_row(products, entries, step->factors, stride));
+        now->values[row] =
+            step->scale * (are_few ? sum_columns(products, entries, step)
+                                   : sum_row(products, entries, step->factors, stride));
     }
+}
+
+void ww_lazy_counts_product(const ww_lazy_counts *counts, const ww_lazy_step *step, double *values)
+{
+    enum { ROWS = 64 };
+    product now = {.counts = counts, .step = step, .values = values};
+    ww_for_each_piece(counts->pairs->problem->parallel, counts->share.rows, ROWS, multiply_some,
+                      &now);
 }

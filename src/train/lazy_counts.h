@@ -8,21 +8,15 @@
 
 #include "train/lazy_weighed.h"
 
-/// Changes of one sample, by their sign: units active on each sample [words of 8 bytes], a byte a
-/// sample; and how many changes.
-typedef struct ww_lazy_pending {
-    uint64_t *active[2];
-    int32_t count[2];
-} ww_lazy_pending;
-
 typedef struct ww_lazy_counts {
     const ww_lazy_pairs *pairs;
     ww_lazy_share share;
     int32_t *counts;         ///< N [rows, stride], unless output weights are weighed ...
     ww_lazy_weighed weighed; ///< ... and if they are
     ww_lazy_changes changes; ///< of this step
-    ww_lazy_pending pending;
-    int32_t *deltas; ///< of a block of samples [block, stride]
+    uint64_t
+        *active;     ///< sums of patterns, a byte a sample [threads, 2, stride / 8]; 0 between uses
+    int32_t *deltas; ///< of some blocks of samples [samples, stride]
 } ww_lazy_counts;
 
 /// f of a step.

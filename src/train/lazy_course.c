@@ -43,7 +43,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
         {offsetof(ww_lazy_course, limits[WW_LAZY_RISES]), stride, sizeof(float), what},
         {offsetof(ww_lazy_course, slacks), stride, sizeof(float), what},
         {offsetof(ww_lazy_course, boxes), stride, sizeof(float), what},
-        {offsetof(ww_lazy_course, travelled), n, sizeof(double), what},
+        {offsetof(ww_lazy_course, travelled), stride, sizeof(double), what},
         {offsetof(ww_lazy_course, rounding), n, sizeof(double), what},
         {offsetof(ww_lazy_course, shares), stride, sizeof(float), what},
         {offsetof(ww_lazy_course, room), 2 * paths, sizeof(float), what},
@@ -90,7 +90,7 @@ ww_status ww_lazy_course_create(const ww_lazy_pairs *pairs, const ww_lazy_share 
     for (int64_t i = 0; i < share->rows * stride; i++) {
         const double product = pairs->products[share->first * stride + i];
         course->products[i] = (float)product;
-        course->magnitudes[i] = nextafterf((float)fabs(product), INFINITY);
+        course->magnitudes[i] = i % stride < n ? nextafterf((float)fabs(product), INFINITY) : 0.0F;
     }
     return WW_OK;
 }

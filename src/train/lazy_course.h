@@ -71,7 +71,7 @@ typedef struct ww_lazy_course {
     float *limits[WW_LAZY_WAYS]; ///< [n]: a pair is safe while it is further from 0 than that
     float *slacks; ///< [n], rounding of P and D, and what else a pair that was looked at is off
     float *boxes;  ///< [n], the most that a path grows by between two steps; or they go astray by
-    double *travelled;                       ///< [n], sum of |f~| over the window
+    double *travelled;                       ///< [stride], sum of |f~| over the window
     double *rounding;                        ///< [n], that of P so far
     float *shares;                           ///< [n]
     double loose, patterns;                  ///< and how many patterns of a mean share that is

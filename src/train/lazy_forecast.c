@@ -1,5 +1,6 @@
 #include "train/lazy_forecast.h"
 
+#include "parallel/workers.h"
 #include "widthwise/memory.h"
 
 #include <cblas.h>
@@ -8,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ARRAYS = 15, WORD = 64, LANES = 4 };
+// Rows of N that a thread takes at once.
+enum { ARRAYS = 14, WORD = 64, LANES = 4, ROWS = 128 };
 
 static const double UNIT = 5.9604644775390625e-8; // 2^-24
 
@@ -53,7 +55,6 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
         {offsetof(ww_lazy_forecast, targets), batch * outputs, sizeof(double), what},
         {offsetof(ww_lazy_forecast, chosen), batch * outputs, sizeof(double), what},
         {offsetof(ww_lazy_forecast, gradients), batch * outputs, sizeof(double), what},
-        {offsetof(ww_lazy_forecast, patterns), stride / 32, sizeof(uint32_t), what},
     };
     _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
@@ -100,7 +101,6 @@ void ww_lazy_forecast_free(ww_lazy_forecast *forecast)
     free(forecast->targets);
     free(forecast->chosen);
     free(forecast->gradients);
-    free(forecast->patterns);
 }
 
 // What a step does to outputs, by N: rows of this rank.
@@ -156,6 +156,28 @@ static ww_status move_all_outputs(ww_lazy_forecast *forecast, ww_lazy_counts *co
     return WW_OK;
 }
 
+// What threads share work on.
+typedef struct task {
+    ww_lazy_forecast *forecast;
+    int64_t step;
+} task;
+
+// What f~ of a step moves some of u~ by.
+static void move_some(void *context, int worker, int64_t first, int64_t end)
+{
+    const task *now = context;
+    const ww_lazy_forecast *forecast = now->forecast;
+    const int64_t n = forecast->pairs->samples, stride = forecast->pairs->stride;
+    float *moves = forecast->moves + forecast->share->first;
+    (void)worker;
+    if (forecast->places == 0)
+        cblas_sgemv(CblasRowMajor, CblasNoTrans, (int)(end - first), (int)n, 1.0F,
+                    forecast->kernel + first * stride, (int)stride, forecast->narrow, 1, 0.0F,
+                    moves + first, 1);
+    for (int64_t row = first; forecast->places > 0 && row < end; row++)
+        moves[row] = member_product(forecast, forecast->kernel + row * stride, now->step);
+}
+
 // u~ moves by f~ of step `l`.
 static ww_status move_outputs(ww_lazy_forecast *forecast, ww_lazy_counts *counts, int64_t l,
                               ww_error *error)
@@ -164,17 +186,13 @@ static ww_status move_outputs(ww_lazy_forecast *forecast, ww_lazy_counts *counts
     if (forecast->pairs->is_weighed)
         return move_all_outputs(forecast, counts, l, error);
     const ww_lazy_share *share = forecast->share;
-    const double *factors = forecast->factors + l * stride;
-    float *moves = forecast->moves + share->first;
+    const ww_parallel *parallel = forecast->pairs->problem->parallel;
+    task now = {.forecast = forecast, .step = l};
     for (int64_t j = 0; j < n; j++)
-        forecast->narrow[j] = (float)factors[j];
-    if (forecast->places == 0 && share->rows > 0)
-        cblas_sgemv(CblasRowMajor, CblasNoTrans, (int)share->rows, (int)n, 1.0F, forecast->kernel,
-                    (int)stride, forecast->narrow, 1, 0.0F, moves, 1);
-    for (int64_t row = 0; forecast->places > 0 && row < share->rows; row++)
-        moves[row] = member_product(forecast, forecast->kernel + row * stride, l);
-    WW_TRY(ww_gather_rows(forecast->pairs->problem->parallel, forecast->moves, sizeof(float),
-                          share->counts, share->places, error));
+        forecast->narrow[j] = (float)forecast->factors[l * stride + j];
+    ww_for_each_piece(parallel, share->rows, ROWS, move_some, &now);
+    WW_TRY(ww_gather_rows(parallel, forecast->moves, sizeof(float), share->counts, share->places,
+                          error));
     for (int64_t i = 0; i < n; i++)
         forecast->outputs[i] += (double)forecast->moves[i];
     return WW_OK;
@@ -276,7 +294,7 @@ int64_t ww_lazy_forecast_crossing(const ww_lazy_forecast *forecast, int64_t at, 
     const float turn = pair->active == pair->is_negative ? -1.0F : 1.0F; // towards its own side
     const int64_t places = forecast->places;
     double margin = pair->margin;
-    uint32_t *patterns = forecast->patterns;
+    uint32_t *patterns = pair->room;
     for (int64_t word = 0; word < pairs->words; word++) {
         patterns[2 * word] = (uint32_t)pair->patterns[word];
         patterns[2 * word + 1] = (uint32_t)(pair->patterns[word] >> 32);

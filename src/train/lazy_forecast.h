@@ -28,7 +28,6 @@ typedef struct ww_lazy_forecast {
     int64_t *indices;      ///< of a batch [B], as all of these
     int64_t *labels;
     double *targets, *chosen, *gradients;
-    uint32_t *patterns; ///< of a unit [stride / 32]
 } ww_lazy_forecast;
 
 /// Where a step is, and what it leaves to be made.
@@ -45,6 +44,7 @@ typedef struct ww_lazy_pair {
     int64_t sample;
     const double *products;   ///< K of the sample [n]
     const uint64_t *patterns; ///< of its unit
+    uint32_t *room;           ///< for these [stride / 32]
     bool active;              ///< its own, which may not stand in these yet
     bool is_negative;         ///< a < 0
     double margin;            ///< how far p is from 0, less what it may be off at once

@@ -1,11 +1,11 @@
 #include "train/lazy_pairs.h"
 
-#include "train/sample_products.h"
-
+#include "parallel/workers.h"
 #include "train/activations.h"
 #include "train/keeper.h"
 #include "train/lanes.h"
 #include "train/moves.h"
+#include "train/sample_products.h"
 #include "widthwise/memory.h"
 #include "widthwise/norm.h"
 
@@ -28,6 +28,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     const size_t stride = words * WORD;
     const size_t units = (size_t)problem->tiling.local_units;
     const size_t outputs = (size_t)problem->outputs;
+    const size_t threads = (size_t)ww_workers_of(problem->parallel);
     const ww_allocation arrays[] = {
         {offsetof(ww_lazy_pairs, start), units * stride, sizeof(double),
          "the pre-activations of all samples (training.engine: dense takes less)"},
@@ -37,9 +38,10 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
         {offsetof(ww_lazy_pairs, scales), units * outputs, sizeof(double), "the output weights"},
         {offsetof(ww_lazy_pairs, lengths), units, sizeof(double), "the output weights"},
         {offsetof(ww_lazy_pairs, totals), outputs * stride, sizeof(double), "the sums of updates"},
-        {offsetof(ww_lazy_pairs, weighed), outputs * stride, sizeof(double),
+        {offsetof(ww_lazy_pairs, weighed), threads * outputs * stride, sizeof(double),
          "the products of a sample"},
-        {offsetof(ww_lazy_pairs, wholes), outputs, sizeof(double), "the products of a sample"},
+        {offsetof(ww_lazy_pairs, wholes), threads * outputs, sizeof(double),
+         "the products of a sample"},
     };
     _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
@@ -151,25 +153,27 @@ void ww_lazy_add_factors(const ww_lazy_pairs *pairs, const int64_t *indices,
 }
 
 // Of one output.
-static void weigh(ww_lazy_pairs *pairs, int64_t sample, int64_t output)
+static void weigh(const ww_lazy_pairs *pairs, int64_t sample, int64_t output, double *weighed,
+                  double *whole)
 {
     enum { SUMS = 4 }; // by their place
     const double *row = pairs->products + sample * pairs->stride;
     const double *totals = pairs->totals + output * pairs->stride;
-    double *weighed = pairs->weighed + output * pairs->stride;
     double sums[SUMS] = {0.0};
     for (int64_t j = 0; j < pairs->stride; j++)
         weighed[j] = row[j] * totals[j];
     for (int64_t j = 0; pairs->problem->negative_slope != 0.0 && j < pairs->stride; j += SUMS)
         for (int64_t i = 0; i < SUMS; i++)
             sums[i] += weighed[j + i];
-    pairs->wholes[output] = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+    *whole = (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
-void ww_lazy_look_at(ww_lazy_pairs *pairs, int64_t sample)
+void ww_lazy_look_at(ww_lazy_pairs *pairs, int worker, int64_t sample)
 {
+    const int64_t first = worker * pairs->outputs;
     for (int64_t k = 0; k < pairs->outputs; k++)
-        weigh(pairs, sample, k);
+        weigh(pairs, sample, k, pairs->weighed + (first + k) * pairs->stride,
+              &pairs->wholes[first + k]);
 }
 
 // The sum of the values whose bits are set, in sixteen sums by their place.
@@ -221,8 +225,10 @@ void ww_lazy_expect_now(const ww_lazy_pairs *pairs, int64_t unit)
         __builtin_prefetch(of->samples + k);
 }
 
-double ww_lazy_preactivation(const ww_lazy_pairs *pairs, int64_t unit, int64_t sample)
+double ww_lazy_preactivation(const ww_lazy_pairs *pairs, int worker, int64_t unit, int64_t sample)
 {
+    const double *weighed = pairs->weighed + worker * pairs->outputs * pairs->stride;
+    const double *wholes = pairs->wholes + worker * pairs->outputs;
     const ww_lazy_unit *of = &pairs->units[unit];
     const double slope = pairs->problem->negative_slope;
     const double *row = pairs->products + sample * pairs->stride;
@@ -230,15 +236,14 @@ double ww_lazy_preactivation(const ww_lazy_pairs *pairs, int64_t unit, int64_t s
     const double start = pairs->start[unit * pairs->stride + sample];
     const double offsets = offset_sum(of, row);
     if (!pairs->is_weighed) {
-        const double sum = masked_sum(pairs->weighed, patterns, pairs->words);
-        return start +
-               pairs->scales[unit] * (slope * pairs->wholes[0] + (1.0 - slope) * (sum + offsets));
+        const double sum = masked_sum(weighed, patterns, pairs->words);
+        return start + pairs->scales[unit] * (slope * wholes[0] + (1.0 - slope) * (sum + offsets));
     }
     double moved = (1.0 - slope) * offsets;
     for (int64_t k = 0; k < pairs->outputs; k++) {
-        const double sum = masked_sum(pairs->weighed + k * pairs->stride, patterns, pairs->words);
-        moved += pairs->scales[unit * pairs->outputs + k] *
-                 (slope * pairs->wholes[k] + (1.0 - slope) * sum);
+        const double sum = masked_sum(weighed + k * pairs->stride, patterns, pairs->words);
+        moved +=
+            pairs->scales[unit * pairs->outputs + k] * (slope * wholes[k] + (1.0 - slope) * sum);
     }
     return start + moved;
 }

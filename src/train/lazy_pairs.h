@@ -57,8 +57,8 @@ typedef struct ww_lazy_pairs {
     double *lengths;     ///< ||a_r||_2 [local units], or 1 each unless they are weighed
     const double *products; ///< K [n, stride], of the problem
     double *totals;         ///< R [k, stride]
-    double *weighed;        ///< K_ij R_j [k, stride], of the sample i that is looked at
-    double *wholes;         ///< and q_i [k], or 0 where the slope is
+    double *weighed;        ///< K_ij R_j [threads, k, stride], of the sample i that each looks at
+    double *wholes;         ///< and q_i [threads, k], or 0 where the slope is
     bool is_short;          ///< there was no memory for what was put (ww_lazy_put_unit)
 } ww_lazy_pairs;
 
@@ -133,10 +133,10 @@ void ww_lazy_add_factors(const ww_lazy_pairs *pairs, const int64_t *indices,
 void ww_lazy_expect(const ww_lazy_pairs *pairs, int64_t unit, int64_t sample);
 void ww_lazy_expect_now(const ww_lazy_pairs *pairs, int64_t unit);
 
-/// From now on pre-activations of this sample are asked for.
-void ww_lazy_look_at(ww_lazy_pairs *pairs, int64_t sample);
-/// p of the unit on that sample, with patterns and offsets as they are.
-double ww_lazy_preactivation(const ww_lazy_pairs *pairs, int64_t unit, int64_t sample);
+/// From now on a thread asks for pre-activations of this sample.
+void ww_lazy_look_at(ww_lazy_pairs *pairs, int worker, int64_t sample);
+/// p of the unit on that sample, with patterns and offsets as they are. Threads may ask at once.
+double ww_lazy_preactivation(const ww_lazy_pairs *pairs, int worker, int64_t unit, int64_t sample);
 
 /// The pattern of a pair becomes the other one; whether it was not marked as new yet. WW_FAILED:
 /// memory is short.

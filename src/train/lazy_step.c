@@ -2,16 +2,19 @@
 
 #include "train/lazy.h"
 
+#include "parallel/workers.h"
 #include "train/kernels.h"
 #include "widthwise/memory.h"
 #include "widthwise/norm.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-// Pairs ahead, whose memory is fetched.
-enum { NEAR = 4, FAR = 12 };
+// Pairs ahead, whose memory is fetched; pairs that a thread looks at, and units that it brings up
+// to date, before it takes others.
+enum { NEAR = 4, FAR = 12, PAIRS = 256, UNITS = 32 };
 
 // All outputs on all samples, as words: self->sums begins with them.
 static ww_output_sum begin_outputs(ww_lazy *self)
@@ -139,78 +142,106 @@ static ww_status begin_window(ww_lazy *self, int64_t step, ww_error *error)
     return WW_OK;
 }
 
-// The pairs to be looked at now, by sample: those of sample i end at ends[i].
-static ww_status gather_pairs(ww_lazy *self, int64_t *count, ww_error *error)
+// Memory for so many pairs of a step, and for their changes.
+static ww_status make_room(ww_lazy *self, int64_t count, ww_error *error)
 {
-    const ww_lazy_bucket *bucket = &self->scan.buckets[self->course.at];
-    const int64_t n = self->samples;
-    *count = 0;
-    if (bucket->count > self->room) {
-        free(self->work);
-        self->room = 2 * bucket->count;
-        self->work =
-            ww_allocate((size_t)self->room, sizeof *self->work, "the pairs of a step", error);
-        if (self->work == NULL) {
-            self->room = 0;
-            return WW_FAILED;
-        }
-    }
-    memset(self->ends, 0, (size_t)(n + 1) * sizeof *self->ends);
-    for (int64_t i = 0; i < bucket->count; i++) {
-        const ww_lazy_entry *entry = &bucket->entries[i];
-        if (entry->version == self->scan.rows[entry->unit].version)
-            self->ends[entry->sample + 1]++;
-    }
-    for (int64_t i = 0; i < n; i++)
-        self->ends[i + 1] += self->ends[i];
-    *count = self->ends[n];
-    for (int64_t i = 0; i < bucket->count; i++) {
-        const ww_lazy_entry *entry = &bucket->entries[i];
-        if (entry->version == self->scan.rows[entry->unit].version)
-            self->work[self->ends[entry->sample]++] = *entry;
-    }
+    static const char what[] = "the pairs of a step";
+    if (count <= self->room)
+        return WW_OK;
+    const int64_t room = 2 * count;
+    const ww_allocation list[] = {
+        {offsetof(ww_lazy, work), (size_t)room, sizeof *self->work, what},
+        {offsetof(ww_lazy, changes), (size_t)room, sizeof *self->changes, what},
+        {offsetof(ww_lazy, found), (size_t)(room / PAIRS + 1), sizeof *self->found, what},
+    };
+    free(self->work);
+    free(self->changes);
+    free(self->found);
+    self->work = NULL;
+    self->changes = NULL;
+    self->found = NULL;
+    self->room = 0;
+    WW_TRY(ww_allocate_all(self, list, sizeof list / sizeof *list, error));
+    self->room = room;
     return WW_OK;
 }
 
-static ww_status note_change(ww_lazy *self, const ww_lazy_entry *entry, double value,
-                             ww_error *error)
+// Calls for all pairs of this step that count.
+static void for_all_queued(ww_lazy *self, void (*take)(ww_lazy *self, const ww_lazy_entry *entry))
 {
-    enum { FIRST = 1024 };
-    if (self->change_count == self->change_room) {
-        const int64_t room = self->change_room > 0 ? 2 * self->change_room : FIRST;
-        ww_lazy_change_made *grown = realloc(self->changes, (size_t)room * sizeof *grown);
-        if (grown == NULL)
-            return ww_fail(error, WW_FAILED, "out of memory for the changes of a step");
-        self->changes = grown;
-        self->change_room = room;
+    for (int i = 0; i < ww_workers_of(self->problem->parallel); i++) {
+        const ww_lazy_bucket *bucket = &self->scan.rooms[i].buckets[self->course.at];
+        for (int64_t k = 0; k < bucket->count; k++) {
+            const ww_lazy_entry *entry = &bucket->entries[k];
+            if (entry->version == self->scan.rows[entry->unit].version)
+                take(self, entry);
+        }
     }
-    self->changes[self->change_count++] =
-        (ww_lazy_change_made){.sample = entry->sample, .unit = entry->unit, .value = value};
+}
+
+static void count_pair(ww_lazy *self, const ww_lazy_entry *entry)
+{
+    self->ends[entry->sample + 1]++;
+}
+
+static void put_pair(ww_lazy *self, const ww_lazy_entry *entry)
+{
+    self->work[self->ends[entry->sample]++] = *entry;
+}
+
+// The pairs to be looked at now, by sample: those of sample i end at ends[i].
+static ww_status gather_pairs(ww_lazy *self, int64_t *count, ww_error *error)
+{
+    const int64_t n = self->samples;
+    memset(self->ends, 0, (size_t)(n + 1) * sizeof *self->ends);
+    for_all_queued(self, count_pair);
+    for (int64_t i = 0; i < n; i++)
+        self->ends[i + 1] += self->ends[i];
+    *count = self->ends[n];
+    WW_TRY(make_room(self, *count, error));
+    for_all_queued(self, put_pair);
     return WW_OK;
+}
+
+// Looks at PAIRS pairs, or what is left; changes come to where these begin.
+static void look_at_some(void *context, int worker, int64_t first, int64_t end)
+{
+    ww_lazy *self = context;
+    ww_lazy_change_made *changes = self->changes + first;
+    int64_t count = 0, sample = -1;
+    for (int64_t i = first; i < end; i++) {
+        const ww_lazy_entry *entry = &self->work[i];
+        if (i + FAR < self->look_count)
+            ww_lazy_expect(&self->pairs, self->work[i + FAR].unit, self->work[i + FAR].sample);
+        if (i + NEAR < self->look_count)
+            ww_lazy_expect_now(&self->pairs, self->work[i + NEAR].unit);
+        if (entry->sample != sample) {
+            sample = entry->sample;
+            ww_lazy_look_at(&self->pairs, worker, sample);
+        }
+        const double value = ww_lazy_preactivation(&self->pairs, worker, entry->unit, sample);
+        const bool changed = (value >= 0.0) != ww_lazy_is_active(&self->pairs, entry->unit, sample);
+        if (changed)
+            changes[count++] =
+                (ww_lazy_change_made){.sample = entry->sample, .unit = entry->unit, .value = value};
+        ww_lazy_scan_return(&self->scan, worker, self->course.at, *entry, value, changed);
+    }
+    self->found[first / PAIRS] = count;
 }
 
 // Looks at the pairs whose pattern may have changed, all of them with patterns as they were.
 static ww_status look_at_pairs(ww_lazy *self, int64_t *looks, ww_error *error)
 {
     self->change_count = 0;
-    WW_TRY(gather_pairs(self, looks, error));
-    int64_t sample = -1;
-    for (int64_t i = 0; i < *looks; i++) {
-        const ww_lazy_entry *entry = &self->work[i];
-        if (i + FAR < *looks)
-            ww_lazy_expect(&self->pairs, self->work[i + FAR].unit, self->work[i + FAR].sample);
-        if (i + NEAR < *looks)
-            ww_lazy_expect_now(&self->pairs, self->work[i + NEAR].unit);
-        if (entry->sample != sample) {
-            sample = entry->sample;
-            ww_lazy_look_at(&self->pairs, sample);
-        }
-        const double value = ww_lazy_preactivation(&self->pairs, entry->unit, sample);
-        const bool changed = (value >= 0.0) != ww_lazy_is_active(&self->pairs, entry->unit, sample);
-        if (changed)
-            WW_TRY(note_change(self, entry, value, error));
-        WW_TRY(ww_lazy_scan_return(&self->scan, self->course.at, *entry, value, changed, error));
+    WW_TRY(gather_pairs(self, &self->look_count, error));
+    ww_for_each_piece(self->problem->parallel, self->look_count, PAIRS, look_at_some, self);
+    for (int64_t first = 0; first < self->look_count; first += PAIRS) { // by sample, as pairs are
+        const int64_t found = self->found[first / PAIRS];
+        memmove(self->changes + self->change_count, self->changes + first,
+                (size_t)found * sizeof *self->changes);
+        self->change_count += found;
     }
+    *looks = self->look_count;
     return WW_OK;
 }
 
@@ -267,9 +298,24 @@ static ww_status make_changes(ww_lazy *self, int64_t *active, int64_t *rejected,
         ww_lazy_scan_note(&self->scan, now->unit, now->sample, is_first);
         *folds += is_first;
     }
-    for (int64_t i = 0; i < self->change_count && self->course.at < self->course.length; i++)
-        WW_TRY(ww_lazy_scan_fold(&self->scan, self->course.at, self->changes[i].unit, error));
     return WW_OK;
+}
+
+static void fold_some(void *context, int worker, int64_t first, int64_t end)
+{
+    ww_lazy *self = context;
+    for (int64_t i = first; i < end; i++)
+        ww_lazy_scan_fold(&self->scan, worker, self->course.at, self->changes[i].unit);
+}
+
+// Brings the units up to date whose patterns have changed too much for the rest of the window.
+static void fold_units(ww_lazy *self)
+{
+    self->bent_count = 0;
+    for (int64_t i = 0; i < self->change_count && self->course.at < self->course.length; i++)
+        if (ww_lazy_scan_is_bent(&self->scan, self->changes[i].unit))
+            self->changes[self->bent_count++] = self->changes[i]; // they have been made
+    ww_for_each_piece(self->problem->parallel, self->bent_count, UNITS, fold_some, self);
 }
 
 // What a step does to output i besides, where inactive units have a slope.
@@ -327,7 +373,9 @@ static ww_status find_words(ww_lazy *self, ww_error *error)
     else
         move_by_counts(self, &rest[WW_LAZY_REJECTED]);
     WW_TRY(look_at_pairs(self, &rest[WW_LAZY_LOOKS], error));
-    return make_changes(self, active, &rest[WW_LAZY_REJECTED], &rest[WW_LAZY_FOLDS], error);
+    WW_TRY(make_changes(self, active, &rest[WW_LAZY_REJECTED], &rest[WW_LAZY_FOLDS], error));
+    fold_units(self);
+    return ww_lazy_scan_check(&self->scan, error);
 }
 
 // The outputs move by the words of all ranks; whether they stay in the range that outputs have by
@@ -364,7 +412,7 @@ ww_status ww_lazy_move_outputs(ww_lazy *self, int64_t step, int64_t request, int
     if (!self->has_window || !ww_lazy_course_holds(&self->course, self->before, self->factors)) {
         WW_TRY(begin_window(self, step, error));
         if (status == WW_OK)
-            status = ww_lazy_scan_begin(&self->scan, error);
+            ww_lazy_scan_begin(&self->scan);
     }
     self->course.at++;
     self->format = find_format(self);

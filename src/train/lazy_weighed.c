@@ -1,5 +1,6 @@
 #include "train/lazy_weighed.h"
 
+#include "parallel/workers.h"
 #include "train/activations.h"
 #include "widthwise/memory.h"
 #include "widthwise/norm.h"
@@ -43,8 +44,8 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
         {offsetof(ww_lazy_weighed, all), is_weighed ? planes : 0, sizeof(int64_t), what},
         {offsetof(ww_lazy_weighed, turned), samples * (size_t)problem->outputs, sizeof(double),
          what},
-        {offsetof(ww_lazy_weighed, changes), is_weighed ? (CHANGES + 1) * planes : 0,
-         sizeof(int64_t), what},
+        {offsetof(ww_lazy_weighed, changes), is_weighed ? CHANGES * planes : 0, sizeof(int64_t),
+         what},
     };
     _Static_assert(sizeof arrays / sizeof *arrays == ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
@@ -107,12 +108,14 @@ enum { UPPER, LOWER, PARTS };
 
 typedef struct making {
     ww_lazy_weighed *weighed;
-    int64_t *room;       // of sums over ranks
-    double *sums[PARTS]; // [n, block, planes]
-    double *factors;     // [tile units, block, planes]
-    double *active;      // [tile units, n], of the columns that there are
-    int64_t *products;   // [tile units, planes]
-    int digits;          // lower ones
+    int64_t *room;        // of sums over ranks
+    double *sums[PARTS];  // [n, block, planes]
+    double *factors;      // [tile units, block, planes]
+    double *active;       // [tile units, n], of the columns that there are
+    int64_t *products;    // [tile units, planes]
+    int digits;           // lower ones
+    int part, units;      // at hand, and of a tile
+    int columns, numbers; // samples from the block's first on; and what each has in a row of units
 } making;
 
 static void free_making(making *now)
@@ -200,11 +203,26 @@ static void find_factors(const making *now, ww_rows tile, int64_t first, int64_t
     }
 }
 
-// What the units of a tile add to the sums of a block of rows.
-static void add_tile(const making *now, ww_rows tile, int64_t first, int64_t rows)
+// What the units of a tile add to some columns of the sums of a block of rows.
+static void add_columns(void *context, int worker, int64_t first, int64_t end)
+{
+    const making *now = context;
+    const int numbers = now->numbers;
+    (void)worker;
+    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)(end - first), numbers, now->units,
+                1.0, now->active + first, now->columns, now->factors, numbers, 1.0,
+                now->sums[now->part] + first * numbers, numbers);
+}
+
+static void add_tile(making *now, ww_rows tile, int64_t first, int64_t rows)
 {
     const ww_lazy_pairs *pairs = now->weighed->pairs;
+    const ww_parallel *parallel = pairs->problem->parallel;
     const int64_t n = pairs->samples, planes = now->weighed->planes;
+    const int64_t threads = ww_workers_of(parallel); // each has one part: products are exact
+    now->units = (int)tile.units;
+    now->columns = (int)(n - first);
+    now->numbers = (int)(rows * planes);
     for (int64_t unit = 0; unit < tile.units; unit++) {
         const int64_t number = tile.first + unit;
         find_products(now->weighed, pairs->scales + number * pairs->outputs,
@@ -212,17 +230,16 @@ static void add_tile(const making *now, ww_rows tile, int64_t first, int64_t row
         spread_patterns(ww_lazy_patterns(pairs, number), first, n,
                         now->active + unit * (n - first));
     }
-    for (int part = 0; part < PARTS; part++) {
-        find_factors(now, tile, first, rows, part);
-        cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)(n - first), (int)(rows * planes),
-                    (int)tile.units, 1.0, now->active, (int)(n - first), now->factors,
-                    (int)(rows * planes), 1.0, now->sums[part], (int)(rows * planes));
+    for (now->part = 0; now->part < PARTS; now->part++) {
+        find_factors(now, tile, first, rows, now->part);
+        ww_for_each_piece(parallel, n - first, (n - first + threads - 1) / threads, add_columns,
+                          now);
     }
 }
 
 static void sum_block(void *context, int64_t first, int64_t rows, int64_t *sums)
 {
-    const making *now = context;
+    making *now = context;
     const ww_problem *problem = now->weighed->pairs->problem;
     const int64_t count = (now->weighed->pairs->samples - first) * rows * now->weighed->planes;
     const int64_t upper = (int64_t)1 << now->digits;
@@ -306,42 +323,72 @@ static void add_to(int64_t *sums, const int64_t *more, int64_t planes)
         sums[plane] += more[plane];
 }
 
-// Takes in CHANGES of a sample at most.
-static void take_some(ww_lazy_weighed *weighed, int64_t sample, int64_t skip,
-                      const ww_lazy_change_seen *changes, int64_t count)
+// What threads share work on: changes of a sample, CHANGES at most, whose products are there.
+typedef struct taking {
+    ww_lazy_weighed *weighed;
+    int64_t sample, from; // and what it is counted with, from a sample on
+    int64_t skip;         // samples before those of patterns
+    bool is_own;          // the row of the sample is of this rank
+    const ww_lazy_change_seen *changes;
+    int64_t count;
+} taking;
+
+static void take_others(void *context, int worker, int64_t first, int64_t end)
 {
+    const taking *now = context;
+    const ww_lazy_weighed *weighed = now->weighed;
     const ww_lazy_share *share = weighed->share;
-    const int64_t n = weighed->pairs->samples, planes = weighed->planes;
-    const int64_t row = sample - share->first;
-    const bool is_own = row >= 0 && row < share->rows;
-    int64_t *products = weighed->changes, *sum = weighed->changes + CHANGES * planes;
-    for (int64_t i = 0; i < count; i++) {
-        double scales[WW_LAZY_MOST_OUTPUTS];
-        memcpy(scales, changes[i].scales, (size_t)weighed->pairs->outputs * sizeof *scales);
-        find_products(weighed, scales, products + i * planes);
-        for (int64_t plane = 0; changes[i].sign == 0 && plane < planes; plane++)
-            products[i * planes + plane] *= -1;
-    }
-    const int64_t first = is_own ? 0 : share->first;
-    const int64_t end = is_own ? n : share->first + share->rows;
-    for (int64_t j = first; j < end; j++) {
+    const int64_t n = weighed->pairs->samples, planes = weighed->planes, sample = now->sample;
+    int64_t sum[WW_LAZY_MOST_PLANES + LANES];
+    (void)worker;
+    for (int64_t j = now->from + first; j < now->from + end; j++) {
         if (j == sample ||
-            !sum_active(changes, products, count, j - (is_own ? 0 : skip), planes, sum))
+            !sum_active(now->changes, weighed->changes, now->count, j - now->skip, planes, sum))
             continue;
-        if (is_own)
-            add_to(weighed->sums + (row * n + j) * planes, sum, planes);
+        if (now->is_own)
+            add_to(weighed->sums + ((sample - share->first) * n + j) * planes, sum, planes);
         if (j >= share->first && j < share->first + share->rows)
             add_to(weighed->sums + ((j - share->first) * n + sample) * planes, sum, planes);
     }
-    for (int64_t i = 0; is_own && i < count; i++) // its own pattern has turned, which is told once
-        add_to(weighed->sums + (row * n + sample) * planes, products + i * planes, planes);
+}
+
+// Takes in CHANGES of a sample at most.
+static void take_some(taking *now)
+{
+    enum { SAMPLES = 64 };
+    ww_lazy_weighed *weighed = now->weighed;
+    const int64_t n = weighed->pairs->samples, planes = weighed->planes;
+    const int64_t row = now->sample - weighed->share->first;
+    int64_t *products = weighed->changes;
+    for (int64_t i = 0; i < now->count; i++) {
+        double scales[WW_LAZY_MOST_OUTPUTS];
+        memcpy(scales, now->changes[i].scales, (size_t)weighed->pairs->outputs * sizeof *scales);
+        find_products(weighed, scales, products + i * planes);
+        for (int64_t plane = 0; now->changes[i].sign == 0 && plane < planes; plane++)
+            products[i * planes + plane] *= -1;
+    }
+    ww_for_each_piece(weighed->pairs->problem->parallel, now->is_own ? n : weighed->share->rows,
+                      SAMPLES, take_others, now);
+    for (int64_t i = 0; now->is_own && i < now->count;
+         i++) // its own pattern has turned, which is told once
+        add_to(weighed->sums + (row * n + now->sample) * planes, products + i * planes, planes);
 }
 
 void ww_lazy_weighed_take(ww_lazy_weighed *weighed, int64_t sample, int64_t skip,
                           const ww_lazy_change_seen *changes, int64_t count)
 {
-    for (int64_t i = 0; i < count; i += CHANGES)
-        take_some(weighed, sample, skip, changes + i, count - i < CHANGES ? count - i : CHANGES);
+    const ww_lazy_share *share = weighed->share;
+    const bool is_own = sample >= share->first && sample < share->first + share->rows;
+    for (int64_t i = 0; i < count; i += CHANGES) {
+        taking now = {.weighed = weighed,
+                      .sample = sample,
+                      .from = is_own ? 0 : share->first,
+                      .skip = is_own ? 0 : skip,
+                      .is_own = is_own,
+                      .changes = changes + i,
+                      .count = count - i < CHANGES ? count - i : CHANGES};
+        take_some(&now);
+    }
 }
 
 ww_status ww_lazy_weighed_settle(ww_lazy_weighed *weighed, ww_error *error)
@@ -441,19 +488,36 @@ static void sum_row(const ww_lazy_weighed *weighed, int64_t row, double *values)
     }
 }
 
+// What threads share work on.
+typedef struct product {
+    const ww_lazy_weighed *weighed;
+    double *values;
+} product;
+
+static void multiply_some(void *context, int worker, int64_t first, int64_t end)
+{
+    const product *now = context;
+    const int64_t k = now->weighed->pairs->outputs;
+    double sums[WW_LAZY_MOST_OUTPUTS * LANES];
+    (void)worker;
+    for (int64_t row = first; row < end; row++) {
+        sum_row(now->weighed, row, sums);
+        for (int64_t a = 0; a < k; a++) {
+            const double *of = sums + a * LANES;
+            now->values[row * k + a] = now->weighed->quantum * ((of[0] + of[2]) + (of[1] + of[3]));
+        }
+    }
+}
+
 void ww_lazy_weighed_product(ww_lazy_weighed *weighed, const double *factors, double *values)
 {
+    enum { TOGETHER = 16 };
     const ww_lazy_pairs *pairs = weighed->pairs;
     const int64_t n = pairs->samples, k = pairs->outputs;
-    double sums[WW_LAZY_MOST_OUTPUTS * LANES];
+    product now = {.weighed = weighed, .values = values};
     for (int64_t j = 0; j < n; j++)
         for (int64_t a = 0; a < k; a++)
             weighed->turned[j * k + a] = factors[a * pairs->stride + j];
-    for (int64_t row = 0; row < weighed->share->rows; row++) {
-        sum_row(weighed, row, sums);
-        for (int64_t a = 0; a < k; a++) {
-            const double *of = sums + a * LANES;
-            values[row * k + a] = weighed->quantum * ((of[0] + of[2]) + (of[1] + of[3]));
-        }
-    }
+    ww_for_each_piece(pairs->problem->parallel, weighed->share->rows, TOGETHER, multiply_some,
+                      &now);
 }

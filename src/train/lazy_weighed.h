@@ -27,7 +27,7 @@ typedef struct ww_lazy_weighed {
     int64_t *diagonal,
         *all;         ///< where there is a slope: N_jj [n, planes], and sums of all units [planes]
     double *turned;   ///< f [n, k]
-    int64_t *changes; ///< some of a sample, weights as they come to N, and a sum of such
+    int64_t *changes; ///< some of a sample, weights as they come to N
 } ww_lazy_weighed;
 
 /// Takes nothing unless output weights are weighed. Not collective. Free with ww_lazy_weighed_free,

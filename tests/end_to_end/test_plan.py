@@ -64,6 +64,13 @@ THREAD_KINDS = {
         ),
         (1, 2),
     ),
+    "lazy, 6 threads": (
+        (
+            *("model=arora", "training.engine=lazy", "training.method=sgd", "training.rate=1.0e-6"),
+            *("data.train=600", "data.mixture.classes=2", "network.width=6000"),
+        ),
+        (1, 2),
+    ),
 }
 
 # Two classes, so that there is a Gram matrix of a network too, and few weights beside it.

@@ -1,6 +1,6 @@
 /// N of the engine `lazy` (lazy_counts.h): made from patterns as they are, and carried by changes
-/// of them, it is what counting unit by unit finds, to the last bit, however rows are divided: also
-/// where ranks have none, or no units.
+/// of them, it is what counting unit by unit finds, to the last bit, however rows are divided, on
+/// one thread or several: also where ranks have none, or no units.
 
 #include "cmocka_all.h"
 #include "small_problem.h"
@@ -39,6 +39,7 @@ static void make(const setting *asked, fixture *now)
     if (!small_problem_make(&now->small, MPI_COMM_WORLD, settings, 5, asked->train, 2, 7,
                             asked->classes, &error))
         fail_msg("%s", error.message);
+    now->small.parallel.threads = (int)(1 + asked->train % 3);
     must(ww_sample_products_create(&now->small.problem, &now->products, &error), &error);
     now->small.problem.products = &now->products;
     must(ww_lazy_pairs_create(&now->small.problem, &now->pairs, &error), &error);

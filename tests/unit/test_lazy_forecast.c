@@ -213,6 +213,7 @@ static void test_crossing(void **state)
                 ww_lazy_pair pair = {.sample = sample,
                                      .products = pairs->products + sample * pairs->stride,
                                      .patterns = ww_lazy_patterns(pairs, unit),
+                                     .room = made.lazy->scan.rooms[0].patterns,
                                      .active = ww_lazy_is_active(pairs, unit, sample),
                                      .is_negative = pairs->scales[unit] < 0.0,
                                      .margin = margins[at]};

@@ -10,8 +10,9 @@ enum { ITEMS = 1000 };
 
 typedef struct work {
     int workers;
+    int64_t piece; // of items, most
     atomic_int done[ITEMS];
-    atomic_int strangers;
+    atomic_int strangers;     // workers, and pieces
     atomic_int at_once, most; // workers busy at the same time
 } work;
 
@@ -52,6 +53,34 @@ static void test_each_once(void **state)
             share(threads[t], items[i]);
 }
 
+static void do_items(void *context, int worker, int64_t first, int64_t end)
+{
+    work *self = context;
+    for (int64_t i = first; i < end; i++)
+        do_item(self, worker, i);
+    if (end <= first || first % self->piece != 0 || end - first > self->piece)
+        atomic_fetch_add(&self->strangers, 1);
+}
+
+static void test_pieces(void **state)
+{
+    (void)state;
+    static const int64_t items[] = {0, 1, 6, 7, 8, 700, ITEMS};
+    for (int threads = 1; threads <= 3; threads++)
+        for (size_t i = 0; i < sizeof items / sizeof items[0]; i++) {
+            const ww_parallel parallel = {
+                .communicator = MPI_COMM_NULL, .size = 1, .threads = threads};
+            work *self = calloc(1, sizeof *self);
+            self->workers = threads;
+            self->piece = 7;
+            ww_for_each_piece(&parallel, items[i], self->piece, do_items, self);
+            for (int64_t k = 0; k < ITEMS; k++)
+                assert_int_equal(self->done[k], k < items[i]);
+            assert_int_equal(self->strangers, 0);
+            free(self);
+        }
+}
+
 static void test_given(void **state)
 {
     (void)state;
@@ -65,6 +94,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_once),
+        cmocka_unit_test(test_pieces),
         cmocka_unit_test(test_given),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
