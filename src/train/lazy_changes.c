@@ -28,11 +28,24 @@ int64_t ww_lazy_changes_bytes(const ww_problem *problem)
     return ww_allocation_bytes(list, ARRAYS);
 }
 
+// Each change adds n numbers to N and has n bits, and N is made anew by n additions a pair, of
+// units by the word: about as long as the changes of one pair in 30 take. Their memory is to stay
+// small beside that of pairs, too: with 1000 samples it is a byte or two a pair. Numbers of several
+// outputs take far longer to be made anew.
+static int64_t find_most(const ww_lazy_pairs *pairs)
+{
+    enum { PART = 128, PART_OF_WEIGHED = 32 };
+    const double all = (double)pairs->problem->tiling.width * (double)pairs->samples;
+    return 1 + (int64_t)(all / (pairs->is_weighed ? PART_OF_WEIGHED : PART));
+}
+
 ww_status ww_lazy_changes_create(const ww_lazy_pairs *pairs, const ww_lazy_share *share,
                                  ww_lazy_changes *changes, ww_error *error)
 {
-    *changes = (ww_lazy_changes){
-        .pairs = pairs, .share = share, .head = 1 + (pairs->is_weighed ? pairs->outputs : 0)};
+    *changes = (ww_lazy_changes){.pairs = pairs,
+                                 .share = share,
+                                 .head = 1 + (pairs->is_weighed ? pairs->outputs : 0),
+                                 .most = find_most(pairs)};
     ww_allocation list[ARRAYS];
     list_arrays(pairs->problem, list);
     WW_TRY(ww_allocate_all(changes, list, ARRAYS, error));
@@ -70,6 +83,10 @@ ww_status ww_lazy_changes_add(ww_lazy_changes *changes, int64_t unit, int64_t sa
 {
     const ww_lazy_pairs *pairs = changes->pairs;
     const int64_t head = changes->head;
+    if (changes->made_count / (head + pairs->words) >= changes->most) {
+        changes->left_out++;
+        return WW_OK;
+    }
     WW_TRY(make_room(&changes->made, &changes->made_room, changes->made_count + head + pairs->words,
                      error));
     int64_t *words = changes->made + changes->made_count;
@@ -152,11 +169,22 @@ static void sort_changes(ww_lazy_changes *changes, const int64_t *words, int64_t
                                   .scales = words + i + 1};
 }
 
+bool ww_lazy_changes_are_many(const ww_lazy_changes *changes, int64_t total)
+{
+    return total > changes->most;
+}
+
+void ww_lazy_changes_drop(ww_lazy_changes *changes)
+{
+    changes->made_count = changes->left_out = 0;
+}
+
 ww_status ww_lazy_changes_exchange(ww_lazy_changes *changes, int64_t total, ww_error *error)
 {
     const ww_parallel *parallel = changes->pairs->problem->parallel;
     const int64_t *words = changes->made;
     int64_t count = changes->made_count;
+    WW_ASSERT(changes->left_out == 0); // else there are many
     ww_status status = prepare_seen(changes, total, error);
     if (parallel->size > 1) {
         if (status == WW_OK)

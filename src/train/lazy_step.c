@@ -122,6 +122,14 @@ static void look_back(ww_lazy *self)
     past->folds = mean_of_two(past->folds, self->window_folds / steps);
 }
 
+static ww_status make_counts(ww_lazy *self, ww_error *error)
+{
+    if (self->has_counts)
+        return WW_OK;
+    self->has_counts = true;
+    return ww_lazy_counts_make(&self->counts, error);
+}
+
 static ww_status begin_window(ww_lazy *self, int64_t step, ww_error *error)
 {
     const int64_t left = self->problem->config->training.steps - step;
@@ -131,9 +139,6 @@ static ww_status begin_window(ww_lazy *self, int64_t step, ww_error *error)
                              .factors = self->factors,
                              .active = self->active};
     look_back(self);
-    if (!self->has_counts)
-        WW_TRY(ww_lazy_counts_make(&self->counts, error));
-    self->has_counts = true;
     if (!self->has_window || ww_lazy_course_is_worn(&self->course))
         WW_TRY(make_places(self, error));
     WW_TRY(ww_lazy_course_begin(&self->course, &self->counts, &now, left > 1 ? left : 1, error));
@@ -398,6 +403,19 @@ static bool take_words(ww_lazy *self)
     return are_in_range;
 }
 
+// N follows the changes of a step, of all ranks. Where they are many it is made anew by the next
+// step, if that is no full one: by counting, which comes to the same numbers.
+static ww_status settle_changes(ww_lazy *self, int64_t total, ww_error *error)
+{
+    if (total == 0)
+        return WW_OK;
+    if (!ww_lazy_changes_are_many(&self->counts.changes, total))
+        return ww_lazy_counts_settle(&self->counts, total, error);
+    ww_lazy_changes_drop(&self->counts.changes);
+    self->has_counts = false;
+    return WW_OK;
+}
+
 ww_status ww_lazy_move_outputs(ww_lazy *self, int64_t step, int64_t request, int64_t *requests,
                                ww_error *error)
 {
@@ -409,6 +427,7 @@ ww_status ww_lazy_move_outputs(ww_lazy *self, int64_t step, int64_t request, int
     if (self->pairs.is_full)
         return make_full_step(self, request, requests, error);
     memset(self->sums, 0, (size_t)self->words * sizeof *self->sums);
+    WW_TRY(make_counts(self, error));
     if (!self->has_window || !ww_lazy_course_holds(&self->course, self->before, self->factors)) {
         WW_TRY(begin_window(self, step, error));
         if (status == WW_OK)
@@ -433,7 +452,5 @@ ww_status ww_lazy_move_outputs(ww_lazy *self, int64_t step, int64_t request, int
     ww_lazy_full_count(&self->full, rest[WW_LAZY_CHANGES]);
     if (!take_words(self))
         return ww_output_sum_fail(problem, error);
-    return rest[WW_LAZY_CHANGES] > 0
-               ? ww_lazy_counts_settle(&self->counts, rest[WW_LAZY_CHANGES], error)
-               : WW_OK;
+    return settle_changes(self, rest[WW_LAZY_CHANGES], error);
 }

@@ -331,7 +331,7 @@ static void test_check_finds_what_is_overlooked(void **state)
         inside(engine)->course.past.density = 0.0; // so windows are taken to be best when long
         step(engine);
         for (int k = 0; k <= inside(engine)->course.forecast.most; k++)
-            inside(engine)->scan.buckets[k].count = 0;
+            inside(engine)->scan.rooms[0].buckets[k].count = 0;
         status = ww_check_step(check, &error);
     }
     assert_int_equal(status, WW_FAILED);
