@@ -14,9 +14,8 @@ typedef struct ww_lazy_counts {
     int32_t *counts;         ///< N [rows, stride], unless output weights are weighed ...
     ww_lazy_weighed weighed; ///< ... and if they are
     ww_lazy_changes changes; ///< of this step
-    uint64_t
-        *active;     ///< sums of patterns, a byte a sample [threads, 2, stride / 8]; 0 between uses
-    int32_t *deltas; ///< of some blocks of samples [samples, stride]
+    uint64_t *active;        ///< sums of patterns, a byte a sample [threads, 2, stride / 8]
+    int32_t *deltas;         ///< of some blocks of samples [samples, stride]
 } ww_lazy_counts;
 
 /// f of a step.

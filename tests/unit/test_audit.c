@@ -2,6 +2,7 @@
 // and the ties; a single pattern or output that is wrong is found, and so are changes that an
 // engine overlooks.
 #include "cmocka_all.h"
+#include "parallel/workers.h"
 #include "small_problem.h"
 #include "train/engine.h"
 #include "train/lazy.h"
@@ -330,8 +331,9 @@ static void test_check_finds_what_is_overlooked(void **state)
     for (int t = 0; t < 200 && status == WW_OK; t++) {
         inside(engine)->course.past.density = 0.0; // so windows are taken to be best when long
         step(engine);
-        for (int k = 0; k <= inside(engine)->course.forecast.most; k++)
-            inside(engine)->scan.rooms[0].buckets[k].count = 0;
+        for (int i = 0; i < ww_workers_of(&small.parallel); i++)
+            for (int k = 0; k <= inside(engine)->course.forecast.most; k++)
+                inside(engine)->scan.rooms[i].buckets[k].count = 0;
         status = ww_check_step(check, &error);
     }
     assert_int_equal(status, WW_FAILED);
