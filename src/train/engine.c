@@ -180,7 +180,7 @@ ww_status ww_engine_create(const ww_problem *problem, ww_engine **engine, ww_err
     made->methods = choose(problem);
     made->row.communicator = made->column.communicator = MPI_COMM_NULL;
     WW_ASSERT(ww_problem_has_inputs(problem));
-    ww_status status = make_grid(made, error);
+    ww_status status = ww_agree(problem->parallel, make_grid(made, error), error);
     if (status == WW_OK)
         status = make_products(made, error);
     if (status == WW_OK)

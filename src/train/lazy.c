@@ -6,7 +6,8 @@
 // A step begins with the pending update, f of the step before: outputs move by it with the patterns
 // as they were; then pairs that may have changed are looked at, and those that have move the
 // outputs once more. All that is summed over ranks are integers, in one Allreduce. Then the changes
-// go to the ranks whose rows of N they are of.
+// go to all ranks, as far as they are of their rows of N; or where there are very many, N is made
+// anew.
 
 #include "train/lazy.h"
 

@@ -20,6 +20,7 @@ enum {
     WW_LAZY_REQUESTS,
     WW_LAZY_LOOKS,
     WW_LAZY_CHANGES,
+    WW_LAZY_LEFT_OUT,
     WW_LAZY_FOLDS,
     WW_LAZY_WORDS
 };
@@ -93,7 +94,7 @@ ww_status ww_lazy_find_first_outputs(ww_lazy *self, int64_t request, int64_t *re
 
 /// Brings the outputs from the step before to step `step`: by the pending update, and by the
 /// patterns that change with it. One Allreduce, an exchange of changes where there are some, and
-/// more where a window begins. As ww_engine_step otherwise.
+/// more where a window begins or N is made anew. As ww_engine_step otherwise.
 ww_status ww_lazy_move_outputs(ww_lazy *self, int64_t step, int64_t request, int64_t *requests,
                                ww_error *error);
 

@@ -2,6 +2,8 @@
 
 #include "widthwise/memory.h"
 
+#include <limits.h>
+#include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,23 +31,35 @@ int64_t ww_lazy_changes_bytes(const ww_problem *problem)
 }
 
 // Each change adds n numbers to N and has n bits, and N is made anew by n additions a pair, of
-// units by the word: about as long as the changes of one pair in 30 take. Their memory is to stay
-// small beside that of pairs, too: with 1000 samples it is a byte or two a pair. Numbers of several
-// outputs take far longer to be made anew.
-static int64_t find_most(const ww_lazy_pairs *pairs)
+// units by the word: about as long as the changes of one pair in 30 take, and numbers of several
+// outputs far longer. But all ranks see all changes, in 40 bytes each and more: so there are to be
+// no more than of one pair in PART, which is more than windows are for (lazy_full.c); and all their
+// words are to be a number that messages can have.
+static int64_t find_most(const ww_lazy_pairs *pairs, int64_t head)
 {
     enum { PART = 128, PART_OF_WEIGHED = 32 };
+    const int64_t size = pairs->problem->parallel->size;
     const double all = (double)pairs->problem->tiling.width * (double)pairs->samples;
-    return 1 + (int64_t)(all / (pairs->is_weighed ? PART_OF_WEIGHED : PART));
+    const double most = 1.0 + all / (pairs->is_weighed ? PART_OF_WEIGHED : PART);
+    const double words = (double)(2 * (head + pairs->words) + size * (head + 2));
+    return (int64_t)fmin(most, (double)INT_MAX / words);
+}
+
+// Of a rank: twice what is its part.
+static int64_t find_own_most(const ww_lazy_changes *changes)
+{
+    const int64_t size = changes->pairs->problem->parallel->size;
+    const int64_t part = 2 * (changes->most / size) + 64;
+    return part < changes->most ? part : changes->most;
 }
 
 ww_status ww_lazy_changes_create(const ww_lazy_pairs *pairs, const ww_lazy_share *share,
                                  ww_lazy_changes *changes, ww_error *error)
 {
-    *changes = (ww_lazy_changes){.pairs = pairs,
-                                 .share = share,
-                                 .head = 1 + (pairs->is_weighed ? pairs->outputs : 0),
-                                 .most = find_most(pairs)};
+    const int64_t head = 1 + (pairs->is_weighed ? pairs->outputs : 0);
+    *changes = (ww_lazy_changes){
+        .pairs = pairs, .share = share, .head = head, .most = find_most(pairs, head)};
+    changes->own_most = find_own_most(changes);
     ww_allocation list[ARRAYS];
     list_arrays(pairs->problem, list);
     WW_TRY(ww_allocate_all(changes, list, ARRAYS, error));
@@ -83,7 +97,7 @@ ww_status ww_lazy_changes_add(ww_lazy_changes *changes, int64_t unit, int64_t sa
 {
     const ww_lazy_pairs *pairs = changes->pairs;
     const int64_t head = changes->head;
-    if (changes->made_count / (head + pairs->words) >= changes->most) {
+    if (changes->made_count / (head + pairs->words) >= changes->own_most) {
         changes->left_out++;
         return WW_OK;
     }
@@ -169,9 +183,9 @@ static void sort_changes(ww_lazy_changes *changes, const int64_t *words, int64_t
                                   .scales = words + i + 1};
 }
 
-bool ww_lazy_changes_are_many(const ww_lazy_changes *changes, int64_t total)
+bool ww_lazy_changes_are_many(const ww_lazy_changes *changes, int64_t total, int64_t left_out)
 {
-    return total > changes->most;
+    return total > changes->most || left_out > 0;
 }
 
 void ww_lazy_changes_drop(ww_lazy_changes *changes)

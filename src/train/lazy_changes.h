@@ -25,6 +25,7 @@ typedef struct ww_lazy_changes {
     int64_t *made;
     int64_t made_count, made_room; ///< words of these
     int64_t most;                  ///< changes of a step of all ranks that are worth an exchange
+    int64_t own_most;              ///< and of this rank, with room for an uneven division
     int64_t left_out;              ///< of this rank, beyond those
     int64_t *outgoing;             ///< the same as they go to each rank [outgoing room]
     int64_t outgoing_room;
@@ -42,14 +43,14 @@ void ww_lazy_changes_free(ww_lazy_changes *changes);
 /// Bytes that it takes but for messages. Pure.
 int64_t ww_lazy_changes_bytes(const ww_problem *problem);
 
-/// The pattern of this pair has changed. Those beyond `most` are left out. WW_FAILED: memory is
-/// short. Not collective.
+/// The pattern of this pair has changed. Those beyond `own_most` are left out. WW_FAILED: memory
+/// is short. Not collective.
 ww_status ww_lazy_changes_add(ww_lazy_changes *changes, int64_t unit, int64_t sample,
                               ww_error *error);
 
-/// Whether so many changes of all ranks are more than are worth an exchange: to make anew what they
-/// change is then less work, or of less memory. Pure.
-bool ww_lazy_changes_are_many(const ww_lazy_changes *changes, int64_t total);
+/// Whether changes of a step, `total` of all ranks of which these have left out some, are more than
+/// are worth an exchange: to make anew what they change is then less work, or less memory. Pure.
+bool ww_lazy_changes_are_many(const ww_lazy_changes *changes, int64_t total, int64_t left_out);
 /// Forgets those of this rank, which are not exchanged.
 void ww_lazy_changes_drop(ww_lazy_changes *changes);
 

@@ -406,8 +406,16 @@ static void take_weighed(ww_lazy_counts *counts)
     }
 }
 
-ww_status ww_lazy_counts_settle(ww_lazy_counts *counts, int64_t total, ww_error *error)
+ww_status ww_lazy_counts_settle(ww_lazy_counts *counts, int64_t total, int64_t left_out,
+                                bool *is_there, ww_error *error)
 {
+    *is_there = !ww_lazy_changes_are_many(&counts->changes, total, left_out);
+    if (!*is_there) {
+        ww_lazy_changes_drop(&counts->changes);
+        return WW_OK;
+    }
+    if (total == 0)
+        return WW_OK;
     WW_TRY(ww_lazy_changes_exchange(&counts->changes, total, error));
     if (!counts->pairs->is_weighed) {
         take_counts(counts);

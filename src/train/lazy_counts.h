@@ -36,9 +36,12 @@ int64_t ww_lazy_counts_bytes(const ww_problem *problem);
 /// Counts anew from the patterns as they are. WW_FAILED: memory is short. Collective.
 ww_status ww_lazy_counts_make(ww_lazy_counts *counts, ww_error *error);
 
-/// After all changes of a step (ww_lazy_changes_add), `total` of all ranks, if there are any:
-/// brings them to where they belong. WW_FAILED: memory is short. Collective.
-ww_status ww_lazy_counts_settle(ww_lazy_counts *counts, int64_t total, ww_error *error);
+/// After all changes of a step, `total` of all ranks, of which these have left out `left_out`
+/// (lazy_changes.h): brings them to where they belong. `*is_there`: whether they went there. Where
+/// they were many they did not, and N is to be made anew: with the same numbers. WW_FAILED: memory
+/// is short. Collective.
+ww_status ww_lazy_counts_settle(ww_lazy_counts *counts, int64_t total, int64_t left_out,
+                                bool *is_there, ww_error *error);
 
 /// Units of this rank that are active on each sample [n].
 void ww_lazy_count_active(ww_lazy_counts *counts, int64_t *active);

@@ -14,7 +14,7 @@ enum { WORD = 64, GROUP = 8 };
 // The queue lacks what there is no memory for, which ww_lazy_scan_check tells.
 static void push(ww_lazy_scan_room *room, int64_t step, const ww_lazy_entry *entry)
 {
-    enum { FIRST = 64 };
+    enum { FIRST = 8 };
     ww_lazy_bucket *bucket = &room->buckets[step];
     if (bucket->count == bucket->room) {
         const int64_t places = bucket->room > 0 ? 2 * bucket->room : FIRST;

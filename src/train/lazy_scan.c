@@ -198,7 +198,7 @@ static void end_places(void *context, int worker, int64_t first, int64_t end)
     const ww_rows tile = units_of(now, first, end);
     ww_lazy_scan *scan = now->scan;
     const int64_t stride = scan->pairs->stride;
-    double *largest = &scan->rooms[worker].largest;
+    double largest = scan->rooms[worker].largest;
     for (int64_t unit = tile.first; unit < tile.first + tile.units; unit++) {
         const double length = scan->pairs->lengths[unit];
         const double *fine = fine_places(now, unit);
@@ -207,12 +207,13 @@ static void end_places(void *context, int worker, int64_t first, int64_t end)
         for (int64_t i = 0; i < stride; i++) {
             const double value = fine[i] / length;
             places[i] = (float)value;
-            *largest = fmax(*largest, fabs(value));
+            largest = fmax(largest, fabs(value));
         }
         for (int32_t k = 0; k < of->count; k++)
             of->marks[k] = 0;
         scan->rows[unit].bent = 0.0F;
     }
+    scan->rooms[worker].largest = largest;
 }
 
 void ww_lazy_scan_restart(ww_lazy_scan *scan, double *largest)

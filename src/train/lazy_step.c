@@ -153,7 +153,7 @@ static ww_status make_room(ww_lazy *self, int64_t count, ww_error *error)
     static const char what[] = "the pairs of a step";
     if (count <= self->room)
         return WW_OK;
-    const int64_t room = 2 * count;
+    const int64_t room = count + count / 4;
     const ww_allocation list[] = {
         {offsetof(ww_lazy, work), (size_t)room, sizeof *self->work, what},
         {offsetof(ww_lazy, changes), (size_t)room, sizeof *self->changes, what},
@@ -403,19 +403,6 @@ static bool take_words(ww_lazy *self)
     return are_in_range;
 }
 
-// N follows the changes of a step, of all ranks. Where they are many it is made anew by the next
-// step, if that is no full one: by counting, which comes to the same numbers.
-static ww_status settle_changes(ww_lazy *self, int64_t total, ww_error *error)
-{
-    if (total == 0)
-        return WW_OK;
-    if (!ww_lazy_changes_are_many(&self->counts.changes, total))
-        return ww_lazy_counts_settle(&self->counts, total, error);
-    ww_lazy_changes_drop(&self->counts.changes);
-    self->has_counts = false;
-    return WW_OK;
-}
-
 ww_status ww_lazy_move_outputs(ww_lazy *self, int64_t step, int64_t request, int64_t *requests,
                                ww_error *error)
 {
@@ -438,6 +425,7 @@ ww_status ww_lazy_move_outputs(ww_lazy *self, int64_t step, int64_t request, int
     if (status == WW_OK)
         status = find_words(self, error);
     rest[WW_LAZY_CHANGES] = self->change_count;
+    rest[WW_LAZY_LEFT_OUT] = self->counts.changes.left_out;
     rest[WW_LAZY_FAILED] = status != WW_OK;
     rest[WW_LAZY_REQUESTS] = request;
     WW_TRY(ww_sum_words(problem->parallel, self->sums, (size_t)self->words, error));
@@ -452,5 +440,7 @@ ww_status ww_lazy_move_outputs(ww_lazy *self, int64_t step, int64_t request, int
     ww_lazy_full_count(&self->full, rest[WW_LAZY_CHANGES]);
     if (!take_words(self))
         return ww_output_sum_fail(problem, error);
-    return settle_changes(self, rest[WW_LAZY_CHANGES], error);
+    // Where they are many N is made anew by the next step, if that is no full one.
+    return ww_lazy_counts_settle(&self->counts, rest[WW_LAZY_CHANGES], rest[WW_LAZY_LEFT_OUT],
+                                 &self->has_counts, error);
 }

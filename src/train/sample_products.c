@@ -84,7 +84,7 @@ ww_status ww_sample_products_create(const ww_problem *problem, ww_sample_product
     *products = (ww_sample_products){.samples = train->count,
                                      .stride = ww_sample_products_stride(train->count)};
     WW_TRY(find_bytes(train->count, &bytes, error));
-    ww_status status = ww_nodes_create(parallel, &nodes, error);
+    ww_status status = ww_agree(parallel, ww_nodes_create(parallel, &nodes, error), error);
     if (status == WW_OK)
         status =
             ww_share_room(parallel, &nodes, (size_t)bytes, (ww_stretch){.bytes = (size_t)bytes},

@@ -131,6 +131,10 @@ static int64_t compare(const fixture *now, const ww_lazy_counts *counts)
     return words[1];
 }
 
+typedef struct ways {
+    int64_t exchanged, made;
+} ways;
+
 // Patterns that change in a step: one pair in `every`, and all pairs of one sample.
 static int64_t change_patterns(fixture *now, int64_t step, int64_t every)
 {
@@ -152,18 +156,37 @@ static int64_t change_patterns(fixture *now, int64_t step, int64_t every)
     return total;
 }
 
-static void follow(const setting *asked)
+// Changes come to N, or N is made anew: how often either.
+static void settle(fixture *now, int64_t total, ways *told)
+{
+    ww_error error = {0};
+    bool is_there = false;
+    int64_t left_out = now->counts.changes.left_out;
+    must(ww_sum_words(&now->small.parallel, &left_out, 1, &error), &error);
+    must(ww_lazy_counts_settle(&now->counts, total, left_out, &is_there, &error), &error);
+    assert_int_equal(is_there, total <= now->counts.changes.most && left_out == 0);
+    if (!is_there)
+        must(ww_lazy_counts_make(&now->counts, &error), &error);
+    told->exchanged += is_there;
+    told->made += !is_there;
+}
+
+// By their limit, and without one.
+static void follow(const setting *asked, bool has_limit, ways *counted)
 {
     enum { STEPS = 3 };
     fixture now;
+    ways told = {0};
     ww_error error = {0};
     make(asked, &now);
+    if (!has_limit)
+        now.counts.changes.most = now.counts.changes.own_most = INT64_MAX;
     must(ww_lazy_counts_make(&now.counts, &error), &error);
     assert_true(compare(&now, &now.counts) > 0);
     for (int64_t step = 0; step < STEPS; step++) {
         const int64_t total = change_patterns(&now, step, 11 + 4 * step);
         assert_true(total >= asked->width); // on one sample already
-        must(ww_lazy_counts_settle(&now.counts, total, &error), &error);
+        settle(&now, total, &told);
         assert_true(compare(&now, &now.counts) > 0);
     }
     ww_lazy_counts anew; // from patterns that have changed
@@ -171,7 +194,19 @@ static void follow(const setting *asked)
     must(ww_lazy_counts_make(&anew, &error), &error);
     assert_true(compare(&now, &anew) > 0);
     ww_lazy_counts_free(&anew);
+    assert_true(has_limit || told.made == 0);
+    counted->exchanged += told.exchanged;
+    counted->made += told.made;
     end(&now);
+}
+
+static void follow_both(const setting *asked)
+{
+    ways told = {0};
+    follow(asked, false, &told);
+    assert_true(told.exchanged > 0);
+    follow(asked, true, &told);
+    assert_true(told.made > 0);
 }
 
 // Samples that are no whole blocks, one alone, fewer blocks than ranks, more than a word of them;
@@ -190,7 +225,7 @@ static void test_one_output(void **state)
                                .classes = 2,
                                .output = "network.output.kind=signs",
                                .activation = i % 2 == 0 ? relu : leaky};
-        follow(&asked);
+        follow_both(&asked);
     }
 }
 
@@ -204,7 +239,7 @@ static void test_several_outputs(void **state)
                                .classes = classes[i],
                                .output = "network.output.kind=gaussian",
                                .activation = i % 2 == 0 ? leaky : relu};
-        follow(&asked);
+        follow_both(&asked);
     }
 }
 
