@@ -224,8 +224,13 @@ class PipeTest(WatchTest):
 
     def test_longer_run(self) -> None:
         """A run that was made longer is not over while its job is at it, whatever its state."""
-        self.done()
-        self.stop(self.job("resume", self.file, *settings({"training.steps": 100000000})))
+        self.done(**{"measure.every": 100000})
+        again = self.job("resume", self.file, *settings({"training.steps": 100000000}))
+        deadline = time.monotonic() + WAIT
+        works = re.compile(r"step \d+00000 of")
+        while works.search(run_program("show", self.file, folder=self.folder).output) is None:
+            self.assertLess(time.monotonic(), deadline)
+        self.stop(again)
         with open(self.file, "rb+") as job:
             # As a job that goes on does, which has not come to the run yet.
             lock = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 1 << 62, 1, 0)
@@ -241,7 +246,11 @@ class PipeTest(WatchTest):
 
     def test_stopped_run_that_goes_on(self) -> None:
         """Before it is over a job may go on with what was stopped: it is waited for a moment."""
-        self.stop(self.endless())
+        job = self.endless()
+        reader = self.watch("--watch=0.1", "w.h5")
+        self.says(reader, r"step \d+00000 of")
+        self.stop(job)
+        self.assertEqual(reader.end(), 0, reader.text)
         began = time.monotonic()
         reader = self.watch("--watch=0.1", "w.h5")
         self.assertEqual(reader.end(), 0, reader.text)
