@@ -122,7 +122,7 @@ static void print_head(ww_picture *self)
         fputs("  ", self->stream);
         print_bar(self, ww_watched_all_fraction(watched), bar_cells(self), false);
         fputs("  of all work", self->stream);
-        if (isfinite(left) && !watched->unattended && !ww_watched_is_over(watched)) {
+        if (isfinite(left) && !watched->unattended && !ww_watched_has_ended(watched)) {
             char duration[64];
             ww_duration_text(left, duration, sizeof duration);
             fprintf(self->stream, ", about %s left", duration);

@@ -244,8 +244,8 @@ class PipeTest(WatchTest):
         self.assertEqual(reader.end(), 0, reader.text)
         self.says(reader, "all runs have ended, 1 of them early; `widthwise resume w.h5` goes on")
 
-    def test_stopped_run_that_goes_on(self) -> None:
-        """Before it is over a job may go on with what was stopped: it is waited for a moment."""
+    def test_stopped_run(self) -> None:
+        """A job may be about to go on with what was stopped: it is over only a moment later."""
         job = self.endless()
         reader = self.watch("--watch=0.1", "w.h5")
         self.says(reader, r"step \d+00000 of")

@@ -144,7 +144,8 @@ static void test_over(void **state)
     all.watched.writer = WW_WRITER_THERE;
     assert_true(ww_watched_has_ended(&all.watched));
     assert_false(ww_watched_is_over(&all.watched));
-    check(&all, 100, 24, NOTHING, LIST("ended"));
+    all.watched.pace = (ww_pace){.count = 2, .times = {0.0, 2.0}, .values = {0.5, 1.0}};
+    check(&all, 100, 24, NOTHING, LIST("ended", "left"));
     // A run that was made longer.
     make(&all, 2, 0, WW_RUN_STOPPED);
     static const char early[] = "\n  all runs have ended, 2 of them early; `widthwise resume "
