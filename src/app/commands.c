@@ -202,14 +202,16 @@ static const command commands[] = {
      "What ran, how far each run is, its key numbers and where it came from. Safe while a job "
      "writes.\n"
      "\n"
-     "  --watch[=SECONDS]    look again every SECONDS (default: 2) until all runs have ended: "
-     "progress, time\n"
-     "                       left, and curves of loss (logarithmic) and accuracy (from 0 to 1). A "
-     "FILE that\n"
-     "                       is not there yet is waited for. On a terminal the picture stays in "
-     "place; into\n"
-     "                       a pipe or a file goes what is new. Ctrl-C ends it (exit code 75), "
-     "the job goes on\n",
+     "  --watch[=SECONDS]    look again every SECONDS (default: 2) until all runs have ended and "
+     "no "
+     "job is\n"
+     "                       at them: progress, time left, first and newest values and curves of "
+     "loss\n"
+     "                       (logarithmic) and accuracy (from 0 to 1). A FILE that is not there "
+     "yet is\n"
+     "                       waited for. On a terminal the picture stays in place; into a pipe or "
+     "a file\n"
+     "                       goes what is new. Ctrl-C ends it (exit code 75), the job goes on\n",
      ww_app_show},
     {"verify", "check a file: structure, checksums, which checkpoint is newest",
      "usage: widthwise verify FILE\n"

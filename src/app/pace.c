@@ -27,7 +27,7 @@ void ww_pace_look(ww_pace *pace, double time, double value)
 
 double ww_pace_rate(const ww_pace *pace, double time)
 {
-    if (pace->count < 2)
+    if (pace->count < 2 || pace->has_first)
         return 0.0;
     const size_t last = pace->count - 1;
     const double between = pace->times[last] - pace->times[0];

@@ -1,8 +1,8 @@
 /// How fast something goes and when it will be over, from looks at it in which it has moved or not.
 ///
 /// A job commits now and then, so most looks find what the one before found. What counts are looks
-/// that found a change, for these come soon after it; the first look is one of unknown age and is
-/// forgotten as soon as there are two changes.
+/// that found a change, for these come soon after it; the first look is one of unknown age, and no
+/// rate is known before there are two changes.
 #ifndef WIDTHWISE_APP_PACE_H
 #define WIDTHWISE_APP_PACE_H
 

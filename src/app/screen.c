@@ -1,5 +1,6 @@
 #include "app/screen.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <langinfo.h>
 #include <limits.h>
@@ -60,6 +61,37 @@ static size_t colour_bytes(const char *text, size_t length)
     return bytes < length && text[bytes] == 'm' ? bytes + 1 : 0;
 }
 
+// Letters of a number, or of a word with one, such as "run0012", "w.h5" and "1e-07".
+static bool is_of_word(unsigned char byte)
+{
+    return isalnum(byte) != 0 || byte == '.' || byte == '+' || byte == '-';
+}
+
+// Columns to cut a line at that has at most so many: before a word with a digit that does not fit.
+static int cut_at(const char *text, size_t length, int columns)
+{
+    int used = 0;
+    int begin = 0; // columns before the word at hand
+    bool has_digit = false;
+    for (size_t i = 0; i < length; i++) {
+        const size_t colour = colour_bytes(text + i, length - i);
+        const unsigned char byte = (unsigned char)text[i];
+        if (colour > 0) {
+            i += colour - 1;
+        } else if (is_of_word(byte)) {
+            has_digit = has_digit || isdigit(byte) != 0;
+            used++;
+        } else {
+            if (used >= columns)
+                break;
+            used += (byte & 0xC0U) != 0x80U;
+            begin = used;
+            has_digit = false;
+        }
+    }
+    return used > columns && has_digit ? begin : columns;
+}
+
 // Goes over a line; prints what fits where there is a stream. Returns the columns of all of it.
 static int go_over_line(FILE *stream, const char *text, size_t length, int columns)
 {
@@ -83,14 +115,32 @@ static int go_over_line(FILE *stream, const char *text, size_t length, int colum
     return used;
 }
 
-void ww_screen_print_line(FILE *stream, const char *text, size_t length, int columns)
+int ww_screen_print_line(FILE *stream, const char *text, size_t length, int columns)
 {
-    (void)go_over_line(stream, text, length, columns);
+    const int cut = cut_at(text, length, columns);
+    const int all = go_over_line(stream, text, length, cut);
+    return all < cut ? all : cut;
 }
 
 int ww_screen_line_columns(const char *text, size_t length)
 {
     return go_over_line(NULL, text, length, 0);
+}
+
+size_t ww_screen_line_bytes(const char *text, int columns)
+{
+    size_t last_blank = 0;
+    int used = 0;
+    for (size_t i = 0; text[i] != '\0'; i++) {
+        if (text[i] == ' ')
+            last_blank = i;
+        if (((unsigned char)text[i] & 0xC0U) == 0x80U)
+            continue;
+        if (used == columns)
+            return last_blank > 0 ? last_blank : i;
+        used++;
+    }
+    return strlen(text);
 }
 
 static bool write_all(const char *text, size_t size)
@@ -141,8 +191,8 @@ static char *frame(const ww_screen *screen, const char *text, char **shown, size
         // The last row is the cursor's.
         for (int row = 0; row + 1 < screen->rows && *text != '\0'; row++) {
             const size_t length = strcspn(text, "\n");
-            ww_screen_print_line(stream, text, length,
-                                 screen->in_place ? screen->columns : INT_MAX);
+            (void)ww_screen_print_line(stream, text, length,
+                                       screen->in_place ? screen->columns : INT_MAX);
             fputs(screen->in_place ? "\033[K\n" : "\n", stream);
             fprintf(lines, "%.*s\n", (int)length, text);
             text += length + 1;

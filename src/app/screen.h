@@ -33,9 +33,15 @@ void ww_screen_begin_anew(ww_screen *screen);
 /// Leaves the cursor at the start of an empty line, and frees what is kept.
 void ww_screen_end(ww_screen *screen);
 
-/// The part of a line, `text` [length], that fits into so many columns: letters of UTF-8 take one
-/// each, and colours none and are never cut off. Other control characters become question marks.
-void ww_screen_print_line(FILE *stream, const char *text, size_t length, int columns);
+/// Prints the part of a line, `text` [length], that fits into so many columns, and returns how many
+/// it took: letters of UTF-8 take one each, and colours none and are never cut off. Other control
+/// characters become question marks. No number is cut, for a part of it would read as another one.
+int ww_screen_print_line(FILE *stream, const char *text, size_t length, int columns);
+
+/// Bytes of `text` (without colours) for a line of so many columns, at least 1 of them: up to the
+/// last blank at which it can be broken, all where it fits, and in the midst of a longer word.
+/// Pure.
+size_t ww_screen_line_bytes(const char *text, int columns);
 
 /// Columns that the line takes. Pure.
 int ww_screen_line_columns(const char *text, size_t length);

@@ -243,6 +243,9 @@ ww_status ww_app_show(const ww_parallel *parallel, int count, char **words, ww_e
                          WW_WATCH_LEAST_SECONDS, seconds);
     if (status == WW_OK && operands[0] == NULL)
         status = ww_fail(error, WW_USAGE, "show wants the file to tell of: widthwise show FILE");
+    if (status == WW_OK && operands[0] != NULL && operands[0][0] == '\0')
+        status = ww_fail(error, WW_USAGE,
+                         "show: the name of the file is empty; name one: widthwise show FILE");
     WW_TRY(ww_agree(parallel, status, error));
     if (seconds >= 0.0)
         return ww_watch(operands[0], seconds > 0.0 ? seconds : WW_WATCH_SECONDS, parallel, error);

@@ -12,7 +12,7 @@
 
 // How soon a signal, another size of the terminal or the end of a reader is seen, seconds.
 static const double GLANCE_SECONDS = 0.1;
-// How soon it is looked again whether nobody writes.
+// How soon it is looked again whether nobody writes, where it may be over.
 static const double AGAIN_SECONDS = 1.0;
 
 // A handler can reach nothing else.
@@ -97,12 +97,16 @@ static ww_status rest(const ww_watched *watched, double seconds, ww_screen *scre
 static ww_status watch(ww_watched *watched, double seconds, ww_screen *screen, ww_error *error)
 {
     while (true) {
-        WW_TRY(ww_watched_look(watched, error));
+        const ww_writer writer = ww_store_find_writer(watched->path);
+        if (ends != 0) // what hangs there hangs in reading too
+            return WW_STOPPED;
+        WW_TRY(ww_watched_look(watched, writer, error));
         if (screen->in_place || watched->changed)
             WW_TRY(draw(watched, screen, error));
         if (ww_watched_is_over(watched))
             return WW_OK;
-        const bool is_unsure = watched->writer == WW_WRITER_NONE && !watched->unattended;
+        const bool is_unsure = ww_watched_has_ended(watched) ||
+                               (watched->writer == WW_WRITER_NONE && !watched->unattended);
         WW_TRY(rest(watched, is_unsure ? fmin(seconds, AGAIN_SECONDS) : seconds, screen, error));
     }
 }

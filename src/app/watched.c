@@ -16,7 +16,7 @@ enum { FEW = 3 };
 // A change of the file's structure takes less.
 static const double LASTING_SECONDS = 10.0;
 
-// A job takes the lock of a file that it has just made within less.
+// A job takes the lock of a file that it has just made, or goes on with, within less.
 static const double UNATTENDED_SECONDS = 3.0;
 
 static const char *const curve_names[WW_WATCHED_CURVES] = {
@@ -52,9 +52,27 @@ void ww_watched_free(ww_watched *watched)
 
 double ww_watched_fraction(const ww_watched_run *run)
 {
-    if (run->state == WW_RUN_DONE || run->state == WW_RUN_DIVERGED || run->trained)
-        return 1.0; // a stop rule may have ended it early
-    return run->all > 0 ? (double)run->done / (double)run->all : 0.0;
+    return run->all > 0 ? fmin(1.0, (double)run->done / (double)run->all) : 0.0;
+}
+
+static bool is_settled(const ww_watched_run *run)
+{
+    return run->state == WW_RUN_DONE || run->state == WW_RUN_DIVERGED || run->trained;
+}
+
+// Its work came to an end with steps left, which were never made.
+static bool ended_early(const ww_watched_run *run)
+{
+    return (is_settled(run) || run->state == WW_RUN_FAILED) && run->done < run->all;
+}
+
+// Whether the fraction of all work leaps from one look to the next, by no step. Of the same runs.
+static bool leaps(const ww_watched *before, const ww_watched *found)
+{
+    for (size_t i = 0; i < found->count; i++)
+        if (ended_early(&before->runs[i]) != ended_early(&found->runs[i]))
+            return true;
+    return false;
 }
 
 double ww_watched_all_fraction(const ww_watched *watched)
@@ -62,16 +80,26 @@ double ww_watched_all_fraction(const ww_watched *watched)
     double done = 0.0;
     double all = 0.0;
     for (size_t i = 0; i < watched->count; i++) {
-        done += ww_watched_fraction(&watched->runs[i]) * watched->runs[i].work;
-        all += watched->runs[i].work;
+        const ww_watched_run *run = &watched->runs[i];
+        if (run->state == WW_RUN_FAILED) // nobody is going to do what is left of it
+            continue;
+        done += (is_settled(run) ? 1.0 : ww_watched_fraction(run)) * run->work;
+        all += run->work;
     }
     return all > 0.0 ? done / all : 0.0;
 }
 
-bool ww_watched_is_over(const ww_watched *watched)
+bool ww_watched_has_ended(const ww_watched *watched)
 {
     return watched->count > 0 && watched->trouble == WW_WATCHED_WELL &&
            watched->states[WW_RUN_WAITING] == 0 && watched->states[WW_RUN_RUNNING] == 0;
+}
+
+bool ww_watched_is_over(const ww_watched *watched)
+{
+    // A run that was resumed or made longer is stopped until its job first commits.
+    return ww_watched_has_ended(watched) && watched->writer != WW_WRITER_THERE &&
+           (watched->states[WW_RUN_STOPPED] == 0 || watched->quiet);
 }
 
 bool ww_watched_shows(const ww_watched *watched, const ww_watched_run *run)
@@ -220,7 +248,7 @@ static ww_status read_file(const ww_watched *watched, ww_watched *found, ww_erro
 
 static void take(ww_watched *watched, ww_watched *found, double now)
 {
-    if (is_same_file(watched, found))
+    if (is_same_file(watched, found) && watched->count == found->count && !leaps(watched, found))
         found->pace = watched->pace;
     found->path = watched->path;
     found->trouble = WW_WATCHED_WELL;
@@ -228,6 +256,7 @@ static void take(ww_watched *watched, ww_watched *found, double now)
     found->changed = found->changed || watched->lasts;
     found->writer = watched->writer;
     found->free_since = watched->free_since;
+    found->quiet = watched->quiet;
     found->unattended = watched->unattended;
     free_runs(watched->runs, watched->count);
     *watched = *found;
@@ -236,10 +265,11 @@ static void take(ww_watched *watched, ww_watched *found, double now)
 // `moved`: somebody must have been at it since the last look.
 static bool is_unattended(ww_watched *watched, ww_writer writer, bool moved, double now)
 {
-    if (writer != WW_WRITER_NONE || watched->writer != WW_WRITER_NONE || moved)
+    if (writer == WW_WRITER_THERE || writer != watched->writer || moved)
         watched->free_since = now;
     watched->writer = writer;
-    return writer == WW_WRITER_NONE && now - watched->free_since >= UNATTENDED_SECONDS;
+    watched->quiet = now - watched->free_since >= UNATTENDED_SECONDS;
+    return writer == WW_WRITER_NONE && watched->quiet;
 }
 
 // A look in vain. A failure: all further ones would be.
@@ -283,15 +313,14 @@ static void look_at_paces(ww_watched *watched, double now)
         ww_pace_look(&watched->runs[i].pace, now, (double)watched->runs[i].done);
 }
 
-ww_status ww_watched_look(ww_watched *watched, ww_error *error)
+ww_status ww_watched_look(ww_watched *watched, ww_writer writer, ww_error *error)
 {
     const double now = ww_seconds();
+    const bool was_over = ww_watched_is_over(watched);
     ww_watched found = {0};
     ww_error sentence = {0};
     if (watched->since <= 0.0)
         watched->since = now;
-    // Before reading: what a job that ends in between has written is then found to have changed.
-    const ww_writer writer = ww_store_find_writer(watched->path);
     const ww_status status = read_file(watched, &found, &sentence);
     if (status != WW_OK) {
         free_runs(found.runs, found.count);
@@ -300,7 +329,7 @@ ww_status ww_watched_look(ww_watched *watched, ww_error *error)
     take(watched, &found, now);
     const bool unattended = is_unattended(watched, writer, watched->changed, now);
     // It is told once, and taken back when somebody comes.
-    if (unattended != watched->unattended)
+    if (unattended != watched->unattended || ww_watched_is_over(watched) != was_over)
         watched->changed = true;
     watched->unattended = unattended;
     look_at_paces(watched, now);

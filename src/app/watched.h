@@ -58,22 +58,31 @@ typedef struct ww_watched {
     bool changed; ///< the last look found anything new
     ww_writer writer;
     double free_since; ///< time since which nobody was seen to write, and nothing moved
-    bool unattended;   ///< that is long enough to say so
+    bool quiet;        ///< that is long enough: no job is just about to begin
+    bool unattended;   ///< and it is known that nobody writes
 } ww_watched;
 
-/// Looks at the file. A failure is one that waiting does not cure: not a file of this program, or
-/// damaged while nobody writes. Serial. Not collective.
-ww_status ww_watched_look(ww_watched *watched, ww_error *error);
+/// Looks at the file. `writer` was found before: what a job that ends in between has written is
+/// then seen as a change. A failure is one that waiting does not cure: not a file of this program,
+/// or damaged while nobody writes. Serial. Not collective.
+ww_status ww_watched_look(ww_watched *watched, ww_writer writer, ww_error *error);
 void ww_watched_free(ww_watched *watched);
 
 /// Whether runs are there, and none is running or has still to begin.
+bool ww_watched_has_ended(const ww_watched *watched);
+
+/// Whether they have ended and no job is at them: none writes and, where a run can be gone on with,
+/// none is just about to.
 bool ww_watched_is_over(const ww_watched *watched);
 
 /// Whether a run is to be shown with its curves: it runs, or there are few and it has begun.
 bool ww_watched_shows(const ww_watched *watched, const ww_watched_run *run);
 
-/// Fraction of a run's steps that is made, and of all work.
+/// Fraction of a run's steps that is made.
 double ww_watched_fraction(const ww_watched_run *run);
+
+/// Fraction of all work that is done: a run that diverged or that a stop rule ended has no more,
+/// and the work of one that failed counts not at all.
 double ww_watched_all_fraction(const ww_watched *watched);
 
 #endif

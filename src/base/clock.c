@@ -31,11 +31,23 @@ void ww_time_text(char *text, size_t size)
 
 void ww_duration_text(double seconds, char *text, size_t size)
 {
+    static const long MINUTE = 60;
+    static const long HOUR = 3600;
+    static const long DAY = 86400;
+    static const long MOST_DAYS = 9999;
+    if (!(seconds < (double)(MOST_DAYS * DAY))) { // nor does it fit a number of whole seconds
+        snprintf(text, size, "> %ld days", MOST_DAYS);
+        return;
+    }
     const long whole = (long)(seconds + 0.5);
     if (seconds < 100.0)
         snprintf(text, size, "%.1f s", seconds);
-    else if (whole < 3600)
-        snprintf(text, size, "%ld min %02ld s", whole / 60, whole % 60);
+    else if (whole < HOUR)
+        snprintf(text, size, "%ld min %02ld s", whole / MINUTE, whole % MINUTE);
+    else if (whole < 2 * DAY)
+        snprintf(text, size, "%ld h %02ld min", whole / HOUR, whole % HOUR / MINUTE);
+    else if (whole < 10 * DAY)
+        snprintf(text, size, "%ld days %02ld h", whole / DAY, whole % DAY / HOUR);
     else
-        snprintf(text, size, "%ld h %02ld min", whole / 3600, whole % 3600 / 60);
+        snprintf(text, size, "%ld days", whole / DAY);
 }

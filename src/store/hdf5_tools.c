@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 ww_quiet ww_quiet_begin(void)
@@ -199,15 +200,19 @@ static ww_status open_checked(const char *path, unsigned flags, hid_t access, hi
 ww_status ww_file_open_inside(const char *path, hid_t *file, ww_error *error)
 {
     *file = H5I_INVALID_HID;
-    const int descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    // Neither does a pipe of that name wait for its other end, nor does HDF5 open it.
+    const int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat found;
+    const bool is_pipe =
+        descriptor >= 0 && fstat(descriptor, &found) == 0 && S_ISFIFO(found.st_mode);
     char byte = 0;
     const bool readable = descriptor >= 0 && read(descriptor, &byte, 1) >= 0; // a folder opens too
     const int reason = errno;
     if (descriptor >= 0)
         close(descriptor);
-    if (!readable)
+    if (is_pipe || !readable)
         return ww_fail(error, WW_USAGE, "cannot read %s: %s; check the name of the file", path,
-                       strerror(reason));
+                       is_pipe ? "it is a pipe" : strerror(reason));
     const ww_quiet quiet = ww_quiet_begin();
     ww_status status = WW_OK;
     if (H5Fis_hdf5(path) <= 0) {

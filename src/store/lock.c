@@ -67,13 +67,14 @@ static bool whole_file_is_locked(int descriptor)
 
 ww_writer ww_store_find_writer(const char *path)
 {
-    int file = open(path, O_RDONLY | O_CLOEXEC);
+    // A pipe of that name must not wait for its other end.
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file >= 0 && whole_file_is_locked(file)) {
         close(file);
         char *beside = ww_name_beside(path, ".lock", NULL);
         if (beside == NULL)
             return WW_WRITER_UNKNOWN;
-        file = open(beside, O_RDONLY | O_CLOEXEC);
+        file = open(beside, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
         free(beside);
         if (file < 0 && errno == ENOENT) // every writer makes it
             return WW_WRITER_NONE;

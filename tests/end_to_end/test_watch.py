@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -25,6 +27,7 @@ from terminal import Terminal  # noqa: E402
 import widthwise  # noqa: E402
 
 FAILED, USAGE, STOPPED = 1, 2, 75
+OFD_SETLK = 37  # of Linux
 WAIT = 120.0  # seconds, for a machine with much else to do
 
 # Never ends by itself within a test, and commits all the while.
@@ -181,12 +184,14 @@ class PipeTest(WatchTest):
         job = self.endless()
         self.says(reader, r"T[0-9:]+Z  w\.h5: 1 run, 1 running\n")
         place = self.says(reader, r"step \d+00000 of 100000000, [0-9.e+]+ steps/s, .* left\n")
-        self.says(reader, r"  loss  +[0-9.]+ [▁-█ ]+ [0-9.e-]+\n  test_accuracy  ", place)
+        self.says(reader, r"  loss  +[0-9.]+ to [0-9.e-]+ +[▁-█ ]+\n  test_accuracy  ", place)
         self.stop(job)
         self.assertEqual(reader.end(), 0, reader.text)
         self.says(reader, r"w\.h5: 1 run, 1 stopped early\n")
         self.assertTrue(
-            reader.text.endswith("all runs have ended; `widthwise show w.h5` tells what it holds\n\n")
+            reader.text.endswith(
+                "all runs have ended, 1 of them early; `widthwise resume w.h5` goes on\n\n"
+            )
         )
         self.assertEqual(reader.text.count("waiting for"), 1)
         self.assertNotIn("\033", reader.text)
@@ -217,6 +222,50 @@ class PipeTest(WatchTest):
         self.assertEqual(reader.end(), 0, reader.text)
         self.assertEqual(reader.text.count("no program is writing"), 1)
 
+    def test_longer_run(self) -> None:
+        """A run that was made longer is not over while its job is at it, whatever its state."""
+        self.done(**{"measure.every": 100000})
+        again = self.job("resume", self.file, *settings({"training.steps": 100000000}))
+        deadline = time.monotonic() + WAIT
+        works = re.compile(r"step \d+00000 of")
+        while works.search(run_program("show", self.file, folder=self.folder).output) is None:
+            self.assertLess(time.monotonic(), deadline)
+        self.stop(again)
+        with open(self.file, "rb+") as job:
+            # As a job that goes on does, which has not come to the run yet.
+            lock = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 1 << 62, 1, 0)
+            fcntl.fcntl(job, OFD_SETLK, lock)
+            reader = self.watch("--watch=0.1", "w.h5")
+            self.says(reader, r"w\.h5: 1 run, 1 stopped early\n")
+            for _ in range(3):  # longer than a watch waits for a job that is about to begin
+                reader.wait_for_looks()
+            self.assertNotIn("ended", reader.text)
+            self.assertIsNone(reader.process.poll())
+        self.assertEqual(reader.end(), 0, reader.text)
+        self.says(reader, "all runs have ended, 1 of them early; `widthwise resume w.h5` goes on")
+
+    def test_stopped_run(self) -> None:
+        """A job may be about to go on with what was stopped: it is over only a moment later."""
+        job = self.endless()
+        reader = self.watch("--watch=0.1", "w.h5")
+        self.says(reader, r"step \d+00000 of")
+        self.stop(job)
+        self.assertEqual(reader.end(), 0, reader.text)
+        began = time.monotonic()
+        reader = self.watch("--watch=0.1", "w.h5")
+        self.assertEqual(reader.end(), 0, reader.text)
+        self.assertGreater(time.monotonic() - began, 3.0)
+        self.assertEqual(reader.text.count("1 run, 1 stopped early"), 2, reader.text)
+        self.assertEqual(reader.text.count("all runs have ended"), 1, reader.text)
+
+    def test_pipe_instead_of_a_file(self) -> None:
+        """A pipe of that name is refused, and nobody waits for its other end."""
+        os.mkfifo(self.file)
+        for words in (("--watch",), ()):
+            told = run_program("show", *words, "w.h5", folder=self.folder)
+            self.assertEqual((told.code, told.output), (USAGE, ""), told.text)
+            self.assertIn("cannot read w.h5: it is a pipe", told.errors)
+
     def test_letters(self) -> None:
         """Blocks where the locale has them, else plain letters."""
         self.done()
@@ -238,7 +287,7 @@ class PipeTest(WatchTest):
                 if name == "loss":
                     heights = np.log(values / values.min()) / np.log(values.max() / values.min())
                 curve = "".join("▁▂▃▄▅▆▇█"[min(int(8 * height), 7)] for height in heights)
-                line = f"  {name:14}  {values[0]:9.4g} {curve} {values[-1]:.4g}\n"
+                line = f"  {name:14}  {values[0]:9.4g} to {values[-1]:<9.4g} {curve}\n"
                 self.assertIn(line, reader.text)
 
     def test_bad_ends(self) -> None:
@@ -343,6 +392,8 @@ class PipeTest(WatchTest):
             (("--watch=0.01", "w.h5"), "show: --watch wants at least 0.1 seconds, not 0.01"),
             (("--watch=", "w.h5"), "show: --watch wants a number of seconds above 0, not ``"),
             (("--watch",), "show wants the file to tell of"),
+            (("--watch", ""), "show: the name of the file is empty"),
+            (("",), "show: the name of the file is empty"),
             (("--wacth", "w.h5"), "did you mean `--watch`"),
         ):
             told = run_program("show", *words, folder=self.folder)
@@ -426,7 +477,7 @@ class TerminalTest(WatchTest):
         self.check_picture(terminal)
         shown = terminal.screen.shown()
         self.assertIn("step 30 of 30, done", shown[3])
-        self.assertIn("all runs have ended", shown[-1])
+        self.assertIn("all runs have ended", " ".join(shown[-2:]))
 
     def test_after_a_pause(self) -> None:
         """Once it goes on after Ctrl-Z it stands below what was written meanwhile."""

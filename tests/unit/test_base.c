@@ -2,6 +2,7 @@
 
 #include "cmocka_all.h"
 
+#include "widthwise/clock.h"
 #include "widthwise/field.h"
 #include "widthwise/hash.h"
 #include "widthwise/memory.h"
@@ -126,9 +127,38 @@ static void test_texts_and_fields(void **state)
     assert_int_equal(ww_field_size(&scalar), 1);
 }
 
+static void test_durations(void **state)
+{
+    (void)state;
+    static const struct {
+        double seconds;
+        const char *text;
+    } cases[] = {{0.0, "0.0 s"},
+                 {99.94, "99.9 s"},
+                 {100.0, "1 min 40 s"},
+                 {3599.4, "59 min 59 s"},
+                 {3599.6, "1 h 00 min"},
+                 {47.0 * 3600.0 + 59.0 * 60.0, "47 h 59 min"},
+                 {48.0 * 3600.0, "2 days 00 h"},
+                 {10.0 * 86400.0 - 3600.0, "9 days 23 h"},
+                 {10.0 * 86400.0, "10 days"},
+                 {9999.0 * 86400.0 - 1.0, "9998 days"},
+                 {9999.0 * 86400.0, "> 9999 days"},
+                 {1e30, "> 9999 days"},
+                 {INFINITY, "> 9999 days"},
+                 {NAN, "> 9999 days"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[64];
+        ww_duration_text(cases[i].seconds, text, sizeof text);
+        assert_string_equal(text, cases[i].text);
+        assert_true(strlen(text) <= 11);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_durations),
         cmocka_unit_test(test_failure_keeps_status_and_sentence),
         cmocka_unit_test(test_long_sentences_are_cut_not_overrun),
         cmocka_unit_test(test_memory_is_zeroed_aligned_and_checked),

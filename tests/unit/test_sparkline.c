@@ -141,9 +141,8 @@ static void test_pace(void **state)
     assert_true(ww_pace_rate(&pace, 1.0) == 0.0 && isnan(ww_pace_left(&pace, 1.0, 900.0)));
     ww_pace_look(&pace, 1.0, 100.0);
     ww_pace_look(&pace, 2.0, 300.0);
-    assert_true(ww_pace_rate(&pace, 2.0) == 100.0);
-    assert_true(ww_pace_left(&pace, 2.0, 900.0) == 6.0);
-    // From the second change on the first look counts no more.
+    assert_true(ww_pace_rate(&pace, 2.0) == 0.0 && isnan(ww_pace_left(&pace, 2.0, 900.0)));
+    // From the second change on it is known, and the first look counts no more.
     ww_pace_look(&pace, 4.0, 400.0);
     assert_true(ww_pace_rate(&pace, 4.0) == 50.0);
     assert_true(ww_pace_left(&pace, 4.0, 900.0) == 10.0);
@@ -157,7 +156,9 @@ static void test_pace(void **state)
     ww_pace_look(&pace, 12.0, 50.0);
     assert_true(ww_pace_rate(&pace, 12.0) == 0.0);
     ww_pace_look(&pace, 13.0, 60.0);
-    assert_true(ww_pace_rate(&pace, 13.0) == 10.0);
+    assert_true(ww_pace_rate(&pace, 13.0) == 0.0);
+    ww_pace_look(&pace, 15.0, 80.0);
+    assert_true(ww_pace_rate(&pace, 15.0) == 10.0);
 }
 
 // A rate that changes is known after as many changes as are kept.

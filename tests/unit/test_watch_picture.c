@@ -16,7 +16,7 @@ typedef struct experiment {
     ww_watched watched;
     ww_watched_run runs[MOST];
     char labels[MOST][64];
-    char reason[64];
+    char reason[128];
     double curves[WW_WATCHED_CURVES * WW_WATCHED_RECORDS];
 } experiment;
 
@@ -45,6 +45,7 @@ static void make(experiment *all, size_t count, size_t running, ww_run_state res
                                 .reason = all->reason,
                                 .records = 8,
                                 .curves = all->curves};
+        ww_pace_look(&run->pace, -2.0, 25.0);
         ww_pace_look(&run->pace, 0.0, 50.0);
         ww_pace_look(&run->pace, 2.0, 250.0);
         all->watched.states[run->state]++;
@@ -96,14 +97,17 @@ static void test_few_runs(void **state)
                "  started then on node1 with 4 ranks\n", "  run0000  seed=1\n",
                "▕████████                        ▏  25.0%  step 250 of 1000, 100 steps/s, 7.5 s "
                "left\n",
-               "  loss                    1 █▇▆▅▄▃▂▁ 1e-07\n",
-               "  test_accuracy       0.125 ▂▃▄▅▆▇██ 1\n", "  run0001  seed=2\n"),
+               "  loss                    1 to 1e-07     █▇▆▅▄▃▂▁\n",
+               "  test_accuracy       0.125 to 1         ▂▃▄▅▆▇██\n", "  run0001  seed=2\n"),
           LIST("run0002", "train_accuracy", "\033"));
     // Fewer columns: a shorter bar, and curves of fewer values with the newest among them.
-    check(&all, 46, 24, LIST("▕██▌       ▏  25.0%", "█▇▆▅▄▃▂▁ 1e-07"), NOTHING);
+    check(&all, 46, 24, LIST("▕██▌       ▏  25.0%", "1 to 1e-07     █▇▅▃▁\n"), NOTHING);
     // Replicas.
     all.runs[0].has_replicas = true;
     check(&all, 100, 24, LIST("  250 of 1000 replicas, 100 replicas/s, 7.5 s left\n"), NOTHING);
+    // A rate that rounds to 1000.
+    all.runs[1].pace = (ww_pace){.count = 2, .times = {0.0, 2.0}, .values = {0.0, 1999.6}};
+    check(&all, 100, 24, LIST(", 1000 steps/s"), LIST("e+03"));
 }
 
 static void test_one_run(void **state)
@@ -114,15 +118,68 @@ static void test_one_run(void **state)
     all.labels[0][0] = '\0';
     check(&all, 80, 24, LIST("some.h5: 1 run, 1 running\n", "step 250 of 1000"),
           LIST("all work", "run0000"));
-    all.runs[0].trained = true;
-    check(&all, 80, 24, LIST("100.0%  step 250 of 1000, computing results\n"), LIST("left"));
+    all.runs[0].trained = true; // a stop rule has ended it
+    check(&all, 80, 24, LIST(" 25.0%  step 250 of 1000, computing results\n"), LIST("left"));
     all.runs[0].state = WW_RUN_DONE;
     all.watched.states[WW_RUN_RUNNING] = 0;
     all.watched.states[WW_RUN_DONE] = 1;
+    all.watched.writer = WW_WRITER_NONE;
     check(&all, 80, 24,
           LIST("some.h5: 1 run, 1 done\n", "step 250 of 1000, done\n",
                "\n  all runs have ended; `widthwise show some.h5` tells what it holds\n"),
           LIST("left"));
+}
+
+// Over is what nobody is at, and nobody is just about to go on with.
+static void test_over(void **state)
+{
+    (void)state;
+    static const char done[] = "\n  all runs have ended; `widthwise show";
+    static experiment all;
+    make(&all, 2, 0, WW_RUN_DONE);
+    all.watched.writer = WW_WRITER_NONE;
+    assert_true(ww_watched_has_ended(&all.watched));
+    assert_true(ww_watched_is_over(&all.watched));
+    check(&all, 100, 24, LIST(done), NOTHING);
+    all.watched.writer = WW_WRITER_THERE;
+    assert_true(ww_watched_has_ended(&all.watched));
+    assert_false(ww_watched_is_over(&all.watched));
+    all.watched.pace = (ww_pace){.count = 2, .times = {0.0, 2.0}, .values = {0.5, 1.0}};
+    check(&all, 100, 24, NOTHING, LIST("ended", "left"));
+    // A run that was made longer.
+    make(&all, 2, 0, WW_RUN_STOPPED);
+    static const char early[] = "\n  all runs have ended, 2 of them early; `widthwise resume "
+                                "some.h5` goes on\n";
+    for (int quiet = 0; quiet < 2; quiet++)
+        for (ww_writer writer = WW_WRITER_UNKNOWN; writer <= WW_WRITER_THERE; writer++) {
+            const bool over = quiet == 1 && writer != WW_WRITER_THERE;
+            all.watched.writer = writer;
+            all.watched.quiet = quiet == 1;
+            assert_true(ww_watched_is_over(&all.watched) == over);
+            check(&all, 100, 24, over ? LIST(early) : NOTHING, over ? LIST(done) : LIST("ended"));
+        }
+    for (ww_run_state one = WW_RUN_WAITING; one <= WW_RUN_RUNNING; one++) {
+        make(&all, 2, 0, one);
+        all.watched.writer = WW_WRITER_NONE;
+        all.watched.quiet = true;
+        assert_false(ww_watched_has_ended(&all.watched) || ww_watched_is_over(&all.watched));
+    }
+}
+
+// A bar is of the run's own steps; of all work what nobody has to do any more is done.
+static void test_fractions(void **state)
+{
+    (void)state;
+    static experiment all;
+    make(&all, 3, 1, WW_RUN_DIVERGED);
+    all.runs[1].done = all.runs[2].done = 100;
+    check(&all, 100, 24,
+          LIST(" 75.0%  of all work", " 10.0%  step 100 of 1000, diverged\n", " 25.0%  step 250"),
+          LIST("100.0%"));
+    // Failed work counts not at all.
+    all.runs[2].state = WW_RUN_FAILED;
+    check(&all, 100, 24, LIST(" 62.5%  of all work", " 10.0%  step 100 of 1000, failed\n"),
+          NOTHING);
 }
 
 // More runs than rows: a line each, then a number; never more lines than there are, on any screen.
@@ -131,15 +188,24 @@ static void test_many_runs(void **state)
     (void)state;
     static experiment all;
     make(&all, 30, 20, WW_RUN_WAITING);
-    check(&all, 86, 40,
+    check(&all, 87, 40,
           LIST("20 running, 10 not begun\n",
                "  run      of       progress                    left      loss           accuracy\n"
                "  run0000  seed=1   ▕██▌       ▏  25.0%        7.5 s     1e-07 █▇▆▅▄▃▂▁",
                "  run0019  seed=20  ▕██▌       ▏  25.0%        7.5 s     1e-07 █▇▆▅▄▃▂▁      1 "
                "▂▃▄▅▆▇██\n"),
           LIST("run0020", "more running"));
+    // With fewer columns the accuracy has no curve.
+    check(&all, 86, 40, LIST("     1e-07 █▇▆▅▄▃▂▁              1\n"), NOTHING);
+    // No time is left where nothing is trained.
+    all.runs[0].trained = true;
+    check(&all, 87, 40, LIST("  run0000  seed=1   ▕██▌       ▏  25.0%                  1e-07"),
+          NOTHING);
+    all.runs[0].trained = false;
     // Three lines of the head, a blank one, one over the columns, ten runs and the rest.
     check(&all, 120, 17, LIST("  run0009  ", "  and 10 more running\n"), LIST("run0010"));
+    make(&all, 3, 1, WW_RUN_DONE);
+    check(&all, 120, 8, LIST("  run0000  ", "  and 2 more\n"), LIST("run0001", "more running"));
     for (int rows = 2; rows < 60; rows++)
         for (size_t running = 0; running <= 30; running += 3) {
             int lines = 0;
@@ -173,10 +239,17 @@ static void test_labels(void **state)
           LIST("  run0000  width=400 rate=0.25 seed=3  ▕", "  run0001  file=a.b.h5  ",
                "  run0002  seed=1 a.word no=key  ", "  run0003                              ▕"),
           NOTHING);
-    // No more of it than there is room for.
+    // No more of it than there is room for, and no part of a number.
     snprintf(all.labels[3], sizeof all.labels[3], "a.name=%s",
-             "0123456789012345678901234567890123");
-    check(&all, 100, 12, LIST("  run0003  name=012345678901234567890123456  ▕"), NOTHING);
+             "abcdefghijabcdefghijabcdefghijabcd");
+    check(&all, 120, 12, LIST("  run0003  name=abcdefghijabcdefghijabcdefg  ▕"), NOTHING);
+    check(&all, 80, 12, LIST("  run0003  name=abcd  ▕", "  run0000  width=400  ▕"), NOTHING);
+    check(&all, 78, 12, LIST("  run0003  name=ab  ▕", "  run0000  width=   ▕"), NOTHING);
+    // Letters of several bytes: whole, and a column each.
+    snprintf(all.labels[3], sizeof all.labels[3], "%s", "a.η=éééééééééé");
+    check(&all, 80, 12, LIST("  run0003  η=ééééééé  ▕"), NOTHING);
+    snprintf(all.labels[3], sizeof all.labels[3], "%s", "a.η=é");
+    check(&all, 80, 12, LIST("  run0003  η=é        ▕"), NOTHING);
 }
 
 static void test_bad_ends(void **state)
@@ -190,7 +263,19 @@ static void test_bad_ends(void **state)
           LIST("1 running, 7 diverged\n", "  run0001  diverged  (seed=2): the loss is not finite\n",
                "  run0007  diverged"),
           NOTHING);
-    check(&all, 100, 13, LIST("  run0001  diverged"), LIST("  run0007  diverged"));
+    check(&all, 100, 13, LIST("  run0001  diverged", "\n  and 5 more reasons\n"),
+          LIST("  run0007  diverged"));
+    // One that is longer than a line, and has room or not.
+    make(&all, 1, 0, WW_RUN_FAILED);
+    snprintf(all.reason, sizeof all.reason, "%s",
+             "there is no room on the disk for what it has to write; make some and go on");
+    check(&all, 60, 24,
+          LIST("  run0000  failed  (seed=1): there is no room on the disk\n"
+               "  for what it has to write; make some and go on\n"),
+          LIST("more"));
+    all.watched.writer = WW_WRITER_THERE; // no note
+    check(&all, 60, 10, LIST("  and 1 more reason\n"), LIST("disk"));
+    check(&all, 60, 11, LIST("make some and go on\n"), LIST("more"));
 }
 
 static void test_notes(void **state)
@@ -199,10 +284,14 @@ static void test_notes(void **state)
     static experiment all;
     make(&all, 2, 1, WW_RUN_WAITING);
     all.watched.unattended = true;
-    check(&all, 100, 24,
+    check(&all, 120, 24,
           LIST("1 interrupted, 1 not begun", "step 250 of 1000, interrupted\n",
                "no program is writing to it", "`widthwise resume some.h5` goes on\n"),
           LIST("left", "running"));
+    check(&all, 60, 24,
+          LIST("\n  no program is writing to it: its job has ended or died,\n"
+               "  and `widthwise resume some.h5` goes on\n"),
+          NOTHING);
     // Where locks tell nothing.
     all.watched.unattended = false;
     all.watched.writer = WW_WRITER_UNKNOWN;
@@ -241,6 +330,31 @@ static void test_lines(void **state)
     check_line("\033[1mab\033[0mcd", 3, "\033[1mab\033[0mc", 4);
     check_line("\033[1mabcd\033[0m", 3, "\033[1mabc\033[0m", 4); // it is switched off all the same
     check_line("a\tb\033[2Jc\177", 99, "a?b?[2Jc?", 9);
+    // A part of a number would be another one.
+    check_line("step 1250 of 30", 9, "step 1250", 15);
+    check_line("step 1250 of 30", 8, "step ", 15);
+    check_line("▁▂ 1.5e-07", 9, "▁▂ ", 10);
+    check_line("▁▂ 1.5e-07", 10, "▁▂ 1.5e-07", 10);
+    check_line("run0012 ab", 6, "", 10);
+    check_line("ab 12", 2, "ab", 5);
+    check_line("\033[1m12\033[0m 345", 4, "\033[1m12\033[0m ", 6);
+}
+
+static void check_break(const char *text, int columns, size_t bytes)
+{
+    assert_int_equal(ww_screen_line_bytes(text, columns), bytes);
+}
+
+static void test_breaks(void **state)
+{
+    (void)state;
+    check_break("", 5, 0);
+    check_break("one two", 7, 7);
+    check_break("one two", 6, 3);
+    check_break("one two", 3, 3);
+    check_break("one two", 2, 2);
+    check_break("é é é", 3, 5);
+    check_break("éééé", 3, 6);
 }
 
 int main(void)
@@ -249,6 +363,7 @@ int main(void)
         cmocka_unit_test(test_few_runs),  cmocka_unit_test(test_one_run),
         cmocka_unit_test(test_many_runs), cmocka_unit_test(test_labels),
         cmocka_unit_test(test_bad_ends),  cmocka_unit_test(test_notes),
-        cmocka_unit_test(test_lines)};
+        cmocka_unit_test(test_over),      cmocka_unit_test(test_fractions),
+        cmocka_unit_test(test_lines),     cmocka_unit_test(test_breaks)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
