@@ -328,8 +328,13 @@ class OctaveTest(ProgramTest):
         self.addCleanup(kill_all, job)
         while not (self.folder / "long.h5").exists():
             self.assertIsNone(job.poll())
+        # As many looks as it takes to see the job go on: how fast it writes is the machine's affair.
         code = """
-            for i = 1:8
+            looks = 0;
+            rows = [];
+            step = -1;
+            while looks < 8 || (looks < 1000 && !(step > 0 && rows(end) > rows(1)))
+                looks = looks + 1;
                 r = widthwise_load('long.h5', 'weights');
                 run = r.runs;
                 if run.rows > 0
@@ -337,6 +342,7 @@ class OctaveTest(ProgramTest):
                     assert(all(isfinite(run.trajectory.loss)));
                     assert(numel(run.trajectory.loss) == run.rows);
                 end
+                rows(end + 1) = run.rows;
                 step = -1;
                 if isfield(run.weights, 'step')
                     step = run.weights.step;
@@ -348,7 +354,7 @@ class OctaveTest(ProgramTest):
             end
         """
         lines = [line.split(" ", 2) for line in self.octave(code).output.splitlines()]
-        self.assertEqual(len(lines), 8)
+        self.assertGreaterEqual(len(lines), 8)
         rows, steps = [int(line[0]) for line in lines], [int(line[1]) for line in lines]
         self.assertEqual((rows, steps), (sorted(rows), sorted(steps)))
         self.assertGreater(rows[-1], rows[0])
