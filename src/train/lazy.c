@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ARRAYS = 16, PACKED = 48, WORD = 64 };
+enum { ARRAYS = 16, PACKED = 48 };
 
 // Words of a step: of moves, or of all outputs, and where they are asked for of active units.
 static int64_t most_words(const ww_problem *problem)
@@ -53,7 +53,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
 {
     static const char what[] = "a step";
     const size_t n = (size_t)problem->data->train.count;
-    const size_t stride = (n + WORD - 1) / WORD * WORD;
+    const size_t stride = (size_t)ww_sample_products_stride((int64_t)n);
     const size_t batch = (size_t)problem->batch, outputs = (size_t)problem->outputs;
     const size_t rows = (size_t)ww_lazy_share_most_rows(problem);
     const size_t tile =

@@ -8,9 +8,8 @@
 #include <math.h>
 #include <string.h>
 
-// What is bounded is allowed this much more, for the rounding of bounds in single precision: sums
-// of n terms of one sign, whose error is below n 2^-24 of them.
-static const double UNIT = 5.9604644775390625e-8; // 2^-24
+// What is bounded is allowed some parts of WW_LAZY_ROUNDING more, for the rounding of bounds in
+// single precision: sums of n terms of one sign, whose error is below n 2^-24 of them.
 
 double ww_lazy_looking(const ww_lazy_pairs *pairs)
 {
@@ -155,8 +154,8 @@ static void find_row_limits(const task *now, int64_t row, int64_t i, float limit
     const double falls = 0.5 * (sums.spans - sums.middles);
     const double steepest = course->scale * (course->norms[i] * course->amplitude) * spent +
                             course->scale * course->loose * spent;
-    const double rounding = 2.0 * course->scale * terms * UNIT * sums.whole +
-                            2.0 * UNIT * course->largest + course->rounding[i];
+    const double rounding = 2.0 * course->scale * terms * WW_LAZY_ROUNDING * sums.whole +
+                            2.0 * WW_LAZY_ROUNDING * course->largest + course->rounding[i];
     // How far two steps of the window are apart at most. Of full batches that is told step by step
     // as well (ww_lazy_find_paths); of others x goes to and fro, but is known (lazy_forecast.h).
     const double apart = course->scale * (falls + rises) * 1.0005;
@@ -282,7 +281,7 @@ static void find_some_paths(void *context, int worker, int64_t first, int64_t en
 {
     const ww_lazy_course *course = ((const task *)context)->course;
     const double part = course->pairs->is_weighed ? 1.0 : 0.5; // they are of one side
-    const double room = 1.0 + 4.0 * ((double)course->pairs->samples + 16.0) * UNIT;
+    const double room = 1.0 + 4.0 * ((double)course->pairs->samples + 16.0) * WW_LAZY_ROUNDING;
     (void)worker;
     multiply_rows(course, course->magnitudes, part * course->scale * room, first, end,
                   sizes_of(course));
@@ -322,8 +321,8 @@ ww_status ww_lazy_wear(ww_lazy_course *course, ww_error *error)
             whole += (double)course->magnitudes[row * stride + j] * course->chord_lengths[j];
         furthest = fmax(furthest, course->scale * whole);
         course->rounding[share->first + row] +=
-            course->scale * ((double)n + 16.0) * UNIT * whole +
-            2.0 * UNIT * (course->largest + course->scale * whole);
+            course->scale * ((double)n + 16.0) * WW_LAZY_ROUNDING * whole +
+            2.0 * WW_LAZY_ROUNDING * (course->largest + course->scale * whole);
     }
     WW_TRY(ww_gather_rows(parallel, course->rounding, sizeof *course->rounding, share->counts,
                           share->places, error));

@@ -154,7 +154,7 @@ static ww_status write_outgoing(ww_lazy_changes *changes, ww_error *error)
         for (int64_t i = 0; i < changes->made_count; i += whole) {
             const int64_t *change = changes->made + i, sample = change[0] / 2;
             const int64_t first =
-                ww_lazy_share_has(share, rank, sample) ? 0 : share->places[rank] / WW_LAZY_WORD;
+                ww_lazy_share_has(share, rank, sample) ? 0 : share->places[rank] / WW_PATTERN_WORD;
             const int64_t length = words_for(changes, rank, sample);
             memcpy(words, change, (size_t)head * sizeof *words);
             memcpy(words + head, change + head + first, (size_t)(length - head) * sizeof *words);

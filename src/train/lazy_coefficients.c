@@ -6,8 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-enum { WORD = 64 };
-
 // Values where a pattern is active, and the slope times them elsewhere.
 __attribute__((target_clones("avx2", "default"))) static void
 bend(const double *values, double slope, const uint64_t *patterns, int64_t count, double *bent)
@@ -17,12 +15,12 @@ bend(const double *values, double slope, const uint64_t *patterns, int64_t count
     for (; j + LANES <= count; j += LANES) {
         vector value;
         memcpy(&value, values + j, sizeof value);
-        const lanes is_active = keeps[patterns[j / WORD] >> j % WORD & 15];
+        const lanes is_active = keeps[patterns[j / WW_PATTERN_WORD] >> j % WW_PATTERN_WORD & 15];
         const lanes chosen = ((lanes)value & is_active) | ((lanes)(slope * value) & ~is_active);
         memcpy(bent + j, &chosen, sizeof chosen);
     }
     for (; j < count; j++)
-        bent[j] = (patterns[j / WORD] >> j % WORD & 1) != 0 ? values[j] : slope * values[j];
+        bent[j] = ww_pattern_has(patterns, j) ? values[j] : slope * values[j];
 }
 
 void ww_lazy_coefficients(const ww_lazy_pairs *pairs, const double *totals, ww_rows tile,

@@ -8,16 +8,7 @@
 #include <string.h>
 
 // Numbers of a row are looked at by LANES.
-enum {
-    ARRAYS = 3,
-    MAKING = 2,
-    WORD = WW_LAZY_WORD,
-    BLOCK = WW_LAZY_BLOCK,
-    LANES = 8,
-    BYTES = 8,
-    MOST_OF_BYTE = 255,
-    WAYS = 2
-};
+enum { ARRAYS = 3, BLOCK = WW_LAZY_BLOCK, LANES = 8, BYTES = 8, MOST_OF_BYTE = 255, WAYS = 2 };
 
 // Samples whose changes are summed up before they come to columns of N: some blocks for each
 // thread, which all come to them together, and one where there is one thread.
@@ -32,7 +23,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
 {
     static const char what[] = "the counts of active units";
     const size_t samples = (size_t)problem->data->train.count;
-    const size_t stride = (samples + WORD - 1) / WORD * WORD;
+    const size_t stride = (size_t)ww_sample_products_stride((int64_t)samples);
     const size_t counted = ww_lazy_is_weighed(problem) ? 0 : stride;
     const size_t threads = (size_t)ww_workers_of(problem->parallel);
     const ww_allocation arrays[] = {
@@ -46,40 +37,13 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     memcpy(list, arrays, sizeof arrays);
 }
 
-// What counting takes: patterns by sample, bits of all units [n, unit words].
-typedef struct making {
-    const ww_lazy_counts *counts;
-    uint64_t *turned;
-    int64_t words;
-    int64_t *room;
-} making;
-
-static int64_t unit_words(const ww_problem *problem)
-{
-    return (problem->tiling.local_units + WORD - 1) / WORD;
-}
-
-static void list_making(const ww_problem *problem, ww_allocation list[MAKING])
-{
-    static const char what[] = "the counts of active units";
-    const size_t bits = (size_t)(problem->data->train.count * unit_words(problem));
-    const ww_allocation arrays[] = {
-        {offsetof(making, turned), bits, sizeof(uint64_t), what},
-        {offsetof(making, room), (size_t)ww_lazy_share_room(problem, 1), sizeof(int64_t), what},
-    };
-    _Static_assert(sizeof arrays / sizeof *arrays == MAKING, "none is left out");
-    memcpy(list, arrays, sizeof arrays);
-}
-
 int64_t ww_lazy_counts_bytes(const ww_problem *problem)
 {
-    ww_allocation list[ARRAYS], room[MAKING];
+    ww_allocation list[ARRAYS];
     list_arrays(problem, list);
-    list_making(problem, room);
     return ww_allocation_bytes(list, ARRAYS) + ww_lazy_share_bytes(problem) +
-           ww_lazy_changes_bytes(problem) +
-           (ww_lazy_is_weighed(problem) ? ww_lazy_weighed_bytes(problem)
-                                        : ww_allocation_bytes(room, MAKING));
+           ww_lazy_changes_bytes(problem) + ww_lazy_weighed_bytes(problem) +
+           ww_lazy_counts_making_bytes(problem);
 }
 
 ww_status ww_lazy_counts_create(const ww_lazy_pairs *pairs, ww_lazy_counts *counts, ww_error *error)
@@ -109,119 +73,6 @@ void ww_lazy_counts_free(ww_lazy_counts *counts)
     free(counts->deltas);
 }
 
-// ---- all units ----------------------------------------------------------------------------------
-
-// Bit j of row i becomes bit i of row j: squares of bits change places across the diagonal, larger
-// ones first.
-static void turn_square(uint64_t square[WORD])
-{
-    uint64_t lower = UINT64_MAX;
-    for (int half = WORD / 2; half > 0; half /= 2) {
-        lower ^= lower << half; // the lower half of all bits of such squares
-        for (int i = 0; i < WORD; i++)
-            if ((i & half) == 0) {
-                const uint64_t other = (square[i] >> half ^ square[i + half]) & lower;
-                square[i] ^= other << half;
-                square[i + half] ^= other;
-            }
-    }
-}
-
-// Patterns by sample, of some words of units.
-static void turn_patterns(void *context, int worker, int64_t first, int64_t end)
-{
-    const making *now = context;
-    const ww_lazy_pairs *pairs = now->counts->pairs;
-    const int64_t units = pairs->problem->tiling.local_units, n = pairs->samples;
-    (void)worker;
-    for (int64_t unit = first * WORD; unit < end * WORD; unit += WORD)
-        for (int64_t word = 0; word < pairs->words; word++) {
-            uint64_t square[WORD] = {0};
-            for (int64_t i = 0; i < WORD && unit + i < units; i++)
-                square[i] = ww_lazy_patterns(pairs, unit + i)[word];
-            turn_square(square);
-            for (int64_t j = 0; j < WORD && word * WORD + j < n; j++)
-                now->turned[(word * WORD + j) * now->words + unit / WORD] = square[j];
-        }
-}
-
-// sums [columns, rows] += bits that both have of `count` words, of rows and of columns [words].
-__attribute__((target_clones("avx2", "popcnt", "default"))) static void
-add_common_bits(const uint64_t *rows, int64_t row_count, const uint64_t *columns,
-                int64_t column_count, int64_t words, int64_t count, int64_t *sums)
-{
-    for (int64_t j = 0; j < column_count; j++)
-        for (int64_t i = 0; i < row_count; i++) {
-            const uint64_t *row = rows + i * words, *column = columns + j * words;
-            int64_t sum = 0;
-            for (int64_t word = 0; word < count; word++)
-                sum += __builtin_popcountll(row[word] & column[word]);
-            sums[j * row_count + i] += sum;
-        }
-}
-
-// A block of rows, of which threads count columns.
-typedef struct counting {
-    const making *now;
-    int64_t first, rows;
-    int64_t *sums;
-} counting;
-
-static void count_columns(void *context, int worker, int64_t first, int64_t end)
-{
-    enum { PART = 128 }; // words, of which those of all rows stay in the nearest cache
-    const counting *block = context;
-    const int64_t words = block->now->words, rows = block->rows;
-    const uint64_t *turned = block->now->turned + block->first * words;
-    int64_t *sums = block->sums + first * rows;
-    (void)worker;
-    memset(sums, 0, (size_t)((end - first) * rows) * sizeof *sums);
-    for (int64_t word = 0; word < words; word += PART) {
-        const int64_t left = words - word;
-        add_common_bits(turned + word, rows, turned + first * words + word, end - first, words,
-                        left < PART ? left : PART, sums);
-    }
-}
-
-static void count_block(void *context, int64_t first, int64_t rows, int64_t *sums)
-{
-    enum { COLUMNS = 64 };
-    const making *now = context;
-    const ww_lazy_pairs *pairs = now->counts->pairs;
-    counting block = {.now = now, .first = first, .rows = rows, .sums = sums};
-    ww_for_each_piece(pairs->problem->parallel, pairs->samples - first, COLUMNS, count_columns,
-                      &block);
-}
-
-static void put_count(void *context, int64_t row, int64_t column, const int64_t *entry)
-{
-    const making *now = context;
-    const ww_lazy_counts *counts = now->counts;
-    counts->counts[row * counts->pairs->stride + column] = (int32_t)*entry;
-}
-
-ww_status ww_lazy_counts_make(ww_lazy_counts *counts, ww_error *error)
-{
-    enum { LINE = 8 }; // words of a line of a cache
-    const ww_problem *problem = counts->pairs->problem;
-    if (counts->pairs->is_weighed)
-        return ww_lazy_weighed_make(&counts->weighed, error);
-    making now = {.counts = counts, .words = unit_words(problem)};
-    ww_allocation list[MAKING];
-    list_making(problem, list);
-    ww_status status =
-        ww_agree(problem->parallel, ww_allocate_all(&now, list, MAKING, error), error);
-    if (status == WW_OK) {
-        ww_for_each_piece(problem->parallel, now.words, LINE, turn_patterns, &now);
-        const ww_lazy_symmetric array = {
-            .context = &now, .planes = 1, .room = now.room, .sum = count_block, .put = put_count};
-        status = ww_lazy_share_make(&counts->share, &array, error);
-    }
-    free(now.turned);
-    free(now.room);
-    return status;
-}
-
 // The bits of a byte as bytes of 0 or 1, the lowest first in memory.
 #define SPREAD_1(bits)                                                                             \
     {                                                                                              \
@@ -244,8 +95,8 @@ static void add_bits(uint64_t *bytes, const uint64_t *patterns, int64_t words)
 {
     for (int64_t word = 0; word < words; word++) {
         const uint64_t bits = patterns[word];
-        for (int64_t i = 0; i < WORD / BYTES; i++)
-            bytes[word * (WORD / BYTES) + i] += spread.words[bits >> i * BYTES & 255];
+        for (int64_t i = 0; i < WW_PATTERN_WORD / BYTES; i++)
+            bytes[word * (WW_PATTERN_WORD / BYTES) + i] += spread.words[bits >> i * BYTES & 255];
     }
 }
 
@@ -266,7 +117,7 @@ add_bytes(int32_t *row, const uint8_t *added, const uint8_t *taken, int64_t coun
         row[j] += (int32_t)added[j] - (int32_t)taken[j];
 }
 
-// What is pending comes to a row of deltas [count], a multiple of WORD.
+// What is pending comes to a row of deltas [count], a multiple of WW_PATTERN_WORD.
 static void end_pending(pending *now, int32_t *deltas, int64_t count)
 {
     add_bytes(deltas, (const uint8_t *)now->active[1], (const uint8_t *)now->active[0], count);
@@ -282,16 +133,16 @@ static int64_t sum_changes(pending *now, const ww_lazy_change_seen *changes, int
                            int64_t words, int32_t *deltas)
 {
     int64_t more = 0;
-    memset(deltas, 0, (size_t)(words * WORD) * sizeof *deltas);
+    memset(deltas, 0, (size_t)(words * WW_PATTERN_WORD) * sizeof *deltas);
     for (int64_t i = 0; i < count; i++) {
         const int sign = changes[i].sign;
         if (now->count[sign] == MOST_OF_BYTE)
-            end_pending(now, deltas, words * WORD);
+            end_pending(now, deltas, words * WW_PATTERN_WORD);
         now->count[sign]++;
         add_bits(now->active[sign], changes[i].patterns, words);
         more += sign != 0 ? 1 : -1;
     }
-    end_pending(now, deltas, words * WORD);
+    end_pending(now, deltas, words * WW_PATTERN_WORD);
     return more;
 }
 
@@ -300,11 +151,6 @@ typedef struct taking {
     ww_lazy_counts *counts;
     int64_t first;
 } taking;
-
-static bool has_row_of(const ww_lazy_counts *counts, int64_t sample)
-{
-    return sample >= counts->share.first && sample < counts->share.first + counts->share.rows;
-}
 
 static bool has_changes(const ww_lazy_counts *counts, int64_t first, int64_t count)
 {
@@ -318,7 +164,7 @@ static void take_sample(ww_lazy_counts *counts, int worker, int64_t i, int32_t *
 {
     const ww_lazy_share *share = &counts->share;
     const int64_t stride = counts->pairs->stride, bytes = stride / BYTES;
-    const bool is_own = has_row_of(counts, i / BLOCK * BLOCK);
+    const bool is_own = ww_lazy_share_has_own(share, i / BLOCK * BLOCK);
     const int64_t words =
         is_own ? counts->pairs->words : ww_lazy_words_of(share->first, share->rows);
     uint64_t *active = counts->active + bytes * WAYS * worker;
@@ -327,7 +173,7 @@ static void take_sample(ww_lazy_counts *counts, int worker, int64_t i, int32_t *
     const ww_lazy_change_seen *changes =
         i < counts->pairs->samples ? ww_lazy_changes_of(&counts->changes, i, &count) : NULL;
     if (count == 0) {
-        memset(deltas, 0, (size_t)(words * WORD) * sizeof *deltas);
+        memset(deltas, 0, (size_t)(words * WW_PATTERN_WORD) * sizeof *deltas);
         return;
     }
     const int64_t more = sum_changes(&now, changes, count, words, deltas);
@@ -370,8 +216,9 @@ static void take_columns(void *context, int worker, int64_t first, int64_t end)
     (void)worker;
     for (int64_t i = 0; i < count && now->first + i < n; i += BLOCK) {
         const int64_t column = now->first + i;
-        const int64_t skip =
-            has_row_of(counts, column) ? counts->share.first : counts->share.first % WORD;
+        const int64_t skip = ww_lazy_share_has_own(&counts->share, column)
+                                 ? counts->share.first
+                                 : counts->share.first % WW_PATTERN_WORD;
         if (has_changes(counts, column, BLOCK))
             add_columns(counts, column, counts->deltas + i * counts->pairs->stride, skip, first,
                         end);
@@ -397,7 +244,7 @@ static void take_counts(ww_lazy_counts *counts)
 // The same where output weights are weighed.
 static void take_weighed(ww_lazy_counts *counts)
 {
-    const int64_t skip = counts->share.first / WORD * WORD;
+    const int64_t skip = counts->share.first / WW_PATTERN_WORD * WW_PATTERN_WORD;
     for (int64_t i = 0; i < counts->pairs->samples; i++) {
         int64_t count = 0;
         const ww_lazy_change_seen *changes = ww_lazy_changes_of(&counts->changes, i, &count);

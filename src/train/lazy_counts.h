@@ -30,8 +30,10 @@ typedef struct ww_lazy_step {
 ww_status ww_lazy_counts_create(const ww_lazy_pairs *pairs, ww_lazy_counts *counts,
                                 ww_error *error);
 void ww_lazy_counts_free(ww_lazy_counts *counts);
-/// Bytes that it takes but for messages. Pure.
+/// Bytes that it takes but for messages, counting all units included; and what of them is for that
+/// alone. Pure.
 int64_t ww_lazy_counts_bytes(const ww_problem *problem);
+int64_t ww_lazy_counts_making_bytes(const ww_problem *problem);
 
 /// Counts anew from the patterns as they are. WW_FAILED: memory is short. Collective.
 ww_status ww_lazy_counts_make(ww_lazy_counts *counts, ww_error *error);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 // Floats of a row are looked at by so many.
-enum { GROUP = 8, WORD = 64, ARRAYS = 22 };
+enum { GROUP = 8, ARRAYS = 22 };
 
 static int64_t path_stride(const ww_problem *problem)
 {
@@ -19,7 +19,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
 {
     static const char what[] = "the course of the steps to come";
     const size_t n = (size_t)problem->data->train.count;
-    const size_t stride = (n + WORD - 1) / WORD * WORD;
+    const size_t stride = (size_t)ww_sample_products_stride((int64_t)n);
     const size_t steps = (size_t)ww_lazy_forecast_most(problem) + 1;
     const size_t span = (size_t)problem->outputs * stride;
     const size_t rows = (size_t)ww_lazy_share_most_rows(problem);

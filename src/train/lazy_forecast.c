@@ -10,9 +10,7 @@
 #include <string.h>
 
 // Rows of N that a thread takes at once.
-enum { ARRAYS = 14, WORD = 64, LANES = 4, ROWS = 128 };
-
-static const double UNIT = 5.9604644775390625e-8; // 2^-24
+enum { ARRAYS = 14, LANES = 4, ROWS = 128 };
 
 static int64_t places_of(const ww_problem *problem)
 {
@@ -33,7 +31,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
 {
     static const char what[] = "a forecast of the steps to come";
     const size_t n = (size_t)problem->data->train.count;
-    const size_t stride = (n + WORD - 1) / WORD * WORD;
+    const size_t stride = (size_t)ww_sample_products_stride((int64_t)n);
     const size_t steps = (size_t)ww_lazy_forecast_most(problem) + 1;
     const size_t batch = (size_t)problem->batch;
     const size_t rows = (size_t)ww_lazy_share_most_rows(problem);
@@ -77,7 +75,7 @@ ww_status ww_lazy_forecast_create(const ww_lazy_pairs *pairs, const ww_lazy_shar
                                    .span = pairs->outputs * pairs->stride,
                                    .places = places_of(pairs->problem)};
     // A sum of places / LANES terms and of LANES such, of three factors each that are rounded.
-    forecast->rounding = UNIT * (0.25 * (double)forecast->places + 8.0);
+    forecast->rounding = WW_LAZY_ROUNDING * (0.25 * (double)forecast->places + 8.0);
     ww_allocation list[ARRAYS];
     list_arrays(pairs->problem, list);
     WW_TRY(ww_allocate_all(forecast, list, ARRAYS, error));

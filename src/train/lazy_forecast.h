@@ -6,6 +6,9 @@
 
 #include "train/lazy_counts.h"
 
+/// By which a number is off at most that is rounded to single precision, in parts of it.
+#define WW_LAZY_ROUNDING 0x1p-24
+
 typedef struct ww_lazy_forecast {
     const ww_lazy_pairs *pairs;
     int64_t most;        ///< steps, at most

@@ -73,12 +73,12 @@ bool ww_lazy_full_is_less(const ww_lazy_full *full)
     return full->changes > (full->pairs->is_full ? least : most);
 }
 
-enum { ARRAYS = 1, ROOM_ARRAYS = 5, WORD = 64 };
+enum { ARRAYS = 1, ROOM_ARRAYS = 5 };
 
 static int64_t columns_of(const ww_problem *problem)
 {
     const int64_t n = problem->data->train.count;
-    return ww_lazy_full_keeps_weights(problem) ? problem->dimension : (n + WORD - 1) / WORD * WORD;
+    return ww_lazy_full_keeps_weights(problem) ? problem->dimension : ww_sample_products_stride(n);
 }
 
 static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])

@@ -5,7 +5,6 @@
 #include "train/keeper.h"
 #include "train/lanes.h"
 #include "train/moves.h"
-#include "train/sample_products.h"
 #include "widthwise/memory.h"
 #include "widthwise/norm.h"
 
@@ -14,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ARRAYS = 8, WEIGHT_ARRAYS = 3, WORD = 64 };
+enum { ARRAYS = 8, WEIGHT_ARRAYS = 3 };
 
 bool ww_lazy_is_weighed(const ww_problem *problem)
 {
@@ -24,8 +23,8 @@ bool ww_lazy_is_weighed(const ww_problem *problem)
 static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
 {
     const size_t samples = (size_t)problem->data->train.count;
-    const size_t words = (samples + WORD - 1) / WORD;
-    const size_t stride = words * WORD;
+    const size_t words = (size_t)ww_pattern_words((int64_t)samples);
+    const size_t stride = words * WW_PATTERN_WORD;
     const size_t units = (size_t)problem->tiling.local_units;
     const size_t outputs = (size_t)problem->outputs;
     const size_t threads = (size_t)ww_workers_of(problem->parallel);
@@ -77,8 +76,8 @@ static void put_start_and_patterns(void *state, ww_rows tile, const void *preact
     put_start(self, tile, preactivations);
     for (int64_t unit = tile.first; unit < tile.first + tile.units; unit++)
         for (int64_t j = 0; j < self->samples; j++)
-            self->patterns[unit * self->words + j / WORD] |=
-                (uint64_t)(self->start[unit * self->stride + j] >= 0.0) << j % WORD;
+            self->patterns[unit * self->words + j / WW_PATTERN_WORD] |=
+                (uint64_t)(self->start[unit * self->stride + j] >= 0.0) << j % WW_PATTERN_WORD;
 }
 
 // Windows are about p over the length of a_r. A unit that never moves has none.
@@ -94,12 +93,12 @@ static void find_lengths(ww_lazy_pairs *self)
 ww_status ww_lazy_pairs_create(const ww_problem *problem, ww_lazy_pairs *pairs, ww_error *error)
 {
     const int64_t n = problem->data->train.count;
-    const int64_t words = (n + WORD - 1) / WORD;
+    const int64_t words = ww_pattern_words(n);
     *pairs = (ww_lazy_pairs){.problem = problem,
                              .samples = n,
                              .outputs = problem->outputs,
                              .is_weighed = ww_lazy_is_weighed(problem),
-                             .stride = words * WORD,
+                             .stride = words * WW_PATTERN_WORD,
                              .words = words,
                              .products = problem->products->values};
     WW_ASSERT(problem->products->stride == pairs->stride);
@@ -183,7 +182,7 @@ masked_sum(const double *values, const uint64_t *patterns, int64_t words)
     vector sums[4] = {{0.0}};
     for (int64_t word = 0; word < words; word++) {
         uint64_t bits = patterns[word];
-        const vector *from = (const vector *)(const void *)(values + word * WORD);
+        const vector *from = (const vector *)(const void *)(values + word * WW_PATTERN_WORD);
         for (int quarter = 0; quarter < 4; quarter++, bits >>= 16, from += 4)
             for (int i = 0; i < 4; i++)
                 sums[i] += (vector)((lanes)from[i] & keeps[bits >> 4 * i & 15]);
@@ -333,7 +332,8 @@ ww_status ww_lazy_change(ww_lazy_pairs *pairs, int64_t unit, int64_t sample, boo
     of->values[place] += was_active ? total : -total;
     if (of->values[place] == 0.0)
         of->values[place] = -0.0; // it has its place among the others (offset_sum)
-    pairs->patterns[unit * pairs->words + sample / WORD] ^= (uint64_t)1 << sample % WORD;
+    pairs->patterns[unit * pairs->words + sample / WW_PATTERN_WORD] ^= (uint64_t)1
+                                                                       << sample % WW_PATTERN_WORD;
     return WW_OK;
 }
 
@@ -348,9 +348,10 @@ void ww_lazy_get_unit(const ww_lazy_pairs *pairs, int64_t unit, double *values, 
         values[of->samples[k]] = of->values[k];
     const uint64_t *patterns = ww_lazy_patterns(pairs, unit);
     for (int64_t j = 0; j < n; j += packed) { // bits beyond n are 0
-        uint64_t bits = patterns[j / WORD] >> j % WORD;
-        if (j % WORD + packed > WORD && j / WORD + 1 < pairs->words)
-            bits |= patterns[j / WORD + 1] << (WORD - j % WORD);
+        uint64_t bits = patterns[j / WW_PATTERN_WORD] >> j % WW_PATTERN_WORD;
+        if (j % WW_PATTERN_WORD + packed > WW_PATTERN_WORD &&
+            j / WW_PATTERN_WORD + 1 < pairs->words)
+            bits |= patterns[j / WW_PATTERN_WORD + 1] << (WW_PATTERN_WORD - j % WW_PATTERN_WORD);
         values[n + j / packed] = (double)(bits & (((uint64_t)1 << packed) - 1));
     }
 }
@@ -366,7 +367,7 @@ void ww_lazy_put_unit(ww_lazy_pairs *pairs, int64_t unit, const double *values, 
         patterns[word] = 0;
     for (int64_t j = 0; j < n; j++) {
         const uint64_t bits = (uint64_t)values[n + j / packed];
-        patterns[j / WORD] |= (bits >> j % packed & 1) << j % WORD;
+        patterns[j / WW_PATTERN_WORD] |= (bits >> j % packed & 1) << j % WW_PATTERN_WORD;
     }
 }
 
@@ -428,8 +429,9 @@ static int64_t change_word(ww_lazy_pairs *pairs, int64_t unit, int64_t word, uin
     *patterns = now;
     for (uint64_t bits = changed; bits != 0; bits &= bits - 1) {
         const int bit = __builtin_ctzll(bits);
-        const double total = ww_lazy_total(pairs, pairs->totals, unit, word * WORD + bit);
-        offsets[word * WORD + bit] += (now >> bit & 1) != 0 ? -total : total;
+        const double total =
+            ww_lazy_total(pairs, pairs->totals, unit, word * WW_PATTERN_WORD + bit);
+        offsets[word * WW_PATTERN_WORD + bit] += (now >> bit & 1) != 0 ? -total : total;
     }
     return __builtin_popcountll(changed);
 }
@@ -438,11 +440,11 @@ int64_t ww_lazy_see(ww_lazy_pairs *pairs, int64_t unit, const uint8_t *active)
 {
     int64_t changes = 0;
     for (int64_t word = 0; word < pairs->words; word++) {
-        const int64_t first = word * WORD;
+        const int64_t first = word * WW_PATTERN_WORD;
         uint64_t now = 0;
         const int64_t left = pairs->samples - first;
-        ww_pack_patterns(active + first, 1, left < WORD ? left : WORD, (uint8_t *)&now,
-                         (int64_t)sizeof now);
+        ww_pack_patterns(active + first, 1, left < WW_PATTERN_WORD ? left : WW_PATTERN_WORD,
+                         (uint8_t *)&now, (int64_t)sizeof now);
         changes += change_word(pairs, unit, word, now);
     }
     return changes;

@@ -21,6 +21,7 @@
 #define WIDTHWISE_TRAIN_LAZY_PAIRS_H
 
 #include "train/rows.h"
+#include "train/sample_products.h"
 
 #include <math.h>
 
@@ -104,7 +105,7 @@ static inline const uint64_t *ww_lazy_patterns(const ww_lazy_pairs *pairs, int64
 
 static inline bool ww_lazy_is_active(const ww_lazy_pairs *pairs, int64_t unit, int64_t sample)
 {
-    return (ww_lazy_patterns(pairs, unit)[sample >> 6] >> (sample & 63) & 1) != 0;
+    return ww_pattern_has(ww_lazy_patterns(pairs, unit), sample);
 }
 
 /// R += f, f [k, stride].

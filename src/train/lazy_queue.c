@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORD = 64, GROUP = 8 };
+enum { GROUP = 8 };
 
 // The queue lacks what there is no memory for, which ww_lazy_scan_check tells.
 static void push(ww_lazy_scan_room *room, int64_t step, const ww_lazy_entry *entry)
@@ -85,10 +85,10 @@ static const masks to_sign = {31, 30, 29, 28, 27, 26, 25, 24}; // of the lowest 
 // Which of the samples of a word are nearer to 0 than they are safe, a mask each; whether any is.
 __attribute__((target_clones("avx2", "default"))) static bool
 find_near(const float *places, const float *courses, uint64_t bits, const float *active_limits,
-          const float *other_limits, float least, float most, masks near[WORD / LANES])
+          const float *other_limits, float least, float most, masks near[WW_PATTERN_WORD / LANES])
 {
     masks any = {0};
-    for (int i = 0; i < WORD / LANES; i++, bits >>= LANES) {
+    for (int i = 0; i < WW_PATTERN_WORD / LANES; i++, bits >>= LANES) {
         masks place, course, active_limit, other_limit;
         memcpy(&place, places + (ptrdiff_t)i * LANES, sizeof place);
         memcpy(&course, courses + (ptrdiff_t)i * LANES, sizeof course);
@@ -134,12 +134,12 @@ void ww_lazy_scan_row(ww_lazy_scan *scan, int worker, int64_t unit, int64_t at)
     const float *active_limits = course->limits[way_of(pairs, unit, true)];
     const float *other_limits = course->limits[way_of(pairs, unit, false)];
     for (int64_t word = 0; word < pairs->words; word++) {
-        masks near[WORD / LANES];
-        const int64_t first = word * WORD;
+        masks near[WW_PATTERN_WORD / LANES];
+        const int64_t first = word * WW_PATTERN_WORD;
         if (!find_near(places + first, courses + first, patterns[word], active_limits + first,
                        other_limits + first, course->least_along, course->most_along, near))
             continue;
-        for (int64_t i = 0; i < WORD && first + i < pairs->samples; i++) {
+        for (int64_t i = 0; i < WW_PATTERN_WORD && first + i < pairs->samples; i++) {
             if (near[i / LANES][i % LANES] == 0)
                 continue;
             const bool active = (patterns[word] >> i & 1) != 0;

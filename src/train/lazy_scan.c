@@ -13,12 +13,12 @@
 
 static const char what[] = "the search for pairs that change (training.engine: dense takes less)";
 
-enum { ARRAYS = 5, ROOM_ARRAYS = 5, WORD = 64 };
+enum { ARRAYS = 5, ROOM_ARRAYS = 5 };
 
 static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
 {
     const size_t n = (size_t)problem->data->train.count;
-    const size_t stride = (n + WORD - 1) / WORD * WORD;
+    const size_t stride = (size_t)ww_sample_products_stride((int64_t)n);
     const size_t units = (size_t)problem->tiling.local_units;
     const ww_allocation arrays[] = {
         {offsetof(ww_lazy_scan, memory), (units + 1) * stride, sizeof(double), what},
@@ -44,7 +44,8 @@ static void list_room(const ww_problem *problem, ww_allocation list[ROOM_ARRAYS]
         {offsetof(ww_lazy_scan_room, coefficients), tile * block, sizeof(double), what},
         {offsetof(ww_lazy_scan_room, narrow), tile * block, sizeof(float), what},
         {offsetof(ww_lazy_scan_room, tables), WW_PATTERN_ROOM_BYTES, 1, what},
-        {offsetof(ww_lazy_scan_room, patterns), (n + WORD - 1) / WORD * 2, sizeof(uint32_t), what},
+        {offsetof(ww_lazy_scan_room, patterns), 2 * (size_t)ww_pattern_words((int64_t)n),
+         sizeof(uint32_t), what},
     };
     _Static_assert(sizeof arrays / sizeof *arrays == ROOM_ARRAYS, "none is left out");
     memcpy(list, arrays, sizeof arrays);
@@ -53,7 +54,7 @@ static void list_room(const ww_problem *problem, ww_allocation list[ROOM_ARRAYS]
 int64_t ww_lazy_scan_bytes(const ww_problem *problem)
 {
     const int64_t n = problem->data->train.count;
-    const int64_t stride = (n + WORD - 1) / WORD * WORD;
+    const int64_t stride = ww_sample_products_stride(n);
     ww_allocation list[ARRAYS], room[ROOM_ARRAYS];
     list_arrays(problem, list);
     list_room(problem, room);
@@ -308,7 +309,7 @@ static void add_weighed(void *context, int worker, int64_t first, int64_t end)
         const uint64_t *patterns = ww_lazy_patterns(pairs, tile.first + unit);
         const double scale = 1.0 / pairs->lengths[tile.first + unit];
         for (int64_t i = unit * count, j = now->first; i < (unit + 1) * count; i++, j++) {
-            const bool is_active = (patterns[j / WORD] >> j % WORD & 1) != 0;
+            const bool is_active = ww_pattern_has(patterns, j);
             room->narrow[i] = (float)((is_active ? scale : slope * scale) * room->coefficients[i]);
         }
     }

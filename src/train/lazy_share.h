@@ -9,10 +9,10 @@
 #ifndef WIDTHWISE_TRAIN_LAZY_SHARE_H
 #define WIDTHWISE_TRAIN_LAZY_SHARE_H
 
-#include "widthwise/train.h"
+#include "train/sample_products.h"
 
 /// Rows of a block, of which a rank has whole ones, but for the last.
-enum { WW_LAZY_BLOCK = 16, WW_LAZY_WORD = 64 };
+enum { WW_LAZY_BLOCK = 16 };
 
 /// The rows of this rank, and of all ranks.
 typedef struct ww_lazy_share {
@@ -37,10 +37,17 @@ static inline bool ww_lazy_share_has(const ww_lazy_share *share, int rank, int64
     return sample >= share->places[rank] && sample < share->places[rank] + share->counts[rank];
 }
 
-/// Words of a pattern that are of samples first .. first + rows - 1: from first / WW_LAZY_WORD on.
+/// The same of this rank.
+static inline bool ww_lazy_share_has_own(const ww_lazy_share *share, int64_t sample)
+{
+    return sample >= share->first && sample < share->first + share->rows;
+}
+
+/// Words of a pattern that are of samples first .. first + rows - 1: from first / WW_PATTERN_WORD
+/// on.
 static inline int64_t ww_lazy_words_of(int64_t first, int64_t rows)
 {
-    return rows > 0 ? (first + rows - 1) / WW_LAZY_WORD - first / WW_LAZY_WORD + 1 : 0;
+    return rows > 0 ? (first + rows - 1) / WW_PATTERN_WORD - first / WW_PATTERN_WORD + 1 : 0;
 }
 
 /// An array of n x n entries of some words each, which are sums over the units of all ranks, and

@@ -12,18 +12,9 @@
 #include <string.h>
 
 // Changes of a sample are taken in by so many at once.
-enum {
-    ARRAYS = 5,
-    MAKING = 6,
-    WORD = WW_LAZY_WORD,
-    BLOCK = WW_LAZY_BLOCK,
-    LANES = 4,
-    CHANGES = 64,
-    DIGITS = 62,
-    EXACT = 53
-};
+enum { ARRAYS = 5, LANES = WW_LAZY_LANES, CHANGES = 64 };
 
-static int64_t planes_of(const ww_problem *problem)
+int64_t ww_lazy_weighed_planes(const ww_problem *problem)
 {
     const int64_t k = problem->outputs;
     return (k * (k + 1) / 2 + LANES - 1) / LANES * LANES;
@@ -35,7 +26,7 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
                                "dense takes less)";
     const bool is_weighed = ww_lazy_is_weighed(problem);
     const size_t samples = is_weighed ? (size_t)problem->data->train.count : 0;
-    const size_t planes = (size_t)planes_of(problem);
+    const size_t planes = (size_t)ww_lazy_weighed_planes(problem);
     const size_t diagonal = problem->negative_slope != 0.0 ? samples * planes : 0;
     const ww_allocation arrays[] = {
         {offsetof(ww_lazy_weighed, sums),
@@ -51,11 +42,18 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
     memcpy(list, arrays, sizeof arrays);
 }
 
+int64_t ww_lazy_weighed_bytes(const ww_problem *problem)
+{
+    ww_allocation list[ARRAYS];
+    list_arrays(problem, list);
+    return ww_allocation_bytes(list, ARRAYS);
+}
+
 ww_status ww_lazy_weighed_create(const ww_lazy_pairs *pairs, const ww_lazy_share *share,
                                  ww_lazy_weighed *weighed, ww_error *error)
 {
-    *weighed =
-        (ww_lazy_weighed){.pairs = pairs, .share = share, .planes = planes_of(pairs->problem)};
+    *weighed = (ww_lazy_weighed){
+        .pairs = pairs, .share = share, .planes = ww_lazy_weighed_planes(pairs->problem)};
     ww_allocation list[ARRAYS];
     list_arrays(pairs->problem, list);
     return ww_allocate_all(weighed, list, ARRAYS, error);
@@ -70,9 +68,7 @@ void ww_lazy_weighed_free(ww_lazy_weighed *weighed)
     free(weighed->changes);
 }
 
-// The products of a unit's output weights, as multiples of the quantum; planes beyond all products
-// are 0.
-static void find_products(const ww_lazy_weighed *weighed, const double *scales, int64_t *products)
+void ww_lazy_weigh_products(const ww_lazy_weighed *weighed, const double *scales, int64_t *products)
 {
     const int64_t k = weighed->pairs->outputs;
     int64_t plane = 0;
@@ -81,220 +77,6 @@ static void find_products(const ww_lazy_weighed *weighed, const double *scales, 
             products[plane++] = llrint(scales[a] * scales[b] / weighed->quantum);
     for (; plane < weighed->planes; plane++)
         products[plane] = 0;
-}
-
-// ---- all units ----------------------------------------------------------------------------------
-
-// The quantum is of the largest output weights of all ranks.
-static ww_status find_quantum(ww_lazy_weighed *weighed, ww_error *error)
-{
-    const ww_lazy_pairs *pairs = weighed->pairs;
-    const ww_problem *problem = pairs->problem;
-    const int64_t k = pairs->outputs;
-    if (weighed->largest > 0.0)
-        return WW_OK;
-    double largest = ww_largest_norm(pairs->scales, problem->tiling.local_units, k);
-    WW_TRY(ww_maximum(problem->parallel, &largest, 1, error));
-    weighed->largest = largest > 0.0 ? largest : 1.0;
-    int exponent = 0;
-    (void)frexp(weighed->largest * weighed->largest * (double)problem->tiling.width, &exponent);
-    weighed->quantum = ldexp(1.0, exponent - DIGITS);
-    return WW_OK;
-}
-
-// Sums of products are made by two products of matrices, of their upper and their lower digits: so
-// many of these that all sums are below 2^53, and exact in any order.
-enum { UPPER, LOWER, PARTS };
-
-typedef struct making {
-    ww_lazy_weighed *weighed;
-    int64_t *room;        // of sums over ranks
-    double *sums[PARTS];  // [n, block, planes]
-    double *factors;      // [tile units, block, planes]
-    double *active;       // [tile units, n], of the columns that there are
-    int64_t *products;    // [tile units, planes]
-    int digits;           // lower ones
-    int part, units;      // at hand, and of a tile
-    int columns, numbers; // samples from the block's first on; and what each has in a row of units
-} making;
-
-static void free_making(making *now)
-{
-    free(now->room);
-    free(now->sums[UPPER]);
-    free(now->sums[LOWER]);
-    free(now->factors);
-    free(now->active);
-    free(now->products);
-}
-
-static void list_making(const ww_problem *problem, ww_allocation list[MAKING])
-{
-    static const char what[] = "sums of output weights";
-    const size_t n = (size_t)problem->data->train.count, planes = (size_t)planes_of(problem);
-    const size_t units = (size_t)problem->tiling.tile_units;
-    const size_t room = (size_t)ww_lazy_share_room(problem, planes_of(problem));
-    const ww_allocation arrays[] = {
-        {offsetof(making, room), room, sizeof(int64_t), what},
-        {offsetof(making, sums[UPPER]), n * BLOCK * planes, sizeof(double), what},
-        {offsetof(making, sums[LOWER]), n * BLOCK * planes, sizeof(double), what},
-        {offsetof(making, factors), units * BLOCK * planes, sizeof(double), what},
-        {offsetof(making, active), units * n, sizeof(double), what},
-        {offsetof(making, products), units * planes, sizeof(int64_t), what},
-    };
-    _Static_assert(sizeof arrays / sizeof *arrays == MAKING, "none is left out");
-    memcpy(list, arrays, sizeof arrays);
-}
-
-int64_t ww_lazy_weighed_bytes(const ww_problem *problem)
-{
-    ww_allocation list[ARRAYS], room[MAKING];
-    list_arrays(problem, list);
-    list_making(problem, room);
-    return ww_allocation_bytes(list, ARRAYS) +
-           (ww_lazy_is_weighed(problem) ? ww_allocation_bytes(room, MAKING) : 0);
-}
-
-static ww_status begin_making(making *now, ww_error *error)
-{
-    const ww_problem *problem = now->weighed->pairs->problem;
-    ww_allocation list[MAKING];
-    list_making(problem, list);
-    int bits = 0;
-    (void)frexp((double)problem->tiling.width, &bits); // width < 2^bits
-    now->digits = EXACT - bits;
-    return ww_allocate_all(now, list, MAKING, error);
-}
-
-// Patterns of a unit as numbers: of samples first .. n - 1.
-__attribute__((target_clones("avx2", "default"))) static void
-spread_patterns(const uint64_t *patterns, int64_t first, int64_t n, double *active)
-{
-    for (int64_t j = first; j < n;) {
-        const int64_t left = WORD - j % WORD;
-        const int64_t count = left < n - j ? left : n - j;
-        const uint64_t bits = patterns[j / WORD] >> j % WORD;
-        for (int64_t bit = 0; bit < count; bit++)
-            active[j - first + bit] = (bits >> bit & 1) != 0 ? 1.0 : 0.0;
-        j += count;
-    }
-}
-
-// What the units of a tile are multiplied by for each row and plane: some digits of their products
-// where they are active.
-static void find_factors(const making *now, ww_rows tile, int64_t first, int64_t rows, int part)
-{
-    const ww_lazy_pairs *pairs = now->weighed->pairs;
-    const int64_t planes = now->weighed->planes, lower = ((int64_t)1 << now->digits) - 1;
-    double *factors = now->factors;
-    for (int64_t unit = 0; unit < tile.units; unit++) {
-        double digits[WW_LAZY_MOST_PLANES + LANES];
-        for (int64_t plane = 0; plane < planes; plane++) {
-            const int64_t product = now->products[unit * planes + plane];
-            digits[plane] = (double)(part == LOWER ? product & lower
-                                                   : (product - (product & lower)) /
-                                                         ((int64_t)1 << now->digits));
-        }
-        for (int64_t i = first; i < first + rows; i++, factors += planes)
-            if (ww_lazy_is_active(pairs, tile.first + unit, i))
-                memcpy(factors, digits, (size_t)planes * sizeof *factors);
-            else
-                memset(factors, 0, (size_t)planes * sizeof *factors);
-    }
-}
-
-// What the units of a tile add to some columns of the sums of a block of rows.
-static void add_columns(void *context, int worker, int64_t first, int64_t end)
-{
-    const making *now = context;
-    const int numbers = now->numbers;
-    (void)worker;
-    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)(end - first), numbers, now->units,
-                1.0, now->active + first, now->columns, now->factors, numbers, 1.0,
-                now->sums[now->part] + first * numbers, numbers);
-}
-
-static void add_tile(making *now, ww_rows tile, int64_t first, int64_t rows)
-{
-    const ww_lazy_pairs *pairs = now->weighed->pairs;
-    const ww_parallel *parallel = pairs->problem->parallel;
-    const int64_t n = pairs->samples, planes = now->weighed->planes;
-    const int64_t threads = ww_workers_of(parallel); // each has one part: products are exact
-    now->units = (int)tile.units;
-    now->columns = (int)(n - first);
-    now->numbers = (int)(rows * planes);
-    for (int64_t unit = 0; unit < tile.units; unit++) {
-        const int64_t number = tile.first + unit;
-        find_products(now->weighed, pairs->scales + number * pairs->outputs,
-                      now->products + unit * planes);
-        spread_patterns(ww_lazy_patterns(pairs, number), first, n,
-                        now->active + unit * (n - first));
-    }
-    for (now->part = 0; now->part < PARTS; now->part++) {
-        find_factors(now, tile, first, rows, now->part);
-        ww_for_each_piece(parallel, n - first, (n - first + threads - 1) / threads, add_columns,
-                          now);
-    }
-}
-
-static void sum_block(void *context, int64_t first, int64_t rows, int64_t *sums)
-{
-    making *now = context;
-    const ww_problem *problem = now->weighed->pairs->problem;
-    const int64_t count = (now->weighed->pairs->samples - first) * rows * now->weighed->planes;
-    const int64_t upper = (int64_t)1 << now->digits;
-    for (int part = 0; part < PARTS; part++)
-        memset(now->sums[part], 0, (size_t)count * sizeof(double));
-    for (int64_t local = 0; local < problem->tiling.local_tiles; local++)
-        add_tile(now, ww_tile_rows(problem, local), first, rows);
-    for (int64_t i = 0; i < count; i++)
-        sums[i] = (int64_t)now->sums[UPPER][i] * upper + (int64_t)now->sums[LOWER][i];
-}
-
-static void put_sums(void *context, int64_t row, int64_t column, const int64_t *entry)
-{
-    const making *now = context;
-    const int64_t n = now->weighed->pairs->samples, planes = now->weighed->planes;
-    memcpy(now->weighed->sums + (row * n + column) * planes, entry, (size_t)planes * sizeof *entry);
-}
-
-// Sums of all units of all ranks, whatever they are active on.
-static ww_status sum_all(ww_lazy_weighed *weighed, int64_t *products, ww_error *error)
-{
-    const ww_lazy_pairs *pairs = weighed->pairs;
-    const int64_t planes = weighed->planes;
-    memset(weighed->all, 0, (size_t)planes * sizeof *weighed->all);
-    for (int64_t unit = 0; unit < pairs->problem->tiling.local_units; unit++) {
-        find_products(weighed, pairs->scales + unit * pairs->outputs, products);
-        for (int64_t plane = 0; plane < planes; plane++)
-            weighed->all[plane] += products[plane];
-    }
-    return ww_sum_words(pairs->problem->parallel, weighed->all, (size_t)planes, error);
-}
-
-static ww_status make_rows(making *now, ww_error *error)
-{
-    ww_lazy_weighed *weighed = now->weighed;
-    const ww_lazy_symmetric array = {.context = now,
-                                     .planes = weighed->planes,
-                                     .room = now->room,
-                                     .sum = sum_block,
-                                     .put = put_sums};
-    WW_TRY(ww_lazy_share_make(weighed->share, &array, error));
-    WW_TRY(sum_all(weighed, now->products, error));
-    return ww_lazy_weighed_settle(weighed, error);
-}
-
-ww_status ww_lazy_weighed_make(ww_lazy_weighed *weighed, ww_error *error)
-{
-    making now = {.weighed = weighed};
-    WW_TRY(find_quantum(weighed, error));
-    ww_status status =
-        ww_agree(weighed->pairs->problem->parallel, begin_making(&now, error), error);
-    if (status == WW_OK)
-        status = make_rows(&now, error);
-    free_making(&now);
-    return status;
 }
 
 // ---- changes ------------------------------------------------------------------------------------
@@ -307,7 +89,7 @@ sum_active(const ww_lazy_change_seen *changes, const int64_t *products, int64_t 
 {
     bool is_any = false;
     for (int64_t i = 0; i < count; i++) {
-        if ((changes[i].patterns[bit / WORD] >> bit % WORD & 1) == 0)
+        if (!ww_pattern_has(changes[i].patterns, bit))
             continue;
         const int64_t *product = products + i * planes;
         for (int64_t plane = 0; plane < planes; plane++)
@@ -347,7 +129,7 @@ static void take_others(void *context, int worker, int64_t first, int64_t end)
             continue;
         if (now->is_own)
             add_to(weighed->sums + ((sample - share->first) * n + j) * planes, sum, planes);
-        if (j >= share->first && j < share->first + share->rows)
+        if (ww_lazy_share_has_own(share, j))
             add_to(weighed->sums + ((j - share->first) * n + sample) * planes, sum, planes);
     }
 }
@@ -363,7 +145,7 @@ static void take_some(taking *now)
     for (int64_t i = 0; i < now->count; i++) {
         double scales[WW_LAZY_MOST_OUTPUTS];
         memcpy(scales, now->changes[i].scales, (size_t)weighed->pairs->outputs * sizeof *scales);
-        find_products(weighed, scales, products + i * planes);
+        ww_lazy_weigh_products(weighed, scales, products + i * planes);
         for (int64_t plane = 0; now->changes[i].sign == 0 && plane < planes; plane++)
             products[i * planes + plane] *= -1;
     }
@@ -378,7 +160,7 @@ void ww_lazy_weighed_take(ww_lazy_weighed *weighed, int64_t sample, int64_t skip
                           const ww_lazy_change_seen *changes, int64_t count)
 {
     const ww_lazy_share *share = weighed->share;
-    const bool is_own = sample >= share->first && sample < share->first + share->rows;
+    const bool is_own = ww_lazy_share_has_own(share, sample);
     for (int64_t i = 0; i < count; i += CHANGES) {
         taking now = {.weighed = weighed,
                       .sample = sample,

@@ -11,8 +11,9 @@
 
 #include "train/lazy_changes.h"
 
-/// Outputs that there may be, and planes of them.
+/// Outputs that there may be, and planes of them, whose numbers are looked at by WW_LAZY_LANES.
 enum {
+    WW_LAZY_LANES = 4,
     WW_LAZY_MOST_OUTPUTS = 64,
     WW_LAZY_MOST_PLANES = WW_LAZY_MOST_OUTPUTS * (WW_LAZY_MOST_OUTPUTS + 1) / 2
 };
@@ -35,8 +36,17 @@ typedef struct ww_lazy_weighed {
 ww_status ww_lazy_weighed_create(const ww_lazy_pairs *pairs, const ww_lazy_share *share,
                                  ww_lazy_weighed *weighed, ww_error *error);
 void ww_lazy_weighed_free(ww_lazy_weighed *weighed);
-/// Bytes that it takes. Pure.
+/// Bytes that it takes, and that making the sums takes besides. Pure.
 int64_t ww_lazy_weighed_bytes(const ww_problem *problem);
+int64_t ww_lazy_weighed_making_bytes(const ww_problem *problem);
+
+/// Planes of N. Pure.
+int64_t ww_lazy_weighed_planes(const ww_problem *problem);
+
+/// The products of a unit's output weights, scales [k], as multiples of the quantum, into products
+/// [planes]: planes beyond all products are 0. Once the quantum is known.
+void ww_lazy_weigh_products(const ww_lazy_weighed *weighed, const double *scales,
+                            int64_t *products);
 
 /// Sums up anew from the patterns as they are. WW_FAILED: memory is short. Collective.
 ww_status ww_lazy_weighed_make(ww_lazy_weighed *weighed, ww_error *error);

@@ -7,12 +7,7 @@
 
 // Samples of a tile of K. A tile is a product of its own whoever makes it, so that its bits are
 // its own; and only those on and below the diagonal are made.
-enum { TILE = 128, WORD = 64 };
-
-int64_t ww_sample_products_stride(int64_t samples)
-{
-    return (samples + WORD - 1) / WORD * WORD;
-}
+enum { TILE = 128 };
 
 static const char WHAT[] = "the products of all samples (training.engine: dense takes less)";
 

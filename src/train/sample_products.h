@@ -13,8 +13,25 @@ typedef struct ww_sample_products {
     ww_shared shared;
 } ww_sample_products;
 
+/// Patterns of a unit, a bit a sample, lie in words of so many.
+enum { WW_PATTERN_WORD = 64 };
+
+/// Words of patterns for `samples` samples. Pure.
+static inline int64_t ww_pattern_words(int64_t samples)
+{
+    return (samples + WW_PATTERN_WORD - 1) / WW_PATTERN_WORD;
+}
+
+static inline bool ww_pattern_has(const uint64_t *patterns, int64_t sample)
+{
+    return (patterns[sample / WW_PATTERN_WORD] >> sample % WW_PATTERN_WORD & 1) != 0;
+}
+
 /// Columns that a row of K for `samples` samples has. Pure.
-int64_t ww_sample_products_stride(int64_t samples);
+static inline int64_t ww_sample_products_stride(int64_t samples)
+{
+    return WW_PATTERN_WORD * ww_pattern_words(samples);
+}
 
 /// Made by all ranks of a node together; the same bits on any number of ranks and threads. Free
 /// with ww_sample_products_free, also after a failure. WW_FAILED: memory is short. Collective.
