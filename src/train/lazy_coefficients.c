@@ -39,7 +39,7 @@ void ww_lazy_coefficients(const ww_lazy_pairs *pairs, const double *totals, ww_r
         for (int64_t j = 0; pairs->is_full && j < n; j++)
             row[j] += (1.0 - slope) * offsets[j];
         for (int32_t k = 0; k < of->count; k++)
-            row[of->samples[k]] += (1.0 - slope) * of->values[k];
+            row[ww_lazy_samples(of)[k]] += (1.0 - slope) * of->values[k];
         for (int64_t j = 0; j < n; j++)
             row[j] *= ww_lazy_factor(pairs, number);
     }
@@ -71,7 +71,7 @@ void ww_lazy_reach(const ww_lazy_pairs *pairs, const double *totals, ww_rows til
         for (int64_t j = 0; pairs->is_full && j < pairs->samples; j++)
             sum += (1.0 - slope) * fabs(pairs->start[number * pairs->stride + j]) * lengths[j];
         for (int32_t k = 0; k < of->count; k++)
-            sum += (1.0 - slope) * fabs(of->values[k]) * lengths[of->samples[k]];
+            sum += (1.0 - slope) * fabs(of->values[k]) * lengths[ww_lazy_samples(of)[k]];
         reach[unit] = fabs(ww_lazy_factor(pairs, number)) * sum;
     }
 }

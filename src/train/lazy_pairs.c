@@ -113,9 +113,7 @@ ww_status ww_lazy_pairs_create(const ww_problem *problem, ww_lazy_pairs *pairs, 
 
 void ww_lazy_pairs_free(ww_lazy_pairs *pairs)
 {
-    for (int64_t unit = 0; pairs->units != NULL && unit < pairs->problem->tiling.local_units;
-         unit++)
-        free(pairs->units[unit].values);
+    ww_lazy_offsets_free(&pairs->offsets);
     free(pairs->start);
     free(pairs->patterns);
     free(pairs->units);
@@ -195,13 +193,14 @@ masked_sum(const double *values, const uint64_t *patterns, int64_t words)
 // restarts keep.
 static double offset_sum(const ww_lazy_unit *of, const double *row)
 {
+    const int32_t *samples = ww_lazy_samples(of);
     double sums[4] = {0.0};
     int32_t k = 0;
     for (; k + 4 <= of->count; k += 4)
         for (int32_t i = 0; i < 4; i++)
-            sums[i] += row[of->samples[k + i]] * of->values[k + i];
+            sums[i] += row[samples[k + i]] * of->values[k + i];
     for (int32_t i = 0; k + i < of->count; i++)
-        sums[i] += row[of->samples[k + i]] * of->values[k + i];
+        sums[i] += row[samples[k + i]] * of->values[k + i];
     return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
@@ -218,10 +217,11 @@ void ww_lazy_expect(const ww_lazy_pairs *pairs, int64_t unit, int64_t sample)
 void ww_lazy_expect_now(const ww_lazy_pairs *pairs, int64_t unit)
 {
     const ww_lazy_unit *of = &pairs->units[unit];
+    const int32_t *samples = ww_lazy_samples(of);
     for (int32_t k = 0; k < of->count; k += LINE / (int32_t)sizeof *of->values)
         __builtin_prefetch(of->values + k);
-    for (int32_t k = 0; k < of->count; k += LINE / (int32_t)sizeof *of->samples)
-        __builtin_prefetch(of->samples + k);
+    for (int32_t k = 0; k < of->count; k += LINE / (int32_t)sizeof *samples)
+        __builtin_prefetch(samples + k);
 }
 
 double ww_lazy_preactivation(const ww_lazy_pairs *pairs, int worker, int64_t unit, int64_t sample)
@@ -247,72 +247,9 @@ double ww_lazy_preactivation(const ww_lazy_pairs *pairs, int worker, int64_t uni
     return start + moved;
 }
 
-// Where the offset of a sample is, or is to be.
-static int32_t place_of(const ww_lazy_unit *of, int64_t sample)
-{
-    int32_t low = 0, high = of->count;
-    while (low < high) {
-        const int32_t middle = low + (high - low) / 2;
-        if (of->samples[middle] < sample)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static ww_status lack_room(ww_error *error)
-{
-    return ww_fail(error, WW_FAILED,
-                   "out of memory for the offsets of a unit; use more nodes, or training.engine: "
-                   "dense");
-}
-
 ww_status ww_lazy_pairs_check(const ww_lazy_pairs *pairs, ww_error *error)
 {
-    return pairs->is_short ? lack_room(error) : WW_OK;
-}
-
-// Memory for the offsets of a unit, which has fewer so far.
-static ww_status grow(ww_lazy_unit *of, int32_t room, ww_error *error)
-{
-    const size_t places = (size_t)room, count = (size_t)of->count;
-    ww_lazy_unit grown = {
-        .values = malloc(places * WW_LAZY_OFFSET_BYTES), .count = of->count, .room = room};
-    if (grown.values == NULL)
-        return lack_room(error);
-    grown.early = grown.values + places;
-    void *behind = grown.early + places;
-    grown.samples = behind;
-    behind = grown.samples + places;
-    grown.marks = behind;
-    if (count > 0) {
-        memcpy(grown.values, of->values, count * sizeof *of->values);
-        memcpy(grown.early, of->early, count * sizeof *of->early);
-        memcpy(grown.samples, of->samples, count * sizeof *of->samples);
-        memcpy(grown.marks, of->marks, count * sizeof *of->marks);
-    }
-    free(of->values);
-    *of = grown;
-    return WW_OK;
-}
-
-// An offset of 0 for a sample that has none, at its place.
-static ww_status insert(ww_lazy_unit *of, int32_t place, int64_t sample, ww_error *error)
-{
-    enum { FIRST = 4 };
-    const size_t behind = (size_t)(of->count - place);
-    if (of->count == of->room)
-        WW_TRY(grow(of, of->room > 0 ? 2 * of->room : FIRST, error));
-    memmove(of->values + place + 1, of->values + place, behind * sizeof *of->values);
-    memmove(of->early + place + 1, of->early + place, behind * sizeof *of->early);
-    memmove(of->samples + place + 1, of->samples + place, behind * sizeof *of->samples);
-    memmove(of->marks + place + 1, of->marks + place, behind * sizeof *of->marks);
-    of->values[place] = 0.0;
-    of->samples[place] = (int32_t)sample;
-    of->marks[place] = 0;
-    of->count++;
-    return WW_OK;
+    return pairs->is_short ? ww_lazy_offsets_fail(error) : WW_OK;
 }
 
 ww_status ww_lazy_change(ww_lazy_pairs *pairs, int64_t unit, int64_t sample, bool *is_first,
@@ -320,13 +257,13 @@ ww_status ww_lazy_change(ww_lazy_pairs *pairs, int64_t unit, int64_t sample, boo
 {
     ww_lazy_unit *of = &pairs->units[unit];
     const bool was_active = ww_lazy_is_active(pairs, unit, sample);
-    const int32_t place = place_of(of, sample);
-    if (place == of->count || of->samples[place] != sample)
-        WW_TRY(insert(of, place, sample, error));
-    *is_first = (of->marks[place] & WW_LAZY_IS_NEW) == 0;
+    int32_t place = 0;
+    WW_TRY(ww_lazy_offsets_find(&pairs->offsets, of, sample, &place, error));
+    uint8_t *mark = ww_lazy_marks(of) + place;
+    *is_first = (*mark & WW_LAZY_IS_NEW) == 0;
     if (*is_first) {
-        of->marks[place] = WW_LAZY_IS_NEW | (was_active ? WW_LAZY_WAS_ACTIVE : 0);
-        of->early[place] = of->values[place];
+        *mark = WW_LAZY_IS_NEW | (was_active ? WW_LAZY_WAS_ACTIVE : 0);
+        ww_lazy_early(of)[place] = of->values[place];
     }
     const double total = ww_lazy_total(pairs, pairs->totals, unit, sample);
     of->values[place] += was_active ? total : -total;
@@ -345,7 +282,7 @@ void ww_lazy_get_unit(const ww_lazy_pairs *pairs, int64_t unit, double *values, 
     if (pairs->is_full)
         memcpy(values, pairs->start + unit * pairs->stride, (size_t)n * sizeof *values);
     for (int32_t k = 0; k < of->count; k++)
-        values[of->samples[k]] = of->values[k];
+        values[ww_lazy_samples(of)[k]] = of->values[k];
     const uint64_t *patterns = ww_lazy_patterns(pairs, unit);
     for (int64_t j = 0; j < n; j += packed) { // bits beyond n are 0
         uint64_t bits = patterns[j / WW_PATTERN_WORD] >> j % WW_PATTERN_WORD;
@@ -378,10 +315,10 @@ void ww_lazy_spread_offsets(ww_lazy_pairs *pairs)
         double *row = pairs->start + unit * pairs->stride;
         memset(row, 0, (size_t)pairs->stride * sizeof *row);
         for (int32_t k = 0; k < of->count; k++)
-            row[of->samples[k]] = of->values[k];
-        free(of->values);
+            row[ww_lazy_samples(of)[k]] = of->values[k];
         *of = (ww_lazy_unit){0};
     }
+    ww_lazy_offsets_free(&pairs->offsets);
     pairs->is_full = true;
 }
 
@@ -401,13 +338,13 @@ static ww_status gather_unit(ww_lazy_pairs *pairs, int64_t unit, ww_error *error
         count += is_there(row[j]);
     if (count == 0)
         return WW_OK;
-    WW_TRY(grow(of, count, error));
+    WW_TRY(ww_lazy_offsets_reserve(&pairs->offsets, of, count, error));
     for (int64_t j = 0; j < pairs->samples; j++) {
         if (!is_there(row[j]))
             continue;
         of->values[of->count] = row[j];
-        of->samples[of->count] = (int32_t)j;
-        of->marks[of->count++] = 0;
+        ww_lazy_samples(of)[of->count] = (int32_t)j;
+        ww_lazy_marks(of)[of->count++] = 0;
     }
     return WW_OK;
 }

@@ -20,28 +20,11 @@
 #ifndef WIDTHWISE_TRAIN_LAZY_PAIRS_H
 #define WIDTHWISE_TRAIN_LAZY_PAIRS_H
 
+#include "train/lazy_offsets.h"
 #include "train/rows.h"
 #include "train/sample_products.h"
 
 #include <math.h>
-
-/// Whether the pattern of an offset has changed since the pair was as its row of lazy_scan.h says,
-/// and from what.
-enum { WW_LAZY_IS_NEW = 1, WW_LAZY_WAS_ACTIVE = 2 };
-
-/// Offsets o of a unit whose patterns have changed, by rising sample; those that are 0 are -0. One
-/// piece of memory,
-/// which begins with the values; what every look at the unit reads lies together.
-typedef struct ww_lazy_unit {
-    double *values;   ///< [room]
-    int32_t *samples; ///< [room]
-    double *early;    ///< [room], the values when pairs last were as their row says
-    uint8_t *marks;   ///< [room], WW_LAZY_IS_NEW, WW_LAZY_WAS_ACTIVE
-    int32_t count, room;
-} ww_lazy_unit;
-
-/// Bytes of an offset.
-enum { WW_LAZY_OFFSET_BYTES = 2 * sizeof(double) + sizeof(int32_t) + sizeof(uint8_t) };
 
 typedef struct ww_lazy_pairs {
     const ww_problem *problem;
@@ -53,14 +36,15 @@ typedef struct ww_lazy_pairs {
     bool is_full;        ///< steps are full ones (lazy_full.h): offsets of all pairs are in `start`
     double *start;       ///< p(0) [local units, stride]
     uint64_t *patterns;  ///< [local units, words], a bit a sample
-    ww_lazy_unit *units; ///< [local units]
-    double *scales;      ///< a [local units, k]
-    double *lengths;     ///< ||a_r||_2 [local units], or 1 each unless they are weighed
-    const double *products; ///< K [n, stride], of the problem
-    double *totals;         ///< R [k, stride]
-    double *weighed;        ///< K_ij R_j [threads, k, stride], of the sample i that each looks at
-    double *wholes;         ///< and q_i [threads, k], or 0 where the slope is
-    bool is_short;          ///< there was no memory for what was put (ww_lazy_put_unit)
+    ww_lazy_unit *units; ///< offsets [local units]
+    ww_lazy_offsets offsets; ///< the memory of these
+    double *scales;          ///< a [local units, k]
+    double *lengths;         ///< ||a_r||_2 [local units], or 1 each unless they are weighed
+    const double *products;  ///< K [n, stride], of the problem
+    double *totals;          ///< R [k, stride]
+    double *weighed;         ///< K_ij R_j [threads, k, stride], of the sample i that each looks at
+    double *wholes;          ///< and q_i [threads, k], or 0 where the slope is
+    bool is_short;           ///< there was no memory for what was put (ww_lazy_put_unit)
 } ww_lazy_pairs;
 
 /// At the start. Free with ww_lazy_pairs_free, also after a failure. Not collective.

@@ -166,13 +166,14 @@ static void find_coefficients(const task *now, ww_rows tile, double *coefficient
     for (int64_t unit = 0; unit < tile.units; unit++) {
         const int64_t number = tile.first + unit;
         const ww_lazy_unit *of = &pairs->units[number];
+        const int32_t *samples = ww_lazy_samples(of);
         double *row = coefficients + unit * now->count;
         for (int64_t j = first; j < end; j++)
             row[j - first] = (ww_lazy_is_active(pairs, number, j) ? 1.0 : slope) *
                              ww_lazy_total(pairs, now->scan->course->base, number, j);
         for (int32_t k = 0; k < of->count; k++)
-            if (of->samples[k] >= first && of->samples[k] < end)
-                row[of->samples[k] - first] += (1.0 - slope) * of->values[k];
+            if (samples[k] >= first && samples[k] < end)
+                row[samples[k] - first] += (1.0 - slope) * of->values[k];
         for (int64_t j = 0; j < now->count; j++)
             row[j] *= ww_lazy_factor(pairs, number);
     }
@@ -204,14 +205,15 @@ static void end_places(void *context, int worker, int64_t first, int64_t end)
         const double length = scan->pairs->lengths[unit];
         const double *fine = fine_places(now, unit);
         float *places = scan->places + unit * stride;
-        ww_lazy_unit *of = &scan->pairs->units[unit];
+        const ww_lazy_unit *of = &scan->pairs->units[unit];
+        uint8_t *marks = ww_lazy_marks(of);
         for (int64_t i = 0; i < stride; i++) {
             const double value = fine[i] / length;
             places[i] = (float)value;
             largest = fmax(largest, fabs(value));
         }
         for (int32_t k = 0; k < of->count; k++)
-            of->marks[k] = 0;
+            marks[k] = 0;
         scan->rows[unit].bent = 0.0F;
     }
     scan->rooms[worker].largest = largest;
@@ -249,24 +251,26 @@ static void fold(ww_lazy_scan *scan, int64_t unit, bool with_courses)
     const ww_lazy_pairs *pairs = scan->pairs;
     const ww_lazy_course *course = scan->course;
     const ww_lazy_unit *of = &pairs->units[unit];
+    const int32_t *samples = ww_lazy_samples(of);
+    uint8_t *marks = ww_lazy_marks(of);
     const int64_t stride = pairs->stride;
     const double scale =
         ww_lazy_factor(pairs, unit) / pairs->lengths[unit] * (1.0 - pairs->problem->negative_slope);
     float *places = scan->places + unit * stride, *courses = scan->courses + unit * stride;
     for (int32_t k = 0; k < of->count; k++) {
-        if ((of->marks[k] & WW_LAZY_IS_NEW) == 0)
+        if ((marks[k] & WW_LAZY_IS_NEW) == 0)
             continue;
-        const int64_t j = of->samples[k];
-        const bool was_active = (of->marks[k] & WW_LAZY_WAS_ACTIVE) != 0;
+        const int64_t j = samples[k];
+        const bool was_active = (marks[k] & WW_LAZY_WAS_ACTIVE) != 0;
         const double turn = (double)ww_lazy_is_active(pairs, unit, j) - (double)was_active;
-        const double moved =
-            turn * ww_lazy_total(pairs, course->base, unit, j) + of->values[k] - of->early[k];
+        const double moved = turn * ww_lazy_total(pairs, course->base, unit, j) + of->values[k] -
+                             ww_lazy_early(of)[k];
         const double *row = pairs->products + j * stride;
         add_row(places, row, scale * moved, stride);
         if (with_courses && turn != 0.0)
             add_row(courses, row, scale * turn * ww_lazy_total(pairs, course->chord, unit, j),
                     stride);
-        of->marks[k] = 0;
+        marks[k] = 0;
     }
     scan->rows[unit].bent = 0.0F;
 }
