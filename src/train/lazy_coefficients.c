@@ -30,7 +30,7 @@ void ww_lazy_coefficients(const ww_lazy_pairs *pairs, const double *totals, ww_r
     const int64_t n = pairs->samples;
     for (int64_t unit = 0; unit < tile.units; unit++) {
         const int64_t number = tile.first + unit;
-        const ww_lazy_unit *of = &pairs->units[number];
+        const ww_lazy_list *of = &pairs->units[number].offsets;
         const double *offsets = pairs->start + number * pairs->stride;
         double *row = coefficients + unit * n;
         for (int64_t j = 0; pairs->is_weighed && j < n; j++)
@@ -41,7 +41,7 @@ void ww_lazy_coefficients(const ww_lazy_pairs *pairs, const double *totals, ww_r
         for (int32_t k = 0; k < of->count; k++)
             row[ww_lazy_samples(of)[k]] += (1.0 - slope) * of->values[k];
         for (int64_t j = 0; j < n; j++)
-            row[j] *= ww_lazy_factor(pairs, number);
+            row[j] *= pairs->units[number].factor;
     }
 }
 
@@ -63,7 +63,7 @@ void ww_lazy_reach(const ww_lazy_pairs *pairs, const double *totals, ww_rows til
     const double slope = pairs->problem->negative_slope;
     for (int64_t unit = 0; unit < tile.units; unit++) {
         const int64_t number = tile.first + unit;
-        const ww_lazy_unit *of = &pairs->units[number];
+        const ww_lazy_list *of = &pairs->units[number].offsets;
         double sum = 0.0;
         for (int64_t j = 0; j < pairs->samples; j++)
             sum += (ww_lazy_is_active(pairs, number, j) ? 1.0 : slope) *
@@ -72,6 +72,6 @@ void ww_lazy_reach(const ww_lazy_pairs *pairs, const double *totals, ww_rows til
             sum += (1.0 - slope) * fabs(pairs->start[number * pairs->stride + j]) * lengths[j];
         for (int32_t k = 0; k < of->count; k++)
             sum += (1.0 - slope) * fabs(of->values[k]) * lengths[ww_lazy_samples(of)[k]];
-        reach[unit] = fabs(ww_lazy_factor(pairs, number)) * sum;
+        reach[unit] = fabs(pairs->units[number].factor) * sum;
     }
 }

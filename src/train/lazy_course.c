@@ -175,7 +175,9 @@ void ww_lazy_course_restart(ww_lazy_course *course, const double *totals)
 {
     const int64_t n = course->pairs->samples;
     learn(course);
-    memcpy(course->base, totals, (size_t)course->span * sizeof *totals);
+    memset(course->base, 0, (size_t)course->span * sizeof *course->base);
+    if (totals != NULL)
+        memcpy(course->base, totals, (size_t)course->span * sizeof *totals);
     memset(course->chord, 0, (size_t)course->span * sizeof *course->chord);
     memset(course->along, 0, (size_t)course->path_stride * sizeof *course->along);
     for (int64_t i = 0; i < n; i++)

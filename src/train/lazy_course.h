@@ -101,7 +101,8 @@ bool ww_lazy_course_holds(ww_lazy_course *course, const double *totals, const do
 ww_status ww_lazy_course_begin(ww_lazy_course *course, ww_lazy_counts *counts,
                                const ww_lazy_now *now, int64_t most, ww_error *error);
 
-/// Begins anew with the base at `totals`: P is made anew, exact but for its last digits.
+/// Begins anew with the base at `totals`, or at 0 where there are none (NULL): P is made anew,
+/// exact but for its last digits.
 void ww_lazy_course_restart(ww_lazy_course *course, const double *totals);
 
 /// The rounding of P is the larger part of what limits have to allow for.

@@ -82,7 +82,7 @@ static int power_of(int32_t room)
     return power;
 }
 
-ww_status ww_lazy_offsets_reserve(ww_lazy_offsets *offsets, ww_lazy_unit *of, int32_t count,
+ww_status ww_lazy_offsets_reserve(ww_lazy_offsets *offsets, ww_lazy_list *of, int32_t count,
                                   ww_error *error)
 {
     if (count <= of->room)
@@ -91,7 +91,7 @@ ww_status ww_lazy_offsets_reserve(ww_lazy_offsets *offsets, ww_lazy_unit *of, in
     const size_t had = (size_t)of->count;
     void *piece = NULL;
     WW_TRY(take_piece(offsets, power, &piece, error));
-    const ww_lazy_unit grown = {.values = piece, .count = of->count, .room = (int32_t)1 << power};
+    const ww_lazy_list grown = {.values = piece, .count = of->count, .room = (int32_t)1 << power};
     if (had > 0) {
         memcpy(grown.values, of->values, had * sizeof *of->values);
         memcpy(ww_lazy_samples(&grown), ww_lazy_samples(of), had * sizeof(int32_t));
@@ -105,7 +105,7 @@ ww_status ww_lazy_offsets_reserve(ww_lazy_offsets *offsets, ww_lazy_unit *of, in
 }
 
 // Where the offset of a sample is, or is to be.
-static int32_t place_of(const ww_lazy_unit *of, int64_t sample)
+static int32_t place_of(const ww_lazy_list *of, int64_t sample)
 {
     const int32_t *samples = ww_lazy_samples(of);
     int32_t low = 0, high = of->count;
@@ -119,7 +119,7 @@ static int32_t place_of(const ww_lazy_unit *of, int64_t sample)
     return low;
 }
 
-ww_status ww_lazy_offsets_find(ww_lazy_offsets *offsets, ww_lazy_unit *of, int64_t sample,
+ww_status ww_lazy_offsets_find(ww_lazy_offsets *offsets, ww_lazy_list *of, int64_t sample,
                                int32_t *place, ww_error *error)
 {
     *place = place_of(of, sample);

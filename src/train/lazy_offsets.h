@@ -15,28 +15,28 @@ enum { WW_LAZY_IS_NEW = 1, WW_LAZY_WAS_ACTIVE = 2 };
 
 /// Offsets of a unit, by rising sample; those that are 0 are -0. What every look at the unit reads
 /// comes first in its piece of memory, and lies together. Starts as zeroes.
-typedef struct ww_lazy_unit {
+typedef struct ww_lazy_list {
     double *values; ///< [room], and what follows
     int32_t count, room;
-} ww_lazy_unit;
+} ww_lazy_list;
 
 /// Bytes of an offset.
 enum { WW_LAZY_OFFSET_BYTES = 2 * sizeof(double) + sizeof(int32_t) + sizeof(uint8_t) };
 
 /// Their samples [room].
-static inline int32_t *ww_lazy_samples(const ww_lazy_unit *of)
+static inline int32_t *ww_lazy_samples(const ww_lazy_list *of)
 {
     return of->room > 0 ? (int32_t *)(void *)(of->values + of->room) : NULL;
 }
 
 /// Their values when pairs last were as their row says [room].
-static inline double *ww_lazy_early(const ww_lazy_unit *of)
+static inline double *ww_lazy_early(const ww_lazy_list *of)
 {
     return of->room > 0 ? (double *)(void *)(ww_lazy_samples(of) + of->room) : NULL;
 }
 
 /// WW_LAZY_IS_NEW, WW_LAZY_WAS_ACTIVE [room].
-static inline uint8_t *ww_lazy_marks(const ww_lazy_unit *of)
+static inline uint8_t *ww_lazy_marks(const ww_lazy_list *of)
 {
     return of->room > 0 ? (uint8_t *)(ww_lazy_early(of) + of->room) : NULL;
 }
@@ -59,11 +59,11 @@ void ww_lazy_offsets_free(ww_lazy_offsets *offsets);
 ww_status ww_lazy_offsets_fail(ww_error *error);
 
 /// Room for so many offsets of a unit; those that it has stay. WW_FAILED: memory is short.
-ww_status ww_lazy_offsets_reserve(ww_lazy_offsets *offsets, ww_lazy_unit *of, int32_t count,
+ww_status ww_lazy_offsets_reserve(ww_lazy_offsets *offsets, ww_lazy_list *of, int32_t count,
                                   ww_error *error);
 
 /// The place of the offset of a sample, which is 0 if it had none. WW_FAILED: memory is short.
-ww_status ww_lazy_offsets_find(ww_lazy_offsets *offsets, ww_lazy_unit *of, int64_t sample,
+ww_status ww_lazy_offsets_find(ww_lazy_offsets *offsets, ww_lazy_list *of, int64_t sample,
                                int32_t *place, ww_error *error);
 
 #endif

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ARRAYS = 8, WEIGHT_ARRAYS = 3 };
+enum { ARRAYS = 7, WEIGHT_ARRAYS = 3 };
 
 bool ww_lazy_is_weighed(const ww_problem *problem)
 {
@@ -33,9 +33,8 @@ static void list_arrays(const ww_problem *problem, ww_allocation list[ARRAYS])
          "the pre-activations of all samples (training.engine: dense takes less)"},
         {offsetof(ww_lazy_pairs, patterns), units * words, sizeof(uint64_t),
          "the patterns of all samples"},
-        {offsetof(ww_lazy_pairs, units), units, sizeof(ww_lazy_unit), "the offsets of all units"},
+        {offsetof(ww_lazy_pairs, units), units, sizeof(ww_lazy_unit), "what is of all units"},
         {offsetof(ww_lazy_pairs, scales), units * outputs, sizeof(double), "the output weights"},
-        {offsetof(ww_lazy_pairs, lengths), units, sizeof(double), "the output weights"},
         {offsetof(ww_lazy_pairs, totals), outputs * stride, sizeof(double), "the sums of updates"},
         {offsetof(ww_lazy_pairs, weighed), threads * outputs * stride, sizeof(double),
          "the products of a sample"},
@@ -81,12 +80,13 @@ static void put_start_and_patterns(void *state, ww_rows tile, const void *preact
 }
 
 // Windows are about p over the length of a_r. A unit that never moves has none.
-static void find_lengths(ww_lazy_pairs *self)
+static void put_scales(ww_lazy_pairs *self)
 {
     const int64_t k = self->outputs;
     for (int64_t unit = 0; unit < self->problem->tiling.local_units; unit++) {
         const double length = ww_norm(self->scales + unit * k, k);
-        self->lengths[unit] = self->is_weighed && length > 0.0 ? length : 1.0;
+        self->units[unit].factor = self->is_weighed ? 1.0 : self->scales[unit];
+        self->units[unit].length = self->is_weighed && length > 0.0 ? length : 1.0;
     }
 }
 
@@ -107,7 +107,7 @@ ww_status ww_lazy_pairs_create(const ww_problem *problem, ww_lazy_pairs *pairs, 
     WW_TRY(ww_allocate_all(pairs, list, ARRAYS, error));
     ww_initial_output_weights(&problem->initial, problem->tiling.first_unit,
                               problem->tiling.local_units, pairs->scales);
-    find_lengths(pairs);
+    put_scales(pairs);
     return ww_put_initial_preactivations(problem, put_start_and_patterns, pairs, error);
 }
 
@@ -118,7 +118,6 @@ void ww_lazy_pairs_free(ww_lazy_pairs *pairs)
     free(pairs->patterns);
     free(pairs->units);
     free(pairs->scales);
-    free(pairs->lengths);
     free(pairs->totals);
     free(pairs->weighed);
     free(pairs->wholes);
@@ -191,7 +190,7 @@ masked_sum(const double *values, const uint64_t *patterns, int64_t words)
 
 // sum_j K_ij o_j of a unit, by a row of K, in four sums by their place among all that it has, which
 // restarts keep.
-static double offset_sum(const ww_lazy_unit *of, const double *row)
+static double offset_sum(const ww_lazy_list *of, const double *row)
 {
     const int32_t *samples = ww_lazy_samples(of);
     double sums[4] = {0.0};
@@ -206,17 +205,18 @@ static double offset_sum(const ww_lazy_unit *of, const double *row)
 
 enum { LINE = 64 }; // bytes of a line of a cache
 
-void ww_lazy_expect(const ww_lazy_pairs *pairs, int64_t unit, int64_t sample)
+void ww_lazy_expect(const ww_lazy_pairs *pairs, int64_t unit)
 {
     __builtin_prefetch(&pairs->units[unit]);
-    __builtin_prefetch(&pairs->start[unit * pairs->stride + sample]);
+    for (int64_t k = 0; pairs->is_weighed && k < pairs->outputs; k += LINE / 8)
+        __builtin_prefetch(pairs->scales + unit * pairs->outputs + k);
     for (int64_t word = 0; word < pairs->words; word += LINE / 8)
         __builtin_prefetch(ww_lazy_patterns(pairs, unit) + word);
 }
 
 void ww_lazy_expect_now(const ww_lazy_pairs *pairs, int64_t unit)
 {
-    const ww_lazy_unit *of = &pairs->units[unit];
+    const ww_lazy_list *of = &pairs->units[unit].offsets;
     const int32_t *samples = ww_lazy_samples(of);
     for (int32_t k = 0; k < of->count; k += LINE / (int32_t)sizeof *of->values)
         __builtin_prefetch(of->values + k);
@@ -224,7 +224,8 @@ void ww_lazy_expect_now(const ww_lazy_pairs *pairs, int64_t unit)
         __builtin_prefetch(samples + k);
 }
 
-double ww_lazy_preactivation(const ww_lazy_pairs *pairs, int worker, int64_t unit, int64_t sample)
+double ww_lazy_preactivation(const ww_lazy_pairs *pairs, int worker, int64_t unit, int64_t sample,
+                             double start)
 {
     const double *weighed = pairs->weighed + worker * pairs->outputs * pairs->stride;
     const double *wholes = pairs->wholes + worker * pairs->outputs;
@@ -232,11 +233,10 @@ double ww_lazy_preactivation(const ww_lazy_pairs *pairs, int worker, int64_t uni
     const double slope = pairs->problem->negative_slope;
     const double *row = pairs->products + sample * pairs->stride;
     const uint64_t *patterns = ww_lazy_patterns(pairs, unit);
-    const double start = pairs->start[unit * pairs->stride + sample];
-    const double offsets = offset_sum(of, row);
+    const double offsets = offset_sum(&of->offsets, row);
     if (!pairs->is_weighed) {
         const double sum = masked_sum(weighed, patterns, pairs->words);
-        return start + pairs->scales[unit] * (slope * wholes[0] + (1.0 - slope) * (sum + offsets));
+        return start + of->factor * (slope * wholes[0] + (1.0 - slope) * (sum + offsets));
     }
     double moved = (1.0 - slope) * offsets;
     for (int64_t k = 0; k < pairs->outputs; k++) {
@@ -255,7 +255,7 @@ ww_status ww_lazy_pairs_check(const ww_lazy_pairs *pairs, ww_error *error)
 ww_status ww_lazy_change(ww_lazy_pairs *pairs, int64_t unit, int64_t sample, bool *is_first,
                          ww_error *error)
 {
-    ww_lazy_unit *of = &pairs->units[unit];
+    ww_lazy_list *of = &pairs->units[unit].offsets;
     const bool was_active = ww_lazy_is_active(pairs, unit, sample);
     int32_t place = 0;
     WW_TRY(ww_lazy_offsets_find(&pairs->offsets, of, sample, &place, error));
@@ -277,7 +277,7 @@ ww_status ww_lazy_change(ww_lazy_pairs *pairs, int64_t unit, int64_t sample, boo
 void ww_lazy_get_unit(const ww_lazy_pairs *pairs, int64_t unit, double *values, int packed)
 {
     const int64_t n = pairs->samples;
-    const ww_lazy_unit *of = &pairs->units[unit];
+    const ww_lazy_list *of = &pairs->units[unit].offsets;
     memset(values, 0, (size_t)(n + (n + packed - 1) / packed) * sizeof *values);
     if (pairs->is_full)
         memcpy(values, pairs->start + unit * pairs->stride, (size_t)n * sizeof *values);
@@ -298,7 +298,7 @@ void ww_lazy_put_unit(ww_lazy_pairs *pairs, int64_t unit, const double *values, 
     const int64_t n = pairs->samples;
     uint64_t *patterns = pairs->patterns + unit * pairs->words;
     pairs->is_full = true;
-    pairs->units[unit].count = 0; // what it had of its own counts no more
+    pairs->units[unit].offsets.count = 0; // what it had of its own counts no more
     memcpy(pairs->start + unit * pairs->stride, values, (size_t)n * sizeof *values);
     for (int64_t word = 0; word < pairs->words; word++)
         patterns[word] = 0;
@@ -311,12 +311,12 @@ void ww_lazy_put_unit(ww_lazy_pairs *pairs, int64_t unit, const double *values, 
 void ww_lazy_spread_offsets(ww_lazy_pairs *pairs)
 {
     for (int64_t unit = 0; unit < pairs->problem->tiling.local_units; unit++) {
-        ww_lazy_unit *of = &pairs->units[unit];
+        ww_lazy_list *of = &pairs->units[unit].offsets;
         double *row = pairs->start + unit * pairs->stride;
         memset(row, 0, (size_t)pairs->stride * sizeof *row);
         for (int32_t k = 0; k < of->count; k++)
             row[ww_lazy_samples(of)[k]] = of->values[k];
-        *of = (ww_lazy_unit){0};
+        *of = (ww_lazy_list){0};
     }
     ww_lazy_offsets_free(&pairs->offsets);
     pairs->is_full = true;
@@ -332,7 +332,7 @@ static bool is_there(double offset)
 static ww_status gather_unit(ww_lazy_pairs *pairs, int64_t unit, ww_error *error)
 {
     const double *row = pairs->start + unit * pairs->stride;
-    ww_lazy_unit *of = &pairs->units[unit];
+    ww_lazy_list *of = &pairs->units[unit].offsets;
     int32_t count = 0;
     for (int64_t j = 0; j < pairs->samples; j++)
         count += is_there(row[j]);

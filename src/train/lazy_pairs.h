@@ -26,6 +26,13 @@
 
 #include <math.h>
 
+/// What every look at a unit reads besides its patterns: half a line of a cache.
+typedef struct ww_lazy_unit {
+    ww_lazy_list offsets;
+    double factor; ///< what totals and offsets are to be multiplied by: a_r; 1 if it is weighed ...
+    double length; ///< ... and then ||a_r||_2, else 1
+} ww_lazy_unit;
+
 typedef struct ww_lazy_pairs {
     const ww_problem *problem;
     int64_t samples;     ///< n
@@ -36,10 +43,9 @@ typedef struct ww_lazy_pairs {
     bool is_full;        ///< steps are full ones (lazy_full.h): offsets of all pairs are in `start`
     double *start;       ///< p(0) [local units, stride]
     uint64_t *patterns;  ///< [local units, words], a bit a sample
-    ww_lazy_unit *units; ///< offsets [local units]
-    ww_lazy_offsets offsets; ///< the memory of these
+    ww_lazy_unit *units; ///< [local units]
+    ww_lazy_offsets offsets; ///< the memory of those of all units
     double *scales;          ///< a [local units, k]
-    double *lengths;         ///< ||a_r||_2 [local units], or 1 each unless they are weighed
     const double *products;  ///< K [n, stride], of the problem
     double *totals;          ///< R [k, stride]
     double *weighed;         ///< K_ij R_j [threads, k, stride], of the sample i that each looks at
@@ -76,12 +82,6 @@ static inline double ww_lazy_total(const ww_lazy_pairs *pairs, const double *tot
     return sum;
 }
 
-/// And what these and offsets are to be multiplied by then: a_r, or 1.
-static inline double ww_lazy_factor(const ww_lazy_pairs *pairs, int64_t unit)
-{
-    return pairs->is_weighed ? 1.0 : pairs->scales[unit];
-}
-
 static inline const uint64_t *ww_lazy_patterns(const ww_lazy_pairs *pairs, int64_t unit)
 {
     return pairs->patterns + unit * pairs->words;
@@ -114,14 +114,17 @@ void ww_lazy_choose(const double *outputs, const int64_t *indices, int64_t count
 void ww_lazy_add_factors(const ww_lazy_pairs *pairs, const int64_t *indices,
                          const double *gradients, double *factors);
 
-/// Soon a pre-activation of this unit is asked for, or rather sooner: what it lies in is fetched.
-void ww_lazy_expect(const ww_lazy_pairs *pairs, int64_t unit, int64_t sample);
+/// Soon a pre-activation of this unit is asked for, or rather sooner: what it is made of is
+/// fetched.
+void ww_lazy_expect(const ww_lazy_pairs *pairs, int64_t unit);
 void ww_lazy_expect_now(const ww_lazy_pairs *pairs, int64_t unit);
 
 /// From now on a thread asks for pre-activations of this sample.
 void ww_lazy_look_at(ww_lazy_pairs *pairs, int worker, int64_t sample);
-/// p of the unit on that sample, with patterns and offsets as they are. Threads may ask at once.
-double ww_lazy_preactivation(const ww_lazy_pairs *pairs, int worker, int64_t unit, int64_t sample);
+/// p of the unit on that sample, with patterns and offsets as they are, `start` its p(0). Threads
+/// may ask at once.
+double ww_lazy_preactivation(const ww_lazy_pairs *pairs, int worker, int64_t unit, int64_t sample,
+                             double start);
 
 /// The pattern of a pair becomes the other one; whether it was not marked as new yet. WW_FAILED:
 /// memory is short.

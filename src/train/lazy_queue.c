@@ -68,8 +68,7 @@ first_at_risk(const ww_lazy_course *course, int64_t at, float margin, float rate
 // Where output weights are weighed both ways are the same.
 static int way_of(const ww_lazy_pairs *pairs, int64_t unit, bool active)
 {
-    const double scale = pairs->scales[unit * pairs->outputs];
-    return (scale > 0.0) == active ? WW_LAZY_FALLS : WW_LAZY_RISES;
+    return (pairs->units[unit].factor > 0.0) == active ? WW_LAZY_FALLS : WW_LAZY_RISES;
 }
 
 enum { LANES = 8 };
@@ -116,7 +115,8 @@ static void queue_pair(const ww_lazy_scan *scan, int worker, int64_t unit, int64
     const float rate = active ? scan->courses[place] : -scan->courses[place];
     const way none = {.path = scan->course->along, .before = -INFINITY}; // but for the limit
     const int64_t step = first_at_risk(scan->course, at, margin - limit, rate, none);
-    const ww_lazy_entry entry = {.unit = (int32_t)unit,
+    const ww_lazy_entry entry = {.start = scan->pairs->start[place],
+                                 .unit = (int32_t)unit,
                                  .sample = (int32_t)sample,
                                  .version = scan->rows[unit].version,
                                  .course = scan->courses[place]};
@@ -177,7 +177,7 @@ static int64_t step_by_steps(const ww_lazy_scan *scan, int worker, int64_t at,
         .patterns = ww_lazy_patterns(scan->pairs, entry->unit),
         .room = scan->rooms[worker].patterns,
         .active = value >= 0.0,
-        .is_negative = scan->pairs->scales[entry->unit] < 0.0,
+        .is_negative = scan->pairs->units[entry->unit].factor < 0.0,
         .margin = fabs(value) - (double)course->slacks[entry->sample],
         .astray = course->scale * course->norms[entry->sample] * course->deviation,
         .most = (double)course->boxes[entry->sample]};
@@ -189,16 +189,17 @@ void ww_lazy_scan_return(ww_lazy_scan *scan, int worker, int64_t at, ww_lazy_ent
 {
     const ww_lazy_pairs *pairs = scan->pairs;
     const ww_lazy_course *course = scan->course;
+    const ww_lazy_unit *unit = &pairs->units[entry.unit];
     if (changed && course->loose == 0.0) // its rows will be brought up to date, and scanned
         return;
     if (changed) { // its own part in its course
         const double jump = 1.0 - pairs->problem->negative_slope;
-        const double scale = ww_lazy_factor(pairs, entry.unit) / pairs->lengths[entry.unit];
+        const double scale = unit->factor / unit->length;
         entry.course += (float)((value >= 0.0 ? jump : -jump) * scale *
                                 pairs->products[entry.sample * pairs->stride + entry.sample] *
                                 ww_lazy_total(pairs, course->chord, entry.unit, entry.sample));
     }
-    const double place = value / pairs->lengths[entry.unit];
+    const double place = pairs->is_weighed ? value / unit->length : value;
     const int64_t step = course->is_full_batch ? step_by_path(scan, at, &entry, place)
                                                : step_by_steps(scan, worker, at, &entry, value);
     if (step > 0)

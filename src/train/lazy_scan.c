@@ -106,11 +106,12 @@ void ww_lazy_scan_free(ww_lazy_scan *scan)
 }
 
 // What threads share work on: units first_unit .. first_unit + units - 1, by as many as a
-// tile has, and a block of samples.
+// tile has, and a block of samples. What they make is D, in single precision, or P.
 typedef struct task {
     ww_lazy_scan *scan;
     int64_t first_unit, units;
     int64_t first, count;
+    bool is_fine; // P as long as it is made, in double precision
 } task;
 
 static ww_rows units_of(const task *now, int64_t first, int64_t end)
@@ -141,10 +142,8 @@ add_row(float *row, const double *other, double number, int64_t count)
         row[j] += (float)(number * other[j]);
 }
 
-// ---- P ------------------------------------------------------------------------------------------
-
-// While P is made it is in double precision, behind where it will be, where D is otherwise: that
-// has room for half of the units, and for one more.
+// While P is made it is behind where it will be, where D is otherwise: that has room for half of
+// the units, and for one more.
 static int64_t most_at_once(const ww_lazy_scan *scan)
 {
     return scan->pairs->problem->tiling.local_units / 2 + 1;
@@ -156,41 +155,135 @@ static double *fine_places(const task *now, int64_t unit)
            (unit - now->first_unit) * now->scan->pairs->stride;
 }
 
-// The coefficients of a block of samples by which p differs from p(0) at the base:
-// a (s' B + (1 - slope) o).
+// ---- sums over samples of a unit, for all pairs -------------------------------------------------
+
+static ww_panel_inputs *inputs_of(const task *now)
+{
+    return now->is_fine ? &now->scan->fine : &now->scan->inputs;
+}
+
+// Where they go, from a unit on, and what its sums are multiplied by.
+static void *sums_of(const task *now, int64_t unit)
+{
+    const ww_lazy_scan *scan = now->scan;
+    return now->is_fine ? (void *)fine_places(now, unit)
+                        : scan->courses + unit * scan->pairs->stride;
+}
+
+static const void *scales_of(const task *now, int64_t unit)
+{
+    const ww_lazy_scan *scan = now->scan;
+    return now->is_fine ? (const void *)(scan->pairs->scales + unit) : scan->scales + unit;
+}
+
+static void add_patterns(void *context, int worker, int64_t first, int64_t end)
+{
+    const task *now = context;
+    const ww_rows tile = units_of(now, first, end);
+    const ww_lazy_pairs *pairs = now->scan->pairs;
+    const uint8_t *patterns = (const uint8_t *)ww_lazy_patterns(pairs, tile.first) + now->first / 8;
+    ww_panel_add_patterns(inputs_of(now), scales_of(now, tile.first), patterns,
+                          pairs->words * (int64_t)sizeof(uint64_t), tile.units,
+                          sums_of(now, tile.first), now->scan->rooms[worker].tables);
+}
+
+// What all samples do to all units of a leaky activation.
+static void add_base(void *context, int worker, int64_t first, int64_t end)
+{
+    const task *now = context;
+    const ww_rows tile = units_of(now, first, end);
+    (void)worker;
+    ww_panel_move(inputs_of(now), 1.0, scales_of(now, tile.first), tile.units,
+                  sums_of(now, tile.first));
+}
+
+// Rows of K times (1 - slope) values [n], of a block of samples.
+static void take_rows(const task *now, const double *values)
+{
+    ww_lazy_scan *scan = now->scan;
+    const ww_lazy_pairs *pairs = scan->pairs;
+    const double jump = 1.0 - pairs->problem->negative_slope;
+    const int64_t stride = pairs->stride;
+    for (int64_t i = 0; i < now->count; i++) {
+        const double *row = pairs->products + (now->first + i) * stride;
+        for (int64_t j = 0; j < stride; j++)
+            scan->room[i * stride + j] = jump * values[now->first + i] * row[j];
+    }
+    ww_panel_inputs_set(inputs_of(now), scan->room, now->count);
+}
+
+// And slope times them, of all.
+static void take_base(const task *now, const double *values)
+{
+    ww_lazy_scan *scan = now->scan;
+    const ww_lazy_pairs *pairs = scan->pairs;
+    const int64_t n = pairs->samples, stride = pairs->stride;
+    memset(scan->room, 0, (size_t)stride * sizeof *scan->room);
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < stride; j++)
+            scan->room[j] +=
+                pairs->problem->negative_slope * values[i] * pairs->products[i * stride + j];
+    ww_panel_inputs_set(inputs_of(now), scan->room, 1);
+}
+
+// a_r sum_j K_ij s'_rj values_j of all pairs, values [n], are added to what there is: by tables of
+// patterns, where output weights are not weighed.
+static void add_values(task *now, const double *values)
+{
+    const ww_lazy_pairs *pairs = now->scan->pairs;
+    for (now->first = 0; now->first < pairs->samples; now->first += WW_SAMPLE_BLOCK) {
+        now->count = ww_block_size(pairs->samples, now->first);
+        take_rows(now, values);
+        for_all_units(now, add_patterns);
+    }
+    if (pairs->problem->negative_slope == 0.0)
+        return;
+    take_base(now, values);
+    for_all_units(now, add_base);
+}
+
+// ---- P ------------------------------------------------------------------------------------------
+
+static void copy_start(void *context, int worker, int64_t first, int64_t end)
+{
+    const task *now = context;
+    const ww_lazy_pairs *pairs = now->scan->pairs;
+    const ww_rows tile = units_of(now, first, end);
+    (void)worker;
+    memcpy(fine_places(now, tile.first), pairs->start + tile.first * pairs->stride,
+           (size_t)(tile.units * pairs->stride) * sizeof *pairs->start);
+}
+
+// The coefficients of a block of samples by which p differs from p(0) at the base: (1 - slope) a o,
+// which are few; and where output weights are weighed s' g as well.
 static void find_coefficients(const task *now, ww_rows tile, double *coefficients)
 {
     const ww_lazy_pairs *pairs = now->scan->pairs;
     const double slope = pairs->problem->negative_slope;
     const int64_t first = now->first, end = now->first + now->count;
+    memset(coefficients, 0, (size_t)(tile.units * now->count) * sizeof *coefficients);
     for (int64_t unit = 0; unit < tile.units; unit++) {
         const int64_t number = tile.first + unit;
-        const ww_lazy_unit *of = &pairs->units[number];
+        const double factor = (1.0 - slope) * pairs->units[number].factor;
+        const ww_lazy_list *of = &pairs->units[number].offsets;
         const int32_t *samples = ww_lazy_samples(of);
         double *row = coefficients + unit * now->count;
-        for (int64_t j = first; j < end; j++)
+        for (int64_t j = first; pairs->is_weighed && j < end; j++)
             row[j - first] = (ww_lazy_is_active(pairs, number, j) ? 1.0 : slope) *
                              ww_lazy_total(pairs, now->scan->course->base, number, j);
         for (int32_t k = 0; k < of->count; k++)
             if (samples[k] >= first && samples[k] < end)
-                row[samples[k] - first] += (1.0 - slope) * of->values[k];
-        for (int64_t j = 0; j < now->count; j++)
-            row[j] *= ww_lazy_factor(pairs, number);
+                row[samples[k] - first] += factor * of->values[k];
     }
 }
 
 static void add_coefficients(void *context, int worker, int64_t first, int64_t end)
 {
     const task *now = context;
-    const ww_lazy_pairs *pairs = now->scan->pairs;
     const ww_rows tile = units_of(now, first, end);
-    double *places = fine_places(now, tile.first);
     double *coefficients = now->scan->rooms[worker].coefficients;
-    if (now->first == 0)
-        memcpy(places, pairs->start + tile.first * pairs->stride,
-               (size_t)(tile.units * pairs->stride) * sizeof *places);
     find_coefficients(now, tile, coefficients);
-    ww_panel_move(&now->scan->fine, 1.0, coefficients, tile.units, places);
+    ww_panel_move(&now->scan->fine, 1.0, coefficients, tile.units, fine_places(now, tile.first));
 }
 
 // P as it stays, with the patterns of now.
@@ -202,21 +295,29 @@ static void end_places(void *context, int worker, int64_t first, int64_t end)
     const int64_t stride = scan->pairs->stride;
     double largest = scan->rooms[worker].largest;
     for (int64_t unit = tile.first; unit < tile.first + tile.units; unit++) {
-        const double length = scan->pairs->lengths[unit];
+        const double length = scan->pairs->units[unit].length;
         const double *fine = fine_places(now, unit);
         float *places = scan->places + unit * stride;
-        const ww_lazy_unit *of = &scan->pairs->units[unit];
+        const ww_lazy_list *of = &scan->pairs->units[unit].offsets;
         uint8_t *marks = ww_lazy_marks(of);
         for (int64_t i = 0; i < stride; i++) {
-            const double value = fine[i] / length;
+            const double value = fine[i] / length, size = fabs(value);
             places[i] = (float)value;
-            largest = fmax(largest, fabs(value));
+            largest = size > largest ? size : largest;
         }
         for (int32_t k = 0; k < of->count; k++)
             marks[k] = 0;
         scan->rows[unit].bent = 0.0F;
     }
     scan->rooms[worker].largest = largest;
+}
+
+static bool is_zero(const double *values, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        if (values[i] != 0.0)
+            return false;
+    return true;
 }
 
 void ww_lazy_scan_restart(ww_lazy_scan *scan, double *largest)
@@ -226,14 +327,19 @@ void ww_lazy_scan_restart(ww_lazy_scan *scan, double *largest)
     const int64_t n = pairs->samples, all = problem->tiling.local_units;
     const int64_t most = most_at_once(scan);
     const int threads = ww_workers_of(problem->parallel);
+    const bool is_at_start = is_zero(scan->course->base, scan->course->span);
     *largest = 0.0;
     for (int i = 0; i < threads; i++)
         scan->rooms[i].largest = 0.0;
     for (int64_t first_unit = 0; first_unit < all; first_unit += most) {
         task now = {.scan = scan,
                     .first_unit = first_unit,
-                    .units = all - first_unit < most ? all - first_unit : most};
-        for (; now.first < n; now.first += WW_SAMPLE_BLOCK) {
+                    .units = all - first_unit < most ? all - first_unit : most,
+                    .is_fine = true};
+        for_all_units(&now, copy_start);
+        if (!pairs->is_weighed && !is_at_start)
+            add_values(&now, scan->course->base);
+        for (now.first = 0; now.first < n; now.first += WW_SAMPLE_BLOCK) {
             now.count = ww_block_size(n, now.first);
             ww_panel_inputs_set(&scan->fine, pairs->products + now.first * pairs->stride,
                                 now.count);
@@ -250,12 +356,12 @@ static void fold(ww_lazy_scan *scan, int64_t unit, bool with_courses)
 {
     const ww_lazy_pairs *pairs = scan->pairs;
     const ww_lazy_course *course = scan->course;
-    const ww_lazy_unit *of = &pairs->units[unit];
+    const ww_lazy_list *of = &pairs->units[unit].offsets;
     const int32_t *samples = ww_lazy_samples(of);
     uint8_t *marks = ww_lazy_marks(of);
     const int64_t stride = pairs->stride;
-    const double scale =
-        ww_lazy_factor(pairs, unit) / pairs->lengths[unit] * (1.0 - pairs->problem->negative_slope);
+    const double scale = pairs->units[unit].factor / pairs->units[unit].length *
+                         (1.0 - pairs->problem->negative_slope);
     float *places = scan->places + unit * stride, *courses = scan->courses + unit * stride;
     for (int32_t k = 0; k < of->count; k++) {
         if ((marks[k] & WW_LAZY_IS_NEW) == 0)
@@ -311,7 +417,7 @@ static void add_weighed(void *context, int worker, int64_t first, int64_t end)
                 (int)pairs->stride, 0.0, room->coefficients, (int)count);
     for (int64_t unit = 0; unit < tile.units; unit++) {
         const uint64_t *patterns = ww_lazy_patterns(pairs, tile.first + unit);
-        const double scale = 1.0 / pairs->lengths[tile.first + unit];
+        const double scale = 1.0 / pairs->units[tile.first + unit].length;
         for (int64_t i = unit * count, j = now->first; i < (unit + 1) * count; i++, j++) {
             const bool is_active = ww_pattern_has(patterns, j);
             room->narrow[i] = (float)((is_active ? scale : slope * scale) * room->coefficients[i]);
@@ -321,76 +427,22 @@ static void add_weighed(void *context, int worker, int64_t first, int64_t end)
                   scan->courses + tile.first * pairs->stride);
 }
 
-static void add_patterns(void *context, int worker, int64_t first, int64_t end)
-{
-    const task *now = context;
-    const ww_rows tile = units_of(now, first, end);
-    const ww_lazy_scan *scan = now->scan;
-    const ww_lazy_pairs *pairs = scan->pairs;
-    const uint8_t *patterns = (const uint8_t *)ww_lazy_patterns(pairs, tile.first) + now->first / 8;
-    ww_panel_add_patterns(&scan->inputs, scan->scales + tile.first, patterns,
-                          pairs->words * (int64_t)sizeof(uint64_t), tile.units,
-                          scan->courses + tile.first * pairs->stride, scan->rooms[worker].tables);
-}
-
-// What all samples do to all units of a leaky activation.
-static void add_base(void *context, int worker, int64_t first, int64_t end)
-{
-    const task *now = context;
-    const ww_rows tile = units_of(now, first, end);
-    const ww_lazy_scan *scan = now->scan;
-    (void)worker;
-    ww_panel_move(&scan->inputs, 1.0, scan->scales + tile.first, tile.units,
-                  scan->courses + tile.first * scan->pairs->stride);
-}
-
-// Rows of K times (1 - slope) b, of a block of samples.
-static void take_rows(const task *now)
-{
-    ww_lazy_scan *scan = now->scan;
-    const ww_lazy_pairs *pairs = scan->pairs;
-    const double jump = 1.0 - pairs->problem->negative_slope;
-    const int64_t stride = pairs->stride;
-    for (int64_t i = 0; i < now->count; i++) {
-        const double *row = pairs->products + (now->first + i) * stride;
-        for (int64_t j = 0; j < stride; j++)
-            scan->room[i * stride + j] = jump * scan->course->chord[now->first + i] * row[j];
-    }
-    ww_panel_inputs_set(&scan->inputs, scan->room, now->count);
-}
-
-// And slope times them, of all.
-static void take_base(ww_lazy_scan *scan)
-{
-    const ww_lazy_pairs *pairs = scan->pairs;
-    const int64_t n = pairs->samples, stride = pairs->stride;
-    memset(scan->room, 0, (size_t)stride * sizeof *scan->room);
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t j = 0; j < stride; j++)
-            scan->room[j] += pairs->problem->negative_slope * scan->course->chord[i] *
-                             pairs->products[i * stride + j];
-    ww_panel_inputs_set(&scan->inputs, scan->room, 1);
-}
-
 // D of all pairs.
 static void make_courses(task *now)
 {
     ww_lazy_scan *scan = now->scan;
     const ww_lazy_pairs *pairs = scan->pairs;
     const int64_t n = pairs->samples;
+    if (!pairs->is_weighed) {
+        add_values(now, scan->course->chord);
+        return;
+    }
     for (now->first = 0; now->first < n; now->first += WW_SAMPLE_BLOCK) {
         now->count = ww_block_size(n, now->first);
-        if (pairs->is_weighed)
-            ww_panel_inputs_set(&scan->inputs, pairs->products + now->first * pairs->stride,
-                                now->count);
-        else
-            take_rows(now);
-        for_all_units(now, pairs->is_weighed ? add_weighed : add_patterns);
+        ww_panel_inputs_set(&scan->inputs, pairs->products + now->first * pairs->stride,
+                            now->count);
+        for_all_units(now, add_weighed);
     }
-    if (pairs->is_weighed || pairs->problem->negative_slope == 0.0)
-        return;
-    take_base(scan);
-    for_all_units(now, add_base);
 }
 
 static void scan_units(void *context, int worker, int64_t first, int64_t end)

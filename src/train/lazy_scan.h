@@ -6,8 +6,10 @@
 #include "train/lazy_course.h"
 #include "train/panel_inputs.h"
 
-/// A pair that may have changed its pattern by some step.
+/// A pair that may have changed its pattern by some step. It has its p(0) with it: in memory these
+/// lie so far apart that each would be a page of its own.
 typedef struct ww_lazy_entry {
+    double start; ///< p(0)
     int32_t unit, sample;
     uint32_t version; ///< of the unit's rows: another one, and it counts no more
     float course;     ///< D

@@ -93,11 +93,14 @@ static ww_status choose_steps(ww_lazy *self, ww_error *error)
 }
 
 // P of all pairs is made anew, and max |P| of all ranks is known again: twice that, for rows that
-// are brought up to date inside of windows.
+// are brought up to date inside of windows. Its base is R as it is; or as it was at the start, if
+// it is but a step from there: P is p(0) then.
 static ww_status make_places(ww_lazy *self, ww_error *error)
 {
+    const int64_t span = self->course.span;
+    const bool is_near = ww_norm(self->before, span) <= 2.0 * ww_norm(self->factors, span);
     double largest = 0.0;
-    ww_lazy_course_restart(&self->course, self->before);
+    ww_lazy_course_restart(&self->course, is_near ? NULL : self->before);
     ww_lazy_scan_restart(&self->scan, &largest);
     WW_TRY(ww_maximum(self->problem->parallel, &largest, 1, error));
     self->course.largest = 2.0 * largest;
@@ -217,14 +220,15 @@ static void look_at_some(void *context, int worker, int64_t first, int64_t end)
     for (int64_t i = first; i < end; i++) {
         const ww_lazy_entry *entry = &self->work[i];
         if (i + FAR < self->look_count)
-            ww_lazy_expect(&self->pairs, self->work[i + FAR].unit, self->work[i + FAR].sample);
+            ww_lazy_expect(&self->pairs, self->work[i + FAR].unit);
         if (i + NEAR < self->look_count)
             ww_lazy_expect_now(&self->pairs, self->work[i + NEAR].unit);
         if (entry->sample != sample) {
             sample = entry->sample;
             ww_lazy_look_at(&self->pairs, worker, sample);
         }
-        const double value = ww_lazy_preactivation(&self->pairs, worker, entry->unit, sample);
+        const double value =
+            ww_lazy_preactivation(&self->pairs, worker, entry->unit, sample, entry->start);
         const bool changed = (value >= 0.0) != ww_lazy_is_active(&self->pairs, entry->unit, sample);
         if (changed)
             changes[count++] =
@@ -288,11 +292,11 @@ static ww_status make_changes(ww_lazy *self, int64_t *active, int64_t *rejected,
     for (int64_t i = 0; i < self->change_count; i++) {
         const ww_lazy_change_made *now = &self->changes[i];
         if (i + FAR < self->change_count)
-            ww_lazy_expect(&self->pairs, self->changes[i + FAR].unit,
-                           self->changes[i + FAR].sample);
+            ww_lazy_expect(&self->pairs, self->changes[i + FAR].unit);
         if (i + NEAR < self->change_count)
             ww_lazy_expect_now(&self->pairs, self->changes[i + NEAR].unit);
-        const double *scales = self->pairs.scales + now->unit * outputs;
+        const double *scales = self->pairs.is_weighed ? self->pairs.scales + now->unit * outputs
+                                                      : &self->pairs.units[now->unit].factor;
         for (int64_t k = 0; k < outputs; k++)
             add_term(self, now->sample, k, scales[k] * jump * fabs(now->value), rejected);
         bool is_first = false;

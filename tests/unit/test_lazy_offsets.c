@@ -22,7 +22,7 @@ static uint64_t next_number(uint64_t *state)
     return *state >> 33;
 }
 
-static void change(ww_lazy_offsets *offsets, ww_lazy_unit *of, plain *beside, int64_t sample,
+static void change(ww_lazy_offsets *offsets, ww_lazy_list *of, plain *beside, int64_t sample,
                    double value)
 {
     int32_t place = -1;
@@ -39,7 +39,7 @@ static void change(ww_lazy_offsets *offsets, ww_lazy_unit *of, plain *beside, in
     beside->marks[sample] = ww_lazy_marks(of)[place] = (uint8_t)(1 + sample % 3);
 }
 
-static void compare(const ww_lazy_unit *of, const plain *beside)
+static void compare(const ww_lazy_list *of, const plain *beside)
 {
     int32_t place = 0;
     for (int64_t i = 0; i < SAMPLES; i++) {
@@ -61,7 +61,7 @@ static void test_any_order(void **state)
 {
     (void)state;
     ww_lazy_offsets offsets = {0};
-    ww_lazy_unit *units = calloc(UNITS, sizeof *units);
+    ww_lazy_list *units = calloc(UNITS, sizeof *units);
     plain *beside = calloc(UNITS, sizeof *beside);
     assert_non_null(units);
     assert_non_null(beside);
@@ -86,7 +86,7 @@ static void test_reserve(void **state)
 {
     (void)state;
     ww_lazy_offsets offsets = {0};
-    ww_lazy_unit unit = {0};
+    ww_lazy_list unit = {0};
     plain beside = {0};
     ww_error error = {0};
     for (int64_t sample = 9; sample > 6; sample--)
@@ -107,7 +107,7 @@ static void test_pieces(void **state)
 {
     (void)state;
     ww_lazy_offsets offsets = {0};
-    ww_lazy_unit first = {0}, second = {0};
+    ww_lazy_list first = {0}, second = {0};
     ww_error error = {0};
     assert_int_equal(ww_lazy_offsets_reserve(&offsets, &first, 1, &error), WW_OK);
     const double *left = first.values;
