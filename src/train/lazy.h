@@ -62,8 +62,9 @@ typedef struct ww_lazy {
     int64_t *ends;        ///< [n + 1]
     double *coefficients; ///< [threads, tile units, n]
     double *tile;         ///< [threads, tile units, d or what is kept]
-    double window_looks, window_folds; ///< of all ranks, in this window
-    ww_panel_inputs inputs;            ///< X
+    double window_idle, window_folds; ///< looks that found no change, and folds: of all ranks, in
+                                      ///< this window
+    ww_panel_inputs inputs;           ///< X
 } ww_lazy;
 
 /// Outputs on the batch that is looked at.

@@ -240,10 +240,10 @@ static ww_status find_cost(ww_lazy_course *course, int64_t length, double *cost,
     ww_lazy_find_shares(course, length);
     WW_TRY(ww_lazy_find_limits(course, length, &limits, error));
     const double building = m * n * (BUILDING * n + SCANNING);
-    const double looks = course->past.looks > 0.0 ? course->past.looks : 1.0;
+    const double idle = course->past.idle > 0.0 ? course->past.idle : 1.0;
     const double folds = course->past.folds * ww_lazy_folding(course->pairs->samples);
     *cost = building / (double)length + folds / (course->patterns + 0.5) +
-            looks * m * course->past.density * limits * ww_lazy_looking(course->pairs);
+            idle * m * course->past.density * limits * ww_lazy_looking(course->pairs);
     return WW_OK;
 }
 

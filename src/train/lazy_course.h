@@ -38,7 +38,8 @@ enum { WW_LAZY_SLACK = WW_LAZY_WAYS, WW_LAZY_BOX, WW_LAZY_LIMITS };
 /// What windows of the past tell of those to come: counts of all ranks.
 typedef struct ww_lazy_past {
     int64_t length; ///< steps of the last window
-    double looks;   ///< pairs looked at a step, over those that limits let in
+    double idle;    ///< looks of a step that found no change, over pairs that limits let in: what
+                    ///< changes has to be looked at, however long windows are
     double folds;   ///< patterns a step that rows have to be brought up to
     double limits;  ///< sum over samples of both limits
     double density; ///< of pre-activations around 0

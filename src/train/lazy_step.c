@@ -121,7 +121,7 @@ static void look_back(ww_lazy *self)
         return;
     const double expected =
         (double)self->problem->tiling.width * past->density * past->limits * steps;
-    past->looks = mean_of_two(past->looks, self->window_looks / (expected + 1.0));
+    past->idle = mean_of_two(past->idle, self->window_idle / (expected + 1.0));
     past->folds = mean_of_two(past->folds, self->window_folds / steps);
 }
 
@@ -146,7 +146,7 @@ static ww_status begin_window(ww_lazy *self, int64_t step, ww_error *error)
         WW_TRY(make_places(self, error));
     WW_TRY(ww_lazy_course_begin(&self->course, &self->counts, &now, left > 1 ? left : 1, error));
     self->has_window = true;
-    self->window_looks = self->window_folds = 0.0;
+    self->window_idle = self->window_folds = 0.0;
     return WW_OK;
 }
 
@@ -439,7 +439,7 @@ ww_status ww_lazy_move_outputs(ww_lazy *self, int64_t step, int64_t request, int
         *requests = rest[WW_LAZY_REQUESTS];
     if (rest[WW_LAZY_REJECTED] > 0)
         return ww_output_sum_fail(problem, error);
-    self->window_looks += (double)rest[WW_LAZY_LOOKS];
+    self->window_idle += (double)(rest[WW_LAZY_LOOKS] - rest[WW_LAZY_CHANGES]);
     self->window_folds += (double)rest[WW_LAZY_FOLDS];
     ww_lazy_full_count(&self->full, rest[WW_LAZY_CHANGES]);
     if (!take_words(self))
