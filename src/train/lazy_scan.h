@@ -56,7 +56,7 @@ typedef struct ww_lazy_scan {
 ww_status ww_lazy_scan_create(ww_lazy_pairs *pairs, const ww_lazy_course *course,
                               ww_lazy_scan *scan, ww_error *error);
 void ww_lazy_scan_free(ww_lazy_scan *scan);
-/// Bytes that it takes but for the queue; and of these what stands for pairs. Pure.
+/// Bytes that it takes but for the queue. Pure.
 int64_t ww_lazy_scan_bytes(const ww_problem *problem);
 
 /// P at the base of the course, from p(0); `*largest`: the largest |P|.
