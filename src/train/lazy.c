@@ -90,7 +90,8 @@ static ww_engine_cost cost(const ww_problem *problem)
     const double pairs = (double)problem->tiling.local_units * (double)n;
     const int64_t weights = ww_lazy_pairs_weight_bytes(problem);
     return (ww_engine_cost){
-        // And offsets of pairs that have changed: say of a tenth.
+        // And offsets of pairs that have changed: say of a tenth, or of some hundredths where their
+        // lists have grown one by one (lazy_offsets.h).
         .weights = weights + (int64_t)(0.1 * pairs) * WW_LAZY_OFFSET_BYTES,
         .work = ww_lazy_pairs_bytes(problem) - weights + ww_lazy_counts_bytes(problem) +
                 ww_lazy_course_bytes(problem) + ww_lazy_scan_bytes(problem) +

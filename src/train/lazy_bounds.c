@@ -136,9 +136,16 @@ sum_row(const ww_lazy_course *course, const float *products, const float *magnit
 // What threads share work on.
 typedef struct task {
     ww_lazy_course *course;
-    double spent; // sum of ||f~|| over the window
+    double spent;    // sum of ||f~|| over the window
+    double furthest; // how many chords from the base it goes, one at least
     const float *low, *high;
 } task;
+
+// A course that goes to and fro may go further from the base than its end is.
+static double furthest_along(const ww_lazy_course *course)
+{
+    return fmax(1.0, (double)fmaxf(fabsf(course->least_along), fabsf(course->most_along)));
+}
 
 // Rows of K that a thread takes at once, and by products of matrices.
 enum { ROWS = 32, PRODUCT_ROWS = 128 };
@@ -156,8 +163,9 @@ static void find_row_limits(const task *now, int64_t row, int64_t i, float limit
     const double falls = 0.5 * (sums.spans - sums.middles);
     const double steepest = course->scale * (course->norms[i] * course->amplitude) * spent +
                             course->scale * course->loose * spent;
-    const double rounding = 2.0 * course->scale * terms * WW_LAZY_ROUNDING * sums.whole +
-                            2.0 * WW_LAZY_ROUNDING * course->largest + course->rounding[i];
+    const double rounding =
+        2.0 * now->furthest * course->scale * terms * WW_LAZY_ROUNDING * sums.whole +
+        2.0 * WW_LAZY_ROUNDING * course->largest + course->rounding[i];
     // How far two steps of the window are apart at most. Of full batches that is told step by step
     // as well (ww_lazy_find_paths); of others x goes to and fro, but is known (lazy_forecast.h).
     const double apart = course->scale * (falls + rises) * 1.0005;
@@ -191,7 +199,11 @@ ww_status ww_lazy_find_limits(ww_lazy_course *course, int64_t length, double *su
     const ww_parallel *parallel = course->pairs->problem->parallel;
     float *low = course->increments, *high = course->increments + stride;
     float *rows = course->limit_rows;
-    task now = {.course = course, .spent = course->spent[length], .low = low, .high = high};
+    task now = {.course = course,
+                .spent = course->spent[length],
+                .furthest = furthest_along(course),
+                .low = low,
+                .high = high};
     find_box(course, length, low, high);
     ww_for_each_piece(parallel, share->rows, ROWS, find_some_limits, &now);
     WW_TRY(ww_gather_rows(parallel, rows, WW_LAZY_LIMITS * sizeof *rows, share->counts,
@@ -316,11 +328,13 @@ ww_status ww_lazy_wear(ww_lazy_course *course, ww_error *error)
     const int64_t n = course->pairs->samples, stride = course->pairs->stride;
     const ww_lazy_share *share = course->share;
     const ww_parallel *parallel = course->pairs->problem->parallel;
+    const double chords = furthest_along(course);
     double furthest = 0.0;
     for (int64_t row = 0; row < share->rows; row++) {
         double whole = 0.0;
         for (int64_t j = 0; j < n; j++)
             whole += (double)course->magnitudes[row * stride + j] * course->chord_lengths[j];
+        whole *= chords;
         furthest = fmax(furthest, course->scale * whole);
         course->rounding[share->first + row] +=
             course->scale * ((double)n + 16.0) * WW_LAZY_ROUNDING * whole +

@@ -71,7 +71,8 @@ ww_status ww_lazy_course_create(const ww_lazy_pairs *pairs, const ww_lazy_share 
                                .is_full_batch = ww_lazy_is_full_batch(pairs->problem),
                                .path_stride = path_stride(pairs->problem),
                                .deviation = 0.02,
-                               .amplitude = 0.02};
+                               .amplitude = 0.02,
+                               .past = {.idle = -1.0, .folds = -1.0}};
     ww_allocation list[ARRAYS];
     list_arrays(pairs->problem, list);
     WW_TRY(ww_allocate_all(course, list, ARRAYS, error));
@@ -175,9 +176,7 @@ void ww_lazy_course_restart(ww_lazy_course *course, const double *totals)
 {
     const int64_t n = course->pairs->samples;
     learn(course);
-    memset(course->base, 0, (size_t)course->span * sizeof *course->base);
-    if (totals != NULL)
-        memcpy(course->base, totals, (size_t)course->span * sizeof *totals);
+    memcpy(course->base, totals, (size_t)course->span * sizeof *totals);
     memset(course->chord, 0, (size_t)course->span * sizeof *course->chord);
     memset(course->along, 0, (size_t)course->path_stride * sizeof *course->along);
     for (int64_t i = 0; i < n; i++)
@@ -240,8 +239,8 @@ static ww_status find_cost(ww_lazy_course *course, int64_t length, double *cost,
     ww_lazy_find_shares(course, length);
     WW_TRY(ww_lazy_find_limits(course, length, &limits, error));
     const double building = m * n * (BUILDING * n + SCANNING);
-    const double idle = course->past.idle > 0.0 ? course->past.idle : 1.0;
-    const double folds = course->past.folds * ww_lazy_folding(course->pairs->samples);
+    const double idle = course->past.idle >= 0.0 ? course->past.idle : 1.0;
+    const double folds = fmax(course->past.folds, 0.0) * ww_lazy_folding(course->pairs->samples);
     *cost = building / (double)length + folds / (course->patterns + 0.5) +
             idle * m * course->past.density * limits * ww_lazy_looking(course->pairs);
     return WW_OK;

@@ -35,7 +35,8 @@ enum { WW_LAZY_FALLS, WW_LAZY_RISES, WW_LAZY_WAYS };
 /// And what else a row of limits has: rounding, and the most that a path grows.
 enum { WW_LAZY_SLACK = WW_LAZY_WAYS, WW_LAZY_BOX, WW_LAZY_LIMITS };
 
-/// What windows of the past tell of those to come: counts of all ranks.
+/// What windows of the past tell of those to come: counts of all ranks; below 0 where there was
+/// none.
 typedef struct ww_lazy_past {
     int64_t length; ///< steps of the last window
     double idle;    ///< looks of a step that found no change, over pairs that limits let in: what
@@ -102,8 +103,7 @@ bool ww_lazy_course_holds(ww_lazy_course *course, const double *totals, const do
 ww_status ww_lazy_course_begin(ww_lazy_course *course, ww_lazy_counts *counts,
                                const ww_lazy_now *now, int64_t most, ww_error *error);
 
-/// Begins anew with the base at `totals`, or at 0 where there are none (NULL): P is made anew,
-/// exact but for its last digits.
+/// Begins anew with the base at `totals`: P is made anew, exact but for its last digits.
 void ww_lazy_course_restart(ww_lazy_course *course, const double *totals);
 
 /// The rounding of P is the larger part of what limits have to allow for.

@@ -125,6 +125,14 @@ int64_t ww_lazy_full_bytes(const ww_problem *problem)
            ww_panel_inputs_bytes(false, WW_FOR_PRODUCTS, kept_inputs(problem), problem->dimension);
 }
 
+// Row of K or X of a sample.
+static const double *row_of(const ww_lazy_full *full, int64_t sample)
+{
+    const ww_lazy_pairs *pairs = full->pairs;
+    return (full->by_weights ? pairs->problem->data->train.inputs : pairs->products) +
+           sample * full->columns;
+}
+
 static ww_status make_room(const ww_problem *problem, bool has_sum, ww_lazy_full_room *room,
                            ww_error *error)
 {
@@ -160,6 +168,12 @@ ww_status ww_lazy_full_create(ww_lazy_pairs *pairs, double *values, ww_lazy_full
                                   &full->inputs, error));
     if (full->by_weights)
         ww_panel_inputs_set(&full->inputs, problem->data->train.inputs, n);
+    full->sums = (ww_lazy_sums){.pairs = pairs,
+                                .vectors = row_of(full, 0),
+                                .columns = full->columns,
+                                .room = full->room,
+                                .inputs = &full->rows,
+                                .scales = pairs->scales};
     return WW_OK;
 }
 
@@ -191,14 +205,6 @@ typedef struct task {
 static double *values_of(const ww_lazy_full *full, ww_rows tile)
 {
     return full->values + tile.first * full->columns;
-}
-
-// Row of K or X of a sample.
-static const double *row_of(const ww_lazy_full *full, int64_t sample)
-{
-    const ww_lazy_pairs *pairs = full->pairs;
-    return (full->by_weights ? pairs->problem->data->train.inputs : pairs->products) +
-           sample * full->columns;
 }
 
 static void for_all_tiles(task *now, void (*work)(void *context, int worker, int64_t tile))
@@ -256,16 +262,22 @@ ww_status ww_lazy_full_leave(ww_lazy_full *full, ww_error *error)
 
 // ---- a full step --------------------------------------------------------------------------------
 
-static void add_patterns(void *context, int worker, int64_t local_tile)
+static void add_block(void *context, int worker, int64_t local_tile)
 {
     const task *now = context;
     const ww_lazy_full *full = now->full;
-    const ww_lazy_pairs *pairs = full->pairs;
-    const ww_rows tile = ww_tile_rows(pairs->problem, local_tile);
-    const uint8_t *patterns = (const uint8_t *)ww_lazy_patterns(pairs, tile.first) + now->first / 8;
-    ww_panel_add_patterns(&full->rows, pairs->scales + tile.first, patterns,
-                          pairs->words * (int64_t)sizeof(uint64_t), tile.units,
-                          values_of(full, tile), full->rooms[worker].tables);
+    const ww_rows tile = ww_tile_rows(full->pairs->problem, local_tile);
+    ww_lazy_add_block(&full->sums, tile, now->first, values_of(full, tile),
+                      full->rooms[worker].tables);
+}
+
+static void add_all(void *context, int worker, int64_t local_tile)
+{
+    const task *now = context;
+    const ww_lazy_full *full = now->full;
+    const ww_rows tile = ww_tile_rows(full->pairs->problem, local_tile);
+    (void)worker;
+    ww_lazy_add_all(&full->sums, tile, values_of(full, tile));
 }
 
 // Where output weights are weighed, by coefficients s' a_r f_j of a block of samples.
@@ -287,53 +299,26 @@ static void add_weighed(void *context, int worker, int64_t local_tile)
     ww_panel_move(&full->rows, 1.0, coefficients, tile.units, values_of(full, tile));
 }
 
-// What all samples do to all units of a leaky activation.
-static void add_base(void *context, int worker, int64_t local_tile)
-{
-    const task *now = context;
-    const ww_lazy_full *full = now->full;
-    const ww_rows tile = ww_tile_rows(full->pairs->problem, local_tile);
-    (void)worker;
-    ww_panel_move(&full->rows, 1.0, full->pairs->scales + tile.first, tile.units,
-                  values_of(full, tile));
-}
-
 void ww_lazy_full_move(ww_lazy_full *full, const double *factors)
 {
     const ww_lazy_pairs *pairs = full->pairs;
-    const double slope = pairs->problem->negative_slope;
-    const int64_t n = pairs->samples, columns = full->columns;
+    const int64_t n = pairs->samples;
     task now = {.full = full, .factors = factors};
     if (full->has_moved)
         return;
     full->has_moved = true;
-    for (; pairs->is_weighed && now.first < n; now.first += WW_SAMPLE_BLOCK) {
-        ww_panel_inputs_set(&full->rows, row_of(full, now.first), ww_block_size(n, now.first));
-        for_all_tiles(&now, add_weighed);
-    }
-    if (pairs->is_weighed)
-        return;
-    for (; now.first < n; now.first += WW_SAMPLE_BLOCK) {
-        const int64_t count = ww_block_size(n, now.first);
-        for (int64_t i = 0; i < count; i++) {
-            const double factor = (1.0 - slope) * factors[now.first + i];
-            const double *row = row_of(full, now.first + i);
-            for (int64_t j = 0; j < columns; j++)
-                full->room[i * columns + j] = factor * row[j];
+    for (; now.first < n; now.first += WW_SAMPLE_BLOCK)
+        if (pairs->is_weighed) {
+            ww_panel_inputs_set(&full->rows, row_of(full, now.first), ww_block_size(n, now.first));
+            for_all_tiles(&now, add_weighed);
+        } else {
+            ww_lazy_take_block(&full->sums, factors, now.first);
+            for_all_tiles(&now, add_block);
         }
-        ww_panel_inputs_set(&full->rows, full->room, count);
-        for_all_tiles(&now, add_patterns);
-    }
-    if (slope == 0.0)
+    if (pairs->is_weighed || pairs->problem->negative_slope == 0.0)
         return;
-    memset(full->room, 0, (size_t)columns * sizeof *full->room);
-    for (int64_t i = 0; i < n; i++) {
-        const double *row = row_of(full, i);
-        for (int64_t j = 0; j < columns; j++)
-            full->room[j] += slope * factors[i] * row[j];
-    }
-    ww_panel_inputs_set(&full->rows, full->room, 1);
-    for_all_tiles(&now, add_base);
+    ww_lazy_take_all(&full->sums, factors);
+    for_all_tiles(&now, add_all);
 }
 
 // Outputs of a tile whose pre-activations are in the room.

@@ -33,6 +33,7 @@ typedef struct ww_lazy_full {
     double changes;           ///< of a step, a mean of the last; below 0: there was none yet
     int64_t columns;          ///< of values
     ww_panel_inputs rows;     ///< of K or X, a block of samples
+    ww_lazy_sums sums;        ///< by which they move
     ww_panel_inputs inputs;   ///< X, where W is kept
     double *room;             ///< [block, columns]
     ww_lazy_full_room *rooms; ///< [threads]

@@ -28,11 +28,11 @@ static size_t piece_bytes(int power)
     return (((size_t)WW_LAZY_OFFSET_BYTES << power) + LINE - 1) / LINE * LINE;
 }
 
-// A block more, as large as all that there are, but not without a limit: what is asked for at once
-// has huge pages where it is large (widthwise/memory.h), and what is not used is little.
+// A block more, as large as all that there are up to a limit, so that what is not used is little.
+// Large ones have huge pages, and fill them (ww_allocate).
 static ww_status add_block(ww_lazy_offsets *offsets, size_t least, ww_error *error)
 {
-    static const size_t SMALLEST = (size_t)1 << 16, LARGEST = (size_t)1 << 25;
+    static const size_t SMALLEST = (size_t)1 << 16, LARGEST = ((size_t)1 << 23) - LINE;
     size_t size = offsets->all > SMALLEST ? offsets->all : SMALLEST;
     size = size < LARGEST ? size : LARGEST;
     size = size > least ? size : least;
@@ -41,7 +41,8 @@ static ww_status add_block(ww_lazy_offsets *offsets, size_t least, ww_error *err
     if (blocks == NULL)
         return ww_lazy_offsets_fail(error);
     offsets->blocks = blocks;
-    blocks[offsets->block_count] = ww_allocate(size, 1, "the offsets of units", error);
+    blocks[offsets->block_count] =
+        ww_allocate(size, 1, "the offsets of units (training.engine: dense takes less)", error);
     if (blocks[offsets->block_count] == NULL)
         return WW_FAILED;
     offsets->block_count++;

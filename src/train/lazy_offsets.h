@@ -44,7 +44,8 @@ static inline uint8_t *ww_lazy_marks(const ww_lazy_list *of)
 /// Rooms of units are powers of two; so many there may be.
 enum { WW_LAZY_ROOMS = 31 };
 
-/// The memory of all units of a rank. Starts as zeroes.
+/// The memory of all units of a rank: of units that grow by one and one up to four times what their
+/// offsets take, half of it pieces that they have outgrown. Starts as zeroes.
 typedef struct ww_lazy_offsets {
     char **blocks; ///< [block count]
     int32_t block_count;

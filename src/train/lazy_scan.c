@@ -111,7 +111,8 @@ typedef struct task {
     ww_lazy_scan *scan;
     int64_t first_unit, units;
     int64_t first, count;
-    bool is_fine; // P as long as it is made, in double precision
+    bool is_fine;     // P as long as it is made, in double precision
+    bool is_at_start; // its base is 0
 } task;
 
 static ww_rows units_of(const task *now, int64_t first, int64_t end)
@@ -157,89 +158,58 @@ static double *fine_places(const task *now, int64_t unit)
 
 // ---- sums over samples of a unit, for all pairs -------------------------------------------------
 
-static ww_panel_inputs *inputs_of(const task *now)
+static ww_lazy_sums sums_of(const task *now)
 {
-    return now->is_fine ? &now->scan->fine : &now->scan->inputs;
+    ww_lazy_scan *scan = now->scan;
+    const ww_lazy_pairs *pairs = scan->pairs;
+    return (ww_lazy_sums){.pairs = pairs,
+                          .vectors = pairs->products,
+                          .columns = pairs->stride,
+                          .room = scan->room,
+                          .inputs = now->is_fine ? &scan->fine : &scan->inputs,
+                          .scales = now->is_fine ? (const void *)pairs->scales : scan->scales};
 }
 
-// Where they go, from a unit on, and what its sums are multiplied by.
-static void *sums_of(const task *now, int64_t unit)
+// Where they go, from a unit on.
+static void *rows_of(const task *now, int64_t unit)
 {
     const ww_lazy_scan *scan = now->scan;
     return now->is_fine ? (void *)fine_places(now, unit)
                         : scan->courses + unit * scan->pairs->stride;
 }
 
-static const void *scales_of(const task *now, int64_t unit)
-{
-    const ww_lazy_scan *scan = now->scan;
-    return now->is_fine ? (const void *)(scan->pairs->scales + unit) : scan->scales + unit;
-}
-
-static void add_patterns(void *context, int worker, int64_t first, int64_t end)
+static void add_block(void *context, int worker, int64_t first, int64_t end)
 {
     const task *now = context;
+    const ww_lazy_sums sums = sums_of(now);
     const ww_rows tile = units_of(now, first, end);
-    const ww_lazy_pairs *pairs = now->scan->pairs;
-    const uint8_t *patterns = (const uint8_t *)ww_lazy_patterns(pairs, tile.first) + now->first / 8;
-    ww_panel_add_patterns(inputs_of(now), scales_of(now, tile.first), patterns,
-                          pairs->words * (int64_t)sizeof(uint64_t), tile.units,
-                          sums_of(now, tile.first), now->scan->rooms[worker].tables);
+    ww_lazy_add_block(&sums, tile, now->first, rows_of(now, tile.first),
+                      now->scan->rooms[worker].tables);
 }
 
-// What all samples do to all units of a leaky activation.
-static void add_base(void *context, int worker, int64_t first, int64_t end)
+static void add_all(void *context, int worker, int64_t first, int64_t end)
 {
     const task *now = context;
+    const ww_lazy_sums sums = sums_of(now);
     const ww_rows tile = units_of(now, first, end);
     (void)worker;
-    ww_panel_move(inputs_of(now), 1.0, scales_of(now, tile.first), tile.units,
-                  sums_of(now, tile.first));
+    ww_lazy_add_all(&sums, tile, rows_of(now, tile.first));
 }
 
-// Rows of K times (1 - slope) values [n], of a block of samples.
-static void take_rows(const task *now, const double *values)
-{
-    ww_lazy_scan *scan = now->scan;
-    const ww_lazy_pairs *pairs = scan->pairs;
-    const double jump = 1.0 - pairs->problem->negative_slope;
-    const int64_t stride = pairs->stride;
-    for (int64_t i = 0; i < now->count; i++) {
-        const double *row = pairs->products + (now->first + i) * stride;
-        for (int64_t j = 0; j < stride; j++)
-            scan->room[i * stride + j] = jump * values[now->first + i] * row[j];
-    }
-    ww_panel_inputs_set(inputs_of(now), scan->room, now->count);
-}
-
-// And slope times them, of all.
-static void take_base(const task *now, const double *values)
-{
-    ww_lazy_scan *scan = now->scan;
-    const ww_lazy_pairs *pairs = scan->pairs;
-    const int64_t n = pairs->samples, stride = pairs->stride;
-    memset(scan->room, 0, (size_t)stride * sizeof *scan->room);
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t j = 0; j < stride; j++)
-            scan->room[j] +=
-                pairs->problem->negative_slope * values[i] * pairs->products[i * stride + j];
-    ww_panel_inputs_set(inputs_of(now), scan->room, 1);
-}
-
-// a_r sum_j K_ij s'_rj values_j of all pairs, values [n], are added to what there is: by tables of
-// patterns, where output weights are not weighed.
+// a_r sum_j K_ij s'_rj values_j of all pairs, values [n], are added to what there is, where output
+// weights are not weighed.
 static void add_values(task *now, const double *values)
 {
     const ww_lazy_pairs *pairs = now->scan->pairs;
+    const ww_lazy_sums sums = sums_of(now);
     for (now->first = 0; now->first < pairs->samples; now->first += WW_SAMPLE_BLOCK) {
-        now->count = ww_block_size(pairs->samples, now->first);
-        take_rows(now, values);
-        for_all_units(now, add_patterns);
+        ww_lazy_take_block(&sums, values, now->first);
+        for_all_units(now, add_block);
     }
     if (pairs->problem->negative_slope == 0.0)
         return;
-    take_base(now, values);
-    for_all_units(now, add_base);
+    ww_lazy_take_all(&sums, values);
+    for_all_units(now, add_all);
 }
 
 // ---- P ------------------------------------------------------------------------------------------
@@ -254,8 +224,8 @@ static void copy_start(void *context, int worker, int64_t first, int64_t end)
            (size_t)(tile.units * pairs->stride) * sizeof *pairs->start);
 }
 
-// The coefficients of a block of samples by which p differs from p(0) at the base: (1 - slope) a o,
-// which are few; and where output weights are weighed s' g as well.
+// What the coefficients of a block of samples lack by which p differs from p(0) at the base: (1 -
+// slope) a o, which are few; and where output weights are weighed s' g, of which nothing is there.
 static void find_coefficients(const task *now, ww_rows tile, double *coefficients)
 {
     const ww_lazy_pairs *pairs = now->scan->pairs;
@@ -277,10 +247,21 @@ static void find_coefficients(const task *now, ww_rows tile, double *coefficient
     }
 }
 
+static bool has_coefficients(const task *now, ww_rows tile)
+{
+    const ww_lazy_pairs *pairs = now->scan->pairs;
+    bool has_some = pairs->is_weighed && !now->is_at_start;
+    for (int64_t unit = tile.first; !has_some && unit < tile.first + tile.units; unit++)
+        has_some = pairs->units[unit].offsets.count > 0;
+    return has_some;
+}
+
 static void add_coefficients(void *context, int worker, int64_t first, int64_t end)
 {
     const task *now = context;
     const ww_rows tile = units_of(now, first, end);
+    if (!has_coefficients(now, tile))
+        return;
     double *coefficients = now->scan->rooms[worker].coefficients;
     find_coefficients(now, tile, coefficients);
     ww_panel_move(&now->scan->fine, 1.0, coefficients, tile.units, fine_places(now, tile.first));
@@ -335,7 +316,8 @@ void ww_lazy_scan_restart(ww_lazy_scan *scan, double *largest)
         task now = {.scan = scan,
                     .first_unit = first_unit,
                     .units = all - first_unit < most ? all - first_unit : most,
-                    .is_fine = true};
+                    .is_fine = true,
+                    .is_at_start = is_at_start};
         for_all_units(&now, copy_start);
         if (!pairs->is_weighed && !is_at_start)
             add_values(&now, scan->course->base);

@@ -4,7 +4,7 @@
 #define WIDTHWISE_TRAIN_LAZY_SCAN_H
 
 #include "train/lazy_course.h"
-#include "train/panel_inputs.h"
+#include "train/lazy_sums.h"
 
 /// A pair that may have changed its pattern by some step. It has its p(0) with it: in memory these
 /// lie so far apart that each would be a page of its own.
@@ -46,8 +46,8 @@ typedef struct ww_lazy_scan {
     float *courses;           ///< D [local units, stride]
     ww_lazy_row *rows;        ///< [local units]
     float *scales;            ///< a [local units], where output weights are not weighed
-    ww_panel_inputs inputs;   ///< rows of K times the chord, a block of samples
-    ww_panel_inputs fine;     ///< rows of K, in double
+    ww_panel_inputs inputs;   ///< what makes D: of a block of samples
+    ww_panel_inputs fine;     ///< and what makes P, in double
     double *room;             ///< [block, stride]
     ww_lazy_scan_room *rooms; ///< [threads]
 } ww_lazy_scan;

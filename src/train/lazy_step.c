@@ -93,23 +93,21 @@ static ww_status choose_steps(ww_lazy *self, ww_error *error)
 }
 
 // P of all pairs is made anew, and max |P| of all ranks is known again: twice that, for rows that
-// are brought up to date inside of windows. Its base is R as it is; or as it was at the start, if
-// it is but a step from there: P is p(0) then.
+// are brought up to date inside of windows.
 static ww_status make_places(ww_lazy *self, ww_error *error)
 {
-    const int64_t span = self->course.span;
-    const bool is_near = ww_norm(self->before, span) <= 2.0 * ww_norm(self->factors, span);
     double largest = 0.0;
-    ww_lazy_course_restart(&self->course, is_near ? NULL : self->before);
+    ww_lazy_course_restart(&self->course, self->before);
     ww_lazy_scan_restart(&self->scan, &largest);
     WW_TRY(ww_maximum(self->problem->parallel, &largest, 1, error));
     self->course.largest = 2.0 * largest;
     return WW_OK;
 }
 
+// Below 0: there was none before.
 static double mean_of_two(double before, double now)
 {
-    return before > 0.0 ? 0.5 * (before + now) : now;
+    return before >= 0.0 ? 0.5 * (before + now) : now;
 }
 
 // What the window that is over tells of the next.

@@ -1,11 +1,8 @@
 #include "train/lazy_weighed.h"
 
 #include "parallel/workers.h"
-#include "train/activations.h"
 #include "widthwise/memory.h"
-#include "widthwise/norm.h"
 
-#include <cblas.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
