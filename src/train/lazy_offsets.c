@@ -71,7 +71,7 @@ static ww_status take_piece(ww_lazy_offsets *offsets, int power, void **piece, w
 // The next piece of that room may be this one, which no unit has any more.
 static void leave_piece(ww_lazy_offsets *offsets, int power, void *piece)
 {
-    memcpy(piece, &offsets->spare[power], sizeof piece);
+    memcpy(piece, &offsets->spare[power], sizeof offsets->spare[power]);
     offsets->spare[power] = piece;
 }
 

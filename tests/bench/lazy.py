@@ -136,7 +136,7 @@ COURSES: dict[str, tuple[Course, ...]] = {
     # Small batches: the more a step moves, the wider the network has to be for it.
     "lazy-batches": tuple(
         Course(FASHION, 1000, width, 1.0, part, 500, batch=16)
-        for part, widths in ((0.25, (10**4, 10**5, 3 * 10**5)), (0.025, (10**4, 10**5)))
+        for part, widths in ((0.25, (10**4, 10**5, 3 * 10**5, 6 * 10**5)), (0.025, (10**4, 10**5)))
         for width in widths
     ),
     # Several outputs: far more to be counted.
