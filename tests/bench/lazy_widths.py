@@ -82,16 +82,13 @@ def draw(results: dict[str, Any], path: Path) -> None:
             place = SIDES.index(side)
             widths = sorted(series)
             times = [1e3 * statistics.median(series[width]) for width in widths]
-            panel.plot(widths, times, **style.curve(place, len(SIDES)), label=side,
-                       marker=style.MARKERS[place], markersize=4)
             powers = exponents(series)
-            if powers:
-                panel.annotate(f"$m^{{{statistics.median(powers):.2f}}}$", (widths[-1], times[-1]),
-                               (6, -3), textcoords="offset points")
+            power = f": $m^{{{statistics.median(powers):.2f}}}$" if powers else ""
+            panel.plot(widths, times, **style.curve(place, len(SIDES)), label=f"{side}{power}",
+                       marker=style.MARKERS[place], markersize=4)
         panel.set(xscale="log", yscale="log", xlabel="hidden units $m$", ylabel="ms a step",
                   title=f"{style.letter(number)} {problem}")
-        panel.margins(x=0.15)
-        panel.set_ylim(top=30.0 * panel.get_ylim()[1])  # room for the legend above the curves
+        panel.set_ylim(top=100.0 * panel.get_ylim()[1])  # room for the legend above the curves
         panel.legend(loc="upper left")
     figure.savefig(path)
 
