@@ -224,8 +224,8 @@ static void copy_start(void *context, int worker, int64_t first, int64_t end)
            (size_t)(tile.units * pairs->stride) * sizeof *pairs->start);
 }
 
-// What the coefficients of a block of samples lack by which p differs from p(0) at the base: (1 -
-// slope) a o, which are few; and where output weights are weighed s' g, of which nothing is there.
+// What is still to be added to p(0) for p at the base, as coefficients of a block of samples: of
+// offsets, (1 - slope) a o, which are few; where output weights are weighed s' g as well.
 static void find_coefficients(const task *now, ww_rows tile, double *coefficients)
 {
     const ww_lazy_pairs *pairs = now->scan->pairs;
